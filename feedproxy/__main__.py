@@ -1,0 +1,5 @@
+"""`python -m feedproxy` is `feedproxy`."""
+
+from feedproxy.cli import main
+
+main()

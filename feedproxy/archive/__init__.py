@@ -1,0 +1,183 @@
+"""Everything SQL: listings in, the entries of a query out; what was seen once is never lost.
+
+Fetches nothing and renders nothing. A refresh is one transaction, and `revision` moves only
+when something a feed could show has changed.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from feedproxy.archive import tables
+from feedproxy.archive.ledger import sightings
+from feedproxy.archive.search import entries
+from feedproxy.archive.store import Writer, Written, paper_of
+from feedproxy.errors import ArchiveError
+from feedproxy.papers import Entry, Listing, ListingDay
+from feedproxy.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the archive stands: its revision, its last good refresh, the newest date in it."""
+
+    revision: int
+    refreshed_at: datetime | None
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a feed's entries, newest first, and whether older ones follow."""
+
+    entries: tuple[Entry, ...]
+    more: bool
+
+
+class Archive:
+    """The archive at a path or database URL; opened, and created where missing, at the first use.
+
+    Safe to use from several threads and processes. Every method raises ArchiveError.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        return tables.open_engine(self.address)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+            del self.__dict__["_engine"]
+
+    @contextmanager
+    def _transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
+        engine = self._engine
+        try:
+            with engine.connect().execution_options(writing=writing) as connection, connection.begin():
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            verb = "write to" if writing else "read"
+            raise ArchiveError(f"cannot {verb} the archive {self.address}: {tables.cause(error)}") from error
+
+    def state(self) -> State:
+        """Return where the archive stands."""
+        with self._transaction() as db:
+            row = db.execute(sa.select(tables.state)).one()
+        return State(row.revision, _moment(row.refreshed_at), _moment(row.newest))
+
+    def days(self) -> dict[date, ListingDay]:
+        """Return every listing day that was ever asked for."""
+        with self._transaction() as db:
+            rows = db.execute(sa.select(tables.listing_days)).all()
+        return {
+            row.day: ListingDay(row.day, _moment(row.asked_at), _moment(row.good_at), row.papers, row.validator)
+            for row in rows
+        }
+
+    def asked(self, days: Sequence[date], now: datetime) -> None:
+        """Note that `days` are being asked for, so that a failure is not tried again at once."""
+        with self._transaction(writing=True) as db:
+            for day in days:
+                _note(db, day, asked_at=_seconds(now))
+
+    def store(self, listings: Sequence[Listing], now: datetime) -> Written:
+        """Store what one refresh brought, dating what is new in it; all of it or nothing.
+
+        Listings of one day come in the order they were taken.
+        """
+        with self._transaction(writing=True) as db:
+            state = db.execute(sa.select(tables.state)).one()
+            moment = max(_seconds(now), state.refreshed_at or 0)
+            first = state.first_refreshed_at or moment
+            known = set(db.scalars(sa.select(tables.listing_days.c.day).where(tables.listing_days.c.good_at > 0)))
+            read = [(listing, _historic(listing.day, known, first)) for listing in listings]
+            writer = Writer(db, now=moment, previous=state.refreshed_at)
+            written = writer.write(sightings(read))
+            for listing in listings:
+                _note_read(db, listing, moment)
+            changes = {
+                "revision": state.revision + bool(written),
+                "first_refreshed_at": first,
+                "refreshed_at": moment,
+                "newest": max(filter(None, (state.newest, writer.newest)), default=None),
+                "lag": max(state.lag, writer.lag),
+            }
+            db.execute(sa.update(tables.state).values(changes))
+        return written
+
+    def search(self, query: Query) -> Found:
+        """Return the page of entries that `query` asks for, newest first."""
+        with self._transaction() as db:
+            found = _entries(db, query)
+            if found is None:
+                return Found((), more=False)
+            page = found.order_by(sa.desc("entered_at")).limit(query.limit + 1).offset((query.page - 1) * query.limit)
+            chosen = page.subquery()
+            rows = db.execute(
+                sa.select(tables.papers, chosen.c.entered_at)
+                .join_from(chosen, tables.papers, tables.papers.c.listed_at == chosen.c.paper)
+                .order_by(chosen.c.entered_at.desc())
+            ).all()
+        return Found(tuple(map(_entry, rows[: query.limit])), more=len(rows) > query.limit)
+
+    def count(self, query: Query) -> int:
+        """Return how many entries `query` has on all its pages."""
+        with self._transaction() as db:
+            found = _entries(db, query)
+            return (
+                0
+                if found is None
+                else db.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one()
+            )
+
+
+def _entries(db: sa.Connection, query: Query) -> sa.Select[Any] | None:
+    state = db.execute(sa.select(tables.state.c.newest, tables.state.c.lag)).one()
+    return None if state.newest is None else entries(query, state.newest, state.lag)
+
+
+def _entry(row: sa.Row[Any]) -> Entry:
+    updated = max(row.entered_at, row.revised_at or 0)
+    return Entry(paper_of(row), _aware(row.entered_at), _aware(updated))
+
+
+def _historic(day: date | None, known: set[date], first: int) -> bool:
+    """Say whether `day` lies before the archive's first refresh and was never read."""
+    return day is not None and day not in known and _midnight(day) <= first
+
+
+def _note_read(db: sa.Connection, listing: Listing, moment: int) -> None:
+    if listing.day and listing.unchanged:
+        _note(db, listing.day, asked_at=moment, good_at=moment)
+    elif listing.day:
+        _note(db, listing.day, asked_at=moment, good_at=moment, papers=len(listing.papers), validator=listing.validator)
+
+
+def _note(db: sa.Connection, day: date, **columns: object) -> None:
+    db.execute(insert(tables.listing_days).values(day=day, **columns).on_conflict_do_update(["day"], set_=columns))
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _midnight(day: date) -> int:
+    return _seconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+
+def _aware(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else _aware(seconds)

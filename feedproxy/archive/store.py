@@ -1,0 +1,159 @@
+"""Sightings in, rows out: writes what one refresh saw, within the caller's transaction.
+
+Decides nothing about dates beyond handing each out once; the rules are in `ledger`.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedproxy.archive import tables
+from feedproxy.archive.ledger import Sighting, dated, reads_alike, revised
+from feedproxy.archive.search import document
+from feedproxy.papers import Organization, Paper
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a refresh changed: how many papers are new, revised, risen to a new count, or counted anew."""
+
+    new: int = 0
+    revised: int = 0
+    risen: int = 0
+    counted: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.revised or self.risen or self.counted)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A paper as the archive holds it: its key, itself, and the top of its ledger."""
+
+    listed_at: int
+    paper: Paper
+    tops: dict[str, int]
+
+
+class Writer:
+    """Writes the sightings of one refresh at `now`; `previous` is the good one before it, epoch seconds."""
+
+    def __init__(self, db: sa.Connection, *, now: int, previous: int | None) -> None:
+        self.db, self.now, self.previous = db, now, previous
+        self.newest: int | None = None
+        self.lag = 0
+        self._next: dict[int, int] = {}
+        self._rows: dict[sa.TableClause, list[dict[str, Any]]] = {}
+
+    def write(self, seen: Sequence[Sighting]) -> Written:
+        """Write all that is new in `seen`, which comes in dating order."""
+        known = self._known([sighting.paper.id for sighting in seen])
+        done: Counter[str] = Counter()
+        for sighting in seen:
+            held = known.get(sighting.paper.id)
+            done.update(self._update(held, sighting) if held else self._insert(sighting))
+        for table, rows in self._rows.items():
+            self.db.execute(sa.insert(table), rows)
+        return Written(**done)
+
+    def _insert(self, seen: Sighting) -> list[str]:
+        paper = seen.paper
+        date = self._hand_out(seen, historic=seen.historic)
+        self._add(tables.papers, listed_at=date, **_columns(paper))
+        self._rise(date, {}, seen, date)
+        self._reword(date, paper, date)
+        return ["new"]
+
+    def _update(self, held: _Known, seen: Sighting) -> list[str]:
+        paper = revised(held.paper, seen.paper)
+        rising = any(value > held.tops.get(measure, 0) for measure, value in seen.peaks.items())
+        alike = reads_alike(held.paper, paper)
+        if paper == held.paper and not rising:
+            return []
+        changes = _columns(paper)
+        if rising or not alike:
+            date = self._hand_out(seen, historic=False)
+            self.lag = max(self.lag, date - held.listed_at)
+            self._rise(held.listed_at, held.tops, seen, date)
+        if not alike:
+            changes["revised_at"] = date
+            self._reword(held.listed_at, paper, date)
+        self.db.execute(sa.update(tables.papers).where(tables.papers.c.listed_at == held.listed_at).values(changes))
+        return [what for what, so in (("risen", rising), ("revised", not alike)) if so] or ["counted"]
+
+    def _hand_out(self, seen: Sighting, *, historic: bool) -> int:
+        """Return a date no other paper has: the rule's, or the next free second after it."""
+        submitted = int(seen.paper.submitted_at.timestamp())
+        base = dated(submitted, now=self.now, previous=self.previous, historic=historic)
+        date = self._next.get(base, base)
+        while self.db.execute(sa.select(tables.dates).where(tables.dates.c.date == date)).first():
+            date += 1
+        self._next[base] = date + 1
+        self.db.execute(sa.insert(tables.dates).values(date=date))
+        self.newest = max(self.newest or date, date)
+        return date
+
+    def _rise(self, paper: int, tops: dict[str, int], seen: Sighting, date: int) -> None:
+        for measure, value in seen.peaks.items():
+            if value > tops.get(measure, 0):
+                self._add(tables.ledger, paper=paper, measure=measure, value=value, reached_at=date)
+
+    def _reword(self, key: int, paper: Paper, date: int) -> None:
+        """Index the paper's wording under `date`, unless it had this one before."""
+        organization = paper.organization
+        names = (organization.name, organization.fullname) if organization else ()
+        words = document(paper.title, paper.summary, paper.authors, names)
+        digest = hashlib.sha256("\n".join(words.values()).encode()).hexdigest()
+        had = sa.select(tables.texts.c.since).where(tables.texts.c.paper == key, tables.texts.c.digest == digest)
+        if date == key or not self.db.execute(had).first():
+            self._add(tables.texts, since=date, paper=key, digest=digest)
+            self._add(tables.search, rowid=date, **words)
+
+    def _add(self, table: sa.TableClause, **row: Any) -> None:
+        self._rows.setdefault(table, []).append(row)
+
+    def _known(self, ids: Sequence[str]) -> dict[str, _Known]:
+        return {
+            row.id: _Known(row.listed_at, paper_of(row), {"upvotes": row.upvotes_top, "comments": row.comments_top})
+            for chunk in _chunks(ids)
+            for row in self.db.execute(
+                sa.select(tables.papers, _top("upvotes"), _top("comments")).where(tables.papers.c.id.in_(chunk))
+            )
+        }
+
+
+def _top(measure: str) -> sa.Label[int]:
+    steps = tables.ledger.c
+    top = sa.select(sa.func.coalesce(sa.func.max(steps.value), 0))
+    mine = top.where(steps.paper == tables.papers.c.listed_at, steps.measure == measure)
+    return mine.scalar_subquery().label(f"{measure}_top")
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[at : at + _CHUNK] for at in range(0, len(ids), _CHUNK))
+
+
+def _columns(paper: Paper) -> dict[str, Any]:
+    """Return `paper` as a row of the table `papers`."""
+    row = asdict(paper)
+    for name in ("submitted_at", "published_at"):
+        row[name] = row[name] and int(row[name].timestamp())
+    return row
+
+
+def paper_of(row: sa.Row[Any]) -> Paper:
+    """Return the paper in a row of the table `papers`."""
+    values = {name: getattr(row, name) for name in Paper.__dataclass_fields__}
+    for name in ("submitted_at", "published_at"):
+        values[name] = values[name] and datetime.fromtimestamp(values[name], UTC)
+    for name in ("authors", "ai_keywords"):
+        values[name] = tuple(values[name])
+    values["organization"] = values["organization"] and Organization(**values["organization"])
+    return Paper(**values)

@@ -1,0 +1,148 @@
+"""The tables of the archive, and opening the database that holds them.
+
+Times are integer epoch seconds, UTC. A date that a feed can show is handed out once: that makes
+`papers.listed_at` and `texts.since` keys, and rows lie in listing order.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from feedproxy.errors import ArchiveError
+
+SCHEMA = 1
+metadata = sa.MetaData()
+_Seconds = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _date_key(name: str) -> sa.Column[int]:
+    return sa.Column(name, _Seconds, primary_key=True, autoincrement=False)
+
+
+papers = sa.Table(
+    "papers",
+    metadata,
+    _date_key("listed_at"),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("submitted_at", _Seconds, nullable=False),
+    sa.Column("published_at", _Seconds),
+    sa.Column("authors", sa.JSON, nullable=False),
+    sa.Column("author_count", sa.Integer, nullable=False),
+    sa.Column("upvotes", sa.Integer),
+    sa.Column("comments", sa.Integer, nullable=False),
+    sa.Column("thumbnail", sa.Text),
+    sa.Column("organization", sa.JSON(none_as_null=True)),
+    sa.Column("github_repo", sa.Text),
+    sa.Column("project_page", sa.Text),
+    sa.Column("ai_keywords", sa.JSON, nullable=False),
+    sa.Column("revised_at", _Seconds),
+)
+
+# The rising steps of each paper's highest counts.
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("paper", _Seconds, sa.ForeignKey("papers.listed_at"), primary_key=True),
+    sa.Column("measure", sa.Text, primary_key=True),
+    sa.Column("value", sa.Integer, primary_key=True),
+    sa.Column("reached_at", _Seconds, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Every wording a paper ever had, by when it was first seen; the search index has it under that date.
+texts = sa.Table(
+    "texts",
+    metadata,
+    _date_key("since"),
+    sa.Column("paper", _Seconds, sa.ForeignKey("papers.listed_at"), nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.UniqueConstraint("paper", "digest"),
+)
+
+dates = sa.Table("dates", metadata, _date_key("date"))
+
+listing_days = sa.Table(
+    "listing_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("asked_at", _Seconds),
+    sa.Column("good_at", _Seconds),
+    sa.Column("papers", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("validator", sa.Text),
+)
+
+# One row. `lag` is the longest a paper took from its listing to a later step or wording.
+state = sa.Table(
+    "state",
+    metadata,
+    sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", _Seconds, nullable=False),
+    sa.Column("first_refreshed_at", _Seconds),
+    sa.Column("refreshed_at", _Seconds),
+    sa.Column("newest", _Seconds),
+    sa.Column("lag", _Seconds, nullable=False),
+)
+
+# The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
+SEARCH_COLUMNS = {"title": "title", "abstract": "abstract", "author": "author", "org": "org"}
+search = sa.table("search", sa.column("rowid", sa.Integer), *map(sa.column, SEARCH_COLUMNS.values()))
+_CREATE_SEARCH = (
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5({', '.join(SEARCH_COLUMNS.values())}, "
+    "content='', tokenize='ascii')"
+)
+
+
+def open_engine(archive: str) -> sa.Engine:
+    """Return an engine for the archive at `archive`, a path or a database URL, creating what is missing.
+
+    Raises ArchiveError if it cannot be opened, is no archive, or was written by a newer feedproxy.
+    """
+    try:
+        url = sa.make_url(archive if "://" in archive else f"sqlite:///{archive}")
+        if url.get_backend_name() != "sqlite" or not url.database:
+            raise ArchiveError(f"{url.render_as_string()}: only an SQLite file can be the archive")
+        Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url)
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+        _create(engine)
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        raise ArchiveError(f"cannot open the archive {archive}: {cause(error)}") from error
+    return engine
+
+
+def cause(error: Exception) -> str:
+    """Return what the database itself said."""
+    return str(getattr(error, "orig", None) or error)
+
+
+def _configure(connection: Any, _: object) -> None:
+    """Leave transactions to SQLAlchemy; keep readers and the writer out of each other's way."""
+    connection.isolation_level = None
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _create(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        schema = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if schema > SCHEMA:
+        raise ArchiveError(f"the archive {engine.url.database} was written by a newer feedproxy; upgrade this one")
+    if schema == SCHEMA:
+        return
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        if sa.inspect(connection).get_table_names() and not sa.inspect(connection).has_table("state"):
+            raise ArchiveError(f"{engine.url.database} is a database of something else")
+        metadata.create_all(connection)
+        connection.exec_driver_sql(_CREATE_SEARCH)
+        connection.exec_driver_sql("INSERT OR IGNORE INTO state (only, revision, lag) VALUES (1, 0, 0)")
+        connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA}")

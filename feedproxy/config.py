@@ -1,0 +1,170 @@
+"""The environment in, one frozen `Config` out; or every problem with it at once.
+
+Adding a setting is adding a row to `SETTINGS`; the README's table is checked against it.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from feedproxy.errors import ConfigError
+from feedproxy.words import similar
+
+PREFIX = "FEEDPROXY_"
+HUB = "https://huggingface.co"
+DEMO = "demo"
+
+
+def is_address(listing: str) -> bool:
+    """Say whether `listing` names a server and not a file."""
+    return listing.startswith(("http://", "https://"))
+
+
+def _listing(text: str) -> str:
+    if text == DEMO:
+        return text
+    if not is_address(text):
+        return str(Path(text).expanduser().absolute())
+    parts = urlsplit(text)
+    if not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("wants an address such as https://huggingface.co, or a path")
+    return text.rstrip("/")
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("wants an address such as https://feeds.example.org")
+    return text.rstrip("/")
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().casefold() for host in text.split(",") if host.strip())
+    if wrong := [host for host in hosts if not re.fullmatch(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", host)]:
+        raise ValueError(f"wants host names without a port, parted by commas, not {wrong[0]!r}")
+    return hosts
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("wants printable ASCII without spaces")
+    return text
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"wants a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _pause(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or float(text) > 3600:
+        raise ValueError("wants seconds from 0 to 3600")
+    return float(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: how the text of the environment becomes the value, and what it means."""
+
+    read: Callable[[str], object]
+    default: str
+    meaning: str
+    secret: bool = False
+
+
+SETTINGS: dict[str, Setting] = {
+    "listing": Setting(_listing, HUB, "where the listing comes from: the Hub, a mirror of it, a saved file or folder"),
+    "archive": Setting(str, "", "the SQLite file that keeps it; default: one for each listing, in your data folder"),
+    "public_url": Setting(_public_url, "", "the address feeds carry; default: that of the request, on a known host"),
+    "hosts": Setting(_hosts, "", "further host names to answer to, parted by commas; local ones always are"),
+    "hf_token": Setting(_token, "", "a Hugging Face token, which doubles the Hub's rate limit", secret=True),
+    "pace": Setting(_pause, "1", "seconds between two requests to the Hub"),
+    "max_age": Setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed without asking"),
+    "stale_while_revalidate": Setting(_whole(0, 604_800), "900", "seconds a cache may serve it while it asks anew"),
+    "stale_if_error": Setting(_whole(0, 2_592_000), "86400", "seconds a cache may serve it when this server fails"),
+    "cache_bytes": Setting(_whole(0, 2**40), "67108864", "bytes of finished feeds kept in memory"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting, read and checked; `origins` says where each came from."""
+
+    listing: str
+    archive: str
+    public_url: str | None
+    hosts: tuple[str, ...]
+    hf_token: str | None = field(repr=False)
+    pace: float
+    max_age: int
+    stale_while_revalidate: int
+    stale_if_error: int
+    cache_bytes: int
+    origins: Mapping[str, str] = field(compare=False)
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> "Config":
+        """Read the settings from `environment`; what `options` of the command line hold goes first.
+
+        Raises ConfigError naming every setting that cannot be used. An empty value means the default.
+        """
+        chosen = {name: _chosen(name, environment, options or {}) for name in SETTINGS}
+        values, problems = {}, []
+        for name, (text, origin) in chosen.items():
+            try:
+                values[name] = SETTINGS[name].read(text) if text else None
+            except ValueError as error:
+                told = "" if SETTINGS[name].secret else f", not {text[:80]!r}"
+                problems.append(f"{origin} {error}{told}")
+        if problems:
+            raise ConfigError("; ".join(problems))
+        values["archive"] = values["archive"] or _own_archive(str(values["listing"]))
+        values["hosts"] = values["hosts"] or ()
+        origins = {name: origin for name, (_, origin) in chosen.items()}
+        return cls(**values, origins=origins, unknown=tuple(_unknown(environment)))  # type: ignore[arg-type]
+
+    def shown(self, name: str) -> str:
+        """Return the value of a setting as text; secrets as a note that they are set."""
+        value = getattr(self, name)
+        if SETTINGS[name].secret and value:
+            return "(set)"
+        return ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _chosen(name: str, environment: Mapping[str, str], options: Mapping[str, str | None]) -> tuple[str, str]:
+    if option := options.get(name):
+        return option, f"--{name.replace('_', '-')}"
+    if text := environment.get(variable(name), "").strip():
+        return text, variable(name)
+    return SETTINGS[name].default, "default"
+
+
+def _own_archive(listing: str) -> str:
+    """Return where the archive of `listing` lies by default: papers of one never mix with another's."""
+    name = "hub" if listing == HUB else f"listing-{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
+    return str(platformdirs.user_data_path("feedproxy") / f"{name}.sqlite")
+
+
+def _unknown(environment: Mapping[str, str]) -> list[str]:
+    """Return a line for every variable that looks like a setting and is none.
+
+    Not an error: container platforms put variables of their own under a service's name.
+    """
+    known = [variable(name) for name in SETTINGS]
+    strange = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    return [f"{name} is no setting{similar(name, known)}" for name in strange]

@@ -1,0 +1,66 @@
+"""One family of errors: each knows its one line, its HTTP status and its exit code.
+
+Raised anywhere, put into words here, translated once at each door (`web`, `cli`).
+"""
+
+
+class FeedproxyError(Exception):
+    """Anything feedproxy expects to go wrong; `str()` of it is one line for the person concerned."""
+
+    status = 500
+    exit_code = 1
+    retry_after: int | None = None
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class QueryError(FeedproxyError):
+    """A parameter or filter that cannot be read.
+
+    `position` counts characters of the parameter's value from 0; None where the whole is wrong.
+    """
+
+    status = 400
+    exit_code = 2
+
+    def __init__(self, parameter: str, message: str, position: int | None = None) -> None:
+        where = "" if position is None else f" at character {position + 1}"
+        super().__init__(f"{parameter}{where}: {message}")
+        self.parameter = parameter
+        self.position = position
+
+
+class HostError(FeedproxyError):
+    """A request for a host name this server was not told it has."""
+
+    status = 421
+
+
+class ConfigError(FeedproxyError):
+    """Settings that cannot be used; the message names every one of them."""
+
+    exit_code = 2
+
+
+class ListingError(FeedproxyError):
+    """Bytes that are no listing."""
+
+    status = 503
+
+
+class UpstreamError(FeedproxyError):
+    """The listing cannot be had at the moment; `retry_after` in seconds where the Hub said so."""
+
+    status = 503
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ArchiveError(FeedproxyError):
+    """The archive cannot be opened, read or written."""
+
+    status = 503
+    retry_after = 60

@@ -1,0 +1,55 @@
+"""Bytes of a listing in any known form in; papers, and what was skipped and why, out.
+
+Opens no file and no socket, and has no clock. The rules about fields come from what the Hub was
+seen to send. Adding a form is adding a row to `_FORMS`.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime
+
+from feedproxy.errors import ListingError
+from feedproxy.listing.capture import read_text
+from feedproxy.listing.fields import Entries, Unusable
+from feedproxy.listing.hub import read_html, read_json
+from feedproxy.papers import Listing, Skipped
+from feedproxy.words import one_line
+
+# What a form begins with, and what reads it into its day and its entries; the first that fits counts.
+_FORMS: tuple[tuple[tuple[str, ...], Callable[[str, date | None], tuple[date | None, Entries]]], ...] = (
+    (("[", "{"), read_json),
+    (("<",), read_html),
+    (("",), read_text),
+)
+
+
+def parse(data: bytes, *, day: date | None = None, latest: datetime | None = None) -> Listing:
+    """Read a listing, recognising its form from the bytes.
+
+    `day` is the listing day that was asked for, if any was; the page's own date overrules it.
+    An entry listed after `latest` (aware) is skipped, as is each that cannot be read.
+    Raises ListingError for bytes that are no listing.
+    """
+    text = _decoded(data).strip().removeprefix("\ufeff").lstrip()
+    if not text:
+        raise ListingError("the listing is empty")
+    read = next(form for marks, form in _FORMS if text.startswith(marks))
+    day, entries = read(text, day)
+    papers, skipped = [], []
+    for name, make in entries:
+        try:
+            paper = make()
+            if latest and paper.submitted_at > latest:
+                raise Unusable(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
+            papers.append(paper)
+        except Unusable as reason:
+            skipped.append(Skipped(one_line(name, 80) or "an entry without a name", str(reason)))
+    return Listing(tuple(papers), tuple(skipped), day)
+
+
+def _decoded(data: bytes) -> str:
+    if data.startswith(b"\x1f\x8b"):
+        raise ListingError("the listing is compressed (gzip): unpack it first")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ListingError(f"the listing is not UTF-8 (byte {error.start})") from error

@@ -1,0 +1,134 @@
+"""The Hub's own data in, as its API answers it or as its page embeds it; entries out."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import lxml.html
+from lxml.etree import LxmlError
+
+from feedproxy.errors import ListingError
+from feedproxy.listing.fields import NAME, SUMMARY, TITLE, Entries, Unusable, count, midnight, moment, text_of
+from feedproxy.papers import Organization, Paper, is_arxiv_id
+from feedproxy.words import one_line, paragraphs, web_address
+
+_OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when `publishedAt` changed its meaning
+
+
+def read_json(text: str, day: date | None) -> tuple[date | None, Entries]:
+    """Read what `/api/daily_papers` answers."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ListingError(f"the listing is broken JSON: {error}") from error
+    if isinstance(data, dict) and isinstance(data.get("error"), str):
+        raise ListingError(f"the Hub answered: {one_line(data['error'], 200)}")
+    return _from_data(data, day)
+
+
+def _from_data(data: object, day: date | None) -> tuple[date | None, Entries]:
+    """Read what the API answers, or the page's data, where a search has its papers elsewhere."""
+    entries = data
+    if isinstance(data, dict):
+        named = moment(data.get("date"))
+        day = named.date() if named else day
+        entries = data.get("searchResults") or data.get("dailyPapers")
+    if not isinstance(entries, list):
+        raise ListingError("this JSON is no listing: it holds no array of papers")
+    return day or _newest_day(entries), _api_entries(entries, day)
+
+
+def _api_entries(entries: list[object], day: date | None) -> Entries:
+    for entry in entries:
+        paper = entry.get("paper") if isinstance(entry, dict) else None
+        name = text_of(paper.get("id")) if isinstance(paper, dict) else ""
+        yield name, lambda entry=entry, paper=paper: _api_paper(entry, paper, day)  # type: ignore[misc]
+
+
+def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
+    if not isinstance(paper, dict):
+        raise Unusable("holds no paper")
+    if not is_arxiv_id(text_of(paper.get("id"))):
+        raise Unusable("its id is no arXiv identifier")
+    title = one_line(text_of(paper.get("title")), TITLE)
+    if not title:
+        raise Unusable("has no title")
+    authors = tuple(_visible_authors(paper.get("authors")))
+    keywords = paper.get("ai_keywords")
+    return Paper(
+        id=paper["id"],
+        title=title,
+        summary=paragraphs(text_of(paper.get("summary")), SUMMARY),
+        submitted_at=_submitted_at(entry, paper, day),
+        published_at=moment(paper.get("publishedAt")),
+        authors=authors,
+        author_count=len(authors),
+        upvotes=count(paper.get("upvotes"), "upvotes"),
+        comments=count(entry.get("numComments", 0), "numComments"),
+        thumbnail=web_address(text_of(entry.get("thumbnail"))),
+        organization=_organization(paper.get("organization") or entry.get("organization")),
+        github_repo=web_address(text_of(paper.get("githubRepo"))),
+        project_page=web_address(text_of(paper.get("projectPage"))),
+        ai_keywords=tuple(_texts(keywords if isinstance(keywords, list) else [])),
+    )
+
+
+def _visible_authors(authors: object) -> Iterator[str]:
+    known = [a for a in authors if isinstance(a, dict)] if isinstance(authors, list) else []
+    return _texts([author.get("name") for author in known if author.get("hidden") is not True])
+
+
+def _texts(values: list[object]) -> Iterator[str]:
+    """Yield every distinct non-empty text among `values`, cleaned."""
+    return filter(None, dict.fromkeys(one_line(text_of(value), NAME) for value in values))
+
+
+def _organization(value: object) -> Organization | None:
+    known = value if isinstance(value, dict) else {}
+    name = one_line(text_of(known.get("name")), NAME)
+    fullname = one_line(text_of(known.get("fullname")), NAME)
+    return Organization(name or fullname, fullname or name) if name or fullname else None
+
+
+def _submitted_at(entry: Mapping[str, object], paper: Mapping[str, object], day: date | None) -> datetime:
+    """Return when the paper was listed; where no field tells, the first moment of the day.
+
+    The outer `publishedAt` was that time until 2025-03-10. Since then it is arXiv's time minus
+    4 or 5 hours, which gives it away: a paper cannot be listed before it is published.
+    """
+    if "submittedOnDailyAt" in paper:
+        told = moment(paper["submittedOnDailyAt"])
+        if not told:
+            raise Unusable("its submittedOnDailyAt is no usable time")
+        return told
+    told, published = moment(entry.get("publishedAt")), moment(paper.get("publishedAt"))
+    if told and told < _OUTER_TIME_ENDS and not (published and told < published):
+        return told
+    if not day:
+        raise Unusable("nothing says when it was listed")
+    return midnight(day)
+
+
+def _newest_day(entries: list[object]) -> date | None:
+    """Return the day of the newest entry; the day of a listing that was not asked for by day."""
+    times = []
+    for entry in entries:
+        paper = entry.get("paper") if isinstance(entry, dict) else None
+        if isinstance(entry, dict) and isinstance(paper, dict):
+            told = moment(paper.get("submittedOnDailyAt")) or moment(entry.get("publishedAt"))
+            times += [told] if told else []
+    return max(times).date() if times else None
+
+
+def read_html(text: str, day: date | None) -> tuple[date | None, Entries]:
+    """Read the page `/papers/date/…`, whose data says more than its text."""
+    try:
+        root = lxml.html.fromstring(text.encode(), parser=lxml.html.HTMLParser(encoding="utf-8", huge_tree=True))
+        holder = root.find(".//*[@data-target='DailyPapers']")
+        data = None if holder is None else json.loads(holder.get("data-props", "null"))
+    except (LxmlError, ValueError, RecursionError) as error:
+        raise ListingError(f"the page cannot be read: {error}") from error
+    if data is None:
+        raise ListingError("this HTML page is no listing: it has no DailyPapers data")
+    return _from_data(data, day)

@@ -1,0 +1,256 @@
+"""Requests in, answers out: routes, negotiation, conditional requests, errors.
+
+Decides nothing about papers: a request becomes a `Query`, the rest is the layers above.
+"""
+
+import ipaddress
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, Response, current_app, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from feedproxy.archive import Archive
+from feedproxy.config import Config
+from feedproxy.errors import FeedproxyError, HostError, QueryError, UpstreamError
+from feedproxy.feeds import FORMATS, Feed, render, shown_authors
+from feedproxy.filters import FIELDS
+from feedproxy.query import PARAMETERS, Query, parse_query, query_pairs
+from feedproxy.refresh import Refresher, utc_now
+from feedproxy.responses import Answer, Answers, answer
+from feedproxy.upstream import Source, open_source
+
+log = logging.getLogger(__name__)
+bp = Blueprint("feedproxy", __name__)
+_FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
+_EXTENSION = "feedproxy"
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' https:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa")
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """What the routes work with."""
+
+    config: Config
+    archive: Archive
+    refresher: Refresher
+    answers: Answers
+
+
+def create_app(
+    config: Config | None = None, *, source: Source | None = None, clock: Callable[[], datetime] = utc_now
+) -> Flask:
+    """Return the WSGI application; by default everything is as the environment says.
+
+    Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
+    """
+    config = config or Config.load(os.environ)
+    for line in config.unknown:
+        log.warning("%s", line)
+    archive = Archive(config.archive)
+    refresher = Refresher(source or open_source(config), archive, clock)
+    app = Flask("feedproxy")
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.extensions[_EXTENSION] = _Service(config, archive, refresher, Answers(config.cache_bytes))
+    app.register_blueprint(bp)
+    app.register_error_handler(Exception, _failed)
+    return app
+
+
+def _service() -> _Service:
+    service: _Service = current_app.extensions[_EXTENSION]
+    return service
+
+
+# Routes -----------------------------------------------------------------------------------------
+
+
+@bp.get("/feed.<any(rss, atom, json):name>")
+def feed(name: str) -> Response:
+    """Answer with the feed in one format."""
+    return _feed_response(parse_query(_query_string()), name)
+
+
+@bp.get("/feed")
+def negotiated() -> Response:
+    """Answer with the feed in the format the client likes best, else RSS."""
+    response = _feed_response(parse_query(_query_string()), _preferred() or "rss")
+    response.vary.add("Accept")
+    return response
+
+
+@bp.get("/")
+def page() -> Response:
+    """Answer with the page for people; with the feed for a client that prefers one."""
+    name = _preferred(over="text/html")
+    text = _filled_in(_query_string())
+    response = _feed_response(parse_query(text), name) if name else _page_response(text)
+    response.vary.add("Accept")
+    return response
+
+
+@bp.get("/healthz")
+def health() -> Response:
+    """Answer that the process does; touches nothing."""
+    return _text("ok", 200)
+
+
+def _query_string() -> str:
+    """Return the query as it came; what is not UTF-8 is told, not replaced."""
+    try:
+        return request.query_string.decode()
+    except UnicodeDecodeError as error:
+        raise QueryError("query", "is not UTF-8") from error
+
+
+def _filled_in(query_string: str) -> str:
+    """Return the query without the fields that a form sends empty."""
+    return urlencode([(name, value) for name, value in query_pairs(query_string) if value])
+
+
+def _preferred(over: str | None = None) -> str | None:
+    """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
+    accept = request.accept_mimetypes
+    ranks = {
+        name: max(accept.quality(kind) for kind in (form.media_type.partition(";")[0], *form.accepted))
+        for name, form in FORMATS.items()
+    }
+    best = max(ranks, key=lambda name: ranks[name])
+    floor = accept.quality(over) if over else 0
+    return best if request.headers.get("Accept") and ranks[best] > floor else None
+
+
+# Feeds ------------------------------------------------------------------------------------------
+
+
+def _feed_response(query: Query, name: str) -> Response:
+    base = _base()
+    service = _service()
+    service.refresher.freshen()
+    service.refresher.wait_until_filled(_FIRST_WAIT)
+    key = (str(query), name, base, service.archive.state().revision)
+    return _conditional(service.answers.get(key, lambda: _rendered(query, name, base)))
+
+
+def _rendered(query: Query, name: str, base: str) -> Answer:
+    found = _service().archive.search(query)
+    made = Feed(query, base, found.entries, found.more)
+    # A vote changes the body of a feed with counts, but no date in it.
+    last_modified = None if query.counts else made.updated
+    return answer(render(made, name), FORMATS[name].media_type, last_modified)
+
+
+def _conditional(made: Answer) -> Response:
+    """Answer with the representation the client takes, or 304 (RFC 9110, section 13.2.2)."""
+    compress = request.accept_encodings.quality("gzip") > 0 and bool(request.headers.get("Accept-Encoding"))
+    config = _service().config
+    response = Response(made.compressed if compress else made.body)
+    response.headers["Content-Type"] = made.media_type
+    if compress:
+        response.headers["Content-Encoding"] = "gzip"
+    if made.media_type.endswith("json"):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = (
+        f"public, max-age={config.max_age}, stale-while-revalidate={config.stale_while_revalidate}, "
+        f"stale-if-error={config.stale_if_error}"
+    )
+    response.vary.add("Accept-Encoding")
+    response.set_etag(f"{made.etag}-gzip" if compress else made.etag)
+    response.last_modified = made.last_modified
+    response.make_conditional(request)
+    del response.headers["Date"]  # werkzeug sets one, and so does every server
+    return response
+
+
+def _base() -> str:
+    """Return the address feeds carry, without a slash; refuses a host this server was not told it has."""
+    config = _service().config
+    if config.public_url:
+        return config.public_url
+    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+    if not _is_local(host.casefold()) and host.casefold() not in config.hosts:
+        raise HostError(
+            f"this server does not go by {host[:100]!r}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells it its names"
+        )
+    return request.root_url.rstrip("/")
+
+
+def _is_local(host: str) -> bool:
+    """Say whether `host` is a name or address that only a local network can lead to."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_private
+    except ValueError:
+        return bool(host) and ("." not in host or host.endswith(_LOCAL_SUFFIXES))
+
+
+# The page ---------------------------------------------------------------------------------------
+
+
+def _page_response(query_string: str) -> Response:
+    base, service = _base(), _service()
+    service.refresher.freshen()
+    try:
+        query, error = parse_query(query_string), None
+        service.refresher.wait_until_filled(_FIRST_WAIT)
+        found = service.archive.search(query)
+    except (QueryError, UpstreamError) as raised:
+        query, error, found = Query(), raised, None
+    shown = Feed(query, base, found.entries if found else (), bool(found and found.more))
+    html = render_template(
+        "page.html",
+        feed=shown,
+        found=found,
+        error=error,
+        given=dict(query_pairs(query_string)),
+        formats=FORMATS,
+        parameters=PARAMETERS,
+        fields=FIELDS,
+        shown_authors=shown_authors,
+        demo=service.config.listing == "demo",
+    )
+    response = Response(html, status=error.status if error else 200, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store" if error else "no-cache"
+    return response
+
+
+# Errors -----------------------------------------------------------------------------------------
+
+
+def _failed(error: Exception) -> Response:
+    """Answer an error with its one line."""
+    if isinstance(error, FeedproxyError):
+        response = _text(str(error), error.status)
+        if error.status in (429, 503):
+            response.headers["Retry-After"] = str(error.retry_after or 60)
+        return response
+    if isinstance(error, HTTPException):
+        response = _text(_HTTP_LINES.get(error.code or 500, error.name), error.code or 500)
+        response.headers.extend((name, value) for name, value in error.get_headers() if name in ("Allow", "Location"))
+        return response
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _text("something is wrong with this server; its log says what", 500)
+
+
+_HTTP_LINES = {
+    404: "there is no such page here; the feeds are /feed.rss, /feed.atom and /feed.json, the page is /",
+    405: "only GET and HEAD are answered here",
+}
+
+
+def _text(line: str, status: int) -> Response:
+    response = Response(f"{line}\n", status=status, content_type="text/plain; charset=utf-8")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

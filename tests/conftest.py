@@ -1,0 +1,99 @@
+"""What every test may ask for: a clock to tick, an archive, a fake Hub, and the service at a real port."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import settings
+from werkzeug.serving import make_server
+
+from feedproxy.archive import Archive
+from feedproxy.config import Config
+from feedproxy.web import create_app
+from tests import hub as fake
+
+CAPTURES = Path(__file__).parents[2] / "shared" / "listings"
+
+settings.register_profile("fast", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile("slow", deadline=None, max_examples=2000)
+settings.load_profile("fast")
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+
+class Clock:
+    """A clock that stands still until told to tick; aware UTC."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, **duration: float) -> datetime:
+        self.now += timedelta(**duration)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def hub() -> Iterator[fake.Hub]:
+    with fake.running() as running:
+        yield running
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    opened = Archive(str(tmp_path / "archive.sqlite"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def captures() -> Path:
+    """The folder with real captures of the listing, which the project does not hold."""
+    if not CAPTURES.is_dir():
+        pytest.skip(f"no real captures at {CAPTURES}")
+    return CAPTURES
+
+
+@contextmanager
+def serving(config: Config, clock: Callable[[], datetime]) -> Iterator[httpx.Client]:
+    """Serve the application at a free port of 127.0.0.1 and yield a client of it."""
+    app = create_app(config, clock=clock)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    headers = {"Accept-Encoding": "identity"}
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", headers=headers, timeout=30) as client:
+            yield client
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        service = app.extensions["feedproxy"]
+        if service.refresher._thread:
+            service.refresher._thread.join()
+        service.archive.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., httpx.Client]]:
+    """Start the service with the given settings; the archive lies in the test's own folder unless told otherwise."""
+    with ExitStack() as stack:
+
+        def start(**options: str) -> httpx.Client:
+            chosen = {"archive": str(tmp_path / "served.sqlite"), "pace": "0"} | options
+            config = Config.load({f"FEEDPROXY_{name.upper()}": text for name, text in chosen.items()})
+            return stack.enter_context(serving(config, clock))
+
+        yield start
