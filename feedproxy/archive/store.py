@@ -18,6 +18,7 @@ from feedproxy.archive.search import document
 from feedproxy.papers import Organization, Paper
 
 _CHUNK = 500
+_ORDER = (tables.papers, tables.ledger, tables.texts, tables.search)  # each points to those before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ class Writer:
         for sighting in seen:
             held = known.get(sighting.paper.id)
             done.update(self._update(held, sighting) if held else self._insert(sighting))
-        for table, rows in self._rows.items():
-            self.db.execute(sa.insert(table), rows)
+        for table in _ORDER:
+            if rows := self._rows.get(table):
+                self.db.execute(sa.insert(table), rows)
         return Written(**done)
 
     def _insert(self, seen: Sighting) -> list[str]:

@@ -4,6 +4,7 @@ Times are integer epoch seconds, UTC. A date that a feed can show is handed out 
 `papers.listed_at` and `texts.since` keys, and rows lie in listing order.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,9 @@ def cause(error: Exception) -> str:
 
 
 def _configure(connection: Any, _: object) -> None:
-    """Leave transactions to SQLAlchemy; keep readers and the writer out of each other's way."""
+    """Leave transactions to SQLAlchemy; wait for a writer rather than fail."""
     connection.isolation_level = None
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=10000", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -135,13 +136,16 @@ def _begin(connection: sa.Connection) -> None:
 def _create(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         schema = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        strange = not schema and sa.inspect(connection).get_table_names()
     if schema > SCHEMA:
         raise ArchiveError(f"the archive {engine.url.database} was written by a newer feedproxy; upgrade this one")
+    if strange:
+        raise ArchiveError(f"{engine.url.database} is a database of something else")
     if schema == SCHEMA:
         return
+    with closing(engine.raw_connection()) as raw:  # so that readers and the writer need not wait for each other
+        raw.cursor().execute("PRAGMA journal_mode=WAL")
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
-        if sa.inspect(connection).get_table_names() and not sa.inspect(connection).has_table("state"):
-            raise ArchiveError(f"{engine.url.database} is a database of something else")
         metadata.create_all(connection)
         connection.exec_driver_sql(_CREATE_SEARCH)
         connection.exec_driver_sql("INSERT OR IGNORE INTO state (only, revision, lag) VALUES (1, 0, 0)")

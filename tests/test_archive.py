@@ -1,0 +1,388 @@
+"""The archive: one contract for every backend."""
+
+import sqlite3
+import threading
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedproxy.archive import Archive
+from feedproxy.archive.ledger import dated
+from feedproxy.errors import ArchiveError
+from feedproxy.listing import parse
+from feedproxy.papers import Listing
+from feedproxy.query import parse_query
+from tests import made_up
+from tests.conftest import Clock
+from tests.made_up import DAY, api, entries, entry, paper_id
+
+MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+def listing(*found: dict[str, Any], day: date = DAY) -> Listing:
+    return parse(api(found), day=day)
+
+
+def shown(archive: Archive, query: str = "") -> list[tuple[str, datetime]]:
+    """Return the ids and dates of a feed, newest first."""
+    return [(entry.paper.id, entry.entered_at) for entry in archive.search(parse_query(query)).entries]
+
+
+def test_keeps_every_field_of_a_paper(archive: Archive, clock: Clock) -> None:
+    """A paper comes out of the archive as it went in."""
+    full = entry(
+        3,
+        organization={"name": "example-lab", "fullname": "Example Lab"},
+        githubRepo="https://git.example.org/a/b",
+        projectPage="https://example.org/",
+        ai_keywords=["agents", "tool use"],
+        upvotes=7,
+        numComments=2,
+    )
+    bare = entry(4, thumbnail=None, authors=[], publishedAt=None)
+    stored = listing(full, bare)
+    archive.store([stored], clock())
+    assert set(stored.papers) == {entry.paper for entry in archive.search(parse_query("")).entries}
+
+
+def test_new_archive_is_empty(archive: Archive) -> None:
+    """An archive that was never refreshed has no entries, and says so."""
+    state = archive.state()
+    assert (state.revision, state.refreshed_at, state.newest) == (0, None, None)
+    assert shown(archive) == []
+    assert archive.count(parse_query("q=agents")) == 0
+
+
+def test_first_refresh_dates_by_listing_time(archive: Archive, clock: Clock) -> None:
+    """What the first refresh finds is dated when it was listed, each paper a second after the one before."""
+    archive.store([listing(*entries(3))], clock())
+    expected = [(paper_id(number), MIDNIGHT + timedelta(seconds=number - 1)) for number in (3, 2, 1)]
+    assert expected == shown(archive)
+
+
+def test_paper_that_appears_later_is_dated_by_the_refresh(archive: Archive, clock: Clock) -> None:
+    """A paper listed at midnight that a reader could already have looked past is dated when it was seen."""
+    archive.store([listing(entry(1))], clock())
+    seen_at = clock.tick(minutes=15)
+    archive.store([listing(entry(1), entry(2))], seen_at)
+    assert (paper_id(2), seen_at) == shown(archive)[0]
+
+
+def test_paper_listed_since_the_last_refresh_keeps_its_time(archive: Archive, clock: Clock) -> None:
+    """A real listing time later than the refresh before it is the paper's date."""
+    archive.store([listing(entry(1))], clock())
+    listed_at = clock() + timedelta(minutes=3)
+    clock.tick(minutes=15)
+    archive.store([listing(entry(1), entry(2, submittedOnDailyAt=listed_at.isoformat()))], clock())
+    assert (paper_id(2), listed_at) == shown(archive)[0]
+
+
+def test_threshold_is_crossed_when_it_is_reached(archive: Archive, clock: Clock) -> None:
+    """A paper enters `min_upvotes=N` at the refresh that first saw N, and keeps that date when votes fall."""
+    archive.store([listing(entry(1, upvotes=1))], clock())
+    crossed_at = clock.tick(hours=5)
+    archive.store([listing(entry(1, upvotes=12))], crossed_at)
+    archive.store([listing(entry(1, upvotes=3))], clock.tick(hours=1))
+    archive.store([listing(entry(1, upvotes=40))], clock.tick(hours=1))
+    assert [(paper_id(1), MIDNIGHT)] == shown(archive, "min_upvotes=1")
+    assert [(paper_id(1), crossed_at)] == shown(archive, "min_upvotes=2")
+    assert [(paper_id(1), crossed_at)] == shown(archive, "min_upvotes=12")
+    assert [(paper_id(1), clock())] == shown(archive, "min_upvotes=13")
+    assert shown(archive, "min_upvotes=41") == []
+    assert archive.search(parse_query("")).entries[0].paper.upvotes == 40
+
+
+def test_backfilled_day_is_dated_by_its_listing(archive: Archive, clock: Clock) -> None:
+    """A day before the first refresh that is asked for later is history, dated when it was listed."""
+    archive.store([listing(entry(1))], clock())
+    earlier = DAY - timedelta(days=40)
+    archive.store([listing(entry(2, day=earlier), day=earlier)], clock.tick(hours=1))
+    assert (paper_id(2), MIDNIGHT - timedelta(days=40)) == shown(archive, "days=100")[-1]
+
+
+def test_day_missed_while_down_is_dated_by_the_refresh(archive: Archive, clock: Clock) -> None:
+    """A day after the archive's first refresh is no history, however late it is read."""
+    archive.store([listing(entry(1))], clock())
+    archive.store([listing(entry(3, day=date(2026, 3, 20)), day=date(2026, 3, 20))], clock.tick(days=10))
+    missed = date(2026, 3, 15)
+    archive.store([listing(entry(2, day=missed), day=missed)], clock.tick(minutes=1))
+    assert (paper_id(2), clock()) == shown(archive)[0]
+
+
+def test_known_paper_in_a_backfilled_day_keeps_its_date(archive: Archive, clock: Clock) -> None:
+    """Votes first seen on an older listing of a known paper count from now on, not from then."""
+    archive.store([listing(entry(1, upvotes=1))], clock())
+    earlier = DAY - timedelta(days=6)
+    archive.store([listing(entry(1, day=earlier, upvotes=9), day=earlier)], clock.tick(hours=1))
+    assert [(paper_id(1), MIDNIGHT)] == shown(archive)
+    assert [(paper_id(1), clock())] == shown(archive, "min_upvotes=9")
+
+
+def test_relisted_paper_keeps_its_first_day(archive: Archive, clock: Clock) -> None:
+    """A paper that is listed again neither moves nor appears twice; its new votes date from its new listing."""
+    archive.store([listing(entry(1, upvotes=2))], clock())
+    again = DAY + timedelta(days=6)
+    archive.store([listing(entry(1, day=again, upvotes=30), day=again)], clock.tick(days=6))
+    assert [(paper_id(1), MIDNIGHT)] == shown(archive)
+    assert [(paper_id(1), MIDNIGHT + timedelta(days=6))] == shown(archive, "min_upvotes=30")
+
+
+def test_listings_of_one_refresh_count_as_one_sighting(archive: Archive, clock: Clock) -> None:
+    """Several captures of a day, stored at once, leave the last wording, the first time and the highest counts."""
+    captures = [entry(1, upvotes=3), entry(1, upvotes=9, title="Renamed"), entry(1, upvotes=5)]
+    archive.store([listing(captured) for captured in captures], clock())
+    assert [(paper_id(1), MIDNIGHT)] == shown(archive, "min_upvotes=9")
+    kept = archive.search(parse_query("")).entries[0].paper
+    assert (kept.upvotes, kept.title) == (5, "Paper 1 on Retrieval")
+
+
+def test_revision_of_the_text_moves_updated_only(archive: Archive, clock: Clock) -> None:
+    """A changed title shows, moves `updated_at`, and leaves the date of the entry alone."""
+    archive.store([listing(entry(1))], clock())
+    archive.store([listing(entry(1, title="Another Title"))], clock.tick(hours=2))
+    found = archive.search(parse_query("")).entries[0]
+    assert ("Another Title", MIDNIGHT, clock()) == (found.paper.title, found.entered_at, found.updated_at)
+
+
+def test_optional_field_is_not_forgotten(archive: Archive, clock: Clock) -> None:
+    """A field that is missing from a later answer keeps its value, and nothing has changed."""
+    archive.store([listing(entry(1, githubRepo="https://git.example.org/a"))], clock())
+    before = archive.state().revision
+    archive.store([listing(entry(1, thumbnail=None))], clock.tick(hours=1))
+    kept = archive.search(parse_query("")).entries[0].paper
+    assert (kept.github_repo, kept.thumbnail) == ("https://git.example.org/a", "https://cdn.example.org/1.png")
+    assert before == archive.state().revision
+
+
+def test_revised_wording_is_found_from_then_on(archive: Archive, clock: Clock) -> None:
+    """A paper enters the feed of a word when the word first appears in it, and stays when it disappears."""
+    archive.store([listing(entry(1))], clock())
+    archive.store([listing(entry(1, title="Now With Zebras"))], clock.tick(hours=2))
+    appeared_at = clock()
+    archive.store([listing(entry(1, title="Without Again"))], clock.tick(hours=2))
+    archive.store([listing(entry(1, title="Now With Zebras"))], clock.tick(hours=2))
+    assert [(paper_id(1), appeared_at)] == shown(archive, "q=zebra")
+    assert [(paper_id(1), MIDNIGHT)] == shown(archive, "q=-zebra")
+
+
+def test_revision_moves_only_with_what_a_feed_could_show(archive: Archive, clock: Clock) -> None:
+    """The same listing again leaves the revision; a vote, up or down, a comment and a new paper move it."""
+    seen = [entry(1, upvotes=5), entry(1, upvotes=5), entry(1, upvotes=6), entry(1, upvotes=5)]
+    seen += [entry(1, upvotes=5, numComments=1), entry(1, upvotes=5, numComments=1)]
+    revisions = []
+    for one in seen:
+        archive.store([listing(one)], clock.tick(minutes=15))
+        revisions.append(archive.state().revision)
+    assert revisions == [1, 1, 2, 3, 4, 4]
+
+
+def test_dates_are_handed_out_once(archive: Archive, clock: Clock) -> None:
+    """No two papers share a date, whether they are new, crossing or revised."""
+    archive.store([listing(*entries(30))], clock())
+    archive.store([listing(*entries(40, upvotes=8))], clock.tick(hours=1))
+    archive.store([listing(*entries(40, upvotes=9))], clock())
+    found = archive.search(parse_query("min_upvotes=9&limit=200")).entries
+    dates = [date for entry in found for date in {entry.entered_at, entry.updated_at}]
+    assert len(found) == 40
+    assert len(dates) == len(set(dates))
+
+
+def test_clock_that_jumps_back_dates_nothing_before_the_last_refresh(archive: Archive, clock: Clock) -> None:
+    """A refresh is never dated earlier than the one before it, whatever the clock says."""
+    archive.store([listing(entry(1))], clock())
+    refreshed_at = archive.state().refreshed_at
+    archive.store([listing(entry(1), entry(2))], clock.tick(hours=-1))
+    assert (paper_id(2), refreshed_at) == shown(archive)[0]
+
+
+@pytest.mark.parametrize(
+    ("submitted_at", "previous", "historic", "expected"),
+    [
+        (50, None, False, 50),
+        (50, 40, False, 50),
+        (40, 40, False, 100),
+        (30, 40, False, 100),
+        (30, 40, True, 30),
+        (170, 40, False, 100),
+        (170, 40, True, 100),
+    ],
+)
+def test_dating_rule(submitted_at: int, previous: int | None, historic: bool, expected: int) -> None:
+    """The listing time counts where no reader can have looked past it, else the time of the refresh, here 100."""
+    assert expected == dated(submitted_at, now=100, previous=previous, historic=historic)
+
+
+def test_days_window_ends_at_the_newest_date_and_begins_at_midnight(archive: Archive, clock: Clock) -> None:
+    """`days=N` shows the newest day the archive holds and the N-1 before it, whole."""
+    days = [DAY - timedelta(days=age) for age in range(4)]
+    archive.store([listing(entry(at, day=day), day=day) for at, day in enumerate(days, 1)], clock())
+    assert [paper_id(1)] == [name for name, _ in shown(archive, "days=1")]
+    assert [paper_id(1), paper_id(2), paper_id(3)] == [name for name, _ in shown(archive, "days=3")]
+
+
+def test_late_paper_is_in_a_narrow_window(archive: Archive, clock: Clock) -> None:
+    """A paper listed weeks ago that meets a condition today is among today's entries."""
+    archive.store([listing(entry(1), entry(2))], clock())
+    clock.tick(days=20)
+    archive.store([listing(entry(1, upvotes=50), entry(2, title="Zebras"))], clock())
+    assert [(paper_id(1), clock())] == shown(archive, "min_upvotes=50&days=1")
+    assert [(paper_id(2), clock() + timedelta(seconds=1))] == shown(archive, "q=zebra&days=1")
+
+
+def test_pages_follow_one_another(archive: Archive, clock: Clock) -> None:
+    """Pages of a feed, put together, are the whole of it; the last says that nothing follows."""
+    archive.store([listing(*entries(25))], clock())
+    pages = [archive.search(parse_query(f"limit=10&page={page}")) for page in (1, 2, 3, 4)]
+    assert [len(page.entries) for page in pages] == [10, 10, 5, 0]
+    assert [page.more for page in pages] == [True, True, False, False]
+    assert [paper_id(number) for number in range(25, 0, -1)] == [e.paper.id for page in pages for e in page.entries]
+
+
+def test_unknown_upvotes_are_measured_by_comments(archive: Archive, clock: Clock) -> None:
+    """Where a listing tells no upvotes, `min_upvotes` looks at the comments, which are never shown as upvotes."""
+    text = made_up.capture(
+        ("On Agents", "About agents.", "  • 2 authors", "Mar 9, 2026 2"),
+        ("On Nothing", "About nothing.", "  • 1 author", "Mar 9, 2026"),
+    )
+    archive.store([parse(text)], clock())
+    found = archive.search(parse_query("min_upvotes=2")).entries
+    assert [(e.paper.id, e.paper.upvotes, e.paper.comments) for e in found] == [("on-agents", None, 2)]
+
+
+def test_days_remember_what_was_asked_and_read(archive: Archive, clock: Clock) -> None:
+    """A day is noted as asked for, as read with its count and validator, and as unchanged."""
+    asked_at = clock()
+    archive.asked([DAY], asked_at)
+    told = archive.days()[DAY]
+    assert (asked_at, None, 0) == (told.asked_at, told.good_at, told.count)
+    archive.store([Listing(listing(*entries(3)).papers, day=DAY, validator='W/"a"')], clock.tick(seconds=1))
+    archive.store([Listing(day=DAY, unchanged=True)], clock.tick(minutes=15))
+    told = archive.days()[DAY]
+    assert (clock(), clock(), 3, 'W/"a"') == (told.asked_at, told.good_at, told.count, told.validator)
+
+
+def test_emptied_listing_removes_nothing(archive: Archive, clock: Clock) -> None:
+    """An empty answer for a day that had papers is noted, and every entry stays."""
+    archive.store([listing(*entries(3))], clock())
+    before = shown(archive)
+    archive.store([listing()], clock.tick(minutes=15))
+    assert before == shown(archive)
+    assert archive.days()[DAY].count == 0
+
+
+def test_archive_survives_being_closed(archive: Archive, clock: Clock) -> None:
+    """What was stored is there after a restart, with the same revision."""
+    archive.store([listing(*entries(3))], clock())
+    before = shown(archive), archive.state()
+    archive.close()
+    archive.close()
+    assert before == (shown(archive), archive.state())
+
+
+def test_failed_refresh_stores_nothing(archive: Archive, clock: Clock) -> None:
+    """A refresh is all or nothing: what breaks half-way leaves no trace."""
+    archive.store([listing(entry(1))], clock())
+    before = shown(archive), archive.state(), archive.days()
+    with sqlite3.connect(archive.address) as other:
+        other.execute("CREATE TRIGGER no BEFORE INSERT ON texts BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    with pytest.raises(ArchiveError, match=r"cannot write to the archive .*no room"):
+        archive.store([listing(entry(2), day=DAY + timedelta(days=1))], clock.tick(hours=1))
+    assert before == (shown(archive), archive.state(), archive.days())
+
+
+def test_threads_may_read_while_one_writes(archive: Archive, clock: Clock) -> None:
+    """Readers see whole refreshes only, while another thread stores one after the other."""
+    archive.store([listing(*entries(10))], clock())
+    counts: set[int] = set()
+
+    def read() -> None:
+        for _ in range(15):
+            counts.add(archive.count(parse_query("")))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for first in (11, 21, 31):
+        archive.store([listing(*entries(10, first=first))], clock.tick(minutes=15))
+    for reader in readers:
+        reader.join()
+    assert counts <= {10, 20, 30, 40}
+
+
+def test_thousands_of_papers_fit_one_refresh(archive: Archive, clock: Clock) -> None:
+    """A refresh may bring more papers than a database takes parameters."""
+    archive.store([listing(*entries(1200))], clock())
+    archive.store([listing(*entries(1200, upvotes=2))], clock.tick(hours=1))
+    assert archive.count(parse_query("min_upvotes=2")) == 1200
+
+
+# What cannot be an archive ----------------------------------------------------------------------
+
+
+def _junk(path: Path) -> None:
+    path.write_bytes(b"this is no database at all, " * 100)
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _something_else(path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE recipes (name)")
+
+
+def _newer(path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 99")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (_junk, "file is not a database"),
+        (_folder, "unable to open database file"),
+        (_something_else, "is a database of something else"),
+        (_newer, "was written by a newer feedproxy"),
+    ],
+)
+def test_what_is_no_archive_is_refused_and_left_alone(make: Any, reason: str, tmp_path: Path) -> None:
+    """A path that holds something else is one clear error, and stays as it was."""
+    path = tmp_path / "archive.sqlite"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(ArchiveError, match=reason):
+        Archive(str(path)).state()
+    assert before == (path.read_bytes() if path.is_file() else None)
+
+
+def test_empty_file_becomes_an_archive(tmp_path: Path) -> None:
+    """A file of zero bytes, as a crash can leave, is an archive that is still empty."""
+    path = tmp_path / "archive.sqlite"
+    path.touch()
+    assert Archive(str(path)).state().revision == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("/dev/null/archive.sqlite", "File exists"),
+        ("mysql://localhost/feeds", "only an SQLite file"),
+        ("sqlite://", "only an SQLite file"),
+        ("nonsense://", "only an SQLite file"),
+        ("://", "cannot open the archive"),
+    ],
+)
+def test_address_that_leads_nowhere_is_told(address: str, reason: str) -> None:
+    """An archive that cannot be created is one clear error."""
+    with pytest.raises(ArchiveError, match=reason):
+        Archive(address).state()
+
+
+def test_database_url_and_path_name_the_same_archive(tmp_path: Path, clock: Clock) -> None:
+    """`sqlite:///PATH` is the archive at PATH, and the folders to it are made."""
+    path = tmp_path / "deep" / "down" / "archive.sqlite"
+    Archive(f"sqlite:///{path}").store([listing(entry(1))], clock())
+    assert [(paper_id(1), MIDNIGHT)] == shown(Archive(str(path)))

@@ -1,0 +1,192 @@
+"""The promises of the README, shown at every step of listings that grow, shrink, empty and come back."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feedproxy.archive import Archive
+from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.listing import parse
+from feedproxy.papers import Listing
+from feedproxy.query import parse_query
+from tests.made_up import api, entries, entry, paper_id
+
+THRESHOLDS = (1, 2, 5, 10, 50)
+
+
+@dataclass
+class Reader:
+    """Follows `min_upvotes=N` for some N and holds the archive to its promises at every poll."""
+
+    threshold: int
+    seen: dict[str, datetime] = field(default_factory=dict)
+    newest: datetime | None = None
+
+    def poll(self, archive: Archive, reached: set[str], previous: datetime | None, historic: set[str]) -> None:
+        """Fetch the feed after a refresh; `previous` is when the refresh before it was."""
+        found = archive.search(parse_query(f"min_upvotes={self.threshold}&limit=200&days=3660")).entries
+        now = {entry.paper.id: entry.entered_at for entry in found}
+        assert len(found) == len(now), "an entry is there twice"
+        assert reached == set(now), "an entry is missing, or has vanished, or never reached the threshold"
+        assert self.seen.items() <= now.items(), "the date of an entry has changed"
+        assert len(now) == len(set(now.values())), "two entries share a date"
+        assert sorted(now.values(), reverse=True) == [entry.entered_at for entry in found], "not newest first"
+        for name in now.keys() - self.seen.keys() - historic:
+            assert previous is None or now[name] > previous, "an entry is dated before the refresh before it"
+            assert self.newest is None or now[name] > self.newest, "a reader that looks at dates missed an entry"
+        self.seen = now
+        self.newest = max((when for name, when in now.items() if name not in historic), default=self.newest)
+
+
+@dataclass
+class Watch:
+    """Readers of five thresholds, and what they ought to see."""
+
+    archive: Archive
+    readers: list[Reader] = field(default_factory=lambda: [Reader(threshold) for threshold in THRESHOLDS])
+    peaks: dict[str, int] = field(default_factory=dict)
+    historic: set[str] = field(default_factory=set)
+    first: datetime | None = None
+    read: set[date] = field(default_factory=set)
+
+    def refresh(self, listings: Iterable[Listing], now: datetime) -> None:
+        """Store one refresh, then let every reader poll."""
+        listings = list(listings)
+        previous = self.archive.state().refreshed_at
+        self.first = self.first or now
+        for listing in listings:
+            history = listing.day and listing.day not in self.read and listing.day <= self.first.date()
+            self.historic |= {paper.id for paper in listing.papers if history and paper.id not in self.peaks}
+            for paper in listing.papers:
+                self.peaks[paper.id] = max(self.peaks.get(paper.id, 0), paper.attention)
+        self.read |= {listing.day for listing in listings if listing.day}
+        self.archive.store(listings, now)
+        for reader in self.readers:
+            reached = {name for name, peak in self.peaks.items() if peak >= reader.threshold}
+            reader.poll(self.archive, reached, previous, self.historic)
+
+
+def at(day: int, hour: int = 12) -> datetime:
+    return datetime(2026, 3, day, hour, tzinfo=UTC)
+
+
+def test_made_up_week(archive: Archive) -> None:
+    """A day that goes 1, 13, 0, 15 papers, votes up and down, and a paper listed again keep promises 1 and 2."""
+    watch = Watch(archive)
+    monday, tuesday, friday = date(2026, 3, 9), date(2026, 3, 10), date(2026, 3, 13)
+
+    def listed(*found: dict, day: date = tuesday) -> Listing:
+        return parse(api(found), day=day)
+
+    watch.refresh([listed(*entries(20, day=monday, first=100, upvotes=4), day=monday)], at(9))
+    watch.refresh([listed(entry(1, upvotes=1))], at(10, 4))
+    watch.refresh([listed(*entries(13, upvotes=2))], at(10, 6))
+    watch.refresh([listed()], at(10, 7))
+    watch.refresh([listed(*entries(15, upvotes=1))], at(10, 8))
+    watch.refresh([listed(*entries(7, upvotes=60), *entries(8, first=8, upvotes=0))], at(11))
+    watch.refresh([listed(entry(2, upvotes=3), *entries(5, first=20, upvotes=10))], at(11, 13))
+    watch.refresh([listed(entry(9, day=friday, upvotes=75), day=friday)], at(13))
+    watch.refresh([listed(*entries(20, day=monday, first=100, upvotes=9), day=monday)], at(14))
+    assert {40} == {len(watch.peaks)}
+    assert {paper_id(number) for number in (1, 2, 3, 4, 5, 6, 7, 9)} == set(watch.readers[-1].seen)
+
+
+def test_real_days_as_they_grew(archive: Archive, captures: Path) -> None:
+    """Two real days, replayed at the times they were captured, keep promises 1 and 2."""
+    watch = Watch(archive)
+    for path in sorted((captures / "series").glob("*.json"), key=lambda path: path.name.partition("__")[2]):
+        day, _, taken = path.stem.partition("__captured_")
+        now = datetime.strptime(taken, "%Y-%m-%dT%H%MZ").replace(tzinfo=UTC)
+        watch.refresh([parse(path.read_bytes(), day=date.fromisoformat(day))], now)
+    assert len(watch.peaks) == 28
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(-90, 60 * 48),  # minutes since the refresh before, by a clock that may jump back
+        st.dictionaries(  # what each day lists: paper → upvotes
+            st.integers(0, 3),
+            st.dictionaries(st.integers(1, 8), st.integers(0, 60), max_size=8),
+            min_size=1,
+            max_size=3,
+        ),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=25)
+@given(STEPS)
+def test_any_sequence_of_listings(tmp_path_factory, steps) -> None:  # type: ignore[no-untyped-def]
+    """Whatever is listed when, on one day or several, promises 1 and 2 hold at every step."""
+    archive = Archive(str(tmp_path_factory.mktemp("any") / "archive.sqlite"))
+    watch, now = Watch(archive), at(10)
+    for minutes, days in steps:
+        now += timedelta(minutes=minutes)
+        listings = []
+        for age, papers in days.items():
+            day = now.date() - timedelta(days=age)
+            found = [entry(number, day=day, upvotes=votes) for number, votes in papers.items()]
+            listings.append(parse(api(found), day=day))
+        watch.refresh(listings, now)
+    archive.close()
+
+
+def documents(archive: Archive, query: str = "") -> list[bytes]:
+    found = archive.search(parse_query(query))
+    return [
+        render(Feed(parse_query(query), "http://localhost:8000", found.entries, found.more), name) for name in FORMATS
+    ]
+
+
+def test_equal_listings_make_equal_bytes(tmp_path: Path) -> None:
+    """Two archives filled from the same listings, at different times, give the same bytes in every format."""
+    made = []
+    for name, now in (("one", at(10)), ("other", at(30))):
+        archive = Archive(str(tmp_path / name))
+        archive.store([parse(api(entries(40)), day=date(2026, 3, 10))], now)
+        made.append(documents(archive) + documents(archive, "q=agents&page=2&limit=2"))
+        archive.close()
+    assert made[0] == made[1]
+
+
+def test_real_listings_make_equal_bytes(tmp_path: Path, captures: Path) -> None:
+    """Two archives filled from the same real captures give the same bytes in every format."""
+    made = []
+    for name, now in (("one", datetime(2026, 9, 1, tzinfo=UTC)), ("other", datetime(2026, 10, 1, tzinfo=UTC))):
+        archive = Archive(str(tmp_path / name))
+        archive.store(
+            [
+                parse(path.read_bytes(), day=date.fromisoformat(path.name[:10]))
+                for path in sorted((captures / "api").iterdir())
+            ],
+            now,
+        )
+        made.append(documents(archive, "days=3660&limit=200"))
+        archive.close()
+    assert made[0] == made[1]
+
+
+def test_vote_comment_or_stranger_changes_no_byte(archive: Archive) -> None:
+    """A vote, a comment, and a paper that does not match leave a feed as it was; one that matches does not."""
+    day = date(2026, 3, 10)
+    query = "q=agents&min_upvotes=2"
+
+    def listed(**fields: int) -> list[Listing]:
+        return [parse(api([entry(8, upvotes=fields.pop("upvotes", 3), **fields), entry(1)]), day=day)]
+
+    archive.store(listed(), at(10))
+    before = documents(archive, query)
+    assert json.loads(before[2])["items"]
+    archive.store(listed(upvotes=4), at(10, 13))
+    archive.store(listed(upvotes=4, numComments=6), at(10, 14))
+    archive.store([parse(api([entry(2, upvotes=90)]), day=day)], at(10, 15))
+    assert before == documents(archive, query)
+    archive.store([parse(api([entry(16, upvotes=2)]), day=day)], at(10, 16))
+    assert before != documents(archive, query)
