@@ -1,0 +1,101 @@
+"""The architecture, held: who may import whom, who owns which library, how large a module may be."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import feedproxy
+
+ROOT = Path(feedproxy.__file__).parent
+
+# From the values down to the doors: a module imports only from rows above its own.
+LAYERS = (
+    ("errors", "words"),
+    ("papers", "config"),
+    ("filters", "listing"),
+    ("query",),
+    ("feeds",),
+    ("upstream", "archive"),
+    ("refresh", "responses"),
+    ("web",),
+    ("cli",),
+    ("__main__",),
+)
+
+# Each library is imported by one module, so that it can be replaced there.
+OWNERS = {
+    "cachetools": "responses",
+    "click": "cli",
+    "feedgen": "feeds",
+    "flask": "web",
+    "gunicorn": "cli",
+    "httpx": "upstream",
+    "jinja2": "feeds",
+    "lxml": "listing",
+    "platformdirs": "config",
+    "sqlalchemy": "archive",
+    "werkzeug": "web",
+}
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """Return the module or package of the first level that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the dotted name of everything a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield str(node.module)
+
+
+def level(name: str) -> int:
+    return next(at for at, row in enumerate(LAYERS) if name in row)
+
+
+def test_every_module_has_a_layer() -> None:
+    """The table of layers names the modules there are, and no others."""
+    rooms = {room(path) for path in MODULES} - {"__init__"}
+    assert rooms == {name for row in LAYERS for name in row}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_lead_upwards(path: Path) -> None:
+    """A module imports only from layers above its own."""
+    if path.name == "__init__.py" and path.parent == ROOT:
+        assert list(imports(path)) == []
+        return
+    for name in imports(path):
+        package, _, rest = name.partition(".")
+        target = rest.partition(".")[0]
+        if package == "feedproxy" and target and target != room(path):
+            assert level(target) < level(room(path)), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_library_has_one_owner(path: Path) -> None:
+    """A third-party package is imported by the module that owns it."""
+    packages = {name.partition(".")[0] for name in imports(path)}
+    for package in packages & OWNERS.keys():
+        assert OWNERS[package] == room(path), f"{path.name} imports {package}"
+
+
+def test_every_dependency_is_owned() -> None:
+    """What `feedproxy/` imports from others is in the table of owners, and nothing else is."""
+    standard = set(__import__("sys").stdlib_module_names)
+    used = {name.partition(".")[0] for path in MODULES for name in imports(path)} - standard - {"feedproxy"}
+    assert used == OWNERS.keys()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_are_small(path: Path) -> None:
+    """No module is longer than 350 lines."""
+    assert len(path.read_text().splitlines()) <= 350
