@@ -21,7 +21,7 @@ from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from feedproxy.papers import Entry, Paper
+from feedproxy.papers import Entry, Paper, is_arxiv_id
 from feedproxy.query import Query
 
 # feedgen's own formats a date under a process-wide change of locale, which other threads see.
@@ -92,6 +92,12 @@ def byline(paper: Paper) -> str:
     return ", ".join(shown_authors(paper)) + (f" and {rest} more" if rest > 0 else "")
 
 
+def credit(paper: Paper) -> str:
+    """Return the authors and the organization on one line."""
+    organization = paper.organization.fullname if paper.organization else ""
+    return " · ".join(filter(None, (byline(paper), organization)))
+
+
 @cache
 def _content_template() -> Template:
     loader = PackageLoader("feedproxy")
@@ -102,11 +108,32 @@ def _content_template() -> Template:
 
 def content(paper: Paper) -> str:
     """Return what a reader shows of a paper, as HTML."""
-    return _content_template().render(paper=paper, byline=byline(paper), paragraphs=paper.summary.split("\n\n"))
+    paragraphs = paper.summary.split("\n\n")
+    return _content_template().render(paper=paper, credit=credit(paper), paragraphs=paragraphs, links=_links(paper))
+
+
+def _links(paper: Paper) -> dict[str, str]:
+    """Return each address a paper leads to and what it is called; without an id, some are one."""
+    named: dict[str, str] = {}
+    for name, address in (
+        ("Hub", paper.hub_url),
+        ("arXiv", paper.arxiv_url),
+        ("PDF", paper.pdf_url),
+        ("Code", paper.github_repo),
+        ("Project", paper.project_page),
+        ("Discussion", paper.discussion_url),
+    ):
+        if address:
+            named.setdefault(address, name)
+    return named
 
 
 def _link(paper: Paper, query: Query) -> str:
     return {"hf": paper.hub_url, "arxiv": paper.arxiv_url, "pdf": paper.pdf_url}[query.link]
+
+
+def _link_type(paper: Paper, query: Query) -> str:
+    return "application/pdf" if query.link == "pdf" and is_arxiv_id(paper.id) else "text/html"
 
 
 # RSS and Atom -----------------------------------------------------------------------------------
@@ -141,24 +168,26 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
     def extend_atom(self, element: Any) -> Any:
         link = element.find("link")
         link.set("rel", "alternate")
-        link.set("type", "application/pdf" if self.query.link == "pdf" else "text/html")
+        link.set("type", _link_type(self.paper, self.query))
         xml_elem("link", element, href=self.paper.discussion_url, rel="replies", type="text/html")
+        if self.query.content == "none":  # RFC 4287, section 4.1.1.1, advises a summary that is not empty
+            xml_elem("summary", element).text = credit(self.paper) or self.paper.title
         for text in (element.find("title"), element.find("summary")):
             if text is not None and re.search("[<>&]", text.text):
                 text.text = html.escape(text.text, quote=False)
                 text.set("type", "html")
-        return self._media(element)
+        return self._shared(element)
 
     def extend_rss(self, element: Any) -> Any:
         if names := byline(self.paper) if self.paper.authors else "":
             xml_elem(f"{{{_DC}}}creator", element).text = names
-        if self.query.counts:
-            xml_elem(f"{{{_SLASH}}}comments", element).text = str(self.paper.comments)
-        return self._media(element)
+        return self._shared(element)
 
-    def _media(self, element: Any) -> Any:
+    def _shared(self, element: Any) -> Any:
         if self.paper.thumbnail:
             xml_elem(f"{{{_MEDIA}}}thumbnail", element, url=self.paper.thumbnail)
+        if self.query.counts:
+            xml_elem(f"{{{_SLASH}}}comments", element).text = str(self.paper.comments)
         if self.query.counts and self.paper.upvotes is not None:
             community = xml_elem(f"{{{_MEDIA}}}community", element)
             xml_elem(f"{{{_MEDIA}}}statistics", community, favorites=str(self.paper.upvotes))
@@ -168,7 +197,7 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
 def _generator(feed: Feed, name: str) -> FeedGenerator:
     generator = FeedGenerator()
     generator.register_extension("paper", _FeedElements, _EntryElements)
-    generator.id(feed.home)
+    generator.id(feed.address(page=1))
     generator.title(feed.title)
     generator.subtitle(feed.description)
     generator.description(feed.description)
@@ -204,16 +233,16 @@ def _add(generator: FeedGenerator, entry: Entry, query: Query) -> None:
     if query.content == "full":
         added.description(html.escape(paper.summary, quote=False))
         added.content(content(paper), type="html")
-        added.summary(paper.summary)
+        added.summary(paper.summary or None)
 
 
-_RSS_TITLE = re.compile(rb"<title>.*?</title>", re.DOTALL)
+_RSS_TEXT = re.compile(rb"<(title|category|dc:creator)>.*?</\1>", re.DOTALL)
 
 
 def _rss(feed: Feed) -> bytes:
-    """Return RSS 2.0; in its titles `<` and `&` are numeric, for readers that decode names twice."""
+    """Return RSS 2.0; in its plain text `<` and `&` are numeric, for readers that decode names twice."""
     made: bytes = _generator(feed, "rss").rss_str(pretty=True)
-    return _RSS_TITLE.sub(lambda title: title[0].replace(b"&lt;", b"&#x3C;").replace(b"&amp;", b"&#x26;"), made)
+    return _RSS_TEXT.sub(lambda text: text[0].replace(b"&lt;", b"&#x3C;").replace(b"&amp;", b"&#x26;"), made)
 
 
 def _atom(feed: Feed) -> bytes:

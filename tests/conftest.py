@@ -74,7 +74,9 @@ def serving(config: Config, clock: Callable[[], datetime]) -> Iterator[httpx.Cli
     thread.start()
     headers = {"Accept-Encoding": "identity"}
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", headers=headers, timeout=30) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{server.server_port}", headers=headers, timeout=30, verify=False
+        ) as client:
             yield client
     finally:
         server.shutdown()
@@ -97,3 +99,7 @@ def serve(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., httpx.Client]]
             return stack.enter_context(serving(config, clock))
 
         yield start
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-golden", action="store_true", help="write the golden feeds anew instead of comparing")

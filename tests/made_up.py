@@ -3,8 +3,10 @@
 import html
 import json
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+from feedproxy.papers import Entry, Organization, Paper
 
 DAY = date(2026, 3, 10)
 _SUBJECTS = ("Agents", "Retrieval", "Diffusion", "Tool Use", "Policy Gradients", "Long Context", "Surveys", "GPUs")
@@ -65,3 +67,79 @@ def capture(*papers: tuple[str, str, str, str], header: str = "Daily Papers\n\nM
     """Return the page as copied text; each paper as title, abstract, byline, and date with or without a number."""
     blocks = [f"{title}\n\n{abstract}\n\n{byline}\n·\n{dated}\n" for title, abstract, byline, dated in papers]
     return "\n".join([header, *blocks]).encode()
+
+
+def paper(number: int = 1, **fields: Any) -> Paper:
+    """Return paper `number` as a listing gives it: listed on DAY, with two authors and a thumbnail."""
+    subject = _SUBJECTS[number % len(_SUBJECTS)]
+    names = fields.get("authors", (f"Ada Example {number}", "Ben Placeholder"))
+    values: dict[str, Any] = {
+        "id": paper_id(number),
+        "title": f"Paper {number} on {subject}",
+        "summary": f"We made up paper {number}, which is about {subject.lower()} and nothing else.",
+        "submitted_at": datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC),
+        "authors": names,
+        "author_count": len(names),
+        "upvotes": 1,
+        "thumbnail": f"https://cdn.example.org/{number}.png",
+    }
+    return Paper(**values | fields)
+
+
+def difficult_papers() -> tuple[Paper, ...]:
+    """Return a plain paper and one for everything a feed has to cope with."""
+    many = tuple(f"Author {number}" for number in range(1, 665))
+    return (
+        paper(
+            1,
+            summary="The first paragraph.\n\nThe second one, with more.",
+            comments=2,
+            organization=Organization("example-lab", "Example Lab"),
+            github_repo="https://code.example.org/made/up",
+            project_page="https://project.example.org/",
+            ai_keywords=("agents", "tool use"),
+        ),
+        paper(
+            2,
+            title="Let's <think>: \"R\" & 'D', R\\&D ]]> &amp; p < 0.05 → αβγ 😀",
+            summary="<think>If p < 0.05</think> & q > 0.1 then ]]> or <b>not</b>.\n\n<script>'\"'</script> \\& &lt;",
+            authors=("<b>O'Neil", "Smith & Sons", 'Jo "J" ]]> Doe', "Müller, Jörg"),
+            author_count=4,
+            organization=Organization("r&d", "<R&D> ]]>"),
+            thumbnail="https://cdn.example.org/2.png?a='1'&b=%3C2%3E",
+            github_repo="https://code.example.org/?a=1&b='2'",
+            project_page="https://project.example.org/?x=]]&y=%22",
+            ai_keywords=("R&D", "<think>", '"quoted"', "]]>"),
+        ),
+        paper(3, authors=many[:25]),
+        paper(4, authors=many, upvotes=0),
+        paper(5, thumbnail=None, summary="", upvotes=0, ai_keywords=("agents",)),
+        paper(
+            6,
+            id="paper-6-from-a-text",
+            title="Paper 6: From a Text",
+            authors=(),
+            author_count=7,
+            upvotes=None,
+            comments=3,
+            thumbnail=None,
+        ),
+        paper(
+            7,
+            id="paper-7-αβγ-from-a-text",
+            title="Paper 7: αβγ & From a Text",
+            authors=(),
+            upvotes=None,
+            thumbnail=None,
+            organization=Organization("example-lab", "Example Lab"),
+        ),
+        paper(8, authors=(), author_count=1, upvotes=None),
+    )
+
+
+def entered(papers: Iterable[Paper], *, noon: datetime = datetime(2026, 3, 10, 12, tzinfo=UTC)) -> tuple[Entry, ...]:
+    """Return `papers` as entries, newest first, a second apart; every third was revised an hour later."""
+    return tuple(
+        Entry(found, at := noon - timedelta(seconds=rank), at + timedelta(hours=1) * (rank % 3 == 2))
+        for rank, found in enumerate(papers)
+    )

@@ -4,11 +4,11 @@ Fetches nothing and renders nothing. A refresh is one transaction, and `revision
 when something a feed could show has changed.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,16 +48,21 @@ class Archive:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self._opening = threading.Lock()
+        self._opened: sa.Engine | None = None
 
-    @cached_property
+    @property
     def _engine(self) -> sa.Engine:
-        return tables.open_engine(self.address)
+        with self._opening:
+            self._opened = self._opened or tables.open_engine(self.address)
+            return self._opened
 
     def close(self) -> None:
         """Let go of the database."""
-        if "_engine" in self.__dict__:
-            self._engine.dispose()
-            del self.__dict__["_engine"]
+        with self._opening:
+            if self._opened:
+                self._opened.dispose()
+            self._opened = None
 
     @contextmanager
     def _transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:

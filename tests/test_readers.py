@@ -1,0 +1,163 @@
+"""Real readers find in every feed what the archive holds: how many entries, their ids, dates and authors."""
+
+import calendar
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from time import struct_time
+
+import feedparser
+import httpx
+import jsonfeed
+import pytest
+from reader import make_reader
+
+from feedproxy.archive import Archive
+from feedproxy.feeds import byline, shown_authors
+from feedproxy.papers import Entry, Listing
+from feedproxy.query import parse_query
+from feedproxy.upstream import Saved
+from tests import made_up
+from tests.conftest import CAPTURES, Clock
+
+EVERYTHING = "limit=200&days=3660"
+NOW = datetime(2026, 11, 1, tzinfo=UTC)  # later than every capture
+NAMES = [
+    str(path.relative_to(CAPTURES)) for kind in ("api", "page", "text") for path in sorted(CAPTURES.glob(f"{kind}/*"))
+]
+
+# An entry as a reader shows it: id, when it was published, when updated, by whom.
+Seen = tuple[str, datetime, datetime | None, str]
+
+
+def expected(entry: Entry, name: str, which: slice = slice(None)) -> Seen:
+    """Return what a reader of the format `name` is to show; RSS has no second date, and counts the unnamed."""
+    paper = entry.paper
+    if name == "rss":
+        return paper.hub_url, entry.entered_at, None, byline(paper) if paper.authors else ""
+    return paper.hub_url, entry.entered_at, entry.updated_at, ", ".join(shown_authors(paper)[which])
+
+
+def seen_by_feedparser(client: httpx.Client, path: str) -> Iterable[Seen]:
+    found = feedparser.parse(client.get(path).content, sanitize_html=False, resolve_relative_uris=False)
+    assert not found.bozo
+    for entry in found.entries:
+        names = ", ".join(author.name for author in entry.get("authors", []) if author)
+        yield entry.id, _time(entry.published_parsed), _time(dict.get(entry, "updated_parsed")), names
+
+
+def _time(parsed: struct_time | None) -> datetime | None:
+    return parsed and datetime.fromtimestamp(calendar.timegm(parsed), UTC)
+
+
+def seen_by_reader(client: httpx.Client, path: str) -> Iterable[Seen]:
+    url = str(client.base_url.join(path))
+    with closing(make_reader(":memory:")) as reader:
+        reader.add_feed(url)
+        reader.update_feed(url)
+        for entry in reader.get_entries():
+            yield entry.id, entry.published, entry.updated, ", ".join(author.name for author in entry.authors)
+
+
+def seen_by_jsonfeed(client: httpx.Client, path: str) -> Iterable[Seen]:
+    for item in jsonfeed.Feed.parse_string(client.get(path).text).items:
+        dates = map(datetime.fromisoformat, (item.date_published, item.date_modified))
+        yield item.id, *dates, ", ".join(author.name for author in item.authors or ())
+
+
+ALL, LAST = slice(None), slice(-1, None)
+
+# A reader, what it reads, by which function, and which of the authors it shows.
+READERS: tuple[tuple[str, str, Callable[[httpx.Client, str], Iterable[Seen]], slice], ...] = (
+    ("feedparser", "rss", seen_by_feedparser, ALL),
+    ("feedparser", "atom", seen_by_feedparser, ALL),
+    ("reader", "rss", seen_by_reader, ALL),
+    ("reader", "atom", seen_by_reader, LAST),
+    ("reader", "json", seen_by_reader, ALL),
+    ("jsonfeed-util", "json", seen_by_jsonfeed, ALL),
+)
+
+
+def check(client: httpx.Client, entries: Iterable[Entry]) -> None:
+    """Hold what every reader sees at `client` against `entries`."""
+    for reader, name, seen, which in READERS:
+        found = sorted(seen(client, f"/feed.{name}?{EVERYTHING}"))
+        assert sorted(expected(entry, name, which) for entry in entries) == found, f"{reader}, {name}"
+
+
+Filled = Callable[[Listing], tuple[httpx.Client, tuple[Entry, ...]]]
+
+
+@pytest.fixture
+def filled(serve: Callable[..., httpx.Client], clock: Clock, tmp_path: Path) -> Filled:
+    """Serve an archive of nothing but the given listing; return a client and the entries held."""
+    clock.now = NOW
+
+    def fill(listing: Listing) -> tuple[httpx.Client, tuple[Entry, ...]]:
+        path = str(tmp_path / f"{listing.day}.sqlite")
+        with closing(Archive(path)) as archive:
+            archive.store([listing], clock())
+            entries = archive.search(parse_query(EVERYTHING)).entries
+        assert len(listing.papers) == len(entries)
+        return serve(archive=path, listing=str(tmp_path / "none.json")), entries
+
+    return fill
+
+
+def capture(path: Path) -> Listing:
+    """Return the listing in the file at `path`."""
+    source = Saved(path)
+    ((ask,),) = source.due({}, NOW)
+    return source.get(ask, NOW)
+
+
+DIFFICULT = Listing(made_up.difficult_papers(), day=made_up.DAY)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_captures(name: str, captures: Path, filled: Filled) -> None:
+    """Every feed of every real capture reads back alike in every reader."""
+    check(*filled(capture(captures / name)))
+
+
+def test_difficult_papers(filled: Filled) -> None:
+    """Names and titles with markup in them, or without a name or an abstract, read back alike in every reader."""
+    check(*filled(DIFFICULT))
+
+
+# newsboat ---------------------------------------------------------------------------------------
+
+NEWSBOAT = shutil.which("newsboat")
+
+
+@pytest.mark.skipif(NEWSBOAT is None, reason="newsboat is not installed (apt-get install newsboat)")
+@pytest.mark.parametrize("name", ["rss", "atom"])
+def test_newsboat(name: str, captures: Path, filled: Filled, tmp_path: Path) -> None:
+    """In newsboat every entry of a made-up and of a real listing arrives, with its id, date and authors."""
+    served = [filled(DIFFICULT), filled(capture(captures / "api/2025-04-11__captured_2025-04-11T0749Z.json"))]
+    urls = [str(client.base_url.join(f"/feed.{name}?{EVERYTHING}")) for client, _ in served]
+    found = newsboat(tmp_path, urls)
+    for url, (_, entries) in zip(urls, served, strict=True):
+        wanted = [expected(entry, name) for entry in entries]
+        assert sorted((guid, date.timestamp(), names) for guid, date, _, names in wanted) == found[url]
+
+
+def newsboat(home: Path, urls: list[str]) -> dict[str, list[tuple[str, int, str]]]:
+    """Have newsboat fetch `urls`; return what its cache then holds of each: guid, date, author, sorted."""
+    files = {f"--{name}-file": str(home / name) for name in ("url", "config", "cache")}
+    (home / "url").write_text("\n".join(urls))
+    (home / "config").touch()
+    subprocess.run(
+        [str(NEWSBOAT), *chain.from_iterable(files.items()), "-x", "reload"],
+        env={"HOME": str(home), "LC_ALL": "C.UTF-8"},
+        check=True,
+        timeout=30,
+    )
+    with closing(sqlite3.connect(home / "cache")) as cache:
+        rows = cache.execute("SELECT feedurl, guid, pubDate, author FROM rss_item ORDER BY guid").fetchall()
+    return {url: [tuple(told) for feed, *told in rows if feed == url] for url in urls}
