@@ -4,9 +4,10 @@ Knows nothing of HTTP requests; `web` and `cli` decide when.
 """
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -41,12 +42,19 @@ def utc_now() -> datetime:
 class Refresher:
     """Refreshes `archive` from `source`, one round at a time within this process."""
 
-    def __init__(self, source: Source, archive: Archive, clock: Callable[[], datetime] = utc_now) -> None:
-        self.source, self.archive, self.clock = source, archive, clock
+    def __init__(
+        self,
+        source: Source,
+        archive: Archive,
+        clock: Callable[[], datetime] = utc_now,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.source, self.archive, self.clock, self._timer = source, archive, clock, timer
         self.error: FeedproxyError | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._not_before = 0.0
+        self._not_before = -math.inf
+        self._logged: set[str] = set()
 
     def round(self, *, force: bool = False) -> Outcome:
         """Get and store what is due, each batch in one transaction; with `force` the whole window.
@@ -83,17 +91,26 @@ class Refresher:
                 problems.append(error)
                 break
         new = self.archive.store(listings, self.clock()).new if listings else 0
-        if problems and (not listings or isinstance(problems[-1], UpstreamError)):
-            raise problems[-1]
         told = [*map(str, problems), *_skips(listings)]
+        if problems and (not listings or isinstance(problems[-1], UpstreamError)):
+            told.remove(str(problems[-1]))
+            self._log(told)
+            raise problems[-1]
         return Outcome(len(listings), sum(map(len, listings)), new, tuple(told))
+
+    def _log(self, problems: Iterable[str]) -> None:
+        """Log what was not logged before."""
+        for problem in dict.fromkeys(problems):
+            if problem not in self._logged:
+                log.warning("%s", problem)
+        self._logged.update(problems)
 
     def freshen(self) -> None:
         """Start a round in the background, unless one runs or the last began within the minute."""
         with self._lock:
-            if time.monotonic() < self._not_before or (self._thread and self._thread.is_alive()):
+            if self._timer() < self._not_before or (self._thread and self._thread.is_alive()):
                 return
-            self._not_before = time.monotonic() + _PAUSE
+            self._not_before = self._timer() + _PAUSE
             self.error = None
             self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
             self._thread.start()
@@ -101,10 +118,10 @@ class Refresher:
     def _run(self) -> None:
         try:
             outcome = self.round()
-            for problem in outcome.problems:
-                log.warning("%s", problem)
+            self._log(outcome.problems)
             if outcome.listings:
                 log.info("%s: %s", self.source.name, outcome)
+                self._check_filled()
         except FeedproxyError as error:
             self.error = error
             log.warning("refresh failed: %s", error)
@@ -112,17 +129,21 @@ class Refresher:
             self.error = UpstreamError(f"refresh failed: {type(error).__name__}")
             log.exception("refresh failed")
 
+    def _check_filled(self) -> None:
+        if self.archive.state().newest is None:
+            raise UpstreamError(f"{self.source.name} lists no papers")
+
     def wait_until_filled(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once that is hopeless.
 
         Every waiting request shares the one round.
         """
-        until = time.monotonic() + seconds
+        until = self._timer() + seconds
         while self.archive.state().newest is None:
-            wait = max(1, round(self._not_before - time.monotonic()))
             if self.error:
+                wait = max(1, math.ceil(self._not_before - self._timer()))
                 raise UpstreamError(f"there are no papers yet: {self.error}", self.error.retry_after or wait)
-            if time.monotonic() > until:
+            if self._timer() > until:
                 raise UpstreamError(f"there are no papers yet: {self.source.name} is still being read", 10)
             time.sleep(_LOOK)
 
@@ -132,7 +153,7 @@ def _skips(listings: list[Listing]) -> Iterator[str]:
 
 
 def backfill_days(since: date, until: date, archive: Archive) -> list[date]:
-    """Return the days of `since`…`until` that were never read well, newest first."""
-    known = archive.days()
+    """Return the days of `since`…`until` never read well since they were over, newest first."""
+    good = {day: told.good_at.date() for day, told in archive.days().items() if told.good_at}
     days = (until - timedelta(days=age) for age in range((until - since).days + 1))
-    return [day for day in days if day not in known or known[day].good_at is None]
+    return [day for day in days if good.get(day, day) <= day]

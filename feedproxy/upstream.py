@@ -5,10 +5,13 @@ Keeps nothing and dates nothing. Whatever goes wrong is one UpstreamError or Lis
 
 import json
 import re
+import ssl
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -18,14 +21,15 @@ from feedproxy import HOME, __version__
 from feedproxy.config import DEMO, Config, is_address
 from feedproxy.errors import ListingError, UpstreamError
 from feedproxy.listing import parse
-from feedproxy.papers import Listing, ListingDay
+from feedproxy.papers import Listing, ListingDay, Skipped
 from feedproxy.words import one_line
 
 WINDOW = timedelta(days=30)
 _MAX_BYTES = 16 * 2**20
 _MAX_PAGES = 20
 _MAX_REDIRECTS = 5
-_DEADLINE = 30.0
+_DEADLINE = 30.0  # seconds for one answer
+_PIECE = 65_536
 _TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
 _RETRY = timedelta(minutes=1)
 _AHEAD = timedelta(days=1)  # how far a listing may run ahead of this machine's clock
@@ -88,7 +92,7 @@ def due_days(known: Known, now: datetime, *, force: bool = False) -> list[list[d
 
 
 def _is_due(told: ListingDay | None, day: date, live: bool, now: datetime) -> bool:
-    if told is None or told.asked_at is None:
+    if told is None or told.asked_at is None or told.asked_at - now > _RETRY:  # asked by a clock that ran ahead
         return True
     if told.good_at is None or told.asked_at > told.good_at:  # the last try failed
         return now - told.asked_at >= _RETRY
@@ -103,6 +107,12 @@ def _weekday_before(day: date) -> date:
     return before
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what checks certificates; loading those takes longer than an answer of the Hub."""
+    return httpx.create_ssl_context()
+
+
 class Hub:
     """The Hub's API at `address`, or a mirror's, at most one request every `pace` seconds."""
 
@@ -113,10 +123,13 @@ class Hub:
         token: str | None = None,
         pace: float = 1.0,
         contact: str = HOME,
+        timeout: httpx.Timeout = _TIMEOUT,
         sleep: Callable[[float], None] = time.sleep,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = httpx.URL(address).host
-        self._address, self._pace, self._sleep = address, pace, sleep
+        self._address, self._pace, self._timeout = address, pace, timeout
+        self._sleep, self._timer = sleep, timer
         self._next = 0.0
         self._headers = {"User-Agent": f"feedproxy/{__version__} (+{contact})", "Accept-Encoding": "gzip"}
         if token:
@@ -128,19 +141,19 @@ class Hub:
         return [[Ask(day, known[day].validator if day in known else None) for day in batch] for batch in batches]
 
     def get(self, ask: Ask, now: datetime) -> Listing:
-        """Get a day's listing, page by page until one is empty."""
+        """Get a day's listing, page by page until one brings nothing that was not there before."""
         pages: list[Listing] = []
-        found: dict[str, None] = {}
-        with httpx.Client(headers=self._headers, timeout=_TIMEOUT) as client:
+        found: set[str | Skipped] = set()
+        with httpx.Client(headers=self._headers, timeout=self._timeout, verify=_tls()) as client:
             for number in range(_MAX_PAGES):
                 validator = ask.validator if number == 0 else None
                 page = self._page(client, ask, number, validator, now)
                 if page.unchanged:
                     return page
-                fresh = [paper.id for paper in page.papers if paper.id not in found]
-                if not len(page) or (number and not fresh and not page.skipped):
+                brought: set[str | Skipped] = {*(paper.id for paper in page.papers), *page.skipped}
+                if brought <= found:
                     break
-                found.update(dict.fromkeys(fresh))
+                found |= brought
                 pages.append(page)
         return _joined(pages, ask.day)
 
@@ -150,13 +163,13 @@ class Hub:
         headers = {"If-None-Match": validator} if validator else {}
         try:
             response, body = self._request(client, address, headers)
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, zlib.error, ValueError) as error:
             reason = one_line(str(error), 200) or type(error).__name__
             raise UpstreamError(f"cannot reach {self.name}: {reason}") from error
         if response.status_code == 304 and validator:
             return Listing(day=ask.day, validator=validator, unchanged=True)
         if response.status_code != 200:
-            raise _refusal(self.name, response, body)
+            raise _refusal(self.name, ask.day, response, body)
         try:
             listing = parse(body, day=ask.day, latest=now + _AHEAD)
         except ListingError as error:
@@ -168,9 +181,9 @@ class Hub:
     ) -> tuple[httpx.Response, bytes]:
         for _ in range(_MAX_REDIRECTS + 1):
             self._wait()
-            deadline = time.monotonic() + _DEADLINE
+            deadline = self._timer() + _DEADLINE
             with client.stream("GET", address, headers=headers) as response:
-                if not response.is_redirect:
+                if not response.has_redirect_location:
                     return response, self._body(response, deadline)
                 target = address.join(response.headers["Location"])
             if (target.host, target.port) != (address.host, address.port) or target.scheme != address.scheme:
@@ -180,25 +193,43 @@ class Hub:
 
     def _body(self, response: httpx.Response, deadline: float) -> bytes:
         body = bytearray()
-        for part in response.iter_bytes(65_536):
-            body += part
+        for piece in _pieces(response):
+            body += piece
             if len(body) > _MAX_BYTES:
                 raise UpstreamError(f"{self.name} sent more than {_MAX_BYTES} bytes")
-            if time.monotonic() > deadline:
+            if self._timer() > deadline:
                 raise UpstreamError(f"{self.name} took more than {_DEADLINE:.0f} s to answer")
         return bytes(body)
 
     def _wait(self) -> None:
-        pause = self._next - time.monotonic()
+        pause = self._next - self._timer()
         if pause > 0:
             self._sleep(pause)
-        self._next = time.monotonic() + self._pace
+        self._next = self._timer() + self._pace
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Yield the body as it arrives, unpacked, never more than `_PIECE` from one packed byte.
+
+    httpx would unpack all that has arrived at once: 64 kB may hold 66 MB.
+    """
+    if response.headers.get("Content-Encoding", "").strip().lower() not in ("gzip", "x-gzip"):
+        yield from response.iter_raw()
+        return
+    inflate = zlib.decompressobj(wbits=31)
+    for arrived in response.iter_raw():
+        packed = arrived
+        while packed:
+            yield inflate.decompress(packed, _PIECE)
+            packed = inflate.unconsumed_tail
+    if response.num_bytes_downloaded and not inflate.eof:
+        raise zlib.error("the answer is cut short")
 
 
 def _joined(pages: Sequence[Listing], day: date | None) -> Listing:
     papers = {paper.id: paper for page in reversed(pages) for paper in page.papers}
     order = dict.fromkeys(paper.id for page in pages for paper in page.papers)
-    skipped = tuple(skip for page in pages for skip in page.skipped)
+    skipped = tuple(dict.fromkeys(skip for page in pages for skip in page.skipped))
     validator = pages[0].validator if len(pages) == 1 else None
     return _usable(Listing(tuple(papers[key] for key in order), skipped, day, validator), str(day))
 
@@ -210,8 +241,11 @@ def _usable(listing: Listing, name: str) -> Listing:
     return listing
 
 
-def _refusal(name: str, response: httpx.Response, body: bytes) -> UpstreamError:
-    """Put an answer that is none into words, with the wait it asks for (UPSTREAM.md, "Rate limit")."""
+def _refusal(name: str, day: date | None, response: httpx.Response, body: bytes) -> UpstreamError | ListingError:
+    """Put an answer that is none into words, with the wait it asks for (UPSTREAM.md, "Rate limit").
+
+    400 and 404 are about the day: one that has not begun by the Hub's clock must not cost the others.
+    """
     try:
         told = json.loads(body)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -220,6 +254,8 @@ def _refusal(name: str, response: httpx.Response, body: bytes) -> UpstreamError:
     asked = response.headers.get("Retry-After", "")
     wait = int(asked) if re.fullmatch("[0-9]{1,6}", asked) else int(reset[1]) + 1 if reset else None
     reason = f"{name} answered {response.status_code} {one_line(str(told), 200)}"
+    if response.status_code in (400, 404):
+        return ListingError(f"{reason} for {day}")
     return UpstreamError(reason, wait if response.status_code in (429, 503) else None)
 
 
@@ -235,9 +271,10 @@ class Saved:
         self._read: list[tuple[Path, int, int]] = []
 
     def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:  # noqa: ARG002
-        """Return every file in one batch, if it is the first time or any has changed since."""
+        """Return every file in one batch, if it is the first time, any has changed since, or none was ever stored."""
         files = list(self._files())
-        if files == self._read and not force:
+        stored = any(told.good_at for told in known.values())
+        if files == self._read and stored and not force:
             return []
         self._read = files
         return [[Ask(_day_in_name(path), path=path) for path, _, _ in files]]
@@ -255,7 +292,10 @@ class Saved:
 
     def _files(self) -> Iterator[tuple[Path, int, int]]:
         try:
-            found = sorted(p for p in self._path.rglob("*") if p.is_file()) if self._path.is_dir() else [self._path]
+            found = [self._path]
+            if self._path.is_dir():
+                next(self._path.iterdir(), None)  # rglob passes over a folder that may not be read
+                found = sorted(path for path in self._path.rglob("*") if path.is_file())
             facts = [(path, path.stat()) for path in found]
         except OSError as error:
             raise UpstreamError(f"cannot read {self._path}: {error.strerror}") from error

@@ -109,7 +109,7 @@ class Archive:
             writer = Writer(db, now=moment, previous=state.refreshed_at)
             written = writer.write(sightings(read))
             for listing in listings:
-                _note_read(db, listing, moment)
+                _note_read(db, listing, _seconds(now))
             changes = {
                 "revision": state.revision + bool(written),
                 "first_refreshed_at": first,

@@ -110,7 +110,11 @@ def open_engine(archive: str) -> sa.Engine:
         engine = sa.create_engine(url)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
-        _create(engine)
+        try:
+            _create(engine)
+        except Exception:
+            engine.dispose()
+            raise
     except (sa.exc.SQLAlchemyError, OSError) as error:
         raise ArchiveError(f"cannot open the archive {archive}: {cause(error)}") from error
     return engine

@@ -14,8 +14,11 @@ from feedproxy.listing.hub import read_html, read_json
 from feedproxy.papers import Listing, Skipped
 from feedproxy.words import one_line
 
-# What a form begins with, and what reads it into its day and its entries; the first that fits counts.
-_FORMS: tuple[tuple[tuple[str, ...], Callable[[str, date | None], tuple[date | None, Entries]]], ...] = (
+# What reads a text, with the day asked for and the latest time to believe, into its day and its entries.
+_Reader = Callable[[str, date | None, datetime | None], tuple[date | None, Entries]]
+
+# What a form begins with, and its reader; the first that fits counts.
+_FORMS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     (("[", "{"), read_json),
     (("<",), read_html),
     (("",), read_text),
@@ -25,15 +28,16 @@ _FORMS: tuple[tuple[tuple[str, ...], Callable[[str, date | None], tuple[date | N
 def parse(data: bytes, *, day: date | None = None, latest: datetime | None = None) -> Listing:
     """Read a listing, recognising its form from the bytes.
 
-    `day` is the listing day that was asked for, if any was; the page's own date overrules it.
-    An entry listed after `latest` (aware) is skipped, as is each that cannot be read.
+    `day` is the listing day that was asked for, if any was; the page's own date overrules it, and
+    where neither tells, it is the day of the newest paper. An entry listed after `latest` (aware)
+    is skipped, as is each that cannot be read.
     Raises ListingError for bytes that are no listing.
     """
     text = _decoded(data).strip().removeprefix("\ufeff").lstrip()
     if not text:
         raise ListingError("the listing is empty")
     read = next(form for marks, form in _FORMS if text.startswith(marks))
-    day, entries = read(text, day)
+    day, entries = read(text, day, latest)
     papers, skipped = [], []
     for name, make in entries:
         try:
@@ -43,7 +47,8 @@ def parse(data: bytes, *, day: date | None = None, latest: datetime | None = Non
             papers.append(paper)
         except Unusable as reason:
             skipped.append(Skipped(one_line(name, 80) or "an entry without a name", str(reason)))
-    return Listing(tuple(papers), tuple(skipped), day)
+    newest = max((paper.submitted_at.date() for paper in papers), default=None)
+    return Listing(tuple(papers), tuple(skipped), day or newest)
 
 
 def _decoded(data: bytes) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 
 from feedproxy.errors import ListingError
 from feedproxy.listing.fields import NAME, SUMMARY, TITLE, Entries, Unusable, midnight
@@ -14,9 +15,10 @@ from feedproxy.papers import Organization, Paper
 from feedproxy.words import one_line, paragraphs, words
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_BYLINE = re.compile(r"\s*• ([\d,]{1,9}) authors?")
-_DATED = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4})(?: ([\d,]{1,9}))?")
-_HEADER_DAY = re.compile(r"([A-Z][a-z]{2}) (\d{1,2})")
+_BYLINE = re.compile(r"\s*• (\d[\d,]{0,8}) authors?\s*")
+_DATED = re.compile(r"\s*([A-Z][a-z]{2}) (\d{1,2}), (\d{4})(.*)")
+_NUMBER = re.compile(r"\d[\d,]{0,8}")
+_HEADER_DAY = re.compile(r"\s*([A-Z][a-z]{2}) (\d{1,2})\s*")
 
 
 @dataclass(slots=True)
@@ -25,43 +27,50 @@ class _Block:
 
     lines: list[str]
     byline: str
-    dated: re.Match[str]
+    dated: re.Match[str] | None
+    latest: datetime | None
 
     def published_at(self) -> datetime:
+        if not self.dated:
+            raise Unusable("has no date")
         month, day, year, _ = self.dated.groups()
         try:
-            return datetime(int(year), _MONTHS.index(month) + 1, int(day), tzinfo=UTC)
+            published = datetime(int(year), _MONTHS.index(month) + 1, int(day), tzinfo=UTC)
         except ValueError:
-            raise Unusable(f"“{self.dated[0]}” is no date") from None
+            raise Unusable(f"“{month} {day}, {year}” is no date") from None
+        if self.latest and published > self.latest:
+            raise Unusable(f"published in the future ({published:%Y-%m-%d})")
+        return published
+
+    def comments(self) -> int:
+        number = self.dated[4].strip() if self.dated else ""
+        if number and not _NUMBER.fullmatch(number):
+            raise Unusable(f"“{one_line(number, 40)}” is no number of comments")
+        return int(number.replace(",", "") or 0)
 
 
-def read_text(text: str, day: date | None) -> tuple[date | None, Entries]:
+def read_text(text: str, day: date | None, latest: datetime | None) -> tuple[date | None, Entries]:
     """Read the page as copied from a browser: paper by paper, up to the `·` and its date.
 
     A header may stand before the first paper and name the day, without a year.
     """
-    blocks = list(_text_blocks([line for line in text.splitlines() if line.strip()]))
-    if not blocks:
-        raise ListingError("this text is no listing: no paper of it ends in “·” and a date")
+    blocks = list(_text_blocks([line for line in text.splitlines() if line.strip()], latest))
+    newest = _newest_published(blocks)
     header = _header_length(blocks[0].lines)
     named = _HEADER_DAY.fullmatch(blocks[0].lines[header - 1]) if header else None
-    day = _header_day(named, blocks) or day or _newest_published(blocks)
+    day = _header_day(named, newest) or day or newest
     del blocks[0].lines[:header]
-    return day, _text_entries(blocks, day)
+    return day, ((block.lines[0] if block.lines else "", partial(_text_paper, block, day)) for block in blocks)
 
 
-def _text_entries(blocks: list[_Block], day: date) -> Entries:
-    for block in blocks:
-        yield block.lines[0] if block.lines else "", lambda block=block: _text_paper(block, day)  # type: ignore[misc]
-
-
-def _text_blocks(lines: list[str]) -> Iterator[_Block]:
+def _text_blocks(lines: list[str], latest: datetime | None) -> Iterator[_Block]:
+    """Yield what ends in a `·` with a date below it, or at least a number of authors above it."""
     start = 0
-    for at, line in enumerate(lines[:-1]):
-        dated = _DATED.fullmatch(lines[at + 1].strip())
-        if line.strip() == "·" and dated and at > start:
-            yield _Block(lines[start : at - 1], lines[at - 1], dated)
-            start = at + 2
+    for at, line in enumerate(lines):
+        dated = _DATED.fullmatch(lines[at + 1]) if at + 1 < len(lines) else None
+        if line.strip() == "·" and at > start and (dated or _BYLINE.fullmatch(lines[at - 1])):
+            yield _Block(lines[start : at - 1], lines[at - 1], dated, latest)
+            start = at + 2 if dated else at + 1
 
 
 def _header_length(lines: list[str]) -> int:
@@ -81,15 +90,14 @@ def _newest_published(blocks: list[_Block]) -> date:
         except Unusable:
             continue
     if not times:
-        raise ListingError("this text is no listing: no paper of it has a date")
+        raise ListingError("this text is no listing: no paper of it ends in “·” and a date")
     return max(times).date()
 
 
-def _header_day(named: re.Match[str] | None, blocks: list[_Block]) -> date | None:
+def _header_day(named: re.Match[str] | None, newest: date) -> date | None:
     """Return the first day so named that is not before the newest paper (29 February included)."""
     if not named or named[1] not in _MONTHS:
         return None
-    newest = _newest_published(blocks)
     for year in range(newest.year, min(newest.year + 9, 10_000)):
         try:
             day = date(year, _MONTHS.index(named[1]) + 1, int(named[2]))
@@ -106,16 +114,15 @@ def _text_paper(block: _Block, day: date) -> Paper:
     title = one_line(block.lines[0], TITLE)
     if not words(title):
         raise Unusable("its title holds no letter")
-    byline = _BYLINE.fullmatch(block.byline.rstrip())
-    comments = int((block.dated[4] or "0").replace(",", ""))
+    byline = _BYLINE.fullmatch(block.byline)
     return Paper(
         id="-".join(words(title)),
         title=title,
         summary=paragraphs("\n\n".join(block.lines[1:]), SUMMARY),
         submitted_at=midnight(day),
         published_at=block.published_at(),
-        author_count=int(byline[1].replace(",", "") or 0) if byline else 0,
-        comments=comments,
+        author_count=int(byline[1].replace(",", "")) if byline else 0,
+        comments=block.comments(),
         organization=None if byline else _credited(block.byline),
     )
 

@@ -1,8 +1,9 @@
 """The Hub's own data in, as its API answers it or as its page embeds it; entries out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import lxml.html
@@ -16,7 +17,7 @@ from feedproxy.words import one_line, paragraphs, web_address
 _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when `publishedAt` changed its meaning
 
 
-def read_json(text: str, day: date | None) -> tuple[date | None, Entries]:
+def read_json(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
     """Read what `/api/daily_papers` answers."""
     try:
         data = json.loads(text)
@@ -33,17 +34,17 @@ def _from_data(data: object, day: date | None) -> tuple[date | None, Entries]:
     if isinstance(data, dict):
         named = moment(data.get("date"))
         day = named.date() if named else day
-        entries = data.get("searchResults") or data.get("dailyPapers")
+        entries = data["searchResults"] if isinstance(data.get("searchResults"), list) else data.get("dailyPapers")
     if not isinstance(entries, list):
         raise ListingError("this JSON is no listing: it holds no array of papers")
-    return day or _newest_day(entries), _api_entries(entries, day)
+    return day, _api_entries(entries, day)
 
 
 def _api_entries(entries: list[object], day: date | None) -> Entries:
     for entry in entries:
         paper = entry.get("paper") if isinstance(entry, dict) else None
         name = text_of(paper.get("id")) if isinstance(paper, dict) else ""
-        yield name, lambda entry=entry, paper=paper: _api_paper(entry, paper, day)  # type: ignore[misc]
+        yield name, partial(_api_paper, entry, paper, day)
 
 
 def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
@@ -55,7 +56,6 @@ def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
     if not title:
         raise Unusable("has no title")
     authors = tuple(_visible_authors(paper.get("authors")))
-    keywords = paper.get("ai_keywords")
     return Paper(
         id=paper["id"],
         title=title,
@@ -70,18 +70,23 @@ def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
         organization=_organization(paper.get("organization") or entry.get("organization")),
         github_repo=web_address(text_of(paper.get("githubRepo"))),
         project_page=web_address(text_of(paper.get("projectPage"))),
-        ai_keywords=tuple(_texts(keywords if isinstance(keywords, list) else [])),
+        ai_keywords=tuple(dict.fromkeys(_texts(_items(paper.get("ai_keywords"))))),
     )
 
 
 def _visible_authors(authors: object) -> Iterator[str]:
-    known = [a for a in authors if isinstance(a, dict)] if isinstance(authors, list) else []
-    return _texts([author.get("name") for author in known if author.get("hidden") is not True])
+    """Yield the name of each author who is not hidden; two may have the same."""
+    known = [author for author in _items(authors) if isinstance(author, dict)]
+    return _texts(author.get("name") for author in known if author.get("hidden") is not True)
 
 
-def _texts(values: list[object]) -> Iterator[str]:
-    """Yield every distinct non-empty text among `values`, cleaned."""
-    return filter(None, dict.fromkeys(one_line(text_of(value), NAME) for value in values))
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    """Yield every non-empty text among `values`, cleaned."""
+    return filter(None, (one_line(text_of(value), NAME) for value in values))
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _organization(value: object) -> Organization | None:
@@ -110,21 +115,11 @@ def _submitted_at(entry: Mapping[str, object], paper: Mapping[str, object], day:
     return midnight(day)
 
 
-def _newest_day(entries: list[object]) -> date | None:
-    """Return the day of the newest entry; the day of a listing that was not asked for by day."""
-    times = []
-    for entry in entries:
-        paper = entry.get("paper") if isinstance(entry, dict) else None
-        if isinstance(entry, dict) and isinstance(paper, dict):
-            told = moment(paper.get("submittedOnDailyAt")) or moment(entry.get("publishedAt"))
-            times += [told] if told else []
-    return max(times).date() if times else None
-
-
-def read_html(text: str, day: date | None) -> tuple[date | None, Entries]:
+def read_html(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
     """Read the page `/papers/date/…`, whose data says more than its text."""
     try:
-        root = lxml.html.fromstring(text.encode(), parser=lxml.html.HTMLParser(encoding="utf-8", huge_tree=True))
+        parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
+        root = lxml.html.document_fromstring(text.encode(), parser=parser)
         holder = root.find(".//*[@data-target='DailyPapers']")
         data = None if holder is None else json.loads(holder.get("data-props", "null"))
     except (LxmlError, ValueError, RecursionError) as error:
