@@ -212,11 +212,11 @@ class _Reader:
         bare = token.text.removesuffix("*")
         if "*" in bare:
             raise QueryError("q", "a * stands only at the end of a word or behind a phrase", token.at + bare.index("*"))
-        if bare.startswith("!"):
-            raise QueryError("q", f"to exclude, write -{bare[1:]}", token.at)
         found = tuple(words(bare))
         if not found:
             raise QueryError("q", f"{one_line(token.text, 20)} holds neither letter nor digit", token.at)
+        if bare.startswith("!"):
+            raise QueryError("q", f"to exclude, write -{one_line(bare[1:], 20)}", token.at)
         return Term(found, prefix, field)
 
     def field(self) -> str:
@@ -224,7 +224,8 @@ class _Reader:
         name = token.text[:-1].casefold()
         if name not in FIELDS:
             known = ", ".join(f"{field}:" for field in FIELDS)
-            raise QueryError("q", f"there is no field {name}:{similar(name, FIELDS, ':')} (fields: {known})", token.at)
+            hint = similar(name, FIELDS, ":")
+            raise QueryError("q", f"there is no field {one_line(name, 20)}:{hint} (fields: {known})", token.at)
         if self.peek() not in ("word", "quoted", "and", "or", "not") or not self.touches(token):
             raise QueryError("q", f"{name}: wants a word or a quoted phrase directly behind it", token.at)
         return name

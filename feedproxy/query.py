@@ -62,7 +62,7 @@ _IGNORED = re.compile(r"utm_.*|fbclid|_", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to put in a feed and how; equal exactly if the feeds are."""
+    """What to put in a feed and how; equal ones make equal feeds."""
 
     q: Filter | None = None
     min_upvotes: int = 0

@@ -7,22 +7,37 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 # What XML 1.0 section 2.2 forbids (C0 controls, surrogates, U+FFFE, U+FFFF), what it discourages
 # (DEL, C1, the noncharacters), and the overrides that make text display in another order.
+# Form feed and its like are missing here: they are white space, and part words.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000))
     + "]"
 )
 _WORD = re.compile(r"[^\W_]+")
-_URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
+_AUTHORITY = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
+_URL_SAFE = "!$%&'()*+,/:;=?@~"
 
-# Words of the field that the suffix rules would part from their plural.
-_IRREGULAR = {"bias": "bias", "biases": "bias", "lens": "lens", "lenses": "lens"} | {
-    f"{kind}pus": f"{kind}pu" for kind in "cdgntx"
-}
+# Words of the field that the suffix rules would part from their plural, or fold into another word.
+_SINGULARS = {
+    "analyses": "analysis",
+    "axes": "axis",
+    "biases": "bias",
+    "caches": "cache",
+    "focuses": "focus",
+    "hypotheses": "hypothesis",
+    "indices": "index",
+    "lenses": "lens",
+    "matrices": "matrix",
+    "movies": "movie",
+    "news": "news",
+    "niches": "niche",
+    "vertices": "vertex",
+} | {f"{kind}pus": f"{kind}pu" for kind in "cdgntx"}
+_IRREGULAR = _SINGULARS | {word: word for word in _SINGULARS.values()}
 
 
 def one_line(text: str, limit: int) -> str:
@@ -43,28 +58,29 @@ def _shortened(text: str, limit: int) -> str:
 def web_address(text: str) -> str | None:
     """Return the absolute http(s) address in `text` as a URI (RFC 3986), or None if it holds none.
 
-    The Hub sends some with a leading space (UPSTREAM.md).
+    The Hub sends some with a leading space (UPSTREAM.md). One that names a user is refused: it
+    most likely poses as another site (RFC 9110, section 4.2.4).
     """
     address = text.strip()
     try:
         parts = urlsplit(address)
-        host = parts.hostname or ""
     except ValueError:
         return None
     hostile = len(address) > 2000 or re.search(r'[\s<>"\\^`{|}]', address) or _UNSAFE.search(address)
-    if parts.scheme not in ("http", "https") or not host.isascii() or not host or hostile:
+    if hostile or parts.scheme not in ("http", "https") or not _AUTHORITY.fullmatch(parts.netloc):
         return None
-    return quote(address, safe=_URL_SAFE)
+    escaped = (re.sub("%(?![0-9A-Fa-f]{2})", "%25", part) for part in parts[2:])
+    return urlunsplit((*parts[:2], *(quote(part, safe=_URL_SAFE) for part in escaped)))
 
 
 def words(text: str) -> list[str]:
-    """Return the words of `text`: compatibility-decomposed, casefolded, without accents.
+    """Return the words of `text`: compatibility-decomposed, without accents, casefolded.
 
     Everything that is neither a letter nor a digit parts words.
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-        text = "".join(char for char in text if unicodedata.category(char)[0] != "M")
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(char for char in decomposed if unicodedata.category(char)[0] != "M")
     return _WORD.findall(text.casefold())
 
 
@@ -72,18 +88,16 @@ def singular(word: str) -> str:
     """Return `word` with its English plural folded; folding twice changes nothing.
 
     Harman's S-stemmer ("How effective is suffixing?", JASIS 42, 1991): the first rule whose
-    suffix fits decides. Added: -sses, -xes, -ches, -shes, -zes, and the words in `_IRREGULAR`.
+    suffix fits decides. Added: -sses, -xes, -ches, -shes, and the words in `_SINGULARS`.
     """
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if len(word) < 3 or not word.endswith("s"):
         return word
-    if word.endswith(("sses", "xes", "ches", "shes", "zes")):
+    if word.endswith(("sses", "xes", "ches", "shes")):
         return word[:-2]
     if word.endswith("ies") and not word.endswith(("eies", "aies")):
         return word[:-3] + "y"
-    if word.endswith("es") and not word.endswith(("aes", "ees", "oes")):
-        return word[:-1]
     return word if word.endswith(("us", "ss")) else word[:-1]
 
 

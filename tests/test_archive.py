@@ -120,6 +120,15 @@ def test_known_paper_in_a_backfilled_day_keeps_its_date(archive: Archive, clock:
     assert [(paper_id(1), clock())] == shown(archive, "min_upvotes=9")
 
 
+def test_relisting_in_the_past_is_history_too(archive: Archive, clock: Clock) -> None:
+    """Votes that a paper has on a later day of the backfilled past date from that day."""
+    archive.store([listing(entry(3))], clock())
+    first, again = DAY - timedelta(days=300), DAY - timedelta(days=294)
+    archive.store([listing(entry(1, day=first, upvotes=2), day=first)], clock.tick(minutes=1))
+    archive.store([listing(entry(1, day=again, upvotes=20), day=again)], clock.tick(minutes=1))
+    assert [(paper_id(1), MIDNIGHT - timedelta(days=294))] == shown(archive, "min_upvotes=20&days=3660")
+
+
 def test_relisted_paper_keeps_its_first_day(archive: Archive, clock: Clock) -> None:
     """A paper that is listed again neither moves nor appears twice; its new votes date from its new listing."""
     archive.store([listing(entry(1, upvotes=2))], clock())

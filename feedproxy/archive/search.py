@@ -81,8 +81,7 @@ def _entered(query: Query, candidate: sa.CTE) -> sa.ColumnElement[int]:
     if not query.or_upvotes:
         return all_met
     widened = candidate.c.or_upvotes_at
-    earlier = sa.case((widened < all_met, widened), else_=all_met)
-    return sa.case((widened.is_(None), all_met), (all_met.is_(None), widened), else_=earlier)
+    return sa.case((all_met.is_(None), widened), (widened < all_met, widened), else_=all_met)
 
 
 def _matched(wanted: Filter, low: int) -> sa.Subquery:

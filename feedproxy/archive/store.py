@@ -81,7 +81,8 @@ class Writer:
             return []
         changes = _columns(paper)
         if rising or not alike:
-            date = self._hand_out(seen, historic=False)
+            later = _listed(seen.paper) > held.listed_at  # else the step would lie before the paper itself
+            date = self._hand_out(seen, historic=seen.historic and later)
             self.lag = max(self.lag, date - held.listed_at)
             self._rise(held.listed_at, held.tops, seen, date)
         if not alike:
@@ -92,8 +93,7 @@ class Writer:
 
     def _hand_out(self, seen: Sighting, *, historic: bool) -> int:
         """Return a date no other paper has: the rule's, or the next free second after it."""
-        submitted = int(seen.paper.submitted_at.timestamp())
-        base = dated(submitted, now=self.now, previous=self.previous, historic=historic)
+        base = dated(_listed(seen.paper), now=self.now, previous=self.previous, historic=historic)
         date = self._next.get(base, base)
         while self.db.execute(sa.select(tables.dates).where(tables.dates.c.date == date)).first():
             date += 1
@@ -129,6 +129,10 @@ class Writer:
                 sa.select(tables.papers, _top("upvotes"), _top("comments")).where(tables.papers.c.id.in_(chunk))
             )
         }
+
+
+def _listed(paper: Paper) -> int:
+    return int(paper.submitted_at.timestamp())
 
 
 def _top(measure: str) -> sa.Label[int]:

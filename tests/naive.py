@@ -1,0 +1,196 @@
+"""An archive in plain Python that looks at everything, to hold the real one against; and queries to ask both.
+
+The queries are made of tokens of the language, so that many of them mean something.
+"""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+from hypothesis import strategies as st
+
+from feedproxy.filters import Filter, Not, Or, Term
+from feedproxy.papers import Entry, Paper
+from feedproxy.query import Query
+from feedproxy.words import search_words, singular
+
+# The archive ------------------------------------------------------------------------------------
+
+
+class Wording:
+    """What a paper said since a moment: by field the texts in it, their words parted by single spaces."""
+
+    def __init__(self, since: datetime, paper: Paper) -> None:
+        names = (paper.organization.name, paper.organization.fullname) if paper.organization else ()
+        texts = {"title": (paper.title,), "abstract": (paper.summary,), "author": paper.authors, "org": names}
+        self.since = since
+        self.texts = {name: [f" {' '.join(search_words(text))} " for text in held] for name, held in texts.items()}
+
+    def holds(self, term: Term) -> bool:
+        """Say whether one of the texts that `term` is about holds its words in a row."""
+        *before, last = term.words
+        start = "".join(f" {singular(word)}" for word in before)
+        wanted = [f"{start} {singular(last)} "] + [f"{start} {last}"] * term.prefix
+        fields = (term.field,) if term.field else ("title", "abstract")
+        return any(words in text for name in fields for text in self.texts[name] for words in wanted)
+
+
+@dataclass
+class Past:
+    """A paper as it is now, and all it ever was."""
+
+    paper: Paper
+    listed_at: datetime
+    revised_at: datetime | None = None
+    wordings: list[Wording] = field(default_factory=list)
+    counts: list[tuple[datetime, int, int]] = field(default_factory=list)
+
+    def reached(self, column: int, wanted: int) -> datetime | None:
+        """Return when the upvotes (1) or comments (2) first were at least `wanted`."""
+        return next((count[0] for count in self.counts if count[column] >= wanted), None)
+
+
+class NaiveArchive:
+    """Papers and their pasts; takes one listing of distinct papers at a time and forgets nothing."""
+
+    def __init__(self) -> None:
+        self.pasts: dict[str, Past] = {}
+        self.dates: set[datetime] = set()
+        self.previous: datetime | None = None
+
+    def store(self, papers: Iterable[Paper], now: datetime) -> None:
+        """Store what one refresh saw at `now`; with the first one comes history."""
+        for paper in sorted(papers, key=lambda paper: (paper.submitted_at, paper.id)):
+            listed = min(paper.submitted_at, now)
+            self._see(paper, listed if self.previous is None or listed > self.previous else now)
+        self.previous = now
+
+    def _see(self, paper: Paper, base: datetime) -> None:
+        past, count = self.pasts.get(paper.id), (paper.attention, paper.comments)
+        if not past:
+            date = self._free(base)
+            self.pasts[paper.id] = Past(paper, date, None, [Wording(date, paper)], [(date, *count)])
+            return
+        known = past.paper.organization
+        told = replace(paper, submitted_at=past.paper.submitted_at, organization=paper.organization or known)
+        alike = told == replace(past.paper, upvotes=told.upvotes, comments=told.comments)
+        rising = any(count[column] > max(step[column + 1] for step in past.counts) for column in (0, 1))
+        past.paper = told
+        if alike and not rising:
+            return
+        date = self._free(base)
+        past.counts.append((date, *count))
+        if not alike:
+            past.revised_at = date
+            past.wordings.append(Wording(date, told))
+
+    def _free(self, date: datetime) -> datetime:
+        while date in self.dates:
+            date += timedelta(seconds=1)
+        self.dates.add(date)
+        return date
+
+    def entries(self, query: Query) -> list[Entry]:
+        """Return every entry of `query`, newest first."""
+        newest = max(self.dates, default=datetime(1970, 1, 1, tzinfo=UTC)).replace(hour=0, minute=0, second=0)
+        start = newest - timedelta(days=query.days - 1)
+        wordings = {wording for past in self.pasts.values() for wording in past.wordings}
+        matching = matched(query.q, wordings) if query.q else wordings
+        dated = ((past, entered(past, query, matching)) for past in self.pasts.values())
+        within = ((past, date) for past, date in dated if date and date >= start)
+        entries = [Entry(past.paper, date, max(date, past.revised_at or date)) for past, date in within]
+        return sorted(entries, key=lambda entry: entry.entered_at, reverse=True)
+
+
+def matched(wanted: Filter, wordings: set[Wording]) -> set[Wording]:
+    """Return those of `wordings` that `wanted` matches."""
+    if isinstance(wanted, Term):
+        return {wording for wording in wordings if wording.holds(wanted)}
+    if isinstance(wanted, Not):
+        return wordings - matched(wanted.part, wordings)
+    sets = [matched(part, wordings) for part in wanted.parts]
+    return set.union(*sets) if isinstance(wanted, Or) else set.intersection(*sets)
+
+
+def entered(past: Past, query: Query, matching: set[Wording]) -> datetime | None:
+    """Return when `past` had met every condition of `query`, or its alternative if that was earlier."""
+    times = [min((wording.since for wording in past.wordings if wording in matching), default=None)]
+    times += [past.reached(1, query.min_upvotes), past.reached(2, query.min_comments)]
+    times = [None if None in times else max(times)]
+    times += [past.reached(1, query.or_upvotes)] * bool(query.or_upvotes)
+    return min(filter(None, times), default=None)
+
+
+# Queries ----------------------------------------------------------------------------------------
+
+WORDS = (
+    *("agent", "Agents", "policy", "policies", "process", "biases", "tool", "use", "tool-use", "diffusion", "size"),
+    *("GPUs", "réseau", "RESEAUX", "αγορά", "大模型", "𠀀𠀁", "𝒜gent", "ﬁne", "x2", "don't", "near"),
+    *("and", "or", "not", "Ada", "Lovelace", "Bob", "Müller", "Acme", "Labs", "unheard"),
+)
+TOKENS = (
+    *(*WORDS[:8], "AND", "or", "NOT", "OR", " ", " ", " ", "(", ")", "-", '"', '"', "*", "!", "&", ":"),
+    *("title:", "Author:", "org:", "year:", "“", "”", "–", "\t", "1", "½"),
+)
+_FIELDS = ("", "", "", "", "title:", "Abstract:", "author:", "ORG:")
+_JOINTS = (" ", " ", " AND ", " and ", " OR ", " or ", "  OR\t")
+
+
+def term(dice: random.Random) -> str:
+    """Return a term with or without a field, a phrase or the beginning of a word."""
+    word = dice.choice(WORDS)
+    phrase = f'"{" ".join(dice.choices(WORDS, k=dice.randint(1, 3)))}"'
+    bare = f'"{word}"' if word in ("and", "or", "not") else word
+    text = dice.choice((bare, bare, phrase, word[: dice.randint(3, 6)] + "*"))
+    return dice.choice(_FIELDS) + text + dice.choice(("", "", "*")) * (not text.endswith("*"))
+
+
+def well_formed(dice: random.Random, depth: int = 3) -> str:
+    """Return a filter that can be read."""
+    kind = dice.randint(0, 7)
+    if not depth or kind < 3:
+        return term(dice)
+    part = well_formed(dice, depth - 1)
+    if kind == 3:
+        return f"{dice.choice(('-', 'NOT ', 'not ', '–'))}{part}"
+    return f"({part})" if kind == 4 else part + dice.choice(_JOINTS) + well_formed(dice, depth - 1)
+
+
+def filter_text(dice: random.Random) -> str:
+    """Return a filter, three times of four one that can be read, else tokens in any order."""
+    soup = "".join(dice.choices(TOKENS, k=dice.randint(1, 9)))
+    return dice.choice((well_formed(dice), well_formed(dice), well_formed(dice), soup))
+
+
+_VALUES = {
+    "min_upvotes": ("0", "1", "2", "3", "5", "50"),
+    "min_comments": ("0", "1", "2", "10"),
+    "or_upvotes": ("1", "5", "20", "50"),
+    "days": ("1", "2", "3", "8", "31", "90", "3660"),
+    "limit": ("1", "3", "10", "20", "50", "200"),
+    "page": ("1", "2", "3"),
+    "link": ("hf", "arxiv", "pdf"),
+    "content": ("full", "none"),
+    "counts": ("0", "1"),
+    "utm_source": ("x", ""),
+}
+_MISTAKES = (
+    *(("min_upvotes", "abc"), ("min_comments", "-1"), ("or_upvotes", "٣"), ("days", "0"), ("limit", "201")),
+    *(("page", "1e9"), ("link", "ps"), ("min_upvote", "2"), ("q", ""), ("limit", ""), ("content", "Full")),
+)
+
+
+def query_string(dice: random.Random) -> str:
+    """Return a filter and some other parameters in any order, now and then with a mistake among them."""
+    names = dice.sample(sorted(_VALUES), dice.choice((0, 0, 1, 2, 3, 4)))
+    pairs = [(name, dice.choice(_VALUES[name])) for name in names]
+    pairs += [("q", filter_text(dice))] * (dice.random() < 0.85)
+    pairs += [dice.choice(_MISTAKES)] * (dice.random() < 0.1)
+    dice.shuffle(pairs)
+    return urlencode(pairs)
+
+
+filter_texts = st.randoms().map(filter_text)
+query_strings = st.randoms().map(query_string)

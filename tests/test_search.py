@@ -1,0 +1,272 @@
+"""Searching the archive: the same papers, on the same dates, as a plain look at everything finds."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from feedproxy.archive import Archive, Found
+from feedproxy.errors import QueryError
+from feedproxy.filters import parse_filter
+from feedproxy.papers import Listing, Organization, Paper
+from feedproxy.query import Query, parse_query
+from tests.conftest import Clock
+from tests.made_up import paper_id
+from tests.naive import WORDS, NaiveArchive, query_string
+
+FIRST = datetime(2026, 3, 10, 12, tzinfo=UTC)
+AGES = (100, 30, 8, 7, 2, 1, 0)
+NAMES = ("Ada Lovelace", "Lovelace Bob", "Bob Müller", "Muller Ada", "大模型 Ada", "…")
+ORGANIZATIONS = (None, None, Organization("acme", "Acme Labs"), Organization("labs", "Agents & Tools"))
+
+
+def text(dice: random.Random, length: int) -> str:
+    return " ".join(dice.choice(WORDS[:-1]) for _ in range(length))
+
+
+def paper(number: int, dice: random.Random) -> Paper:
+    listed = FIRST.replace(hour=0) - timedelta(days=AGES[number % len(AGES)])
+    return Paper(
+        id=paper_id(number),
+        title=text(dice, dice.randint(1, 4)),
+        summary=text(dice, dice.randint(2, 9)),
+        submitted_at=listed,
+        authors=tuple(dice.sample(NAMES, dice.randint(1, 3))),
+        upvotes=dice.choice((None, 0, 1, 2, 3, 5, 60)),
+        comments=dice.choice((0, 0, 1, 2, 10)),
+        organization=dice.choice(ORGANIZATIONS),
+    )
+
+
+def later(known: Paper, dice: random.Random) -> Paper:
+    """Return a paper as a later listing may have it: recounted, reworded, given an organization, listed again."""
+    votes = known.upvotes or 0
+    changes = dice.choice(
+        (
+            {"upvotes": votes + dice.choice((1, 4, 30)), "comments": known.comments + 1},
+            {"upvotes": max(0, votes - 1)},
+            {"upvotes": 0, "comments": 0},
+            {"title": text(dice, 3)},
+            {"summary": text(dice, 5), "authors": NAMES[:2]},
+            {"organization": ORGANIZATIONS[-1]},
+            {"submitted_at": FIRST.replace(hour=0, day=dice.choice((10, 11, 11))), "upvotes": dice.choice((1, 80))},
+            {},
+        )
+    )
+    return replace(known, **changes)
+
+
+def history() -> Iterator[tuple[datetime, list[Paper]]]:
+    """Yield listings and when they are seen: history, then twice the same papers changed, then changed back."""
+    dice = random.Random(2)  # noqa: S311
+    at_first = [paper(number, dice) for number in range(140)]
+    changed = [later(known, dice) for known in at_first[::2]]
+    again = [later(known, dice) for known in changed[::2]]
+    new = [replace(paper(number, dice), submitted_at=FIRST.replace(hour=0, day=11)) for number in range(140, 160)]
+    back = [replace(known, upvotes=known.upvotes or 0) for known in at_first[::8]]
+    for listing, hours in ((at_first, 0), (changed, 2), (again + new, 14), (back, 60)):
+        yield FIRST + timedelta(hours=hours), listing
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, NaiveArchive]]:
+    """The archive and the naive one, after the same history."""
+    archive, naive = Archive(str(tmp_path_factory.mktemp("search") / "archive.sqlite")), NaiveArchive()
+    for now, papers in history():
+        archive.store([Listing(tuple(papers))], now)
+        naive.store(papers, now)
+    yield archive, naive
+    archive.close()
+
+
+def test_agrees_with_a_plain_look_at_everything(both: tuple[Archive, NaiveArchive]) -> None:
+    """A thousand generated queries are mistakes, or find what a plain look at everything finds."""
+    archive, naive = both
+    dice = random.Random(3)  # noqa: S311
+    outcomes: Counter[str] = Counter()
+    for asked in [query_string(dice) for _ in range(1000)]:
+        try:
+            query = parse_query(asked)
+        except QueryError as error:
+            outcomes["invalid"] += [str(error)] == str(error).splitlines()
+            continue
+        entries, end = naive.entries(query), query.page * query.limit
+        outcomes["something" if entries else "nothing"] += 1
+        assert Found(tuple(entries[end - query.limit : end]), more=len(entries) > end) == archive.search(query), asked
+        assert len(entries) <= query.limit or len(entries) == archive.count(query), asked
+    assert 1000 == outcomes.total()
+    assert min(outcomes["invalid"], outcomes["something"], outcomes["nothing"]) > 100
+
+
+# What the thousand rest on, each fact by itself ---------------------------------------------------
+
+LIBRARY = {
+    "Tool": ("Use of agents", ("Ada Lovelace", "Bob Byron"), Organization("acme-labs", "Tools of Acme")),
+    "Policies and NOT near": ("A toolbox: réseau of 𠀀𠀁 and 大模型.", ("Lovelace Bob",), None),
+    "Diffusion": ("Diffuse policy; tool-use", (), Organization("labs", "Labs")),
+}
+
+FINDS = {
+    "tool": "Tool, Diffusion",
+    '"tool use"': "Diffusion",
+    "tool-use OR title:tool": "Tool, Diffusion",
+    "title:tool": "Tool",
+    "tool -use": "",
+    "title:tool -title:use": "Tool",
+    "policy": "Policies and NOT near, Diffusion",
+    "title:polic*": "Policies and NOT near",
+    "diffus*": "Diffusion",
+    "agents*": "Tool",
+    "tool*": "Tool, Policies and NOT near, Diffusion",
+    "tools*": "Tool, Diffusion",
+    '"of agen"*': "Tool",
+    "author:lovelace": "Tool, Policies and NOT near",
+    'author:"lovelace bob"': "Policies and NOT near",
+    "author:lovelace author:byron": "Tool",
+    "lovelace": "",
+    "org:labs": "Tool, Diffusion",
+    'org:"labs tools"': "",
+    'org:"tool of"': "Tool",
+    '"and not near"': "Policies and NOT near",
+    '"NEAR"': "Policies and NOT near",
+    "RESEAU*": "Policies and NOT near",
+    "𠀀𠀁 大模*": "Policies and NOT near",
+    "𠀀": "",
+    "-tool": "Policies and NOT near",
+    "-tool -policy": "",
+    "-(tool policy)": "Tool, Policies and NOT near",
+    "-author:bob": "Diffusion",
+    "agents OR -policy": "Tool",
+    "-tool OR -policies": "Tool, Policies and NOT near",
+    "tool (agents OR diffusion) -réseau": "Tool, Diffusion",
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """An archive of a few papers, listed in reverse order."""
+    archive = Archive(str(tmp_path_factory.mktemp("search") / "library.sqlite"))
+    titles = list(LIBRARY)[::-1]
+    archive.store(
+        [Listing(tuple(made_up(title, *LIBRARY[title], number) for number, title in enumerate(titles)))], FIRST
+    )
+    yield archive
+    archive.close()
+
+
+def made_up(
+    title: str,
+    summary: str = "",
+    authors: tuple[str, ...] = (),
+    organization: Organization | None = None,
+    number: int = 1,
+    **counts: int,
+) -> Paper:
+    return Paper(
+        id=paper_id(number),
+        title=title,
+        summary=summary,
+        authors=authors,
+        organization=organization,
+        submitted_at=FIRST.replace(hour=0),
+        **counts,
+    )
+
+
+@pytest.mark.parametrize("text", FINDS)
+def test_each_form_finds_what_a_person_expects(library: Archive, text: str) -> None:
+    """Words, phrases, prefixes, fields and operators find the papers a reader of the titles would pick."""
+    found = library.search(Query(q=parse_filter(text)))
+    assert FINDS[text] == ", ".join(entry.paper.title for entry in found.entries)
+
+
+def test_the_largest_filters_can_be_searched(library: Archive) -> None:
+    """What the limits of the language allow, the database can take."""
+    for text in (
+        " OR ".join(["tool"] * 32),
+        "tool" + " -x" * 31,
+        "-" + "(-(x) y " * 7 + "z" + ")" * 7,
+        "x " * 31 + "y*",
+        f'"{"x " * 240}x"*',
+        "-(a OR " * 8 + "b" + ")" * 8,
+    ):
+        query = Query(q=parse_filter(text))
+        assert library.count(query) == len(library.search(query).entries)
+
+
+def dates(archive: Archive, query_string: str) -> list[tuple[str, datetime]]:
+    entries = archive.search(parse_query(query_string)).entries
+    return [(entry.paper.title, entry.entered_at) for entry in entries]
+
+
+def test_an_empty_archive_finds_nothing(archive: Archive) -> None:
+    """Before anything was stored there is an empty answer, not an error."""
+    assert Found((), more=False) == archive.search(Query())
+    assert 0 == archive.count(Query())
+
+
+def test_a_paper_enters_when_a_wording_first_matches_and_stays(archive: Archive, clock: Clock) -> None:
+    """The date is that of the wording; what the paper said before or says after does not count."""
+    first = clock.now
+    for title in ("Old words", "New words", "Other", "New words"):
+        archive.store([Listing((made_up(title),))], clock.now)
+        clock.tick(hours=1)
+    assert [("New words", first.replace(hour=0))] == dates(archive, "q=old")
+    assert [("New words", first + timedelta(hours=1))] == dates(archive, "q=new")
+    assert [("New words", first + timedelta(hours=2))] == dates(archive, "q=-words")
+    assert [("New words", first.replace(hour=0))] == dates(archive, "q=-other")
+
+
+def test_the_latest_condition_dates_an_entry_and_the_alternative_can_be_earlier(archive: Archive, clock: Clock) -> None:
+    """All conditions must be met, or the alternative; the entry is dated when the first of the two was."""
+    first = clock.now
+    for title, upvotes, comments in (("x", 1, 0), ("x", 5, 0), ("x", 60, 0), ("Agents", 3, 0), ("Agents", 0, 2)):
+        archive.store([Listing((made_up(title, upvotes=upvotes, comments=comments),))], clock.now)
+        clock.tick(hours=1)
+    for wanted, hours in (
+        ("min_upvotes=5", 1),
+        ("q=agents", 3),
+        ("q=agents&min_upvotes=60", 3),
+        ("q=agents&min_upvotes=2&min_comments=2", 4),
+        ("q=agents&or_upvotes=50", 2),
+        ("q=agents&min_comments=9&or_upvotes=6", 2),
+        ("q=x&min_upvotes=5&or_upvotes=60", 1),
+        ("q=agents&or_upvotes=61", 3),
+    ):
+        assert [("Agents", first + timedelta(hours=hours))] == dates(archive, wanted), wanted
+    assert [] == dates(archive, "q=agents&min_comments=3&or_upvotes=61")
+
+
+@pytest.mark.parametrize("query_string", ["q=late", "min_upvotes=9", "q=early&min_upvotes=9", "q=x&or_upvotes=9"])
+def test_a_paper_that_waited_long_is_within_the_window(archive: Archive, clock: Clock, query_string: str) -> None:
+    """The window is about the entry's date: a paper listed long before it enters all the same."""
+    paper = made_up("Early", upvotes=1)
+    archive.store([Listing((paper,))], clock.now)
+    late = clock.tick(days=200)
+    archive.store([Listing((replace(paper, title="Late", upvotes=9), made_up("Other", number=2)))], late)
+    archive.store([Listing((made_up("Newest", number=3),))], clock.tick(hours=2))
+    assert [("Late", late)] == dates(archive, f"{query_string}&days=1")
+    assert [] == dates(archive, "q=early&days=1")
+
+
+def test_days_are_whole_and_counted_from_the_newest_date_held(archive: Archive, clock: Clock) -> None:
+    """One day is the newest date's own (UTC), whatever the time now is."""
+    midnight = FIRST.replace(hour=0)
+    moments = [midnight, midnight - timedelta(seconds=1), midnight - timedelta(days=1, seconds=1)]
+    papers = [replace(made_up(str(number), number=number), submitted_at=at) for number, at in enumerate(moments)]
+    archive.store([Listing(tuple(papers))], clock.now)
+    archive.store([], clock.tick(days=5))
+    assert [1, 2, 3, 3] == [len(dates(archive, f"days={days}")) for days in (1, 2, 3, 3660)]
+
+
+def test_pages_follow_one_another(archive: Archive, clock: Clock) -> None:
+    """Pages hold every entry once, the last one says that nothing follows."""
+    archive.store([Listing(tuple(made_up(str(number), number=number) for number in range(7)))], clock.now)
+    found = [archive.search(Query(limit=3, page=page)) for page in (1, 2, 3, 4)]
+    titles = ["".join(entry.paper.title for entry in page.entries) for page in found]
+    assert ["654", "321", "0", ""] == titles
+    assert [True, True, False, False] == [page.more for page in found]
+    assert 7 == archive.count(Query(limit=3, page=2))
