@@ -3,31 +3,37 @@
 Exit codes: 0, 1 for failure, 2 for usage.
 """
 
+import errno
 import logging
 import os
 import re
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from feedproxy import __version__
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, SETTINGS, Config, variable
-from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
+from feedproxy.errors import FeedproxyError, ListingError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.query import parse_query, query_pairs
-from feedproxy.refresh import Refresher, backfill_days
+from feedproxy.refresh import Outcome, Refresher, backfill_days
 from feedproxy.upstream import Ask, Hub, open_source
 
 _EXAMPLE = "q=agents&min_upvotes=2"
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (only where --bind says so)
-_WAITS = 3  # how often a backfill waits out the Hub's rate limit before it gives up
+_WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
+_PATIENCE = 60.0  # seconds until a server without papers says so on the terminal
 
 
 class _Group(click.Group):
@@ -40,6 +46,11 @@ class _Group(click.Group):
         except FeedproxyError as error:
             click.echo(f"feedproxy: {error}", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:  # such as a full disk behind standard output
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly: whoever read has read enough
+            click.echo(f"feedproxy: {error.strerror}", err=True)
+            sys.exit(1)
 
 
 def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -68,58 +79,77 @@ def serve(bind: str, workers: int, demo: bool, listing: str | None, archive: str
     """Serve the feeds over HTTP until stopped."""
     if demo and listing:
         raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
-    host, port = _free_address(bind)
     config = _config(listing=DEMO if demo else listing, archive=archive)
-    # Worker processes read their settings from the environment, as under any other WSGI server.
-    os.environ |= {variable("listing"): config.listing, variable("archive"): config.archive}
+    with closing(Archive(config.archive)) as store:
+        store.state()  # what is wrong with it is told now, not by each worker
+    host, socket_number, port = _listening(bind)
+    config = replace(config, hosts=(*config.hosts, _in_address(host).casefold()))
     shown = config.public_url or f"http://{_reachable(host)}:{port}"
     click.echo(f"listing:   {'made-up papers (--demo)' if demo else config.listing}", err=True)
-    click.echo(f"archive:   {config.archive}", err=True)
+    click.echo(f"archive:   {config.shown('archive')}", err=True)
     click.echo(f"subscribe: {shown}/feed.rss?{_EXAMPLE}", err=True)
     click.echo(f"or choose: {shown}/", err=True)
-    _gunicorn(bind, workers)
+    _gunicorn(config, socket_number, workers)
 
 
-def _free_address(bind: str) -> tuple[str, int]:
-    """Return the host and port of `bind` once it is clear that they can be listened at."""
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*):([0-9]{1,5})", bind)
+def _listening(bind: str) -> tuple[str, int, int]:
+    """Return the host in `bind`, the descriptor of a socket that listens there, and its port."""
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):([0-9]{1,5})", bind)
     if not found or int(found[2]) > 65_535:
         raise click.BadParameter(f"{bind!r} is not HOST:PORT", param_hint="--bind")
     host, port = found[1].strip("[]") or _EVERYWHERE[0], int(found[2])
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as opened:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind((host, port))
+            opened.listen(2048)
+            port = opened.getsockname()[1]
+            return host, opened.detach(), port
     except OSError as error:
-        _fail(f"cannot listen at {bind}: {error.strerror}")
-    return host, port
+        raise FeedproxyError(f"cannot listen at {bind}: {error.strerror}") from error
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _reachable(host: str) -> str:
     """Return the host name under which this machine reaches a server that listens at `host`."""
-    if host in (*_EVERYWHERE, "127.0.0.1", "::1"):
-        return "localhost"
-    return f"[{host}]" if ":" in host else host
+    return "localhost" if host in (*_EVERYWHERE, "127.0.0.1", "::1") else _in_address(host)
 
 
-def _gunicorn(bind: str, workers: int) -> None:
+def _gunicorn(config: Config, socket_number: int, workers: int) -> None:
     from gunicorn.app.base import BaseApplication
 
     from feedproxy.web import create_app
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
-            settings = {"bind": bind, "workers": workers, "threads": 4, "proc_name": "feedproxy", "loglevel": "warning"}
+            settings = {"bind": f"fd://{socket_number}", "workers": workers, "threads": 4, "loglevel": "warning"}
             for name, value in settings.items():
                 self.cfg.set(name, value)
+            self.cfg.set("post_worker_init", _started)
 
         def load(self) -> Any:
-            app = create_app()
-            app.extensions["feedproxy"].refresher.freshen()
-            return app
+            return create_app(config)
 
     Server().run()
+
+
+def _started(worker: Any) -> None:
+    """Refresh before the first reader asks; the first worker says so where that leads nowhere."""
+    refresher = worker.wsgi.extensions["feedproxy"].refresher
+    refresher.freshen()
+    if worker.age == 1:
+        threading.Thread(target=_tell_if_hopeless, args=(refresher,), daemon=True).start()
+
+
+def _tell_if_hopeless(refresher: Refresher) -> None:
+    try:
+        refresher.wait_until_filled(_PATIENCE)
+    except FeedproxyError as error:
+        hint = "; to try feedproxy without a network: feedproxy serve --demo"
+        click.echo(f"feedproxy: {error}{hint * isinstance(refresher.source, Hub)}", err=True)
 
 
 # refresh, backfill ------------------------------------------------------------------------------
@@ -132,14 +162,22 @@ def _gunicorn(bind: str, workers: int) -> None:
 def refresh(force: bool, listing: str | None, archive: str | None) -> None:
     """Get what is due, once, for a timetable such as cron's."""
     refresher = _refresher(_config(listing=listing, archive=archive))
-    _report(refresher, force=force)
+    outcome = _round(refresher, force=force)
+    click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due")
 
 
-def _report(refresher: Refresher, *, force: bool = False) -> None:
+def _round(refresher: Refresher, *, force: bool = False) -> Outcome:
+    """Refresh once, telling what will take long and what went wrong."""
+    if isinstance(refresher.source, Hub) and refresher.archive.state().newest is None:
+        click.echo(f"the archive is empty: reading 30 days from {refresher.source.name}, about a minute", err=True)
     outcome = refresher.round(force=force)
-    for problem in outcome.problems:
+    _tell(outcome.problems)
+    return outcome
+
+
+def _tell(problems: Iterable[str]) -> None:
+    for problem in problems:
         click.echo(f"feedproxy: {problem}", err=True)
-    click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due", err=True)
 
 
 def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None:
@@ -159,8 +197,7 @@ def backfill(since: date, until: date | None, listing: str | None, archive: str 
 
     Days that are there already are left out, so an interrupted backfill is resumed by repeating it.
     """
-    config = _config(listing=listing, archive=archive)
-    refresher = _refresher(config)
+    refresher = _refresher(_config(listing=listing, archive=archive))
     if not isinstance(refresher.source, Hub):
         raise click.UsageError("a saved listing is read whole by refresh; backfill asks the Hub by day")
     yesterday = refresher.clock().date() - timedelta(days=1)
@@ -169,28 +206,34 @@ def backfill(since: date, until: date | None, listing: str | None, archive: str 
         raise click.UsageError(f"--since {since} is later than the last day to fill in, {until}")
     days = backfill_days(since, until, refresher.archive)
     problems: list[str] = []
+    unread: list[str] = []
     with click.progressbar(days, label=f"{len(days)} days to go", file=sys.stderr, item_show_func=_shown_day) as bar:
         for day in bar:
-            problems += _backfill_day(refresher, day)
-    for problem in problems:
-        click.echo(f"feedproxy: {problem}", err=True)
-    click.echo(f"{since} to {until}: {len(days)} days asked for", err=True)
+            try:
+                problems += _backfill_day(refresher, day)
+            except ListingError as error:
+                problems.append(str(error))
+                unread.append(str(day))
+    _tell(problems)
+    click.echo(f"{since} to {until}: {len(days)} days asked for")
+    if unread:
+        raise FeedproxyError(f"not read: {', '.join(unread)}; repeat the command to try again")
 
 
 def _shown_day(day: date | None) -> str:
     return str(day or "")
 
 
-def _backfill_day(refresher: Refresher, day: date) -> list[str]:
-    """Get and store one day, waiting out the rate limit; a day that cannot be read is a problem told later."""
-    for _ in range(_WAITS):
-        try:
-            return list(refresher.get([Ask(day)]).problems)
-        except UpstreamError as error:
-            if not error.retry_after:
-                raise
-            time.sleep(error.retry_after)
-    return list(refresher.get([Ask(day)]).problems)
+def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> list[str]:
+    """Get and store one day, waiting out the rate limit; return what was wrong with it."""
+    try:
+        return list(refresher.get([Ask(day)]).problems)
+    except UpstreamError as error:
+        if error.retry_after is None or not waits:
+            raise
+        click.echo(f"\n{error}; going on in {error.retry_after} s", err=True)
+        time.sleep(error.retry_after)
+    return _backfill_day(refresher, day, waits - 1)
 
 
 # feed, check, config ----------------------------------------------------------------------------
@@ -218,13 +261,13 @@ def feed(
     if output:
         _replace(output, document)
     else:
-        sys.stdout.buffer.write(document)
+        click.echo(document, nl=False)
 
 
 def _freshen(refresher: Refresher) -> None:
     """Refresh what is due; where that fails, what the archive holds will do, if it holds anything."""
     try:
-        _report(refresher)
+        _round(refresher)
     except FeedproxyError as error:
         if refresher.archive.state().newest is None:
             raise
@@ -238,8 +281,9 @@ def _replace(path: Path, document: bytes) -> None:
         beside.write_bytes(document)
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        _fail(f"cannot write {path}: {error.strerror}")
+        with suppress(OSError):
+            beside.unlink()
+        raise FeedproxyError(f"cannot write {path}: {error.strerror}") from error
 
 
 @main.command()
@@ -253,11 +297,11 @@ def check(query_string: str, listing: str | None, archive: str | None) -> None:
     except QueryError as error:
         _show_place(query_string, error)
         raise
-    config = _config(listing=listing, archive=archive)
-    store = Archive(config.archive)
+    store = _archive(_config(listing=listing, archive=archive))
+    count, empty = store.count(query), store.state().newest is None
     click.echo(str(query) or "(every paper)")
-    held = "" if store.state().newest else " (the archive is empty: feedproxy refresh fills it)"
-    click.echo(f"{store.count(query)} papers match{held}")
+    held = " (the archive is empty: feedproxy refresh fills it)" if empty else ""
+    click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'}{held}")
 
 
 def _show_place(query_string: str, error: QueryError) -> None:
@@ -265,8 +309,13 @@ def _show_place(query_string: str, error: QueryError) -> None:
     if error.position is None:
         return
     text = next(value for name, value in query_pairs(query_string) if name == error.parameter)
-    click.echo(text, err=True)
-    click.echo(f"{' ' * error.position}^", err=True)
+    click.echo("".join(char if char.isprintable() else " " for char in text), err=True)
+    click.echo(f"{' ' * sum(map(_columns, text[: error.position]))}^", err=True)
+
+
+def _columns(char: str) -> int:
+    """Return how many columns of a terminal `char` takes."""
+    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 @main.command()
@@ -282,14 +331,16 @@ def config(listing: str | None, archive: str | None) -> None:
 
 def _config(**options: str | None) -> Config:
     chosen = Config.load(os.environ, options)
-    for line in chosen.unknown:
-        click.echo(f"feedproxy: {line}", err=True)
+    _tell(chosen.unknown)
     return chosen
 
 
 def _refresher(config: Config) -> Refresher:
-    return Refresher(open_source(config), Archive(config.archive))
+    return Refresher(open_source(config), _archive(config))
 
 
-def _fail(message: str) -> NoReturn:
-    raise click.ClickException(message)
+def _archive(config: Config) -> Archive:
+    """Return the archive, which is closed when the command ends."""
+    opened = Archive(config.archive)
+    click.get_current_context().call_on_close(opened.close)
+    return opened

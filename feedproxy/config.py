@@ -4,11 +4,11 @@ Adding a setting is adding a row to `SETTINGS`; the README's table is checked ag
 """
 
 import hashlib
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -25,27 +25,39 @@ def is_address(listing: str) -> bool:
     return listing.startswith(("http://", "https://"))
 
 
+_ADDRESS = re.compile(
+    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(/[A-Za-z0-9/._~%:@!$&'()*+,;=-]*)?"
+)
+
+
+def _address(text: str) -> str:
+    found = _ADDRESS.fullmatch(text)
+    if not found or not _is_host(found[1]) or int(found[2] or 80) > 65_535:
+        raise ValueError("wants an address such as https://example.org, without a user, ? or #")
+    return text.rstrip("/")
+
+
+def _is_host(name: str) -> bool:
+    """Say whether `name`, if it looks like an IP address, is one."""
+    try:
+        return not re.fullmatch(r"\[.*\]|[0-9.]+", name) or bool(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        return False
+
+
 def _listing(text: str) -> str:
     if text == DEMO:
         return text
-    if not is_address(text):
-        return str(Path(text).expanduser().absolute())
-    parts = urlsplit(text)
-    if not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("wants an address such as https://huggingface.co, or a path")
-    return text.rstrip("/")
+    return _address(text) if "://" in text else _path(text)
 
 
-def _public_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("wants an address such as https://feeds.example.org")
-    return text.rstrip("/")
+def _path(text: str) -> str:
+    return text if "://" in text else str(Path(text).expanduser().absolute())
 
 
 def _hosts(text: str) -> tuple[str, ...]:
     hosts = tuple(host.strip().casefold() for host in text.split(",") if host.strip())
-    if wrong := [host for host in hosts if not re.fullmatch(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", host)]:
+    if wrong := [host for host in hosts if not re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", host)]:
         raise ValueError(f"wants host names without a port, parted by commas, not {wrong[0]!r}")
     return hosts
 
@@ -83,8 +95,8 @@ class Setting:
 
 SETTINGS: dict[str, Setting] = {
     "listing": Setting(_listing, HUB, "where the listing comes from: the Hub, a mirror of it, a saved file or folder"),
-    "archive": Setting(str, "", "the SQLite file that keeps it; default: one for each listing, in your data folder"),
-    "public_url": Setting(_public_url, "", "the address feeds carry; default: that of the request, on a known host"),
+    "archive": Setting(_path, "", "the SQLite file that keeps it; default: one for each listing, in your data folder"),
+    "public_url": Setting(_address, "", "the address feeds carry; default: that of the request, on a known host"),
     "hosts": Setting(_hosts, "", "further host names to answer to, parted by commas; local ones always are"),
     "hf_token": Setting(_token, "", "a Hugging Face token, which doubles the Hub's rate limit", secret=True),
     "pace": Setting(_pause, "1", "seconds between two requests to the Hub"),
@@ -100,7 +112,7 @@ class Config:
     """Every setting, read and checked; `origins` says where each came from."""
 
     listing: str
-    archive: str
+    archive: str = field(repr=False)
     public_url: str | None
     hosts: tuple[str, ...]
     hf_token: str | None = field(repr=False)
@@ -124,7 +136,7 @@ class Config:
             try:
                 values[name] = SETTINGS[name].read(text) if text else None
             except ValueError as error:
-                told = "" if SETTINGS[name].secret else f", not {text[:80]!r}"
+                told = "" if SETTINGS[name].secret else f", not {_redacted(text)[:80]!r}"
                 problems.append(f"{origin} {error}{told}")
         if problems:
             raise ConfigError("; ".join(problems))
@@ -138,7 +150,12 @@ class Config:
         value = getattr(self, name)
         if SETTINGS[name].secret and value:
             return "(set)"
-        return ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        return ", ".join(value) if isinstance(value, tuple) else "" if value is None else _redacted(str(value))
+
+
+def _redacted(text: str) -> str:
+    """Return `text` without the password of an address in it."""
+    return re.sub(r"(://[^/@:]*:)[^/]*@", r"\1***@", text)
 
 
 def variable(name: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from feedproxy.errors import QueryError
 from feedproxy.filters import Filter, parse_filter
-from feedproxy.words import one_line, similar
+from feedproxy.words import one_line, plural, similar
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ class Query:
         """What the filter asks for, such as `agents, at least 2 upvotes`; empty if nothing."""
         conditions = [
             str(self.q) if self.q else "",
-            f"at least {_plural(self.min_upvotes, 'upvote')}" if self.min_upvotes else "",
-            f"at least {_plural(self.min_comments, 'comment')}" if self.min_comments else "",
-            f"or at least {_plural(self.or_upvotes, 'upvote')}" if self.or_upvotes else "",
+            f"at least {plural(self.min_upvotes, 'upvote')}" if self.min_upvotes else "",
+            f"at least {plural(self.min_comments, 'comment')}" if self.min_comments else "",
+            f"or at least {plural(self.or_upvotes, 'upvote')}" if self.or_upvotes else "",
         ]
         return ", ".join(filter(None, conditions))
 
@@ -132,7 +132,3 @@ def query_pairs(query_string: str) -> list[tuple[str, str]]:
 
 def _shown(text: str) -> str:
     return f"“{one_line(text, 40)}”"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"

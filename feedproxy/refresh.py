@@ -15,6 +15,7 @@ from feedproxy.archive import Archive
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
 from feedproxy.papers import Listing
 from feedproxy.upstream import Ask, Source
+from feedproxy.words import plural
 
 log = logging.getLogger(__name__)
 _PAUSE = 60.0  # seconds between two rounds a process starts
@@ -31,7 +32,7 @@ class Outcome:
     problems: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.listings} listings read, {self.papers} papers in them, {self.new} new"
+        return f"{plural(self.listings, 'listing')} read, {plural(self.papers, 'paper')} in them, {self.new} new"
 
 
 def utc_now() -> datetime:

@@ -6,6 +6,7 @@ Decides nothing about papers: a request becomes a `Query`, the rest is the layer
 import ipaddress
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
-from feedproxy.errors import FeedproxyError, HostError, QueryError, UpstreamError
+from feedproxy.errors import ArchiveError, FeedproxyError, HostError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render, shown_authors
 from feedproxy.filters import FIELDS
 from feedproxy.query import PARAMETERS, Query, parse_query, query_pairs
@@ -52,9 +53,7 @@ def create_app(
 
     Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
     """
-    config = config or Config.load(os.environ)
-    for line in config.unknown:
-        log.warning("%s", line)
+    config = config or _environment()
     archive = Archive(config.archive)
     refresher = Refresher(source or open_source(config), archive, clock)
     app = Flask("feedproxy")
@@ -63,6 +62,13 @@ def create_app(
     app.register_blueprint(bp)
     app.register_error_handler(Exception, _failed)
     return app
+
+
+def _environment() -> Config:
+    config = Config.load(os.environ)
+    for line in config.unknown:
+        log.warning("%s", line)
+    return config
 
 
 def _service() -> _Service:
@@ -150,7 +156,8 @@ def _rendered(query: Query, name: str, base: str) -> Answer:
 
 def _conditional(made: Answer) -> Response:
     """Answer with the representation the client takes, or 304 (RFC 9110, section 13.2.2)."""
-    compress = request.accept_encodings.quality("gzip") > 0 and bool(request.headers.get("Accept-Encoding"))
+    accepted = request.accept_encodings
+    compress = 0 < accepted.quality("gzip") >= accepted.quality("identity")
     config = _service().config
     response = Response(made.compressed if compress else made.body)
     response.headers["Content-Type"] = made.media_type
@@ -165,7 +172,8 @@ def _conditional(made: Answer) -> Response:
     )
     response.vary.add("Accept-Encoding")
     response.set_etag(f"{made.etag}-gzip" if compress else made.etag)
-    response.last_modified = made.last_modified
+    if made.last_modified:
+        response.last_modified = made.last_modified
     response.make_conditional(request)
     del response.headers["Date"]  # werkzeug sets one, and so does every server
     return response
@@ -176,11 +184,10 @@ def _base() -> str:
     config = _service().config
     if config.public_url:
         return config.public_url
-    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
-    if not _is_local(host.casefold()) and host.casefold() not in config.hosts:
-        raise HostError(
-            f"this server does not go by {host[:100]!r}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells it its names"
-        )
+    host = re.sub(r":\d*$", "", request.host.casefold())
+    if not _is_local(host) and host not in config.hosts:
+        known = f"this server does not go by “{host[:100]}”" if host else "the request names no host"
+        raise HostError(f"{known}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
     return request.root_url.rstrip("/")
 
 
@@ -222,6 +229,7 @@ def _page_response(query_string: str) -> Response:
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store" if error else "no-cache"
+    response.headers.extend(_retry_after(error))
     return response
 
 
@@ -230,10 +238,12 @@ def _page_response(query_string: str) -> Response:
 
 def _failed(error: Exception) -> Response:
     """Answer an error with its one line."""
+    if isinstance(error, ArchiveError):  # names a path or a database, which is nobody's business
+        log.error("%s", error)
+        error = ArchiveError("the archive of this server cannot be used; its log says why")
     if isinstance(error, FeedproxyError):
         response = _text(str(error), error.status)
-        if error.status in (429, 503):
-            response.headers["Retry-After"] = str(error.retry_after or 60)
+        response.headers.extend(_retry_after(error))
         return response
     if isinstance(error, HTTPException):
         response = _text(_HTTP_LINES.get(error.code or 500, error.name), error.code or 500)
@@ -241,6 +251,10 @@ def _failed(error: Exception) -> Response:
         return response
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     return _text("something is wrong with this server; its log says what", 500)
+
+
+def _retry_after(error: FeedproxyError | None) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after or 60)} if error and error.status in (429, 503) else {}
 
 
 _HTTP_LINES = {

@@ -108,5 +108,11 @@ def search_words(text: str) -> list[str]:
 
 def similar(name: str, known: Iterable[str], suffix: str = "") -> str:
     """Return the end of a sentence that suggests the one of `known` most like a misspelt `name`, or nothing."""
-    close = difflib.get_close_matches(name.casefold(), list(known), n=1)
-    return f", did you mean {close[0]}{suffix}?" if close else ""
+    folded = {item.casefold(): item for item in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f", did you mean {folded[close[0]]}{suffix}?" if close else ""
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `count` and `noun`, which takes an s for its plural."""
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -19,7 +19,7 @@ from tests import hub as fake
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "listings"
 
-settings.register_profile("fast", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile("fast", deadline=None, max_examples=40, derandomize=True)
 settings.register_profile("slow", deadline=None, max_examples=2000)
 settings.load_profile("fast")
 logging.getLogger("werkzeug").setLevel(logging.ERROR)

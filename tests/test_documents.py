@@ -76,7 +76,7 @@ def test_settings_table() -> None:
 
 def test_every_command_is_documented() -> None:
     """The README names every command there is."""
-    assert [name for name in main.commands if f"`feedproxy {name}" not in README] == []
+    assert [] == [name for name in main.commands if f"`feedproxy {name}" not in README]
 
 
 def test_links_lead_somewhere() -> None:
@@ -114,4 +114,4 @@ def test_first_screen_is_what_is_printed(tmp_path: Path) -> None:
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     shown = README.partition("```xml\n")[2].partition("```")[0]
     lines = [line.strip() for line in shown.splitlines() if "item>" not in line]
-    assert [line for line in lines if line not in made] == []
+    assert [] == [line for line in lines if line not in made]

@@ -202,7 +202,7 @@ READ = {"rss": read_rss, "atom": read_atom, "json": read_json}
 
 
 @given(feed=feeds())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_any_papers(feed: Feed) -> None:
     """Any papers make a well-formed document that reads back with the same ids, titles, dates and order."""
     expected = [(entry.paper.hub_url, entry.paper.title, entry.entered_at) for entry in feed.entries]

@@ -53,7 +53,7 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
+            assert 0 == node.level, "imports are absolute"
             yield str(node.module)
 
 
@@ -71,7 +71,7 @@ def test_every_module_has_a_layer() -> None:
 def test_imports_lead_upwards(path: Path) -> None:
     """A module imports only from layers above its own."""
     if path.name == "__init__.py" and path.parent == ROOT:
-        assert list(imports(path)) == []
+        assert [] == list(imports(path))
         return
     for name in imports(path):
         package, _, rest = name.partition(".")

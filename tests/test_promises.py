@@ -25,10 +25,11 @@ class Reader:
 
     threshold: int
     seen: dict[str, datetime] = field(default_factory=dict)
+    history: set[str] = field(default_factory=set)
     newest: datetime | None = None
 
     def poll(self, archive: Archive, reached: set[str], previous: datetime | None, historic: set[str]) -> None:
-        """Fetch the feed after a refresh; `previous` is when the refresh before it was."""
+        """Fetch the feed after a refresh that read the past of `historic`; `previous` is when the one before it was."""
         found = archive.search(parse_query(f"min_upvotes={self.threshold}&limit=200&days=3660")).entries
         now = {entry.paper.id: entry.entered_at for entry in found}
         assert len(found) == len(now), "an entry is there twice"
@@ -37,10 +38,11 @@ class Reader:
         assert len(now) == len(set(now.values())), "two entries share a date"
         assert sorted(now.values(), reverse=True) == [entry.entered_at for entry in found], "not newest first"
         for name in now.keys() - self.seen.keys() - historic:
-            assert previous is None or now[name] > previous, "an entry is dated before the refresh before it"
+            assert previous is None or now[name] >= previous, "an entry is dated before the refresh before it"
             assert self.newest is None or now[name] > self.newest, "a reader that looks at dates missed an entry"
+        self.history |= (now.keys() - self.seen.keys()) & historic
         self.seen = now
-        self.newest = max((when for name, when in now.items() if name not in historic), default=self.newest)
+        self.newest = max((when for name, when in now.items() if name not in self.history), default=self.newest)
 
 
 @dataclass
@@ -50,7 +52,6 @@ class Watch:
     archive: Archive
     readers: list[Reader] = field(default_factory=lambda: [Reader(threshold) for threshold in THRESHOLDS])
     peaks: dict[str, int] = field(default_factory=dict)
-    historic: set[str] = field(default_factory=set)
     first: datetime | None = None
     read: set[date] = field(default_factory=set)
 
@@ -59,16 +60,20 @@ class Watch:
         listings = list(listings)
         previous = self.archive.state().refreshed_at
         self.first = self.first or now
+        historic: set[str] = set()
         for listing in listings:
-            history = listing.day and listing.day not in self.read and listing.day <= self.first.date()
-            self.historic |= {paper.id for paper in listing.papers if history and paper.id not in self.peaks}
+            if listing.day and listing.day not in self.read and listing.day <= self.first.date():
+                historic |= {paper.id for paper in listing.papers}
+        for listing in listings:
+            if listing.day and (listing.day in self.read or listing.day > self.first.date()):
+                historic -= {paper.id for paper in listing.papers}
             for paper in listing.papers:
                 self.peaks[paper.id] = max(self.peaks.get(paper.id, 0), paper.attention)
         self.read |= {listing.day for listing in listings if listing.day}
         self.archive.store(listings, now)
         for reader in self.readers:
             reached = {name for name, peak in self.peaks.items() if peak >= reader.threshold}
-            reader.poll(self.archive, reached, previous, self.historic)
+            reader.poll(self.archive, reached, previous, historic)
 
 
 def at(day: int, hour: int = 12) -> datetime:
@@ -103,7 +108,7 @@ def test_real_days_as_they_grew(archive: Archive, captures: Path) -> None:
         day, _, taken = path.stem.partition("__captured_")
         now = datetime.strptime(taken, "%Y-%m-%dT%H%MZ").replace(tzinfo=UTC)
         watch.refresh([parse(path.read_bytes(), day=date.fromisoformat(day))], now)
-    assert len(watch.peaks) == 28
+    assert 28 == len(watch.peaks)
 
 
 STEPS = st.lists(
@@ -121,7 +126,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(STEPS)
 def test_any_sequence_of_listings(tmp_path_factory, steps) -> None:  # type: ignore[no-untyped-def]
     """Whatever is listed when, on one day or several, promises 1 and 2 hold at every step."""

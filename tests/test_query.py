@@ -153,7 +153,7 @@ def test_any_query_is_a_mistake_or_reads_back_alike(query_string: str) -> None:
         assert query == parse_query(canonical)
         assert canonical == str(parse_query(canonical))
         assert canonical.isascii()
-    assert len(lines) == 1
+    assert 1 == len(lines)
 
 
 @pytest.mark.parametrize(

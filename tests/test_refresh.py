@@ -113,7 +113,7 @@ def test_problems_told(hub: fake.Hub, refresher: Refresher, archive: Archive):
 
     told = ("127.0.0.1 answered 400 too early for 2026-03-10", f"skipped {paper_id(12)}: has no title")
     assert Outcome(1, 2, 1, told) == outcome
-    assert "1 listings read, 2 papers in them, 1 new" == str(outcome)
+    assert "1 listing read, 2 papers in them, 1 new" == str(outcome)
     assert [paper_id(11)] == held(archive)
 
 
@@ -354,8 +354,8 @@ def test_logged_once(archive: Archive, clock: Clock, timer: Timer, caplog: pytes
 
     assert [
         "skipped an entry without a name: holds no paper",
-        "given: 1 listings read, 2 papers in them, 1 new",
-        "given: 1 listings read, 2 papers in them, 0 new",
+        "given: 1 listing read, 2 papers in them, 1 new",
+        "given: 1 listing read, 2 papers in them, 0 new",
     ] == [record.message for record in caplog.records]
 
 

@@ -1,0 +1,575 @@
+"""The commands as a person or a timetable meets them: answers, one-line errors, exit codes."""
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import feedparser
+import pytest
+from click.testing import CliRunner, Result
+
+from feedproxy import __version__
+from feedproxy.archive import Archive
+from feedproxy.cli import main
+from feedproxy.listing import parse
+from feedproxy.query import parse_query
+from tests.hub import Answer, Hub, Request
+from tests.made_up import api, capture, entries, entry
+
+Run = Callable[..., Result]
+MONDAY = date(2025, 1, 6)
+WEEK = [MONDAY + timedelta(days=age) for age in range(5)]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command with its data in the test's own folder; whatever happens, there is no traceback."""
+    for name in [name for name in os.environ if name.startswith("FEEDPROXY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*words: object, **settings: str) -> Result:
+        environment = {f"FEEDPROXY_{name.upper()}": text for name, text in ({"pace": "0"} | settings).items()}
+        result = CliRunner().invoke(main, [str(word) for word in words], env=environment)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Path]:
+    """An archive that was filled with three papers on 10 March 2026."""
+    path = tmp_path / "kept.sqlite"
+    store(path, entries(3))
+    yield path
+    assert 3 == len(held(path))
+
+
+def store(path: Path, found: list[dict[str, object]]) -> None:
+    archive = Archive(str(path))
+    archive.store([parse(api(found))], datetime(2026, 3, 10, 12, tzinfo=UTC))
+    archive.close()
+
+
+def held(path: Path) -> list[str]:
+    """Return the titles in an archive."""
+    archive = Archive(str(path))
+    found = archive.search(parse_query("limit=200&days=3660")).entries
+    archive.close()
+    return [entry.paper.title for entry in found]
+
+
+# feed -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["rss", "atom"])
+def test_feed(run: Run, name: str) -> None:
+    """`feed` writes the feed and nothing else, neither to the document nor to the terminal."""
+    result = run("feed", "q=agents&min_upvotes=2", "--listing", "demo", "--format", name)
+    assert (0, "") == (result.exit_code, result.stderr)
+    document = feedparser.parse(result.stdout_bytes)
+    assert not document.bozo
+    assert document.entries[0].title.startswith("[made up]")
+
+
+def test_feed_carries_the_public_url(run: Run) -> None:
+    """A feed made for static hosting carries the configured address."""
+    result = run("feed", "limit=1", "--format", "json", listing="demo", public_url="https://example.org/f")
+    assert "https://example.org/f/feed.json?limit=1" == json.loads(result.stdout)["feed_url"]
+
+
+def test_same_query_same_bytes(run: Run, tmp_path: Path) -> None:
+    """The same query gives the same bytes, whichever way it is written and however often."""
+    first = run("feed", "q=agents&limit=5", listing="demo")
+    again = run("feed", "days=90&limit=05&q=%20AGENTS", listing="demo")
+    elsewhere = run("feed", "q=agents&limit=5", listing="demo", archive=str(tmp_path / "other.sqlite"))
+    assert 3 == len(feedparser.parse(first.stdout_bytes).entries)
+    assert first.stdout_bytes == again.stdout_bytes == elsewhere.stdout_bytes
+
+
+def test_output_is_replaced_at_once(run: Run, tmp_path: Path) -> None:
+    """With -o whoever reads the old file meanwhile reads all of it; nothing is left beside the new one."""
+    path = tmp_path / "site" / "feed.xml"
+    path.parent.mkdir()
+    path.write_text("old")
+    with path.open() as reading:
+        assert 0 == run("feed", "q=agents", "-o", path, listing="demo").exit_code
+        assert "old" == reading.read()
+    assert [path] == list(path.parent.iterdir())
+    assert run("feed", "q=agents", listing="demo").stdout_bytes == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("missing/feed.xml", "No such file or directory"), ("file/feed.xml", "Not a directory"), ("n" * 300, "too long")],
+)
+def test_unwritable_output(run: Run, tmp_path: Path, path: str, told: str) -> None:
+    """A file that cannot be written is one line and leaves nothing behind."""
+    (tmp_path / "file").touch()
+    result = run("feed", "q=agents", "-o", path, listing="demo")
+    assert 1 == result.exit_code
+    assert result.stderr.startswith(f"feedproxy: cannot write {path}: ")
+    assert told in one_line(result)
+    assert {"file", "share"} == {found.name for found in tmp_path.iterdir()}
+
+
+def one_line(result: Result) -> str:
+    """Return the line a command complains with."""
+    assert result.stderr.endswith("\n")
+    assert 1 == result.stderr.count("\n"), result.stderr
+    return result.stderr.rstrip()
+
+
+def test_first_feed_refreshes(run: Run, hub: Hub) -> None:
+    """On an empty archive `feed` asks the Hub first, and says that this takes a while; then only what is due."""
+    today = datetime.now(UTC).date()
+    hub.days = {
+        today - timedelta(days=age): entries(1, day=today - timedelta(days=age), first=age + 1) for age in (1, 2)
+    }
+    result = run("feed", "limit=9", listing=hub.url)
+    assert 2 == len(feedparser.parse(result.stdout_bytes).entries)
+    assert "the archive is empty: reading 30 days from 127.0.0.1, about a minute" == one_line(result)
+    hub.requests.clear()
+    again = run("feed", "limit=9", listing=hub.url)
+    assert (result.stdout_bytes, "", []) == (again.stdout_bytes, "", hub.requests)
+
+
+def test_no_refresh(run: Run, hub: Hub, kept: Path) -> None:
+    """--no-refresh asks nobody."""
+    result = run("feed", "limit=9", "--no-refresh", listing=hub.url, archive=str(kept))
+    assert (0, "", []) == (result.exit_code, result.stderr, hub.requests)
+    assert 3 == len(feedparser.parse(result.stdout_bytes).entries)
+
+
+def test_failing_refresh_is_not_the_readers(run: Run, hub: Hub, kept: Path) -> None:
+    """With something in the archive a failing Hub costs a warning, not the feed."""
+    hub.standing = Answer(500, b'{"error": "out of papers"}')
+    result = run("feed", "limit=9", listing=hub.url, archive=str(kept))
+    assert 0 == result.exit_code
+    assert 3 == len(feedparser.parse(result.stdout_bytes).entries)
+    assert "feedproxy: 127.0.0.1 answered 500 out of papers; using what the archive holds" == one_line(result)
+
+
+@pytest.mark.parametrize("command", [["feed", "q=agents"], ["refresh"]])
+def test_unreachable_hub(run: Run, command: list[str]) -> None:
+    """With nothing in the archive an unreachable Hub is one line and exit code 1."""
+    result = run(*command, listing="http://127.0.0.1:9")
+    assert (1, "") == (result.exit_code, result.stdout)
+    first, second = result.stderr.splitlines()
+    assert first.startswith("the archive is empty: reading 30 days")
+    assert second.startswith("feedproxy: cannot reach 127.0.0.1: ")
+
+
+# Listings and archives that cannot be used -------------------------------------------------------
+
+BROKEN = {
+    "missing": (None, "cannot read {path}: No such file or directory"),
+    "empty": (b"", "{path}: the listing is empty"),
+    "half.json": (api(entries(2))[:200], "{path}: the listing is broken JSON: "),
+    "packed.json.gz": (b"\x1f\x8b\x08\x00", "{path}: the listing is compressed (gzip): unpack it first"),
+    "other.json": (b'{"papers": 3}', "{path}: this JSON is no listing: it holds no array of papers"),
+    "other.html": (b"<p>Hello", "{path}: this HTML page is no listing: it has no DailyPapers data"),
+    "notes.txt": (b"Hello\nthere", "{path}: this text is no listing: no paper of it ends in “·” and a date"),
+    "binary": (b"\xff\xfe\x00", "{path}: the listing is not UTF-8 (byte 0)"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_listing(run: Run, tmp_path: Path, kept: Path, name: str) -> None:
+    """A listing that cannot be read is one line that names it and says why; the archive keeps what it has."""
+    content, told = BROKEN[name]
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    told = "feedproxy: " + told.format(path=path)
+    for words in (["feed", "q=agents"], ["refresh"], ["refresh", "--force", "--archive", kept]):
+        result = run(*words, "--listing", path)
+        assert (1, "") == (result.exit_code, result.stdout)
+        assert one_line(result).startswith(told)
+    feed = run("feed", "limit=9", "--listing", path, "--archive", kept)
+    assert (0, 3) == (feed.exit_code, len(feedparser.parse(feed.stdout_bytes).entries))
+    assert one_line(feed).endswith("; using what the archive holds")
+
+
+def test_folder_of_junk(run: Run, tmp_path: Path, kept: Path) -> None:
+    """A folder without a single listing is one line; an empty one likewise."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    result = run("refresh", "--listing", folder, "--archive", kept)
+    assert (1, f"feedproxy: cannot read {folder}: the folder is empty") == (result.exit_code, one_line(result))
+    for name in ("empty", "half.json", "binary"):
+        (folder / name).write_bytes(BROKEN[name][0] or b"")
+    result = run("refresh", "--listing", folder, "--archive", kept)
+    assert 1 == result.exit_code
+    assert one_line(result).startswith(f"feedproxy: {folder}/")
+
+
+def test_junk_beside_a_listing(run: Run, tmp_path: Path) -> None:
+    """What cannot be read in a folder is told and costs nothing that can."""
+    (tmp_path / "a.json").write_bytes(api([*entries(2), entry(9, title="")]))
+    (tmp_path / "b.txt").write_bytes(b"junk")
+    (tmp_path / "c.txt").write_bytes(capture(("A Title", "An abstract.", "• 2 authors", "Mar 9, 2026 4")))
+    result = run("refresh", "--listing", tmp_path, "--archive", tmp_path.with_suffix(".sqlite"))
+    assert 0 == result.exit_code
+    assert f"{tmp_path}: 2 listings read, 4 papers in them, 3 new\n" == result.stdout
+    assert 2 == len(result.stderr.splitlines())
+    assert f"feedproxy: {tmp_path}/b.txt: this text is no listing" in result.stderr
+    assert "feedproxy: skipped 9913.00009: has no title" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("folder", "unable to open database file"), ("junk/archive.sqlite", "junk"), ("junk", "file is not a database")],
+)
+@pytest.mark.parametrize(
+    "command",
+    [["feed", "q=agents"], ["refresh"], ["check", "q=agents"], ["backfill", "--since", "2025-01-06"], ["serve"]],
+)
+def test_unusable_archive(run: Run, hub: Hub, tmp_path: Path, command: list[str], name: str, told: str) -> None:
+    """An archive that cannot be opened is one line, before anybody is asked, and is left as it was."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "junk").write_bytes(b"keep me" * 200)
+    result = run(*command, "--archive", tmp_path / name, listing=hub.url)
+    assert (1, "", []) == (result.exit_code, result.stdout, hub.requests)
+    assert one_line(result).startswith(f"feedproxy: cannot open the archive {tmp_path / name}: ")
+    assert told in result.stderr
+    assert b"keep me" * 200 == (tmp_path / "junk").read_bytes()
+
+
+def test_database_of_something_else(run: Run, tmp_path: Path) -> None:
+    """Another program's database is not made an archive."""
+    with sqlite3.connect(tmp_path / "other.sqlite") as other:
+        other.execute("CREATE TABLE songs (name)")
+    other.close()
+    result = run("refresh", "--listing", "demo", "--archive", tmp_path / "other.sqlite")
+    assert 1 == result.exit_code
+    assert "is a database of something else" in one_line(result)
+
+
+# refresh ----------------------------------------------------------------------------------------
+
+
+def test_refresh(run: Run, hub: Hub) -> None:
+    """`refresh` says what came, asks again only for what is due, and with --force for everything."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    hub.days[yesterday] = entries(3, day=yesterday)
+    first = run("refresh", listing=hub.url)
+    assert (0, "127.0.0.1: 31 listings read, 3 papers in them, 3 new\n") == (first.exit_code, first.stdout)
+    hub.requests.clear()
+    second = run("refresh", listing=hub.url)
+    assert (0, "nothing is due\n", "", []) == (second.exit_code, second.stdout, second.stderr, hub.requests)
+    forced = run("refresh", "--force", listing=hub.url)
+    assert "127.0.0.1: 31 listings read, 3 papers in them, 0 new\n" == forced.stdout
+    assert 31 == len({day for day, _ in hub.asked()})
+
+
+# backfill ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def past(hub: Hub) -> Hub:
+    hub.days = {day: entries(2, day=day, first=10 * number + 1) for number, day in enumerate(WEEK)}
+    return hub
+
+
+def backfill(run: Run, hub: Hub, *words: str) -> Result:
+    return run("backfill", "--since", str(WEEK[0]), "--until", str(WEEK[4]), *words, listing=hub.url)
+
+
+def days_asked(hub: Hub) -> list[date]:
+    return [date.fromisoformat(day) for day in dict.fromkeys(day for day, _ in hub.asked())]
+
+
+def test_backfill(run: Run, past: Hub, tmp_path: Path) -> None:
+    """`backfill` gets each day, newest first, and leaves out what is there already."""
+    result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
+    assert (0, "2025-01-06 to 2025-01-10: 5 days asked for\n") == (result.exit_code, result.stdout)
+    assert "5 days to go" in result.stderr
+    assert WEEK[::-1] == days_asked(past)
+    assert 10 == len(held(tmp_path / "b.sqlite"))
+    past.requests.clear()
+    again = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
+    assert (0, "2025-01-06 to 2025-01-10: 0 days asked for\n", []) == (again.exit_code, again.stdout, past.requests)
+
+
+def test_backfill_goes_on_where_it_stopped(run: Run, past: Hub, tmp_path: Path) -> None:
+    """A backfill that breaks off keeps what it has; repeated, it asks only for the rest."""
+    good = [past.answer(request_of(day, page)) for day in (WEEK[4], WEEK[3]) for page in "01"]
+    past.script.extend([*good, Answer(500, b'{"error": "out of papers"}')])
+    broken = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
+    assert 1 == broken.exit_code
+    assert broken.stderr.endswith("feedproxy: 127.0.0.1 answered 500 out of papers\n")
+    assert 4 == len(held(tmp_path / "b.sqlite"))
+    past.requests.clear()
+    assert 0 == backfill(run, past, "--archive", str(tmp_path / "b.sqlite")).exit_code
+    assert WEEK[2::-1] == days_asked(past)
+    assert 10 == len(held(tmp_path / "b.sqlite"))
+
+
+def request_of(day: date, page: str) -> Request:
+    return Request("/api/daily_papers", {"date": str(day), "p": page}, {})
+
+
+class Interrupting(dict[date, list[dict[str, object]]]):
+    """Days of a Hub that sends Ctrl-C to whoever asks for the Wednesday."""
+
+    process: subprocess.Popen[bytes]
+
+    def get(self, day: date, default: object = None) -> object:
+        if day == WEEK[2]:
+            self.process.send_signal(signal.SIGINT)
+        return super().get(day, default)
+
+
+def test_backfill_on_a_terminal(run: Run, past: Hub, tmp_path: Path) -> None:
+    """On a terminal a backfill shows how far it is; Ctrl-C ends it at once, and repeated it goes on."""
+    words = ["--since", str(WEEK[0]), "--until", str(WEEK[4]), "--archive", str(tmp_path / "b.sqlite")]
+    terminal, other_end = pty.openpty()
+    environment = os.environ | {"FEEDPROXY_LISTING": past.url, "FEEDPROXY_PACE": "0"}
+    days = past.days
+    past.days = Interrupting(days)
+    command = [sys.executable, "-m", "feedproxy", "backfill", *words]
+    past.days.process = subprocess.Popen(command, stdout=other_end, stderr=other_end, env=environment)
+    assert 1 == past.days.process.wait(20)
+    os.close(other_end)
+    shown = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    assert "5 days to go" in shown
+    assert re.search(r"2/5|40%", shown)
+    assert str(WEEK[2]) in shown
+    assert shown.endswith("Aborted!\r\n")
+    past.days = days
+    past.requests.clear()
+    assert 0 == run("backfill", *words, listing=past.url).exit_code
+    assert WEEK[2::-1] == days_asked(past)
+
+
+def test_backfill_waits_out_the_rate_limit(run: Run, past: Hub, tmp_path: Path) -> None:
+    """A day refused for the rate limit is asked for again, after the wait the Hub names."""
+    past.script.extend([Answer(429, b"", {"Retry-After": "0"})] * 3)
+    result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
+    assert 0 == result.exit_code
+    assert 3 == result.stderr.count("127.0.0.1 answered 429 Too Many Requests; going on in 0 s\n")
+    assert 10 == len(held(tmp_path / "b.sqlite"))
+
+
+def test_backfill_gives_up_waiting(run: Run, past: Hub) -> None:
+    """A Hub that keeps refusing ends the backfill."""
+    past.standing = Answer(429, b"", {"Retry-After": "0"})
+    result = backfill(run, past)
+    assert 1 == result.exit_code
+    assert result.stderr.endswith("feedproxy: 127.0.0.1 answered 429 Too Many Requests\n")
+    assert 4 == len(past.requests)
+
+
+def test_backfill_past_a_broken_day(run: Run, past: Hub, tmp_path: Path) -> None:
+    """A day that cannot be read is told at the end and costs no other; it is asked for again next time."""
+    past.script.append(Answer(body=b"[{"))
+    result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
+    assert 1 == result.exit_code
+    assert "feedproxy: 127.0.0.1 sent no listing for 2025-01-10: the listing is broken JSON" in result.stderr
+    assert result.stderr.endswith("feedproxy: not read: 2025-01-10; repeat the command to try again\n")
+    past.requests.clear()
+    assert 0 == backfill(run, past, "--archive", str(tmp_path / "b.sqlite")).exit_code
+    assert [WEEK[4]] == days_asked(past)
+    assert 10 == len(held(tmp_path / "b.sqlite"))
+
+
+def test_backfill_ends_yesterday(run: Run, hub: Hub) -> None:
+    """Without --until, or with a later one, yesterday is the last day: today is not over."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    for until in ([], ["--until", "9999-12-31"]):
+        hub.requests.clear()
+        result = run("backfill", "--since", yesterday, *until, "--archive", f"{len(until)}.sqlite", listing=hub.url)
+        assert (0, [yesterday]) == (result.exit_code, days_asked(hub))
+
+
+# check, config ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (
+            "min_upvotes=1&q=AGENTS%20or%20%22Tool%20Use%22",
+            "q=agents%20OR%20%22tool%20use%22&min_upvotes=1\n1 paper matches\n",
+        ),
+        ("limit=1", "limit=1\n3 papers match\n"),
+        ("", "(every paper)\n3 papers match\n"),
+        ("q=zebrafish", "q=zebrafish\n0 papers match\n"),
+    ],
+)
+def test_check(run: Run, kept: Path, query: str, told: str) -> None:
+    """`check` says how a query is understood, and how many papers it matches on all its pages."""
+    result = run("check", query, archive=str(kept))
+    assert (0, told, "") == (result.exit_code, result.stdout, result.stderr)
+
+
+def test_check_with_an_empty_archive(run: Run) -> None:
+    """A count of an empty archive says what it is worth."""
+    result = run("check", "q=agents")
+    assert "0 papers match (the archive is empty: feedproxy refresh fills it)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("((a)", 0),
+        ('rl "open', 3),
+        ("a (b OR c", 2),
+        ("a b)", 3),
+        ("titel:a", 0),
+        ("é agents title:", 9),
+        ("日本 agents title:", 12),
+        ("e\u0301 agents title:", 9),
+        ("a\x1b[31m\n\tb)", 9),
+    ],
+)
+def test_check_points_at_the_mistake(run: Run, text: str, column: int) -> None:
+    """A filter that cannot be read is printed with a caret under the character that is wrong."""
+    result = run("check", "min_upvotes=2&q=" + "".join(f"%{byte:02X}" for byte in text.encode()))
+    assert (2, "") == (result.exit_code, result.stdout)
+    shown, caret, told = result.stderr.splitlines()
+    assert shown.isprintable()
+    assert f"{' ' * column}^" == caret
+    assert told.startswith("feedproxy: q at character ")
+
+
+@pytest.mark.parametrize("command", ["check", "feed"])
+def test_bad_query(run: Run, command: str) -> None:
+    """A mistake outside the filter is one line, exit code 2, and touches no archive."""
+    result = run(command, "min_upvote=2")
+    assert 2 == result.exit_code
+    assert "feedproxy: “min_upvote”: there is no such parameter, did you mean min_upvotes?" == one_line(result)
+    assert not Path("share").exists()
+
+
+def test_config(run: Run) -> None:
+    """`config` prints every setting with its value and where that came from; secrets not."""
+    result = run("config", "--archive", "/srv/a.sqlite", hf_token="hf_madeupsecret", max_age="60")  # noqa: S106
+    rows = {row[0]: row[1:] for row in map(str.split, result.stdout.splitlines())}
+    assert ["https://huggingface.co", "(default)"] == rows["FEEDPROXY_LISTING"]
+    assert ["/srv/a.sqlite", "(--archive)"] == rows["FEEDPROXY_ARCHIVE"]
+    assert ["60", "(FEEDPROXY_MAX_AGE)"] == rows["FEEDPROXY_MAX_AGE"]
+    assert ["-", "(default)"] == rows["FEEDPROXY_PUBLIC_URL"]
+    assert ["(set)", "(FEEDPROXY_HF_TOKEN)"] == rows["FEEDPROXY_HF_TOKEN"]
+    assert "madeupsecret" not in result.output
+
+
+def test_unknown_setting(run: Run) -> None:
+    """A variable that is no setting is a warning."""
+    result = run("config", maxage="1")
+    assert 0 == result.exit_code
+    assert "feedproxy: FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?" == one_line(result)
+
+
+def test_bad_settings(run: Run) -> None:
+    """Settings that cannot be used are one line and exit code 2."""
+    result = run("config", max_age="x", pace="y")
+    assert 2 == result.exit_code
+    assert "feedproxy: FEEDPROXY_PACE wants seconds from 0 to 3600, not 'y'; FEEDPROXY_MAX_AGE wants" in one_line(
+        result
+    )
+
+
+# Usage ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["serv"], "No such command 'serv'"),
+        (["feed"], "Missing argument 'QUERY_STRING'"),
+        (["feed", "q=a", "--format", "xml"], "'xml' is not one of 'rss', 'atom', 'json'"),
+        (["feed", "q=a", "-o", "."], "File '.' is a directory"),
+        (["backfill"], "Missing option '--since'"),
+        (["backfill", "--since", "soon"], "'soon' is no day; write it as 2025-01-31"),
+        (["backfill", "--since", "2025-02-30"], "'2025-02-30' is no day"),
+        (
+            ["backfill", "--since", "2025-01-10", "--until", "2025-01-06"],
+            "--since 2025-01-10 is later than the last day to fill in, 2025-01-06",
+        ),
+        (["backfill", "--since", "9999-01-01"], "--since 9999-01-01 is later than the last day to fill in"),
+        (
+            ["backfill", "--since", "2025-01-06", "--listing", "demo"],
+            "a saved listing is read whole by refresh; backfill asks the Hub by day",
+        ),
+        (["serve", "--demo", "--listing", "x"], "--demo has its own listing"),
+        (["serve", "--workers", "0"], "0 is not in the range 1<=x<=64"),
+        (["serve", "--bind", "8000"], "'8000' is not HOST:PORT"),
+        (["serve", "--bind", "localhost:65536"], "'localhost:65536' is not HOST:PORT"),
+        (["serve", "--bind", "é..b:8000"], "'é..b:8000' is not HOST:PORT"),
+        (["serve", "--bind", "::1:8000"], "'::1:8000' is not HOST:PORT"),
+    ],
+)
+def test_usage(run: Run, words: list[str], told: str) -> None:
+    """What cannot be meant is exit code 2 and says what is wrong with it."""
+    result = run(*words)
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:{port}", "localhost:{port}"])
+def test_port_in_use(run: Run, bind: str) -> None:
+    """A port in use is said in one line, before anything is printed about subscribing."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = bind.format(port=taken.getsockname()[1])
+        result = run("serve", "--demo", "--bind", bind)
+    assert (1, f"feedproxy: cannot listen at {bind}: Address already in use") == (result.exit_code, one_line(result))
+
+
+@pytest.mark.parametrize(
+    ("bind", "told"),
+    [("192.0.2.1:8000", "Cannot assign requested address"), ("a..b:8000", "Name or service not known")],
+)
+def test_no_such_host(run: Run, bind: str, told: str) -> None:
+    """What is no address of this machine cannot be listened at."""
+    result = run("serve", "--demo", "--bind", bind)
+    assert (1, f"feedproxy: cannot listen at {bind}: {told}") == (result.exit_code, one_line(result))
+
+
+def test_help(run: Run) -> None:
+    """Every command explains itself in a sentence."""
+    result = run("-h")
+    assert 0 == result.exit_code
+    for command in main.commands:
+        assert command in result.stdout
+        assert run(command, "--help").stdout.startswith(f"Usage: main {command} [OPTIONS]")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_full_disk() -> None:
+    """What cannot be printed is one line and exit code 1."""
+    with Path("/dev/full").open("wb") as full:
+        assert (1, "feedproxy: No space left on device\n") == printed_to(full.fileno())
+
+
+def test_reader_that_has_read_enough() -> None:
+    """A pipe that nobody reads any more ends a command without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert (1, "") == printed_to(writing)
+    os.close(writing)
+
+
+def printed_to(descriptor: int) -> tuple[int, str]:
+    """Return the exit code and the complaint of a real command that prints to `descriptor`."""
+    command = [sys.executable, "-m", "feedproxy", "config"]
+    done = subprocess.run(command, stdout=descriptor, stderr=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def test_version(run: Run) -> None:
+    """The version is that of the package."""
+    assert f"feedproxy, version {__version__}\n" == run("--version").stdout

@@ -1,0 +1,184 @@
+"""The environment in, one checked set of settings or every problem with it out."""
+
+from pathlib import Path
+
+import pytest
+
+from feedproxy.config import SETTINGS, Config, is_address, variable
+from feedproxy.errors import ConfigError
+
+MADE_UP = "hf_madeupsecret"
+
+
+def load(**texts: str) -> Config:
+    return Config.load({variable(name): text for name, text in texts.items()})
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setenv("HOME", "/home/ada")
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """With an empty environment everything has a value."""
+    config = Config.load({})
+    assert "https://huggingface.co" == config.listing
+    assert str(tmp_path / "share" / "feedproxy" / "hub.sqlite") == config.archive
+    assert (None, (), None) == (config.public_url, config.hosts, config.hf_token)
+    assert (1.0, 300, 900, 86_400, 2**26) == (
+        config.pace,
+        config.max_age,
+        config.stale_while_revalidate,
+        config.stale_if_error,
+        config.cache_bytes,
+    )
+    assert {"default"} == set(config.origins.values())
+    assert () == config.unknown
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("text", ["", "  "])
+def test_empty_means_default(name: str, text: str) -> None:
+    """An empty variable is one that is not there."""
+    assert Config.load({}) == load(**{name: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("listing", "https://mirror.example.org/", "https://mirror.example.org"),
+        ("listing", "http://127.0.0.1:9", "http://127.0.0.1:9"),
+        ("listing", "http://my_mirror:8000/hub", "http://my_mirror:8000/hub"),
+        ("listing", "demo", "demo"),
+        ("listing", "/srv/papers", "/srv/papers"),
+        ("listing", "~/papers", "/home/ada/papers"),
+        ("listing", "papers", str(Path("papers").absolute())),
+        ("archive", "/srv/archive.sqlite", "/srv/archive.sqlite"),
+        ("archive", "~/archive.sqlite", "/home/ada/archive.sqlite"),
+        ("archive", "archive.sqlite", str(Path("archive.sqlite").absolute())),
+        ("archive", "sqlite:////srv/archive.sqlite", "sqlite:////srv/archive.sqlite"),
+        ("public_url", "https://feeds.example.org/", "https://feeds.example.org"),
+        ("public_url", "http://[::1]:8000/papers", "http://[::1]:8000/papers"),
+        ("public_url", " http://192.0.2.7 ", "http://192.0.2.7"),
+        ("hosts", "Feeds.example.org, [FD00::1],,my_box", ("feeds.example.org", "[fd00::1]", "my_box")),
+        ("hf_token", MADE_UP, MADE_UP),
+        ("pace", "0", 0.0),
+        ("pace", "2.5", 2.5),
+        ("max_age", "0", 0),
+        ("max_age", "86400", 86_400),
+        ("stale_while_revalidate", "604800", 604_800),
+        ("stale_if_error", "2592000", 2_592_000),
+        ("cache_bytes", "0", 0),
+    ],
+)
+def test_good_values(name: str, text: str, value: object) -> None:
+    """What a setting may be becomes its value, and its origin is the variable."""
+    config = load(**{name: text})
+    assert value == getattr(config, name)
+    assert text.startswith("http") == is_address(str(value)) or name != "listing"
+    assert variable(name) == config.origins[name]
+
+
+ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("listing", "ftp://example.org", ADDRESS),
+        ("listing", "http://", ADDRESS),
+        ("listing", "http://example.org:port", ADDRESS),
+        ("listing", "http://example.org:65536", ADDRESS),
+        ("listing", "http://example.org?q=a", ADDRESS),
+        ("listing", "http://exa mple.org", ADDRESS),
+        ("listing", "http://[::1", ADDRESS),
+        ("listing", "http://[1::2::3]", ADDRESS),
+        ("listing", "http://1.2.3.999", ADDRESS),
+        ("public_url", "feeds.example.org", ADDRESS),
+        ("public_url", "https://feeds.example.org/#a", ADDRESS),
+        ("public_url", "https://feeds.example.org/<b>", ADDRESS),
+        ("hosts", "a.example:80", "wants host names without a port, parted by commas, not 'a.example:80'"),
+        ("pace", "-1", "wants seconds from 0 to 3600"),
+        ("pace", "3601", "wants seconds from 0 to 3600"),
+        ("pace", "nan", "wants seconds from 0 to 3600"),
+        ("max_age", "5m", "wants a whole number from 0 to 86400"),
+        ("max_age", "86401", "wants a whole number from 0 to 86400"),
+        ("max_age", "٣", "wants a whole number from 0 to 86400"),
+        ("stale_while_revalidate", "-1", "wants a whole number from 0 to 604800"),
+        ("stale_if_error", "1e3", "wants a whole number from 0 to 2592000"),
+        ("cache_bytes", "64MB", "wants a whole number from 0 to 1099511627776"),
+    ],
+)
+def test_bad_values(name: str, text: str, told: str) -> None:
+    """What a setting may not be is refused with what it wants and what it got."""
+    with pytest.raises(ConfigError) as caught:
+        load(**{name: text})
+    assert f"{variable(name)} {told}, not {text!r}" == str(caught.value)
+    assert 2 == caught.value.exit_code
+
+
+def test_all_problems_at_once() -> None:
+    """Every setting that cannot be used is named, on one line."""
+    with pytest.raises(ConfigError) as caught:
+        load(max_age="a\nb", pace="x", hosts="a b", hf_token="two words")  # noqa: S106
+    told = str(caught.value)
+    assert ["FEEDPROXY_HOSTS", "FEEDPROXY_HF_TOKEN", "FEEDPROXY_PACE", "FEEDPROXY_MAX_AGE"] == [
+        problem.partition(" ")[0] for problem in told.split("; ")
+    ]
+    assert told.isprintable()
+
+
+def test_secrets_are_not_shown() -> None:
+    """A token or password is in no text that is made of the settings or of what is wrong with them."""
+    config = load(hf_token=MADE_UP, archive="postgresql://ada:madeupsecret@db/papers")
+    told = [repr(config), *(config.shown(name) for name in SETTINGS)]
+    for wrong in ({"hf_token": f"{MADE_UP} \x01"}, {"public_url": "https://ada:madeupsecret@example.org"}):
+        with pytest.raises(ConfigError) as caught:
+            load(**wrong)
+        told.append(str(caught.value))
+    assert not [text for text in told if "madeupsecret" in text]
+    assert "(set)" == config.shown("hf_token")
+    assert "postgresql://ada:***@db/papers" == config.shown("archive")
+
+
+def test_shown() -> None:
+    """Values are shown as a person would type them."""
+    config = load(hosts="a.example,b.example")
+    assert ("a.example, b.example", "300", "", "") == tuple(
+        config.shown(name) for name in ("hosts", "max_age", "public_url", "hf_token")
+    )
+
+
+def test_unknown_variables() -> None:
+    """A variable that looks like a setting and is none is told, with the nearest that is one."""
+    config = Config.load({"FEEDPROXY_MAXAGE": "1", "FEEDPROXY_PORT_8000_TCP_XYZZY": "1", "PATH": "/bin"})
+    assert (
+        "FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?",
+        "FEEDPROXY_PORT_8000_TCP_XYZZY is no setting",
+    ) == config.unknown
+
+
+def test_options_overrule() -> None:
+    """The command line goes before the environment, the environment before the default."""
+    environment = {"FEEDPROXY_LISTING": "/environment", "FEEDPROXY_ARCHIVE": "/environment.sqlite"}
+    config = Config.load(environment, {"listing": "/option", "archive": None})
+    assert ("/option", "/environment.sqlite", 300) == (config.listing, config.archive, config.max_age)
+    assert ("--listing", "FEEDPROXY_ARCHIVE", "default") == tuple(
+        config.origins[name] for name in ("listing", "archive", "max_age")
+    )
+
+
+def test_wrong_option_is_named() -> None:
+    """A problem names the option it came from."""
+    with pytest.raises(ConfigError, match=r"^--listing wants an address .*, not 'ftp://x'$"):
+        Config.load({}, {"listing": "ftp://x"})
+
+
+def test_every_listing_has_its_own_archive(tmp_path: Path) -> None:
+    """Made-up papers, a mirror's and a saved file's never end up among the Hub's."""
+    listings = ("https://huggingface.co", "demo", "http://127.0.0.1:9", "/a", "/b")
+    archives = {load(listing=listing).archive for listing in listings}
+    assert 5 == len(archives)
+    assert {tmp_path / "share" / "feedproxy"} == {Path(archive).parent for archive in archives}
+    assert load(listing="https://huggingface.co/").archive == Config.load({}).archive
