@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,10 +51,15 @@ def hub() -> Iterator[fake.Hub]:
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    opened = Archive(str(tmp_path / "archive.sqlite"))
-    yield opened
-    opened.close()
+def open_archive() -> Iterator[Callable[[str | Path], Archive]]:
+    """Open an archive that is closed when the test ends."""
+    with ExitStack() as stack:
+        yield lambda address: stack.enter_context(closing(Archive(str(address))))
+
+
+@pytest.fixture
+def archive(open_archive: Callable[[str | Path], Archive], tmp_path: Path) -> Archive:
+    return open_archive(tmp_path / "archive.sqlite")
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from tests import made_up
 from tests.conftest import Clock
 from tests.made_up import DAY, api, entries, entry, paper_id
 
+Opener = Callable[[str | Path], Archive]
 MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
 
 
@@ -294,7 +297,7 @@ def test_failed_refresh_stores_nothing(archive: Archive, clock: Clock) -> None:
     """A refresh is all or nothing: what breaks half-way leaves no trace."""
     archive.store([listing(entry(1))], clock())
     before = shown(archive), archive.state(), archive.days()
-    with sqlite3.connect(archive.address) as other:
+    with closing(sqlite3.connect(archive.address)) as other:
         other.execute("CREATE TRIGGER no BEFORE INSERT ON texts BEGIN SELECT RAISE(ABORT, 'no room'); END")
     with pytest.raises(ArchiveError, match=r"cannot write to the archive .*no room"):
         archive.store([listing(entry(2), day=DAY + timedelta(days=1))], clock.tick(hours=1))
@@ -339,12 +342,12 @@ def _folder(path: Path) -> None:
 
 
 def _something_else(path: Path) -> None:
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE recipes (name)")
 
 
 def _newer(path: Path) -> None:
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA user_version = 99")
 
 
@@ -357,21 +360,23 @@ def _newer(path: Path) -> None:
         (_newer, "was written by a newer feedproxy"),
     ],
 )
-def test_what_is_no_archive_is_refused_and_left_alone(make: Any, reason: str, tmp_path: Path) -> None:
+def test_what_is_no_archive_is_refused_and_left_alone(
+    make: Any, reason: str, tmp_path: Path, open_archive: Opener
+) -> None:
     """A path that holds something else is one clear error, and stays as it was."""
     path = tmp_path / "archive.sqlite"
     make(path)
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(ArchiveError, match=reason):
-        Archive(str(path)).state()
+        open_archive(path).state()
     assert before == (path.read_bytes() if path.is_file() else None)
 
 
-def test_empty_file_becomes_an_archive(tmp_path: Path) -> None:
+def test_empty_file_becomes_an_archive(tmp_path: Path, open_archive: Opener) -> None:
     """A file of zero bytes, as a crash can leave, is an archive that is still empty."""
     path = tmp_path / "archive.sqlite"
     path.touch()
-    assert 0 == Archive(str(path)).state().revision
+    assert 0 == open_archive(path).state().revision
 
 
 @pytest.mark.parametrize(
@@ -384,14 +389,14 @@ def test_empty_file_becomes_an_archive(tmp_path: Path) -> None:
         ("://", "cannot open the archive"),
     ],
 )
-def test_address_that_leads_nowhere_is_told(address: str, reason: str) -> None:
+def test_address_that_leads_nowhere_is_told(address: str, reason: str, open_archive: Opener) -> None:
     """An archive that cannot be created is one clear error."""
     with pytest.raises(ArchiveError, match=reason):
-        Archive(address).state()
+        open_archive(address).state()
 
 
-def test_database_url_and_path_name_the_same_archive(tmp_path: Path, clock: Clock) -> None:
+def test_database_url_and_path_name_the_same_archive(tmp_path: Path, clock: Clock, open_archive: Opener) -> None:
     """`sqlite:///PATH` is the archive at PATH, and the folders to it are made."""
     path = tmp_path / "deep" / "down" / "archive.sqlite"
-    Archive(f"sqlite:///{path}").store([listing(entry(1))], clock())
-    assert [(paper_id(1), MIDNIGHT)] == shown(Archive(str(path)))
+    open_archive(f"sqlite:///{path}").store([listing(entry(1))], clock())
+    assert [(paper_id(1), MIDNIGHT)] == shown(open_archive(path))

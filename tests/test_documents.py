@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,13 +34,14 @@ def examples() -> list[tuple[str, str, str]]:
 
 
 @pytest.fixture(scope="module")
-def example_archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+def example_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """Hold a paper for every title in the table of examples."""
     titles = [title for _, finds, misses in examples() for title in (finds, misses)]
     papers = [entry(at, title=title, summary="Nothing.") for at, title in enumerate(titles)]
     archive = Archive(str(tmp_path_factory.mktemp("examples") / "archive.sqlite"))
     archive.store([parse(api(papers))], datetime(2026, 3, 11, tzinfo=UTC))
-    return archive
+    yield archive
+    archive.close()
 
 
 @pytest.mark.parametrize(("query", "finds", "misses"), examples())

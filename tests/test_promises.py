@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_real_days_as_they_grew(archive: Archive, captures: Path) -> None:
     assert 28 == len(watch.peaks)
 
 
+Steps = list[tuple[int, dict[int, dict[int, int]]]]
 STEPS = st.lists(
     st.tuples(
         st.integers(-90, 60 * 48),  # minutes since the refresh before, by a clock that may jump back
@@ -130,7 +132,11 @@ STEPS = st.lists(
 @given(STEPS)
 def test_any_sequence_of_listings(tmp_path_factory, steps) -> None:  # type: ignore[no-untyped-def]
     """Whatever is listed when, on one day or several, promises 1 and 2 hold at every step."""
-    archive = Archive(str(tmp_path_factory.mktemp("any") / "archive.sqlite"))
+    with closing(Archive(str(tmp_path_factory.mktemp("any") / "archive.sqlite"))) as archive:
+        replay(archive, steps)
+
+
+def replay(archive: Archive, steps: Steps) -> None:
     watch, now = Watch(archive), at(10)
     for minutes, days in steps:
         now += timedelta(minutes=minutes)
@@ -140,7 +146,6 @@ def test_any_sequence_of_listings(tmp_path_factory, steps) -> None:  # type: ign
             found = [entry(number, day=day, upvotes=votes) for number, votes in papers.items()]
             listings.append(parse(api(found), day=day))
         watch.refresh(listings, now)
-    archive.close()
 
 
 def documents(archive: Archive, query: str = "") -> list[bytes]:
