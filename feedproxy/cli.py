@@ -6,16 +6,15 @@ Exit codes: 0, 1 for failure, 2 for usage.
 import errno
 import logging
 import os
-import re
-import socket
+import shutil
 import sys
-import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,9 @@ from feedproxy.refresh import Outcome, Refresher, backfill_days
 from feedproxy.upstream import Ask, Hub, open_source
 
 _EXAMPLE = "q=agents&min_upvotes=2"
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (only where --bind says so)
+_LOCAL = "http://localhost:8000"
+_BEGINNING = date(2023, 5, 4)  # the first Daily Papers
 _WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
-_PATIENCE = 60.0  # seconds until a server without papers says so on the terminal
 
 
 class _Group(click.Group):
@@ -53,9 +52,21 @@ class _Group(click.Group):
             sys.exit(1)
 
 
-def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a command-line option that overrules the setting of that name."""
-    return click.option(f"--{name}", metavar="URL|PATH", help=f"Overrules {variable(name)}.")
+def _configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a command its `Config`, and give it the two options that overrule settings."""
+
+    @click.option("--listing", metavar="URL|PATH", help=f"Overrules {variable('listing')}.")
+    @click.option("--archive", metavar="FILE", help=f"Overrules {variable('archive')}.")
+    @wraps(command)
+    def configured(listing: str | None, archive: str | None, **rest: Any) -> Any:
+        if rest.get("demo") and listing:
+            raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
+        listing = DEMO if rest.get("demo") else listing
+        config = Config.load(os.environ, {"listing": listing, "archive": archive})
+        _tell(config.unknown)
+        return command(config=config, **rest)
+
+    return configured
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,83 +84,23 @@ def main() -> None:
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 @click.option("--demo", is_flag=True, help="Serve a few made-up papers; needs no network.")
-@_option("listing")
-@_option("archive")
-def serve(bind: str, workers: int, demo: bool, listing: str | None, archive: str | None) -> None:
+@_configured
+def serve(config: Config, bind: str, workers: int, demo: bool) -> None:
     """Serve the feeds over HTTP until stopped."""
-    if demo and listing:
-        raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
-    config = _config(listing=DEMO if demo else listing, archive=archive)
-    with closing(Archive(config.archive)) as store:
-        store.state()  # what is wrong with it is told now, not by each worker
-    host, socket_number, port = _listening(bind)
-    config = replace(config, hosts=(*config.hosts, _in_address(host).casefold()))
-    shown = config.public_url or f"http://{_reachable(host)}:{port}"
+    _refresher(config).archive.state()  # what is wrong with listing and archive is told now, not by each worker
+    from feedproxy import server
+
+    try:
+        host, socket_number, port = server.listen(bind)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--bind") from None
+    config = replace(config, hosts=(*config.hosts, server.in_address(host).casefold()))
+    shown = config.public_url or f"http://{server.reachable(host)}:{port}"
     click.echo(f"listing:   {'made-up papers (--demo)' if demo else config.listing}", err=True)
     click.echo(f"archive:   {config.shown('archive')}", err=True)
     click.echo(f"subscribe: {shown}/feed.rss?{_EXAMPLE}", err=True)
     click.echo(f"or choose: {shown}/", err=True)
-    _gunicorn(config, socket_number, workers)
-
-
-def _listening(bind: str) -> tuple[str, int, int]:
-    """Return the host in `bind`, the descriptor of a socket that listens there, and its port."""
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):([0-9]{1,5})", bind)
-    if not found or int(found[2]) > 65_535:
-        raise click.BadParameter(f"{bind!r} is not HOST:PORT", param_hint="--bind")
-    host, port = found[1].strip("[]") or _EVERYWHERE[0], int(found[2])
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as opened:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            opened.bind((host, port))
-            opened.listen(2048)
-            port = opened.getsockname()[1]
-            return host, opened.detach(), port
-    except OSError as error:
-        raise FeedproxyError(f"cannot listen at {bind}: {error.strerror}") from error
-
-
-def _in_address(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _reachable(host: str) -> str:
-    """Return the host name under which this machine reaches a server that listens at `host`."""
-    return "localhost" if host in (*_EVERYWHERE, "127.0.0.1", "::1") else _in_address(host)
-
-
-def _gunicorn(config: Config, socket_number: int, workers: int) -> None:
-    from gunicorn.app.base import BaseApplication
-
-    from feedproxy.web import create_app
-
-    class Server(BaseApplication):  # type: ignore[misc]
-        def load_config(self) -> None:
-            settings = {"bind": f"fd://{socket_number}", "workers": workers, "threads": 4, "loglevel": "warning"}
-            for name, value in settings.items():
-                self.cfg.set(name, value)
-            self.cfg.set("post_worker_init", _started)
-
-        def load(self) -> Any:
-            return create_app(config)
-
-    Server().run()
-
-
-def _started(worker: Any) -> None:
-    """Refresh before the first reader asks; the first worker says so where that leads nowhere."""
-    refresher = worker.wsgi.extensions["feedproxy"].refresher
-    refresher.freshen()
-    if worker.age == 1:
-        threading.Thread(target=_tell_if_hopeless, args=(refresher,), daemon=True).start()
-
-
-def _tell_if_hopeless(refresher: Refresher) -> None:
-    try:
-        refresher.wait_until_filled(_PATIENCE)
-    except FeedproxyError as error:
-        hint = "; to try feedproxy without a network: feedproxy serve --demo"
-        click.echo(f"feedproxy: {error}{hint * isinstance(refresher.source, Hub)}", err=True)
+    server.run(config, socket_number, workers)
 
 
 # refresh, backfill ------------------------------------------------------------------------------
@@ -157,20 +108,23 @@ def _tell_if_hopeless(refresher: Refresher) -> None:
 
 @main.command()
 @click.option("--force", is_flag=True, help="Ask for the last 30 days whether due or not.")
-@_option("listing")
-@_option("archive")
-def refresh(force: bool, listing: str | None, archive: str | None) -> None:
+@_configured
+def refresh(config: Config, force: bool) -> None:
     """Get what is due, once, for a timetable such as cron's."""
-    refresher = _refresher(_config(listing=listing, archive=archive))
+    refresher = _refresher(config)
     outcome = _round(refresher, force=force)
     click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due")
 
 
 def _round(refresher: Refresher, *, force: bool = False) -> Outcome:
     """Refresh once, telling what will take long and what went wrong."""
-    if isinstance(refresher.source, Hub) and refresher.archive.state().newest is None:
+    empty = refresher.archive.state().newest is None
+    if empty and isinstance(refresher.source, Hub):
         click.echo(f"the archive is empty: reading 30 days from {refresher.source.name}, about a minute", err=True)
-    outcome = refresher.round(force=force)
+    outcome = refresher.round(force=force or empty)
+    if outcome is None:
+        click.echo("feedproxy: another process is refreshing this archive", err=True)
+        return Outcome()
     _tell(outcome.problems)
     return outcome
 
@@ -190,32 +144,31 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
 @main.command()
 @click.option("--since", required=True, callback=_day, metavar="DAY", help="The first day, such as 2025-01-31.")
 @click.option("--until", callback=_day, metavar="DAY", help="The last day; default: yesterday (UTC).")
-@_option("listing")
-@_option("archive")
-def backfill(since: date, until: date | None, listing: str | None, archive: str | None) -> None:
+@_configured
+def backfill(config: Config, since: date, until: date | None) -> None:
     """Fill in a stretch of the past, a day at a time, newest first.
 
     Days that are there already are left out, so an interrupted backfill is resumed by repeating it.
     """
-    refresher = _refresher(_config(listing=listing, archive=archive))
+    refresher = _refresher(config)
     if not isinstance(refresher.source, Hub):
         raise click.UsageError("a saved listing is read whole by refresh; backfill asks the Hub by day")
     yesterday = refresher.clock().date() - timedelta(days=1)
     until = min(until or yesterday, yesterday)
     if since > until:
         raise click.UsageError(f"--since {since} is later than the last day to fill in, {until}")
-    days = backfill_days(since, until, refresher.archive)
-    problems: list[str] = []
+    days = backfill_days(max(since, _BEGINNING), until, refresher.archive)
+    total = Outcome()
     unread: list[str] = []
     with click.progressbar(days, label=f"{len(days)} days to go", file=sys.stderr, item_show_func=_shown_day) as bar:
         for day in bar:
             try:
-                problems += _backfill_day(refresher, day)
+                total += _backfill_day(refresher, day)
             except ListingError as error:
-                problems.append(str(error))
+                total += Outcome(problems=(str(error),))
                 unread.append(str(day))
-    _tell(problems)
-    click.echo(f"{since} to {until}: {len(days)} days asked for")
+    _tell(total.problems)
+    click.echo(f"{since} to {until}: {total}")
     if unread:
         raise FeedproxyError(f"not read: {', '.join(unread)}; repeat the command to try again")
 
@@ -224,10 +177,10 @@ def _shown_day(day: date | None) -> str:
     return str(day or "")
 
 
-def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> list[str]:
-    """Get and store one day, waiting out the rate limit; return what was wrong with it."""
+def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> Outcome:
+    """Get and store one day, waiting out the rate limit."""
     try:
-        return list(refresher.get([Ask(day)]).problems)
+        return refresher.get([Ask(day)])
     except UpstreamError as error:
         if error.retry_after is None or not waits:
             raise
@@ -241,25 +194,24 @@ def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> list[
 
 @main.command()
 @click.argument("query_string")
-@click.option("--format", "name", type=click.Choice(list(FORMATS)), default="rss", show_default=True)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file, at once.")
+@click.option("--format", "name", type=click.Choice(list(FORMATS)), help="Default: as FILE ends, else rss.")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write to FILE.")
 @click.option("--no-refresh", is_flag=True, help="Ask nobody: use what the archive holds.")
-@_option("listing")
-@_option("archive")
-def feed(
-    query_string: str, name: str, output: Path | None, no_refresh: bool, listing: str | None, archive: str | None
-) -> None:
+@_configured
+def feed(config: Config, query_string: str, name: str | None, output: Path | None, no_refresh: bool) -> None:
     """Write one feed, such as that of 'q=agents&min_upvotes=2', without a server."""
     query = parse_query(query_string)
-    config = _config(listing=listing, archive=archive)
+    name = name or (output and output.suffix[1:] in FORMATS and output.suffix[1:]) or "rss"
     refresher = _refresher(config)
     if not no_refresh:
         _freshen(refresher)
+    if refresher.archive.state().newest is None:
+        raise UpstreamError("there are no papers yet: the archive is empty")
     found = refresher.archive.search(query)
-    base = config.public_url or "http://localhost:8000"
+    base = config.public_url or _LOCAL
     document = render(Feed(query, base, found.entries, found.more), name)
-    if output:
-        _replace(output, document)
+    if output and str(output) != "-":
+        _write(output, document)
     else:
         click.echo(document, nl=False)
 
@@ -274,12 +226,18 @@ def _freshen(refresher: Refresher) -> None:
         click.echo(f"feedproxy: {error}; using what the archive holds", err=True)
 
 
-def _replace(path: Path, document: bytes) -> None:
-    """Write `document` to `path` so that nobody ever sees half of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+def _write(path: Path, document: bytes) -> None:
+    """Write `document` to `path` unless it holds just that: a file at once, so that nobody ever sees half of it."""
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        beside.write_bytes(document)
-        beside.replace(path)
+        if target.exists() and not target.is_file():  # a pipe or a device
+            target.write_bytes(document)
+        elif not target.exists() or target.read_bytes() != document:
+            beside.write_bytes(document)
+            if target.exists():
+                shutil.copymode(target, beside)
+            beside.replace(target)
     except OSError as error:
         with suppress(OSError):
             beside.unlink()
@@ -288,20 +246,23 @@ def _replace(path: Path, document: bytes) -> None:
 
 @main.command()
 @click.argument("query_string")
-@_option("listing")
-@_option("archive")
-def check(query_string: str, listing: str | None, archive: str | None) -> None:
+@_configured
+def check(config: Config, query_string: str) -> None:
     """Say how a query is understood and how many papers it matches, or what is wrong with it."""
     try:
         query = parse_query(query_string)
     except QueryError as error:
         _show_place(query_string, error)
         raise
-    store = _archive(_config(listing=listing, archive=archive))
-    count, empty = store.count(query), store.state().newest is None
-    click.echo(str(query) or "(every paper)")
-    held = " (the archive is empty: feedproxy refresh fills it)" if empty else ""
-    click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'}{held}")
+    refresher = _refresher(config)
+    if not isinstance(refresher.source, Hub):
+        _freshen(refresher)
+    newest = refresher.archive.state().newest
+    click.echo(f"{query.in_words or 'every paper'}")
+    click.echo(Feed(query, config.public_url or _LOCAL, ()).address("rss"))
+    count = refresher.archive.count(query)
+    until = f"in the {query.days} days to {newest:%Y-%m-%d}" if newest else "(the archive is empty: feedproxy refresh)"
+    click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {until}")
 
 
 def _show_place(query_string: str, error: QueryError) -> None:
@@ -319,28 +280,17 @@ def _columns(char: str) -> int:
 
 
 @main.command()
-@_option("listing")
-@_option("archive")
-def config(listing: str | None, archive: str | None) -> None:
+@_configured
+def config(config: Config) -> None:
     """Print every setting, its value and where it came from."""
-    chosen = _config(listing=listing, archive=archive)
     width = max(len(variable(name)) for name in SETTINGS)
     for name in SETTINGS:
-        click.echo(f"{variable(name):{width}}  {chosen.shown(name) or '-'}  ({chosen.origins[name]})")
-
-
-def _config(**options: str | None) -> Config:
-    chosen = Config.load(os.environ, options)
-    _tell(chosen.unknown)
-    return chosen
+        click.echo(f"{variable(name):{width}}  {config.shown(name) or '-'}  ({config.origins[name]})")
 
 
 def _refresher(config: Config) -> Refresher:
-    return Refresher(open_source(config), _archive(config))
-
-
-def _archive(config: Config) -> Archive:
-    """Return the archive, which is closed when the command ends."""
-    opened = Archive(config.archive)
-    click.get_current_context().call_on_close(opened.close)
-    return opened
+    """Return what refreshes the archive, which the command's end closes; raises for a listing that is not there."""
+    refresher = Refresher(open_source(config), Archive(config.archive))
+    refresher.source.next_due({}, refresher.clock())
+    click.get_current_context().call_on_close(refresher.archive.close)
+    return refresher

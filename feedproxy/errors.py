@@ -5,7 +5,10 @@ Raised anywhere, put into words here, translated once at each door (`web`, `cli`
 
 
 class FeedproxyError(Exception):
-    """Anything feedproxy expects to go wrong; `str()` of it is one line for the person concerned."""
+    """Anything feedproxy expects to go wrong; `str()` of it is one line for whoever runs it.
+
+    `public` is the line for strangers: the same, unless it would name a path or a database.
+    """
 
     status = 500
     exit_code = 1
@@ -13,6 +16,11 @@ class FeedproxyError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+    @property
+    def public(self) -> str:
+        """What may be told to anybody."""
+        return str(self)
 
 
 class QueryError(FeedproxyError):
@@ -49,6 +57,12 @@ class ListingError(FeedproxyError):
     status = 503
 
 
+class SavedListingError(ListingError):
+    """A saved listing that cannot be read."""
+
+    public = "the saved listing of this server cannot be used; its log says why"
+
+
 class UpstreamError(FeedproxyError):
     """The listing cannot be had at the moment; `retry_after` in seconds where the Hub said so."""
 
@@ -64,3 +78,4 @@ class ArchiveError(FeedproxyError):
 
     status = 503
     retry_after = 60
+    public = "the archive of this server cannot be used; its log says why"

@@ -7,6 +7,7 @@ documents hold follows RFC 4287, RFC 5005, the RSS Advisory Board's profile and 
 import html
 import json
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -55,6 +56,12 @@ class Feed:
     def description(self) -> str:
         """One sentence about what enters this feed."""
         return f"Papers from Hugging Face Daily Papers ({self.query.in_words or 'all of them'})"
+
+    @property
+    def id(self) -> str:
+        """What this feed is known by on every server and page of it (RFC 4287, section 4.2.6)."""
+        query = replace(self.query, page=1)
+        return uuid.uuid5(uuid.NAMESPACE_URL, f"https://huggingface.co/papers?{query}").urn
 
     @property
     def updated(self) -> datetime:
@@ -197,11 +204,11 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
 def _generator(feed: Feed, name: str) -> FeedGenerator:
     generator = FeedGenerator()
     generator.register_extension("paper", _FeedElements, _EntryElements)
-    generator.id(feed.address(page=1))
+    generator.id(feed.id)
     generator.title(feed.title)
     generator.subtitle(feed.description)
     generator.description(feed.description)
-    media_type = FORMATS[name].media_type.partition(";")[0]
+    media_type = FORMATS[name].media_type
     generator.link(href=feed.address(name), rel="self", type=media_type)
     generator.link(href=feed.home, rel="alternate", type="text/html")
     generator.paper.pages, generator.paper.media_type = feed.pages(name), media_type
@@ -298,17 +305,23 @@ def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One row: a document's media type as sent, the other types asked for that mean it, and what makes it."""
+    """One row: a document's media type, the other types asked for that mean it, its charset, what makes it."""
 
     media_type: str
     accepted: tuple[str, ...]
+    charset: str
     render: Callable[[Feed], bytes]
+
+    @property
+    def content_type(self) -> str:
+        """The media type as sent."""
+        return f"{self.media_type}{self.charset}"
 
 
 FORMATS: dict[str, Format] = {
-    "rss": Format("application/rss+xml; charset=utf-8", ("application/xml", "text/xml"), _rss),
-    "atom": Format("application/atom+xml; charset=utf-8", (), _atom),
-    "json": Format("application/feed+json", ("application/json",), _json),
+    "rss": Format("application/rss+xml", ("application/xml", "text/xml"), "; charset=utf-8", _rss),
+    "atom": Format("application/atom+xml", (), "; charset=utf-8", _atom),
+    "json": Format("application/feed+json", ("application/json",), "", _json),  # JSON is UTF-8 (RFC 8259)
 }
 
 

@@ -14,6 +14,7 @@ Because the meaning of a URL never changes, neither may this grammar: it can onl
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -87,12 +88,25 @@ def _flat(kind: type[And] | type[Or], parts: list[Filter]) -> Filter:
 
 # Reading it -------------------------------------------------------------------------------------
 
-# Keyboards put these in the place of what was typed; one character each, so positions stay.
-_TYPOGRAPHIC = str.maketrans(dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("‐‑‒–—−", "-"))
+# What keyboards and other scripts put in the place of what was meant; one character each, so positions stay.
+_TYPOGRAPHIC = str.maketrans(
+    dict.fromkeys("“”„‟«»″〝〞「」『』", '"') | dict.fromkeys("‐‑‒–—―−⁻", "-") | dict.fromkeys("‘’‚′", "'") | {"∗": "*"}
+)
 _TOKEN = re.compile(
     r"""(?P<space>\s+) | (?P<open>\() | (?P<close>\)) | (?P<minus>-)
       | (?P<quoted>"(?P<inside>[^"]*)"\*?) | (?P<field>[^\W\d_]+:) | (?P<word>[^\s"():]+)""",
     re.VERBOSE,
+)
+
+
+# What means something elsewhere, or to whoever typed it, with what to do instead; the first that fits is told. To leave
+# such out silently would be a guess; to give one a meaning later stays possible.
+_MISTAKES = (
+    (r"\*", "{} stands only at the end of a word or behind a phrase"),
+    (r"^[!¬]", "{} means nothing here; to exclude, write -"),
+    (r"^'", "{} means nothing here; for a phrase, use double quotation marks"),
+    (r"\|+|&&|[,;]", "{} means nothing here; for both leave a space, for either write OR"),
+    (r"[~^<>={}\[\]\\]|\?(?=\w)|[+#]+$|[\x00-\x1f\x7f-\x9f]", "{} means nothing here"),
 )
 
 
@@ -107,13 +121,21 @@ def parse_filter(text: str) -> Filter:
     """Read the filter language; raises QueryError with the position of what cannot be read."""
     if len(text) > MAX_CHARACTERS:
         raise QueryError("q", f"{len(text)} characters, at most {MAX_CHARACTERS}")
-    reader = _Reader(list(_tokens(text.translate(_TYPOGRAPHIC))), len(text))
+    reader = _Reader(list(_tokens(_plain(text))), len(text))
     found = reader.either()
     if reader.peek() == "close":
         raise reader.error("this ) closes nothing")
     if len(str(found)) > MAX_CHARACTERS:
         raise QueryError("q", f"more than {MAX_CHARACTERS} characters once spelled out")
     return found
+
+
+def _plain(text: str) -> str:
+    """Return `text` with ASCII in place of typographic and full-width characters, each where it stood."""
+    single = (unicodedata.normalize("NFKC", char) for char in text.translate(_TYPOGRAPHIC))
+    return "".join(
+        plain if len(plain) == 1 and plain.isascii() else char for plain, char in zip(single, text, strict=True)
+    )
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -136,6 +158,12 @@ _UNREADABLE = {
     '"': "this quotation mark is never closed",
     ":": "a : stands only behind a field: " + ", ".join(f"{field}:" for field in FIELDS),
 }
+
+
+def _refuse_mistakes(bare: str, token: _Token) -> None:
+    for mistake, advice in _MISTAKES[: 1 if token.kind == "quoted" else None]:
+        if strange := re.search(mistake, bare):
+            raise QueryError("q", advice.format(one_line(strange[0], 5) or "this"), token.at + strange.start())
 
 
 class _Reader:
@@ -194,6 +222,8 @@ class _Reader:
         else:
             if kind == "minus" and not self.touches(opened):
                 raise QueryError("q", "a - stands directly before what it excludes", opened.at)
+            if kind == "minus" and self.peek() == "minus":
+                raise self.error("one - is enough")
             inner = self.single()
             found = inner.part if isinstance(inner, Not) else Not(inner)
         self.depth -= 1
@@ -208,16 +238,12 @@ class _Reader:
         self.terms += 1
         if self.terms > MAX_TERMS:
             raise QueryError("q", f"more than {MAX_TERMS} terms", token.at)
-        prefix = token.text.endswith("*")
         bare = token.text.removesuffix("*")
-        if "*" in bare:
-            raise QueryError("q", "a * stands only at the end of a word or behind a phrase", token.at + bare.index("*"))
         found = tuple(words(bare))
         if not found:
             raise QueryError("q", f"{one_line(token.text, 20)} holds neither letter nor digit", token.at)
-        if bare.startswith("!"):
-            raise QueryError("q", f"to exclude, write -{one_line(bare[1:], 20)}", token.at)
-        return Term(found, prefix, field)
+        _refuse_mistakes(bare, token)
+        return Term(found, token.text.endswith("*"), field)
 
     def field(self) -> str:
         token = self.take()

@@ -112,9 +112,6 @@ class Listing:
     validator: str | None = None
     unchanged: bool = False
 
-    def __len__(self) -> int:
-        return len(self.papers) + len(self.skipped)
-
 
 @dataclass(frozen=True, slots=True)
 class ListingDay:

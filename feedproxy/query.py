@@ -49,7 +49,9 @@ PARAMETERS: dict[str, Parameter] = {
     "q": Parameter(None, "the filter language", parse_filter, "the words to look for"),
     "min_upvotes": _number(0, 0, 1_000_000, "had at least so many upvotes, ever"),
     "min_comments": _number(0, 0, 1_000_000, "had at least so many comments, ever"),
-    "or_upvotes": _number(0, 0, 1_000_000, "or had so many upvotes, whatever the conditions above say"),
+    "or_upvotes": _number(
+        0, 0, 1_000_000, "or had so many upvotes, whatever the conditions above say (of which there must be one)"
+    ),
     "days": _number(90, 1, 3660, "entries of so many days (UTC), counted back from the newest date held"),
     "limit": _number(50, 1, 200, "at most so many entries"),
     "page": _number(1, 1, 10_000, "2 for the entries after the first `limit`, and so on"),
@@ -112,11 +114,17 @@ def parse_query(query_string: str) -> Query:
             given[name] = parameter.read(text)
         except ValueError as error:
             raise QueryError(name, f"{_shown(text)} {error}") from None
-    query = Query(**given)  # type: ignore[arg-type]
+    return _sensible(Query(**given))  # type: ignore[arg-type]
+
+
+def _sensible(query: Query) -> Query:
+    """Return `query`, unless one of its parameters makes others count for nothing."""
     if query.or_upvotes and not (query.q or query.min_upvotes or query.min_comments):
         raise QueryError(
             "or_upvotes", "widens other conditions and there are none; min_upvotes is the one to use alone"
         )
+    if 0 < query.or_upvotes <= query.min_upvotes:
+        raise QueryError("or_upvotes", f"{query.or_upvotes} is not above min_upvotes, which then counts for nothing")
     return query
 
 

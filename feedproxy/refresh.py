@@ -1,38 +1,54 @@
-"""Source in, archive out: gets what is due, stores what came, says what went wrong.
+"""Source in, archive out: gets what is due, stores what came, says what went wrong, and when to try again.
 
-Knows nothing of HTTP requests; `web` and `cli` decide when.
+Knows nothing of HTTP requests; `web` and `cli` decide whether it runs by itself.
 """
 
 import logging
 import math
+import random
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache, partial
 
-from feedproxy.archive import Archive
-from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.archive import Archive, Tries
+from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, UpstreamError
 from feedproxy.papers import Listing
 from feedproxy.upstream import Ask, Source
 from feedproxy.words import plural
 
 log = logging.getLogger(__name__)
-_PAUSE = 60.0  # seconds between two rounds a process starts
-_LOOK = 0.05
+_LOOK = timedelta(seconds=5)  # between two looks at the archive while another process refreshes it
+_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two looks: clocks jump
+_SKEW = timedelta(minutes=1)  # how far clocks may differ
+_POLL = 0.05  # seconds
+_FIRST_RETRY, _LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
+_REMEMBERED = 1000  # problems that are not logged again
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a round did: listings read, papers in them, papers new, what was skipped or failed, in words."""
 
-    listings: int
-    papers: int
-    new: int
+    listings: int = 0
+    papers: int = 0
+    new: int = 0
     problems: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{plural(self.listings, 'listing')} read, {plural(self.papers, 'paper')} in them, {self.new} new"
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            self.listings + other.listings,
+            self.papers + other.papers,
+            self.new + other.new,
+            self.problems + other.problems,
+        )
 
 
 def utc_now() -> datetime:
@@ -40,113 +56,234 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def retry_pause(failures: int, retry_after: int | None, jitter: float) -> timedelta:
+    """Return how long to wait after so many failures in a row: twice as long each time, up to 15 minutes.
+
+    `jitter` in 0…1 spreads it over half to one and a half of that, so that machines part; what the
+    Hub asked for (`retry_after`, seconds) is never undercut.
+    """
+    pause = min(_LAST_RETRY, _FIRST_RETRY * (1 << min(failures - 1, 10)))
+    return max(pause * (0.5 + jitter), timedelta(seconds=retry_after or 0))
+
+
+class _NotNow(UpstreamError):  # noqa: N818 (nothing failed)
+    """It is not this round's turn: another has the lease, or all wait after a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """The right of one round to refresh; a round of another thread or of a fork has another name."""
+
+    holder: str
+    token: int
+
+
 class Refresher:
-    """Refreshes `archive` from `source`, one round at a time within this process."""
+    """Refreshes `archive` from `source`: once (`round`), or by itself from `start` on.
+
+    One round at a time, however many threads, processes and machines share the archive.
+    """
 
     def __init__(
         self,
         source: Source,
         archive: Archive,
         clock: Callable[[], datetime] = utc_now,
-        timer: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.source, self.archive, self.clock, self._timer = source, archive, clock, timer
-        self.error: FeedproxyError | None = None
-        self._lock = threading.Lock()
+        self.source, self.archive, self.clock, self._jitter = source, archive, clock, jitter
+        self._log_once = lru_cache(_REMEMBERED)(partial(log.warning, "%s"))
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._not_before = -math.inf
-        self._logged: set[str] = set()
+        self._stopping = threading.Event()
 
-    def round(self, *, force: bool = False) -> Outcome:
-        """Get and store what is due, each batch in one transaction; with `force` the whole window.
+    # One round ----------------------------------------------------------------------------------
+
+    def round(self, *, force: bool = False) -> Outcome | None:
+        """Get and store what is due, with `force` the whole window; None where another round is at it.
 
         A listing that cannot be read is reported and costs no other. Raises UpstreamError where
-        the source cannot be reached, after storing what came before, and ListingError where
-        nothing could be read.
+        the source cannot be reached or lists nothing at all, after storing what came before, and
+        ListingError where nothing could be read. All then wait before they try again; a round
+        that comes sooner, and without `force`, raises UpstreamError and asks nobody.
         """
-        total = Outcome(0, 0, 0)
-        for batch in self.source.due(self.archive.days(), self.clock(), force=force):
-            total = self._joined(total, self.get(batch))
+        holder = secrets.token_hex(8)
+        token = self.archive.lease(holder, self.clock())
+        if token is None:
+            return None
+        try:
+            outcome = self._get_due(_Lease(holder, token), force=force)
+        except BaseException as error:
+            with suppress(ArchiveError):  # the lease then runs out by itself
+                self.archive.release(holder, self._tries_after(error))
+            raise
+        self.archive.release(holder, Tries())
+        return outcome
+
+    def _tries_after(self, error: BaseException) -> Tries:
+        """Count `error`, in words fit for anybody, unless the round was only stopped."""
+        tries, now = self.archive.tries(), self.clock()
+        if isinstance(error, _NotNow) or not isinstance(error, Exception):
+            return tries
+        known = error if isinstance(error, FeedproxyError) else UpstreamError(f"refresh failed: {type(error).__name__}")
+        failures = tries.failures + 1
+        retry_at = now + retry_pause(failures, known.retry_after, self._jitter())
+        whole = datetime.fromtimestamp(math.ceil(retry_at.timestamp()), UTC)  # the archive cuts off fractions
+        return Tries(failures, known.public, now, whole)
+
+    def _get_due(self, lease: _Lease, *, force: bool) -> Outcome:
+        tries, now = self.archive.tries(), self.clock()
+        if not force and (pause := _pause(tries, now)):
+            raise _NotNow(f"{tries.error}; the next try is in {_seconds(pause)} s", _seconds(pause))
+        total, unread, last = Outcome(), list[Ask](), None
+        for batch in self.source.due(self.archive.days(), now, force=force):
+            try:
+                total += self.get(batch, lease)
+            except ListingError as error:
+                total += Outcome(problems=(str(error),))
+                unread, last = unread + batch, error
+            except FeedproxyError:
+                self._log(total.problems)
+                raise
+        if last and not total.listings:
+            self._log(problem for problem in total.problems if problem != str(last))
+            raise last
+        self._note(unread)
+        if total.listings and self._empty():
+            raise UpstreamError(f"{self.source.name} lists no papers")
         return total
 
-    @staticmethod
-    def _joined(one: Outcome, other: Outcome) -> Outcome:
-        return Outcome(
-            one.listings + other.listings,
-            one.papers + other.papers,
-            one.new + other.new,
-            one.problems + other.problems,
-        )
+    def get(self, batch: list[Ask], lease: _Lease | None = None) -> Outcome:
+        """Get and store one batch in one transaction, as `round` does; without `lease` beside who has it."""
+        listings, unread, failure = self._read(batch, lease)
+        new = self.archive.store(listings, self.clock(), lease.token if lease else None).new if listings else 0
+        problems = (*map(str, unread.values()), *_skips(listings))
+        if unread and not listings:
+            failure = failure or list(unread.values())[-1]
+        if failure:
+            self._log(problem for problem in problems if problem != str(failure))
+            raise failure
+        self._note(unread)
+        return Outcome(len(listings), sum(len(listing.papers) for listing in listings), new, problems)
 
-    def get(self, batch: list[Ask]) -> Outcome:
-        """Get and store one batch, as `round` does."""
-        self.archive.asked([ask.day for ask in batch if ask.day], self.clock())
+    def _read(
+        self, batch: list[Ask], lease: _Lease | None
+    ) -> tuple[list[Listing], dict[Ask, ListingError], FeedproxyError | None]:
+        """Return the listings, what could not be read, and what broke it off."""
         listings: list[Listing] = []
-        problems: list[FeedproxyError] = []
+        unread: dict[Ask, ListingError] = {}
         for ask in batch:
+            if lease:
+                self._prolong(lease)
             try:
                 listings.append(self.source.get(ask, self.clock()))
             except ListingError as error:
-                problems.append(error)
+                unread[ask] = error
             except UpstreamError as error:
-                problems.append(error)
-                break
-        new = self.archive.store(listings, self.clock()).new if listings else 0
-        told = [*map(str, problems), *_skips(listings)]
-        if problems and (not listings or isinstance(problems[-1], UpstreamError)):
-            told.remove(str(problems[-1]))
-            self._log(told)
-            raise problems[-1]
-        return Outcome(len(listings), sum(map(len, listings)), new, tuple(told))
+                return listings, unread, error
+        return listings, unread, None
+
+    def _note(self, unread: Iterable[Ask]) -> None:
+        """Note the days that have to wait, where others could be read; after a failure everything waits."""
+        if days := [ask.day for ask in unread if ask.day]:
+            self.archive.asked(days, self.clock())
+
+    def _prolong(self, lease: _Lease) -> None:
+        if self.archive.lease(lease.holder, self.clock()) != lease.token:
+            raise _NotNow("another process refreshes by now; what this one brought is dropped")
+
+    # By itself ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Refresh from now on in a thread of this process; does nothing where that thread runs already."""
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():  # after a fork it is not
+                self._stopping = threading.Event()
+                self._thread = threading.Thread(target=self._run, args=[self._stopping], name="refresh", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, after the round it is in."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join()
+
+    def _run(self, stopping: threading.Event) -> None:
+        rest = timedelta()
+        while not stopping.wait(rest.total_seconds()):
+            rest = self.step()
+
+    def step(self) -> timedelta:
+        """Refresh if anything is due, and return how long to rest, a second to a minute; raises nothing."""
+        rest = retry_pause(1, None, self._jitter())
+        try:
+            rest = self._until_due() or self._logged_round()
+        except FeedproxyError as error:
+            log.warning("refresh failed: %s", error)
+        except Exception:  # the top of a thread
+            log.exception("refresh failed")
+        return min(max(rest, _SHORTEST), _LONGEST)
+
+    def _until_due(self) -> timedelta:
+        """Return how long to ask for nothing; a source that cannot tell is due, so that its trouble is noted."""
+        now, tries = self.clock(), self.archive.tries()
+        if pause := _pause(tries, now):
+            return pause
+        try:
+            return max(self.source.next_due(self.archive.days(), now) - now, timedelta())
+        except (ListingError, UpstreamError):
+            return timedelta()
+
+    def _logged_round(self) -> timedelta:
+        began = time.monotonic()
+        outcome = self.round()
+        if outcome is None:
+            return _LOOK
+        self._log(outcome.problems)
+        if outcome.listings:
+            log.info("%s: %s, in %.1f s", self.source.name, outcome, time.monotonic() - began)
+        return _SHORTEST
 
     def _log(self, problems: Iterable[str]) -> None:
         """Log what was not logged before."""
-        for problem in dict.fromkeys(problems):
-            if problem not in self._logged:
-                log.warning("%s", problem)
-        self._logged.update(problems)
+        for problem in problems:
+            self._log_once(problem)
 
-    def freshen(self) -> None:
-        """Start a round in the background, unless one runs or the last began within the minute."""
-        with self._lock:
-            if self._timer() < self._not_before or (self._thread and self._thread.is_alive()):
-                return
-            self._not_before = self._timer() + _PAUSE
-            self.error = None
-            self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
-            self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            outcome = self.round()
-            self._log(outcome.problems)
-            if outcome.listings:
-                log.info("%s: %s", self.source.name, outcome)
-                self._check_filled()
-        except FeedproxyError as error:
-            self.error = error
-            log.warning("refresh failed: %s", error)
-        except Exception as error:  # the top of a thread
-            self.error = UpstreamError(f"refresh failed: {type(error).__name__}")
-            log.exception("refresh failed")
-
-    def _check_filled(self) -> None:
-        if self.archive.state().newest is None:
-            raise UpstreamError(f"{self.source.name} lists no papers")
+    # For readers --------------------------------------------------------------------------------
 
     def wait_until_filled(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once that is hopeless.
 
-        Every waiting request shares the one round.
+        All that wait, in every process, wait for the same refresh.
         """
-        until = self._timer() + seconds
-        while self.archive.state().newest is None:
-            if self.error:
-                wait = max(1, math.ceil(self._not_before - self._timer()))
-                raise UpstreamError(f"there are no papers yet: {self.error}", self.error.retry_after or wait)
-            if self._timer() > until:
-                raise UpstreamError(f"there are no papers yet: {self.source.name} is still being read", 10)
-            time.sleep(_LOOK)
+        until = time.monotonic() + seconds
+        while self._empty():
+            error = self._hopeless(until)
+            if error and self._empty():  # by now: a failure may follow the first papers
+                raise error
+            time.sleep(_POLL)
+
+    def _empty(self) -> bool:
+        return self.archive.state().newest is None
+
+    def _hopeless(self, until: float) -> UpstreamError | None:
+        tries = self.archive.tries()
+        if pause := _pause(tries, self.clock()):
+            return UpstreamError(f"there are no papers yet: {tries.error}", _seconds(pause))
+        if time.monotonic() > until:
+            return UpstreamError("there are no papers yet: the listing is still being read", 10)
+        return None
+
+
+def _pause(tries: Tries, now: datetime) -> timedelta:
+    """Return how long to wait after a failure; not at all after one noted by a clock that ran ahead."""
+    if not tries.failed_at or not tries.retry_at or tries.failed_at > now + _SKEW:
+        return timedelta()
+    return max(tries.retry_at - now, timedelta())
+
+
+def _seconds(pause: timedelta) -> int:
+    return math.ceil(pause.total_seconds())
 
 
 def _skips(listings: list[Listing]) -> Iterator[str]:

@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from feedproxy.archive import Archive
-from feedproxy.config import Config
-from feedproxy.errors import ArchiveError, FeedproxyError, HostError, QueryError, UpstreamError
-from feedproxy.feeds import FORMATS, Feed, render, shown_authors
+from feedproxy.archive import Archive, Found
+from feedproxy.config import DEMO, Config
+from feedproxy.errors import FeedproxyError, HostError, QueryError, UpstreamError
+from feedproxy.feeds import FORMATS, Feed, credit, render
 from feedproxy.filters import FIELDS
 from feedproxy.query import PARAMETERS, Query, parse_query, query_pairs
 from feedproxy.refresh import Refresher, utc_now
@@ -29,11 +29,9 @@ log = logging.getLogger(__name__)
 bp = Blueprint("feedproxy", __name__)
 _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
 _EXTENSION = "feedproxy"
-_PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' https:; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
-_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa")
+_PAGE_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+# One label that is no number in disguise, or a name under those set aside for local use.
+_LOCAL_NAME = re.compile(r"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.(localhost|local|internal|home\.arpa)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +117,14 @@ def _query_string() -> str:
 
 def _filled_in(query_string: str) -> str:
     """Return the query without the fields that a form sends empty."""
-    return urlencode([(name, value) for name, value in query_pairs(query_string) if value])
+    return urlencode([(name, value) for name, value in query_pairs(query_string) if value or name not in PARAMETERS])
 
 
 def _preferred(over: str | None = None) -> str | None:
     """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
     accept = request.accept_mimetypes
     ranks = {
-        name: max(accept.quality(kind) for kind in (form.media_type.partition(";")[0], *form.accepted))
-        for name, form in FORMATS.items()
+        name: max(accept.quality(kind) for kind in (form.media_type, *form.accepted)) for name, form in FORMATS.items()
     }
     best = max(ranks, key=lambda name: ranks[name])
     floor = accept.quality(over) if over else 0
@@ -140,18 +137,20 @@ def _preferred(over: str | None = None) -> str | None:
 def _feed_response(query: Query, name: str) -> Response:
     base = _base()
     service = _service()
-    service.refresher.freshen()
+    service.refresher.start()
     service.refresher.wait_until_filled(_FIRST_WAIT)
     key = (str(query), name, base, service.archive.state().revision)
     return _conditional(service.answers.get(key, lambda: _rendered(query, name, base)))
 
 
 def _rendered(query: Query, name: str, base: str) -> Answer:
-    found = _service().archive.search(query)
+    archive = _service().archive
+    found = archive.search(query)
     made = Feed(query, base, found.entries, found.more)
-    # A vote changes the body of a feed with counts, but no date in it.
-    last_modified = None if query.counts else made.updated
-    return answer(render(made, name), FORMATS[name].media_type, last_modified)
+    # A vote changes the body of a feed with counts, but no date in it; older entries none that is newest.
+    changed = max(filter(None, (made.updated, archive.state().backdated_at)))
+    last_modified = None if query.counts else changed
+    return answer(render(made, name), FORMATS[name].content_type, last_modified)
 
 
 def _conditional(made: Answer) -> Response:
@@ -196,7 +195,7 @@ def _is_local(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_private
     except ValueError:
-        return bool(host) and ("." not in host or host.endswith(_LOCAL_SUFFIXES))
+        return bool(_LOCAL_NAME.fullmatch(host))
 
 
 # The page ---------------------------------------------------------------------------------------
@@ -204,25 +203,27 @@ def _is_local(host: str) -> bool:
 
 def _page_response(query_string: str) -> Response:
     base, service = _base(), _service()
-    service.refresher.freshen()
+    service.refresher.start()
+    query, found, error = None, Found((), more=False), None
     try:
-        query, error = parse_query(query_string), None
+        query = parse_query(query_string)
         service.refresher.wait_until_filled(_FIRST_WAIT)
         found = service.archive.search(query)
     except (QueryError, UpstreamError) as raised:
-        query, error, found = Query(), raised, None
-    shown = Feed(query, base, found.entries if found else (), bool(found and found.more))
+        error = raised
+    shown = Feed(query or Query(), base, found.entries, found.more)
     html = render_template(
         "page.html",
         feed=shown,
-        found=found,
+        readable=query is not None,
         error=error,
         given=dict(query_pairs(query_string)),
         formats=FORMATS,
         parameters=PARAMETERS,
         fields=FIELDS,
-        shown_authors=shown_authors,
-        demo=service.config.listing == "demo",
+        credit=credit,
+        titles={"rss": "RSS", "atom": "Atom", "json": "JSON Feed"},
+        demo=service.config.listing == DEMO,
     )
     response = Response(html, status=error.status if error else 200, mimetype="text/html")
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
@@ -238,11 +239,10 @@ def _page_response(query_string: str) -> Response:
 
 def _failed(error: Exception) -> Response:
     """Answer an error with its one line."""
-    if isinstance(error, ArchiveError):  # names a path or a database, which is nobody's business
-        log.error("%s", error)
-        error = ArchiveError("the archive of this server cannot be used; its log says why")
     if isinstance(error, FeedproxyError):
-        response = _text(str(error), error.status)
+        if error.public != str(error):
+            log.error("%s", error)
+        response = _text(error.public, error.status)
         response.headers.extend(_retry_after(error))
         return response
     if isinstance(error, HTTPException):

@@ -17,6 +17,7 @@ _UNSAFE = re.compile(
     + "".join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000))
     + "]"
 )
+_UNSEEN = ("Mn", "Mc", "Me", "Cf")  # accents, and what has no width such as the soft hyphen
 _WORD = re.compile(r"[^\W_]+")
 _AUTHORITY = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 _URL_SAFE = "!$%&'()*+,/:;=?@~"
@@ -74,13 +75,13 @@ def web_address(text: str) -> str | None:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of `text`: compatibility-decomposed, without accents, casefolded.
+    """Return the words of `text`: compatibility-decomposed, without accents and what has no width, casefolded.
 
     Everything that is neither a letter nor a digit parts words.
     """
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text)
-        text = "".join(char for char in decomposed if unicodedata.category(char)[0] != "M")
+        text = "".join(char for char in decomposed if unicodedata.category(char) not in _UNSEEN)
     return _WORD.findall(text.casefold())
 
 
@@ -101,6 +102,12 @@ def singular(word: str) -> str:
     return word if word.endswith(("us", "ss")) else word[:-1]
 
 
+def begun(prefix: str) -> set[str]:
+    """Return the folded words that do not begin with `prefix` while their plural does: policy for `policie`."""
+    plurals = (singular(prefix + ending) for ending in ("", "s", "es"))
+    return {word for word in plurals if not word.startswith(prefix)}
+
+
 def search_words(text: str) -> list[str]:
     """Return the words of `text` as the search index holds them."""
     return [singular(word) for word in words(text)]
@@ -109,7 +116,7 @@ def search_words(text: str) -> list[str]:
 def similar(name: str, known: Iterable[str], suffix: str = "") -> str:
     """Return the end of a sentence that suggests the one of `known` most like a misspelt `name`, or nothing."""
     folded = {item.casefold(): item for item in known}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
     return f", did you mean {folded[close[0]]}{suffix}?" if close else ""
 
 

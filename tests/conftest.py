@@ -88,8 +88,7 @@ def serving(config: Config, clock: Callable[[], datetime]) -> Iterator[httpx.Cli
         server.server_close()
         thread.join()
         service = app.extensions["feedproxy"]
-        if service.refresher._thread:
-            service.refresher._thread.join()
+        service.refresher.stop()
         service.archive.close()
 
 

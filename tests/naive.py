@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from feedproxy.filters import Filter, Not, Or, Term
 from feedproxy.papers import Entry, Paper
 from feedproxy.query import Query
-from feedproxy.words import search_words, singular
+from feedproxy.words import begun, search_words, singular
 
 # The archive ------------------------------------------------------------------------------------
 
@@ -32,7 +32,9 @@ class Wording:
         """Say whether one of the texts that `term` is about holds its words in a row."""
         *before, last = term.words
         start = "".join(f" {singular(word)}" for word in before)
-        wanted = [f"{start} {singular(last)} "] + [f"{start} {last}"] * term.prefix
+        wanted = [f"{start} {singular(last)} "]
+        if term.prefix:
+            wanted = [f"{start} {last}", *(f"{start} {word} " for word in begun(last))]
         fields = (term.field,) if term.field else ("title", "abstract")
         return any(words in text for name in fields for text in self.texts[name] for words in wanted)
 
@@ -62,10 +64,33 @@ class NaiveArchive:
 
     def store(self, papers: Iterable[Paper], now: datetime) -> None:
         """Store what one refresh saw at `now`; with the first one comes history."""
-        for paper in sorted(papers, key=lambda paper: (paper.submitted_at, paper.id)):
-            listed = min(paper.submitted_at, now)
-            self._see(paper, listed if self.previous is None or listed > self.previous else now)
+        seen = sorted(papers, key=lambda paper: (paper.submitted_at, paper.id))
+        late = {paper.id for paper in seen if self._is_new(paper) and not self._keeps_its_time(paper, now)}
+        present = [now - timedelta(seconds=len(late) - 1)]
+        present += [self.previous, max(self.dates) + timedelta(seconds=1)] if self.previous else []
+        for paper in seen:
+            self._see(paper, max(present) if paper.id in late else min(paper.submitted_at, now))
         self.previous = now
+
+    def _keeps_its_time(self, paper: Paper, now: datetime) -> bool:
+        return self.previous is None or min(paper.submitted_at, now) > self.previous
+
+    def _is_new(self, paper: Paper) -> bool:
+        """Say whether anything in `paper` but a fallen count was never seen before."""
+        past = self.pasts.get(paper.id)
+        return past is None or any(self._news(past, paper))
+
+    def _news(self, past: Past, paper: Paper) -> tuple[bool, bool]:
+        """Return whether a count of `paper` is its highest yet, and whether it reads otherwise than before."""
+        told, count = self._told(past, paper), (paper.attention, paper.comments)
+        alike = told == replace(past.paper, upvotes=told.upvotes, comments=told.comments)
+        rising = any(count[column] > max(step[column + 1] for step in past.counts) for column in (0, 1))
+        return rising, not alike
+
+    @staticmethod
+    def _told(past: Past, paper: Paper) -> Paper:
+        known = past.paper.organization
+        return replace(paper, submitted_at=past.paper.submitted_at, organization=paper.organization or known)
 
     def _see(self, paper: Paper, base: datetime) -> None:
         past, count = self.pasts.get(paper.id), (paper.attention, paper.comments)
@@ -73,18 +98,15 @@ class NaiveArchive:
             date = self._free(base)
             self.pasts[paper.id] = Past(paper, date, None, [Wording(date, paper)], [(date, *count)])
             return
-        known = past.paper.organization
-        told = replace(paper, submitted_at=past.paper.submitted_at, organization=paper.organization or known)
-        alike = told == replace(past.paper, upvotes=told.upvotes, comments=told.comments)
-        rising = any(count[column] > max(step[column + 1] for step in past.counts) for column in (0, 1))
-        past.paper = told
-        if alike and not rising:
+        rising, reworded = self._news(past, paper)
+        past.paper = self._told(past, paper)
+        if not rising and not reworded:
             return
         date = self._free(base)
         past.counts.append((date, *count))
-        if not alike:
+        if reworded:
             past.revised_at = date
-            past.wordings.append(Wording(date, told))
+            past.wordings.append(Wording(date, past.paper))
 
     def _free(self, date: datetime) -> datetime:
         while date in self.dates:

@@ -7,9 +7,11 @@ import re
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -110,6 +112,39 @@ def test_output_is_replaced_at_once(run: Run, tmp_path: Path) -> None:
     assert run("feed", "q=agents", listing="demo").stdout_bytes == path.read_bytes()
 
 
+def test_output_that_has_not_changed(run: Run, tmp_path: Path) -> None:
+    """A file that holds the feed already is left alone, and a file's mode is kept."""
+    path = tmp_path / "agents.atom"
+    path.write_text("old")
+    path.chmod(0o640)
+    run("feed", "q=agents", "-o", path, listing="demo")
+    first = path.stat()
+    run("feed", "q=agents", "-o", path, listing="demo")
+    assert (0o100640, first.st_ino, first.st_mtime_ns) == (first.st_mode, path.stat().st_ino, path.stat().st_mtime_ns)
+    assert b"<feed " in path.read_bytes()
+
+
+def test_output_elsewhere(run: Run, tmp_path: Path) -> None:
+    """A symbolic link is followed, a pipe or device written to, and - is the standard output."""
+    (tmp_path / "target.rss").write_text("old")
+    (tmp_path / "link.rss").symlink_to("target.rss")
+    expected = run("feed", "q=agents", listing="demo").stdout_bytes
+    run("feed", "q=agents", "-o", tmp_path / "link.rss", listing="demo")
+    assert (True, expected) == ((tmp_path / "link.rss").is_symlink(), (tmp_path / "target.rss").read_bytes())
+    assert 0 == run("feed", "q=agents", "-o", "/dev/null", listing="demo").exit_code
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    assert expected == run("feed", "q=agents", "-o", "-", listing="demo").stdout_bytes
+
+
+def test_no_feed_of_an_empty_archive(run: Run, tmp_path: Path) -> None:
+    """Where there are no papers yet a file is left as it is."""
+    path = tmp_path / "agents.rss"
+    path.write_text("old")
+    result = run("feed", "q=agents", "--no-refresh", "-o", path)
+    assert (1, "old") == (result.exit_code, path.read_text())
+    assert "feedproxy: there are no papers yet: the archive is empty" == one_line(result)
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [("missing/feed.xml", "No such file or directory"), ("file/feed.xml", "Not a directory"), ("n" * 300, "too long")],
@@ -197,6 +232,8 @@ def test_broken_listing(run: Run, tmp_path: Path, kept: Path, name: str) -> None
         result = run(*words, "--listing", path)
         assert (1, "") == (result.exit_code, result.stdout)
         assert one_line(result).startswith(told)
+    if content is None:
+        return
     feed = run("feed", "limit=9", "--listing", path, "--archive", kept)
     assert (0, 3) == (feed.exit_code, len(feedparser.parse(feed.stdout_bytes).entries))
     assert one_line(feed).endswith("; using what the archive holds")
@@ -215,6 +252,16 @@ def test_folder_of_junk(run: Run, tmp_path: Path, kept: Path) -> None:
     assert one_line(result).startswith(f"feedproxy: {folder}/")
 
 
+def test_refresh_beside_another(run: Run, kept: Path) -> None:
+    """While another process refreshes an archive, `refresh` says so, and `feed` makes do with what is there."""
+    with closing(Archive(str(kept))) as archive:
+        archive.lease("another", datetime.now(UTC))
+    result = run("refresh", "--listing", "demo", "--archive", kept)
+    assert (0, "nothing is due\n") == (result.exit_code, result.stdout)
+    assert "feedproxy: another process is refreshing this archive" == one_line(result)
+    assert 3 == len(feedparser.parse(run("feed", "", "--listing", "demo", "--archive", kept).stdout_bytes).entries)
+
+
 def test_junk_beside_a_listing(run: Run, tmp_path: Path) -> None:
     """What cannot be read in a folder is told and costs nothing that can."""
     (tmp_path / "a.json").write_bytes(api([*entries(2), entry(9, title="")]))
@@ -222,7 +269,7 @@ def test_junk_beside_a_listing(run: Run, tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_bytes(capture(("A Title", "An abstract.", "• 2 authors", "Mar 9, 2026 4")))
     result = run("refresh", "--listing", tmp_path, "--archive", tmp_path.with_suffix(".sqlite"))
     assert 0 == result.exit_code
-    assert f"{tmp_path}: 2 listings read, 4 papers in them, 3 new\n" == result.stdout
+    assert f"{tmp_path}: 2 listings read, 3 papers in them, 3 new\n" == result.stdout
     assert 2 == len(result.stderr.splitlines())
     assert f"feedproxy: {tmp_path}/b.txt: this text is no listing" in result.stderr
     assert "feedproxy: skipped 9913.00009: has no title" in result.stderr
@@ -294,19 +341,23 @@ def days_asked(hub: Hub) -> list[date]:
 def test_backfill(run: Run, past: Hub, tmp_path: Path) -> None:
     """`backfill` gets each day, newest first, and leaves out what is there already."""
     result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
-    assert (0, "2025-01-06 to 2025-01-10: 5 days asked for\n") == (result.exit_code, result.stdout)
+    assert (0, "2025-01-06 to 2025-01-10: 5 listings read, 10 papers in them, 10 new\n") == (
+        result.exit_code,
+        result.stdout,
+    )
     assert "5 days to go" in result.stderr
     assert WEEK[::-1] == days_asked(past)
     assert 10 == len(held(tmp_path / "b.sqlite"))
     past.requests.clear()
     again = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
-    assert (0, "2025-01-06 to 2025-01-10: 0 days asked for\n", []) == (again.exit_code, again.stdout, past.requests)
+    nothing = "2025-01-06 to 2025-01-10: 0 listings read, 0 papers in them, 0 new\n"
+    assert (0, nothing, []) == (again.exit_code, again.stdout, past.requests)
 
 
 def test_backfill_goes_on_where_it_stopped(run: Run, past: Hub, tmp_path: Path) -> None:
     """A backfill that breaks off keeps what it has; repeated, it asks only for the rest."""
     good = [past.answer(request_of(day, page)) for day in (WEEK[4], WEEK[3]) for page in "01"]
-    past.script.extend([*good, Answer(500, b'{"error": "out of papers"}')])
+    past.script.extend([*good, *[Answer(500, b'{"error": "out of papers"}')] * 6])  # the API and the page, three days
     broken = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
     assert 1 == broken.exit_code
     assert broken.stderr.endswith("feedproxy: 127.0.0.1 answered 500 out of papers\n")
@@ -351,7 +402,8 @@ def test_backfill_on_a_terminal(run: Run, past: Hub, tmp_path: Path) -> None:
     assert shown.endswith("Aborted!\r\n")
     past.days = days
     past.requests.clear()
-    assert 0 == run("backfill", *words, listing=past.url).exit_code
+    again = run("backfill", *words, listing=past.url)
+    assert 0 == again.exit_code, again.stderr
     assert WEEK[2::-1] == days_asked(past)
 
 
@@ -376,6 +428,7 @@ def test_backfill_gives_up_waiting(run: Run, past: Hub) -> None:
 def test_backfill_past_a_broken_day(run: Run, past: Hub, tmp_path: Path) -> None:
     """A day that cannot be read is told at the end and costs no other; it is asked for again next time."""
     past.script.append(Answer(body=b"[{"))
+    past.page = False
     result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
     assert 1 == result.exit_code
     assert "feedproxy: 127.0.0.1 sent no listing for 2025-01-10: the listing is broken JSON" in result.stderr
@@ -403,23 +456,31 @@ def test_backfill_ends_yesterday(run: Run, hub: Hub) -> None:
     [
         (
             "min_upvotes=1&q=AGENTS%20or%20%22Tool%20Use%22",
-            "q=agents%20OR%20%22tool%20use%22&min_upvotes=1\n1 paper matches\n",
+            'agents OR "tool use", at least 1 upvote\n'
+            "http://localhost:8000/feed.rss?q=agents%20OR%20%22tool%20use%22&min_upvotes=1\n1 paper matches",
         ),
-        ("limit=1", "limit=1\n3 papers match\n"),
-        ("", "(every paper)\n3 papers match\n"),
-        ("q=zebrafish", "q=zebrafish\n0 papers match\n"),
+        ("limit=1", "every paper\nhttp://localhost:8000/feed.rss?limit=1\n3 papers match"),
+        ("", "every paper\nhttp://localhost:8000/feed.rss\n3 papers match"),
+        ("q=zebrafish", "zebrafish\nhttp://localhost:8000/feed.rss?q=zebrafish\n0 papers match"),
     ],
 )
 def test_check(run: Run, kept: Path, query: str, told: str) -> None:
     """`check` says how a query is understood, and how many papers it matches on all its pages."""
     result = run("check", query, archive=str(kept))
+    told += " in the 90 days to 2026-03-10\n"
     assert (0, told, "") == (result.exit_code, result.stdout, result.stderr)
+
+
+def test_check_reads_a_saved_listing(run: Run, tmp_path: Path) -> None:
+    """`check` of a saved listing reads it first."""
+    (tmp_path / "listing.json").write_bytes(api(entries(3)))
+    assert "3 papers match" in run("check", "", listing=str(tmp_path / "listing.json")).stdout
 
 
 def test_check_with_an_empty_archive(run: Run) -> None:
     """A count of an empty archive says what it is worth."""
     result = run("check", "q=agents")
-    assert "0 papers match (the archive is empty: feedproxy refresh fills it)" in result.stdout
+    assert "0 papers match (the archive is empty: feedproxy refresh)" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -433,7 +494,7 @@ def test_check_with_an_empty_archive(run: Run) -> None:
         ("é agents title:", 9),
         ("日本 agents title:", 12),
         ("e\u0301 agents title:", 9),
-        ("a\x1b[31m\n\tb)", 9),
+        ("a\x1b[31m\n\tb)", 1),
     ],
 )
 def test_check_points_at_the_mistake(run: Run, text: str, column: int) -> None:

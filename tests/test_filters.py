@@ -33,7 +33,11 @@ GRAMMAR = {
     "-(a OR b)": Not(Or((A, B))),
     "NOT (a b)": Not(And((A, B))),
     "NOT a OR b": Or((Not(A), B)),
-    "--a": A,
+    "-(-a)": A,
+    "not not a": A,
+    "（ａ －ｂ） ＯＲ ｃ": Or((And((A, Not(B))), C)),
+    "title：ａ ＂a b＂": And((Term(("a",), field="title"), Term(("a", "b")))),
+    "a\u00adg\u200bent": Term(("agent",)),
     "NOT NOT NOT a": Not(A),
     "-(NOT(a))": A,
     "a -(-(b c))": And((A, B, C)),
@@ -53,8 +57,8 @@ GRAMMAR = {
     "«a b» –c —a −b": And((Term(("a", "b")), Not(C), Not(A), Not(B))),
     "a\u00a0\n\tb": And((A, B)),
     "Réseaux ½": And((Term(("reseaux",)), Term(("1", "2")))),
-    "a_b hello! c++": And((Term(("a", "b")), Term(("hello",)), C)),
-    "a,b": Term(("a", "b")),
+    "a_b hello! Q&A TCP/IP": And((Term(("a", "b")), Term(("hello",)), Term(("q", "a")), Term(("tcp", "ip")))),
+    '"a, b | c++"': Term(("a", "b", "c")),
 }
 
 CANONICAL = {
@@ -94,14 +98,26 @@ MISTAKES = {
     "a https://x": (2, "there is no field https: (fields: title:, abstract:, author:, org:)"),
     "a :b": (2, "a : stands only behind a field: title:, abstract:, author:, org:"),
     "gpt4:a": (4, "a : stands only behind a field: title:, abstract:, author:, org:"),
-    "di*f": (2, "a * stands only at the end of a word or behind a phrase"),
-    "a di**": (4, "a * stands only at the end of a word or behind a phrase"),
-    'a "di* f"': (5, "a * stands only at the end of a word or behind a phrase"),
+    "di*f": (2, "* stands only at the end of a word or behind a phrase"),
+    "a di**": (4, "* stands only at the end of a word or behind a phrase"),
+    'a "di* f"': (5, "* stands only at the end of a word or behind a phrase"),
     "a *": (2, "* holds neither letter nor digit"),
     'a ""': (2, '"" holds neither letter nor digit'),
     "a && b": (2, "&& holds neither letter nor digit"),
     "a !": (2, "! holds neither letter nor digit"),
-    "a !b": (2, "to exclude, write -b"),
+    "a !b": (2, "! means nothing here; to exclude, write -"),
+    "a|b": (1, "| means nothing here; for both leave a space, for either write OR"),
+    "a, b": (1, ", means nothing here; for both leave a space, for either write OR"),
+    "a c++": (3, "++ means nothing here"),
+    "f#": (1, "# means nothing here"),
+    "a &&b": (2, "&& means nothing here; for both leave a space, for either write OR"),
+    "‘tool use’": (0, "' means nothing here; for a phrase, use double quotation marks"),
+    "agen?s": (4, "? means nothing here"),
+    "a\x00b": (1, "this means nothing here"),
+    "--a": (1, "one - is enough"),
+    "upvotes>10": (7, "> means nothing here"),
+    "a~2": (1, "~ means nothing here"),
+    "[a b]": (0, "[ means nothing here"),
     "a title:…": (8, "… holds neither letter nor digit"),
 }
 
@@ -184,7 +200,7 @@ def test_a_filter_has_at_most_so_many_terms() -> None:
 
 @pytest.mark.parametrize(
     ("opening", "closing", "depth"),
-    [("(", ")", MAX_DEPTH), ("-", "", MAX_DEPTH), ("NOT ", "", MAX_DEPTH), ("-(", ")", MAX_DEPTH // 2)],
+    [("(", ")", MAX_DEPTH), ("NOT ", "", MAX_DEPTH), ("-(", ")", MAX_DEPTH // 2)],
 )
 def test_a_filter_nests_only_so_deep(opening: str, closing: str, depth: int) -> None:
     """Parentheses and negations nest up to the limit; one more is pointed at."""

@@ -1,11 +1,14 @@
 """The fake Hub itself, so that what the other tests see at the wire can be believed."""
 
 import threading
+from datetime import date, timedelta
 
 import httpx
 import pytest
 
-from tests.hub import Answer, Hub, running
+from feedproxy.listing import parse
+from feedproxy.papers import Listing
+from tests.hub import Answer, Hub, Timer, running
 from tests.made_up import DAY, entries, entry
 
 PATH = "/api/daily_papers"
@@ -23,6 +26,42 @@ def test_days(hub: Hub):
     assert list(range(39, 19, -1)) == votes(limit=20, p=1)
     assert [] == votes(limit=20, p=3)
     assert [] == votes(date="2026-03-11")
+
+
+def test_page(hub: Hub):
+    """The page holds a day's entries; for a day without any it shows the latest that has some, if there is one."""
+
+    def shown(day: date) -> Listing | int:
+        answer = httpx.get(f"{hub.url}/papers/date/{day}")
+        return parse(answer.content) if answer.is_success else answer.status_code
+
+    assert 404 == shown(DAY)
+    later, empty = DAY + timedelta(days=1), DAY + timedelta(days=2)
+    hub.days = {DAY: entries(3), later: entries(2, day=later), empty: []}
+    assert [(DAY, 3), (later, 2), (later, 2)] == [
+        (found.day, len(found.papers)) for found in map(shown, (DAY, later, empty))
+    ]
+    assert [(str(DAY), "html"), (str(DAY), "html"), (str(later), "html"), (str(empty), "html")] == hub.asked()
+    hub.page = False
+    assert 404 == shown(DAY)
+
+
+def test_api(hub: Hub):
+    """What the API answers can be overruled alone; the page is then still there."""
+    hub.days[DAY], hub.api = entries(1), Answer(500)
+
+    assert 500 == httpx.get(hub.url + PATH, params={"date": str(DAY)}).status_code
+    assert 200 == httpx.get(f"{hub.url}/papers/date/{DAY}").status_code
+
+
+def test_timer():
+    """A timer stands still but where somebody sleeps, or where each look takes its time."""
+    timer = Timer()
+    timer.sleep(2.5)
+    assert (1002.5, 1002.5, [2.5]) == (timer(), timer(), timer.slept)
+
+    timer.step = 31
+    assert (1033.5, 1064.5) == (timer(), timer())
 
 
 def test_record(hub: Hub):

@@ -20,6 +20,7 @@ LAYERS = (
     ("upstream", "archive"),
     ("refresh", "responses"),
     ("web",),
+    ("server",),
     ("cli",),
     ("__main__",),
 )
@@ -30,7 +31,7 @@ OWNERS = {
     "click": "cli",
     "feedgen": "feeds",
     "flask": "web",
-    "gunicorn": "cli",
+    "gunicorn": "server",
     "httpx": "upstream",
     "jinja2": "feeds",
     "lxml": "listing",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from feedproxy.papers import Listing, Skipped, is_arxiv_id
+from feedproxy.papers import is_arxiv_id
 from tests.made_up import paper
 
 
@@ -43,8 +43,3 @@ def test_addresses_without_id():
 def test_attention(upvotes: int | None, attention: int):
     """Comments stand in for upvotes only where those are unknown."""
     assert attention == paper(upvotes=upvotes, comments=7).attention
-
-
-def test_length():
-    """A listing is as long as the answer it came from: what was skipped counts."""
-    assert 3 == len(Listing((paper(1), paper(2)), (Skipped("x", "y"),)))

@@ -63,8 +63,8 @@ class Watch:
         self.first = self.first or now
         historic: set[str] = set()
         for listing in listings:
-            if listing.day and listing.day not in self.read and listing.day <= self.first.date():
-                historic |= {paper.id for paper in listing.papers}
+            if listing.day and listing.day not in self.read and (previous is None or listing.day < self.first.date()):
+                historic |= {paper.id for paper in listing.papers if paper.id not in self.peaks}
         for listing in listings:
             if listing.day and (listing.day in self.read or listing.day > self.first.date()):
                 historic -= {paper.id for paper in listing.papers}

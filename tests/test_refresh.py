@@ -1,22 +1,22 @@
-"""A round of refreshing, against a fake Hub and saved files: what is asked, stored, told and waited for."""
+"""Refreshing, against a fake Hub and saved files: what is asked, stored, told and waited for, and by whom."""
 
 import json
 import logging
-import math
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from feedproxy.archive import Archive
-from feedproxy.errors import ArchiveError, ListingError, UpstreamError
+from feedproxy.archive import Archive, Tries
+from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
 from feedproxy.listing import parse
 from feedproxy.papers import Listing, ListingDay
 from feedproxy.query import Query
-from feedproxy.refresh import Outcome, Refresher, backfill_days, utc_now
+from feedproxy.refresh import Outcome, Refresher, backfill_days, retry_pause, utc_now
 from feedproxy.upstream import Ask, Hub, Known, Saved
 from tests import hub as fake
 from tests.conftest import Clock
@@ -25,37 +25,76 @@ from tests.made_up import DAY, api, entries, entry, paper_id
 
 YESTERDAY = DAY - timedelta(days=1)
 WAIT = 10.0
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+forking = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
-class Timer:
-    """Seconds that stand still until told to pass."""
+def even() -> float:
+    """Return the jitter that changes nothing."""
+    return 0.5
 
-    def __init__(self) -> None:
-        self.now = 0.0
 
-    def __call__(self) -> float:
-        return self.now
+class Disturbed(Hub):
+    """A Hub that lets `happen` happen after the answer number `at` of each round."""
+
+    def __init__(self, address: str, happen: Callable[[], object], at: int = 1) -> None:
+        super().__init__(address, pace=0)
+        self.happen, self.at, self.answers = happen, at, 0
+
+    def get(self, ask: Ask, now: datetime) -> Listing:
+        listing = super().get(ask, now)
+        self.answers += 1
+        if self.answers == self.at:
+            self.happen()
+        return listing
+
+
+class Given:
+    """A source that gives one listing of today again and again, or raises what it was made with."""
+
+    name = "given"
+
+    def __init__(self, given: Any, *, rest: timedelta = timedelta()) -> None:
+        self.given, self.rest, self.looks = given, rest, 0
+        self.rested = threading.Event()
+
+    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+        return [[Ask(DAY)]]
+
+    def next_due(self, known: Known, now: datetime) -> datetime:
+        self.looks += 1
+        self.rested.set()
+        return now + self.rest
+
+    def get(self, ask: Ask, now: datetime) -> Listing:
+        if isinstance(self.given, BaseException):
+            raise self.given
+        return parse(api(self.given), day=DAY)
+
+
+class Undecided(Given):
+    """A source that cannot even tell what is due."""
+
+    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+        raise self.given
+
+    def next_due(self, known: Known, now: datetime) -> datetime:
+        raise self.given
 
 
 @pytest.fixture
-def timer() -> Timer:
-    return Timer()
-
-
-@pytest.fixture
-def refresher(hub: fake.Hub, archive: Archive, clock: Clock, timer: Timer) -> Iterator[Refresher]:
+def refresher(hub: fake.Hub, archive: Archive, clock: Clock) -> Iterator[Refresher]:
     """A refresher that asks the fake Hub without pauses."""
-    made = Refresher(Hub(hub.url, pace=0), archive, clock, timer)
+    made = Refresher(Hub(hub.url, pace=0), archive, clock, even)
     yield made
     hub.gate.set()
-    finish()
+    made.stop()
 
 
-def finish() -> None:
-    """Wait until no round runs in the background."""
-    for thread in threading.enumerate():
-        if thread.name == "refresh":
-            thread.join()
+@pytest.fixture
+def another(hub: fake.Hub, open_archive: Callable[..., Archive], archive: Archive, clock: Clock) -> Refresher:
+    """A refresher of the same archive, as in another process."""
+    return Refresher(Hub(hub.url, pace=0), open_archive(archive.address), clock, even)
 
 
 def held(archive: Archive) -> list[str]:
@@ -63,8 +102,30 @@ def held(archive: Archive) -> list[str]:
     return sorted(found.paper.id for found in archive.search(Query()).entries)
 
 
+def dated(archive: Archive) -> list[tuple[str, datetime]]:
+    """Return the id of every paper in the archive and when it entered."""
+    return sorted((found.paper.id, found.entered_at) for found in archive.search(Query()).entries)
+
+
 def refused(status: int, **headers: str) -> Answer:
     return Answer(status, json.dumps({"error": "not now"}).encode(), headers)
+
+
+def refreshing() -> int:
+    """Return how many threads of this process refresh."""
+    return sum(thread.name == "refresh" for thread in threading.enumerate())
+
+
+def in_a_fork(act: Callable[[], object]) -> int:
+    """Do `act` in a fork of this process, and return how that ended; what `act` returns ends it, 1 if it raises."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = int(bool(act()))
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 # One round --------------------------------------------------------------------------------------
@@ -108,47 +169,69 @@ def test_unchanged_listing(hub: fake.Hub, refresher: Refresher, archive: Archive
 def test_problems_told(hub: fake.Hub, refresher: Refresher, archive: Archive):
     """A bad entry and a listing that cannot be read are told, and cost nothing else."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(2, first=11)}
-    hub.script += [Answer(400, b'{"error": "too early"}'), Answer(body=api([entry(11), entry(12, title="")])), Answer()]
+    hub.script += [
+        Answer(400, b'{"error": "too early"}'),
+        Answer(404),
+        Answer(body=api([entry(11), entry(12, title="")])),
+        Answer(),
+    ]
     outcome = refresher.get([Ask(DAY), Ask(YESTERDAY)])
 
     told = ("127.0.0.1 answered 400 too early for 2026-03-10", f"skipped {paper_id(12)}: has no title")
-    assert Outcome(1, 2, 1, told) == outcome
-    assert "1 listing read, 2 papers in them, 1 new" == str(outcome)
+    assert Outcome(1, 1, 1, told) == outcome
+    assert "1 listing read, 1 paper in them, 1 new" == str(outcome)
     assert [paper_id(11)] == held(archive)
 
 
-def test_nothing_readable(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
-    """Where no listing can be read, the round fails; the days count as asked for and not as read."""
-    hub.standing = Answer(body=b"{}")
+def test_nothing_readable(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """Where no listing can be read, the round fails once all were tried; then all of it is asked for again."""
 
-    with pytest.raises(ListingError, match=r"^127\.0\.0\.1 sent no listing for 2026-03-09: this JSON is no listing"):
-        refresher.round()
-    assert {day: ListingDay(day, clock.now) for day in (DAY, YESTERDAY)} == archive.days()
+    class Unreadable(Given):
+        def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+            return [[Ask(DAY)], [Ask(YESTERDAY), Ask(YESTERDAY - timedelta(days=1))]]
+
+        def get(self, ask: Ask, now: datetime) -> Listing:
+            raise ListingError(f"nothing for {ask.day}")
+
+    with pytest.raises(ListingError, match=r"^nothing for 2026-03-08$"):
+        Refresher(Unreadable([]), archive, clock).round()
+    assert {"nothing for 2026-03-09", "nothing for 2026-03-10"} == set(caplog.messages)
+    assert {} == archive.days()
+
+
+def test_first_listing_unreadable(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """A listing of today that cannot be read costs no other, in the first round neither."""
+    hub.days = {YESTERDAY: entries(2)}
+    hub.script += [Answer(400, b'{"error": "too early"}'), Answer(404)]
+    outcome = refresher.round()
+
+    assert outcome
+    assert (30, ("127.0.0.1 answered 400 too early for 2026-03-10",)) == (outcome.listings, outcome.problems)
+    assert [paper_id(1), paper_id(2)] == held(archive)
 
 
 def test_failure_midway(hub: fake.Hub, refresher: Refresher, archive: Archive, caplog: pytest.LogCaptureFixture):
     """What came before a failure is stored, and what was wrong with it is told."""
-    hub.script += [Answer(body=api([entry(1), {"paper": {"id": "bad"}}])), Answer(), refused(500)]
+    hub.script += [Answer(body=api([entry(1), {"paper": {"id": "bad"}}])), Answer(), refused(429)]
 
-    with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 500 not now$"):
+    with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now$"):
         refresher.round()
     assert [paper_id(1)] == held(archive)
     assert ["skipped bad: its id is no arXiv identifier"] == [record.message for record in caplog.records]
     assert 3 == len(hub.requests)
 
 
-def test_retry_after_failure(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
-    """What failed is asked for again after a minute, and not before."""
-    hub.standing = refused(500)
-    with pytest.raises(UpstreamError):
-        refresher.get([Ask(DAY - timedelta(days=age)) for age in range(31)])
+def test_unread_day(hub: fake.Hub, refresher: Refresher, clock: Clock):
+    """A day that cannot be read is asked for again after a minute, and not before."""
+    hub.days = {YESTERDAY: entries(1)}
+    hub.script += [Answer(400), Answer(404)]
+    refresher.round()
     hub.requests.clear()
-    hub.standing = None
 
     clock.tick(seconds=59)
-    assert (0, []) == (refresher.round().listings, hub.requests)
+    assert (Outcome(), []) == (refresher.round(), hub.requests)
     clock.tick(seconds=1)
-    assert 31 == refresher.round().listings
+    assert Outcome(1) == refresher.round()
 
 
 def test_saved_round(tmp_path: Path, archive: Archive, clock: Clock):
@@ -158,33 +241,412 @@ def test_saved_round(tmp_path: Path, archive: Archive, clock: Clock):
     for number in (1, 2):
         (folder / f"2026-03-0{number}.json").write_bytes(api(entries(2, day=date(2026, 3, number), first=number * 10)))
     (folder / "README").write_text("Read me")
-    refresher = Refresher(Saved(folder), archive, clock)
+    refresher = Refresher(Saved(folder), archive, clock, even)
     outcome = refresher.round()
 
     assert (2, 4, 4, 1) == (outcome.listings, outcome.papers, outcome.new, len(outcome.problems))
     assert Outcome(0, 0, 0) == refresher.round()
 
 
-# In the background ------------------------------------------------------------------------------
+# One at a time ----------------------------------------------------------------------------------
+
+
+def test_together(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
+    """Two that refresh one archive ask for each page once: while one is at it the other gets None."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
+    seen: list[Outcome | None] = []
+    first = Refresher(Disturbed(hub.url, lambda: seen.append(another.round())), archive, clock)
+
+    assert (Outcome(31, 3, 3), [None]) == (first.round(), seen)
+    assert Outcome() == another.round()
+    assert len(hub.asked()) == len(set(hub.asked()))
+
+
+def test_beside_itself(hub: fake.Hub, archive: Archive, clock: Clock):
+    """A round beside another of the same refresher, as from a second thread, gets None as well."""
+    hub.days = {DAY: entries(1)}
+    seen: list[Outcome | None] = []
+    refresher = Refresher(Disturbed(hub.url, lambda: seen.append(refresher.round())), archive, clock)
+
+    assert (Outcome(31, 1, 1), [None]) == (refresher.round(), seen)
+
+
+@forking
+def test_killed(hub: fake.Hub, another: Refresher, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
+    """A holder that is killed costs one lease period, and nothing else."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11), DAY - timedelta(days=9): entries(1, first=21)}
+    dying = Refresher(Disturbed(hub.url, lambda: os._exit(9), at=5), another.archive, clock)
+    assert 9 == in_a_fork(dying.round)
+
+    clock.tick(seconds=59)
+    assert another.round() is None
+    clock.tick(seconds=1)
+    assert Outcome(29, 1, 1) == another.round()
+    alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
+    alone.round()
+    assert dated(alone.archive) == dated(another.archive)
+
+
+def test_killed_after_a_long_rest(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+    """A holder killed after the machine slept for a day costs one lease period, not the patience of the plan."""
+    hub.days = {DAY: entries(1)}
+    refresher.round()
+    archive.lease("killed", clock.tick(days=1))
+
+    assert refresher.round() is None
+    clock.tick(seconds=60)
+    assert Outcome(31, 1, 0) == refresher.round()
+
+
+@pytest.mark.parametrize("at", [1, 5])
+def test_frozen(
+    hub: fake.Hub, another: Refresher, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock, at: int
+):
+    """A holder that wakes after its lease stores nothing, keeps nobody out, and leaves nothing but what belongs."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11), DAY - timedelta(days=4): entries(1, first=21)}
+
+    def freeze() -> None:
+        clock.tick(seconds=61)
+        another.round()
+
+    frozen = Refresher(Disturbed(hub.url, freeze, at), open_archive(another.archive.address), clock)
+    with pytest.raises(FeedproxyError, match=r"^another process refreshes by now; what this one brought is dropped$"):
+        frozen.round()
+    assert Tries() == another.archive.tries()
+    assert Outcome() == another.round()
+    alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
+    alone.round()
+    assert dated(alone.archive) == dated(another.archive)
+    assert another.archive.state().revision > 0
+
+
+def test_frozen_while_another_is_at_it(hub: fake.Hub, archive: Archive, clock: Clock):
+    """A holder that wakes leaves the lease with the one who has it by then."""
+    hub.days = {DAY: entries(1)}
+    frozen = Refresher(Disturbed(hub.url, lambda: archive.lease("other", clock.tick(seconds=61)), 5), archive, clock)
+
+    with pytest.raises(UpstreamError):
+        frozen.round()
+    assert archive.lease("third", clock()) is None
+    assert Tries() == archive.tries()
+
+
+def test_slow_source(hub: fake.Hub, archive: Archive, clock: Clock):
+    """A round with an answer that takes longer than the lease is stored, where nobody else wanted it."""
+    hub.days = {DAY: entries(1)}
+    slow = Refresher(Disturbed(hub.url, lambda: clock.tick(seconds=90), at=5), archive, clock)
+
+    assert Outcome(31, 1, 1) == slow.round()
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt, SystemExit])
+def test_interrupted(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock, how: type[BaseException]):
+    """A round that is stopped gives the lease back at once, and is no failure."""
+    hub.days = {DAY: entries(1)}
+    with pytest.raises(how):
+        Refresher(Given(how()), archive, clock).round()
+
+    assert Tries() == archive.tries()
+    assert Outcome(31, 1, 1) == another.round()
+
+
+def test_lease_cannot_be_given_back(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
+    """What went wrong is told even where the archive can no longer note it."""
+
+    def lose() -> None:
+        archive.close()
+        for path in tmp_path.glob("a.sqlite*"):
+            path.unlink()
+        (tmp_path / "a.sqlite").mkdir()
+
+    class Losing(Given):
+        def get(self, ask: Ask, now: datetime) -> Listing:
+            lose()
+            return super().get(ask, now)
+
+    archive = open_archive(tmp_path / "a.sqlite")
+    with pytest.raises(UpstreamError, match=r"^made up$"):
+        Refresher(Losing(UpstreamError("made up")), archive, clock).round()
+
+
+# Failures ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failures", "retry_after", "jitter", "seconds"),
+    [
+        (1, None, 0.5, 30),
+        (2, None, 0.5, 60),
+        (3, None, 0.5, 120),
+        (5, None, 0.5, 480),
+        (6, None, 0.5, 900),
+        (10**9, None, 0.5, 900),
+        (1, None, 0.0, 15),
+        (1, None, 1.0, 45),
+        (6, None, 1.0, 1350),
+        (1, 14, 0.0, 15),
+        (1, 16, 0.0, 16),
+        (6, 100_000, 1.0, 100_000),
+    ],
+)
+def test_retry_pause(failures: int, retry_after: int | None, jitter: float, seconds: float):
+    """Each failure doubles the pause up to 15 minutes, jitter spreads it by half, Retry-After is never undercut."""
+    assert timedelta(seconds=seconds) == retry_pause(failures, retry_after, jitter)
+
+
+def test_failures_counted(hub: fake.Hub, refresher: Refresher, another: Refresher, archive: Archive, clock: Clock):
+    """Failures in a row are counted whoever has them; success resets."""
+    hub.standing = refused(500)
+    for failures, one in enumerate((refresher, another, refresher), 1):
+        with pytest.raises(UpstreamError, match="answered 500 not now"):
+            one.round()
+        noted = clock()
+        retry_at = noted + timedelta(seconds=15 * 2**failures)
+        assert Tries(failures, "127.0.0.1 answered 500 not now", noted, retry_at) == archive.tries()
+        clock.now = retry_at
+    hub.standing, hub.days = None, {DAY: entries(1)}
+    assert Outcome(31, 1, 1) == another.round()
+    assert Tries() == archive.tries()
+
+
+def test_retry_obeyed(hub: fake.Hub, refresher: Refresher, another: Refresher, clock: Clock):
+    """After a failure nobody asks before its time, unless told to; `step` rests until then, looking every minute."""
+    hub.standing = refused(429, **{"Retry-After": "90"})
+    clock.tick(seconds=0.9)
+    with pytest.raises(UpstreamError):
+        refresher.round()
+    hub.requests.clear()
+
+    assert MINUTE == another.step()
+    clock.tick(seconds=89.9)
+    assert SECOND == another.step()
+    with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now; the next try is in 1 s$") as raised:
+        another.round()
+    assert ([], 1) == (hub.requests, raised.value.retry_after)
+
+    hub.standing, hub.days = None, {DAY: entries(1)}
+    assert Outcome(31, 1, 1) == another.round(force=True)
+
+
+def test_long_retry_after(archive: Archive, clock: Clock):
+    """A wait of days is kept, where the source asks for one."""
+    source = Given(UpstreamError("made up", 200_000))
+    refresher = Refresher(source, archive, clock)
+    refresher.step()
+    clock.tick(seconds=199_999)
+    refresher.step()
+    assert 1 == source.looks
+    clock.tick(seconds=1)
+    refresher.step()
+    assert (2, 2) == (source.looks, archive.tries().failures)
+
+
+def test_too_soon_is_no_failure(refresher: Refresher, hub: fake.Hub, archive: Archive):
+    """A round that comes too soon changes nothing of what was noted, and keeps nobody out."""
+    hub.standing = refused(500)
+    messages = []
+    for _ in range(3):
+        with pytest.raises(UpstreamError) as raised:
+            refresher.round()
+        messages.append(str(raised.value))
+    assert messages[1] == messages[2]
+    assert 1 == archive.tries().failures
+
+
+# By itself --------------------------------------------------------------------------------------
+
+
+def drive(refresher: Refresher, clock: Clock, duration: timedelta) -> int:
+    """Let `refresher` step for as long as that by its clock; return how many steps it took."""
+    until, steps = clock() + duration, 0
+    while clock() < until:
+        rest = refresher.step()
+        assert SECOND <= rest <= MINUTE
+        clock.now += rest
+        steps += 1
+    return steps
+
+
+def test_keeps_fresh(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+    """An hour of steady state: each living listing four times, at most 20 requests, a look a minute."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
+    assert SECOND == refresher.step()
+    hub.requests.clear()
+
+    assert 60 <= drive(refresher, clock, timedelta(hours=1, seconds=2)) <= 80
+    assert {str(DAY), str(YESTERDAY)} == {day for day, _ in hub.asked()}
+    assert 16 == len(hub.requests)
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=1), timedelta(days=-2)])
+def test_clock_jumps(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock, jump: timedelta):
+    """A clock that jumps neither stops refreshing for more than a lease period or its plan, nor makes it busy.
+
+    It jumps after a failure, and after another holder was killed.
+    """
+    days = [DAY + timedelta(days=age) for age in range(-40, 2)]
+    hub.days = {day: entries(1, day=day, first=number) for number, day in enumerate(days)}
+    refresher.step()
+    clock.tick(minutes=15)
+    hub.standing = refused(429)
+    refresher.step()
+    hub.standing = None
+    archive.lease("killed", clock())
+    clock.now += jump
+    hub.requests.clear()
+
+    assert drive(refresher, clock, timedelta(minutes=16, seconds=1)) <= 40
+    assert str(clock.now.date()) in {day for day, _ in hub.asked()}
+    assert len(hub.asked()) <= 31 * 2 + 8
+
+
+def test_looks_again(refresher: Refresher, archive: Archive, clock: Clock):
+    """While another is at it, `step` looks every five seconds."""
+    archive.lease("other", clock())
+    assert timedelta(seconds=5) == refresher.step()
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (Given(UpstreamError("made up")), "made up"),
+        (Given(ListingError("made up")), "made up"),
+        (Given(ZeroDivisionError("secret")), "refresh failed: ZeroDivisionError"),
+        (Undecided(UpstreamError("made up")), "made up"),
+        (Undecided(ZeroDivisionError("secret")), None),
+    ],
+)
+def test_step_raises_nothing(archive: Archive, clock: Clock, source: Given, told: str | None):
+    """Whatever goes wrong, `step` rests and goes on; readers hear of it, in words for anybody."""
+    refresher = Refresher(source, archive, clock, even)
+    assert timedelta(seconds=30) == refresher.step()
+    assert told == archive.tries().error
+
+
+def test_unforeseen(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """A defect is logged in full, and readers hear its kind."""
+    refresher = Refresher(Given(ZeroDivisionError("secret")), archive, clock)
+    refresher.step()
+
+    with pytest.raises(UpstreamError, match=r"^there are no papers yet: refresh failed: ZeroDivisionError$"):
+        refresher.wait_until_filled(WAIT)
+    assert "ZeroDivisionError: secret" in caplog.text
+
+
+def test_archive_trouble(tmp_path: Path, hub: fake.Hub, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """An archive that cannot be opened is told in its own words, and nobody is asked for what cannot be kept."""
+    (tmp_path / "file").touch()
+    refresher = Refresher(Hub(hub.url), Archive(str(tmp_path / "file" / "archive.sqlite")), clock, even)
+
+    assert timedelta(seconds=30) == refresher.step()
+    assert [] == hub.requests
+    assert [True] == [record.message.startswith("refresh failed: cannot open the archive") for record in caplog.records]
+
+
+def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """What is wrong with a listing is logged once, not at every round; what was read each time."""
+    caplog.set_level(logging.INFO, "feedproxy.refresh")
+    refresher = Refresher(Given([entry(1), None]), archive, clock)
+    for _ in range(2):
+        refresher.step()
+
+    assert [
+        "skipped an entry without a name: holds no paper",
+        "given: 1 listing read, 1 paper in them, 1 new",
+        "given: 1 listing read, 1 paper in them, 0 new",
+    ] == [record.message.partition(", in ")[0] for record in caplog.records]
+
+
+def test_logged_memory(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """What was logged is remembered until a thousand other problems were: no longer, or memory would run out."""
+    source = Given([])
+    refresher = Refresher(source, archive, clock)
+    for first in (0, 0, 1, 501, 0):
+        count = 1 if first == 0 else 500
+        source.given = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(first, first + count))]
+        refresher.step()
+
+    assert 2 == sum("skipped bad 0:" in record.message for record in caplog.records)
+
+
+def test_start_twice(archive: Archive, clock: Clock):
+    """However often it is started there is one thread; `stop` ends it, and it can be started again."""
+    before = refreshing()
+    source = Given(entries(1), rest=MINUTE)
+    refresher = Refresher(source, archive, clock)
+    refresher.stop()
+    for _ in range(2):
+        refresher.start()
+        refresher.start()
+        assert before + 1 == refreshing()
+        assert source.rested.wait(WAIT)
+        refresher.stop()
+        assert before == refreshing()
+
+
+def test_goes_on(archive: Archive, clock: Clock):
+    """The thread takes step after step until it is stopped."""
+    third = threading.Event()
+
+    class Restless(Refresher):
+        steps = 0
+
+        def step(self) -> timedelta:
+            self.steps += 1
+            if self.steps == 3:
+                third.set()
+            return timedelta()
+
+    refresher = Restless(Given([]), archive, clock)
+    refresher.start()
+    assert third.wait(WAIT)
+    refresher.stop()
+
+
+def test_nothing_due(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """A step that finds nothing to ask for rests a second and says nothing."""
+    caplog.set_level(logging.INFO, "feedproxy.refresh")
+
+    class Idle(Given):
+        def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+            return []
+
+    assert (SECOND, []) == (Refresher(Idle([]), archive, clock).step(), caplog.records)
+
+
+@forking
+def test_start_after_a_fork(archive: Archive, clock: Clock):
+    """A fork of a process that refreshes has a thread of its own once it is started there, and one only."""
+    source = Given(entries(1), rest=MINUTE)
+    refresher = Refresher(source, archive, clock)
+    refresher.start()
+    assert source.rested.wait(WAIT)
+
+    def started() -> bool:
+        before = refreshing()
+        for _ in range(2):
+            refresher.start()
+        return (before, refreshing()) == (0, 1)
+
+    assert 1 == in_a_fork(started)
+    refresher.stop()
+
+
+# For readers ------------------------------------------------------------------------------------
 
 
 def test_wait_for_first(hub: fake.Hub, archive: Archive, clock: Clock):
-    """The first to ask waits for the two newest listings, and not for the other 29."""
+    """The first to ask waits for the newest listing with papers, and not for all the others."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=3)}
     rest = threading.Event()
-
-    def sleep(_: float) -> None:
-        if len(hub.requests) == 4:  # two listings, of two pages each
-            rest.wait(WAIT)
-
-    refresher = Refresher(Hub(hub.url, pace=WAIT, sleep=sleep), archive, clock)
-    refresher.freshen()
+    refresher = Refresher(Disturbed(hub.url, lambda: rest.wait(WAIT), at=2), archive, clock)
+    refresher.start()
     refresher.wait_until_filled(WAIT)
 
-    assert [paper_id(1), paper_id(2), paper_id(3)] == held(archive)
-    assert 4 == len(hub.requests)
+    assert [paper_id(1), paper_id(2)] == held(archive)
+    assert len(hub.requests) <= 4
     rest.set()
-    finish()
+    refresher.stop()
 
 
 def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
@@ -194,7 +656,7 @@ def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
     seen: list[int] = []
 
     def reader() -> None:
-        refresher.freshen()
+        refresher.start()
         refresher.wait_until_filled(WAIT)
         seen.append(len(held(archive)))
 
@@ -206,7 +668,7 @@ def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
     hub.gate.set()
     for waiting in readers:
         waiting.join()
-    finish()
+    refresher.stop()
 
     assert [2] * 5 == seen
     assert 32 == len(hub.requests)
@@ -217,170 +679,89 @@ def test_filled_needs_no_wait(hub: fake.Hub, refresher: Refresher):
     hub.days = {DAY: entries(1)}
     refresher.round()
     hub.standing = refused(500)
+    with pytest.raises(UpstreamError):
+        refresher.round(force=True)
 
     refresher.wait_until_filled(0)
-
-
-def test_pause_between_rounds(hub: fake.Hub, refresher: Refresher, timer: Timer, clock: Clock):
-    """A round starts at most once a minute, and never while another runs."""
-    hub.days = {DAY: entries(1)}
-    refresher.freshen()
-    finish()
-    hub.requests.clear()
-    clock.tick(days=1)
-
-    timer.now = 59.9
-    refresher.freshen()
-    finish()
-    assert [] == hub.requests
-
-    timer.now = 60
-    hub.gate.clear()
-    refresher.freshen()
-    timer.now = 600
-    refresher.freshen()
-    hub.gate.set()
-    finish()
-    assert 1 == sum(("2026-03-11", "0") == asked for asked in hub.asked())
 
 
 @pytest.mark.parametrize(
     ("answer", "message", "wait"),
     [
-        (refused(500), "127.0.0.1 answered 500 not now", 60),
-        (refused(429, **{"Retry-After": "7"}), "127.0.0.1 answered 429 not now", 7),
-        (
-            Answer(body=b"{}"),
-            "127.0.0.1 sent no listing for 2026-03-09: this JSON is no listing: it holds no array",
-            60,
-        ),
-        (Answer(), "127.0.0.1 lists no papers", 60),
+        (refused(500), "127.0.0.1 answered 500 not now", 30),
+        (refused(429, **{"Retry-After": "47"}), "127.0.0.1 answered 429 not now", 47),
+        (Answer(body=b"{}"), "127.0.0.1 sent no listing for 2026-", 30),
+        (Answer(), "127.0.0.1 lists no papers", 30),
     ],
 )
-def test_hopeless_wait(hub: fake.Hub, refresher: Refresher, timer: Timer, answer: Answer, message: str, wait: int):
-    """Once the round has failed nobody waits on; all are told why, and when to come again."""
+def test_hopeless_wait(
+    hub: fake.Hub, refresher: Refresher, another: Refresher, clock: Clock, answer: Answer, message: str, wait: int
+):
+    """Once the round has failed nobody waits on; all are told why, and when to come again, in every process."""
     hub.standing = answer
-    refresher.freshen()
-    for passed in (0, 20.5):
-        timer.now = passed
-        refresher.freshen()
+    refresher.step()
+    for passed, reader in ((0, refresher), (20.5, another)):
+        clock.tick(seconds=passed)
         with pytest.raises(UpstreamError) as raised:
-            refresher.wait_until_filled(WAIT)
+            reader.wait_until_filled(WAIT)
         assert str(raised.value).startswith(f"there are no papers yet: {message}")
-        assert (wait if wait == 7 else math.ceil(wait - passed)) == raised.value.retry_after
+        assert wait - int(passed) == raised.value.retry_after
 
 
-def test_recovery(hub: fake.Hub, refresher: Refresher, archive: Archive, timer: Timer, clock: Clock):
+def test_recovery(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
     """The round after a failure makes it forgotten."""
     hub.standing = refused(500)
-    refresher.freshen()
-    finish()
-    assert "127.0.0.1 answered 500 not now" == str(refresher.error)
+    refresher.step()
+    assert "127.0.0.1 answered 500 not now" == archive.tries().error
 
     hub.standing, hub.days = None, {DAY: entries(1)}
-    timer.now, _ = 60, clock.tick(seconds=60)
-    refresher.freshen()
+    clock.tick(seconds=30)
+    refresher.step()
     refresher.wait_until_filled(WAIT)
-    finish()
-    assert (None, [paper_id(1)]) == (refresher.error, held(archive))
+    assert (None, [paper_id(1)]) == (archive.tries().error, held(archive))
 
 
-def test_long_wait(hub: fake.Hub, refresher: Refresher):
+def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
+    """Papers that came just before the failure count: nobody is told that there are none."""
+
+    class Raced(Archive):
+        """An archive that is filled while its reader looks at what failed."""
+
+        def tries(self) -> Tries:
+            self.store([parse(api(entries(1)), day=DAY)], clock())
+            return Tries(1, "made up", clock(), clock() + MINUTE)
+
+    raced = Raced(str(tmp_path / "raced.sqlite"))
+    Refresher(Hub(hub.url), raced, clock).wait_until_filled(WAIT)
+    raced.close()
+
+
+def test_long_wait(refresher: Refresher):
     """Who has waited long enough is told that the listing is still being read."""
-    hub.gate.clear()
-    refresher.freshen()
-
     with pytest.raises(UpstreamError) as raised:
         refresher.wait_until_filled(-1)
-    assert "there are no papers yet: 127.0.0.1 is still being read" == str(raised.value)
+    assert "there are no papers yet: the listing is still being read" == str(raised.value)
     assert 10 == raised.value.retry_after
 
 
-def test_waiting_for_another(refresher: Refresher, hub: fake.Hub, archive: Archive, clock: Clock):
-    """Where another process has just asked for everything, its papers end the wait."""
-    archive.asked([DAY - timedelta(days=age) for age in range(31)], clock.now)
-    refresher.freshen()
-    finish()
-
-    with pytest.raises(UpstreamError, match=r"is still being read$"):
-        refresher.wait_until_filled(-1)
-    archive.store([parse(api(entries(1)), day=DAY)], clock.now)
-    refresher.wait_until_filled(-1)
-    assert [] == hub.requests
-
-
-def test_broken_file_said_again(tmp_path: Path, archive: Archive, clock: Clock, timer: Timer):
-    """A saved listing that cannot be read is named at every request, until it can be."""
+def test_broken_file(tmp_path: Path, archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """A saved listing that cannot be read is named in the log and to no reader, until it can be."""
     path = tmp_path / "listing.json"
-    path.write_bytes(b"[")
-    refresher = Refresher(Saved(path), archive, clock, timer)
-    for timer.now in (0.0, 1.0, 61.0, 122.0):
-        refresher.freshen()
-        with pytest.raises(UpstreamError, match="the listing is broken JSON"):
+    refresher = Refresher(Saved(path), archive, clock, even)
+    for content, why in ((None, "No such file"), (b"[", "the listing is broken JSON")):
+        if content:
+            path.write_bytes(content)
+        refresher.step()
+        assert (str(path), True) == (caplog.messages[-1].split(": ")[1].split()[-1], why in caplog.messages[-1])
+        with pytest.raises(UpstreamError, match="saved listing of this server cannot be used") as raised:
             refresher.wait_until_filled(WAIT)
+        assert str(tmp_path) not in str(raised.value)
+        clock.tick(minutes=2)
 
     path.write_bytes(api(entries(1)))
-    timer.now = 200.0
-    refresher.freshen()
+    refresher.step()
     refresher.wait_until_filled(WAIT)
-    finish()
     assert [paper_id(1)] == held(archive)
-
-
-class _Given:
-    """A source that gives one listing of today again and again, or raises what it was made with."""
-
-    name = "given"
-
-    def __init__(self, given: Any) -> None:
-        self.given = given
-
-    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
-        return [[Ask(DAY)]]
-
-    def get(self, ask: Ask, now: datetime) -> Listing:
-        if isinstance(self.given, Exception):
-            raise self.given
-        return parse(api(self.given), day=DAY)
-
-
-def test_logged_once(archive: Archive, clock: Clock, timer: Timer, caplog: pytest.LogCaptureFixture):
-    """What is wrong with a listing is logged once, not at every round; what was read each time."""
-    caplog.set_level(logging.INFO, "feedproxy.refresh")
-    refresher = Refresher(_Given([entry(1), None]), archive, clock, timer)
-    for timer.now in (0.0, 60.0):
-        refresher.freshen()
-        finish()
-
-    assert [
-        "skipped an entry without a name: holds no paper",
-        "given: 1 listing read, 2 papers in them, 1 new",
-        "given: 1 listing read, 2 papers in them, 0 new",
-    ] == [record.message for record in caplog.records]
-
-
-def test_unforeseen(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
-    """A defect ends a round, not the service: it is logged in full, and readers hear its kind."""
-    refresher = Refresher(_Given(ZeroDivisionError("secret")), archive, clock)
-    refresher.freshen()
-
-    with pytest.raises(UpstreamError, match=r"^there are no papers yet: refresh failed: ZeroDivisionError$"):
-        refresher.wait_until_filled(WAIT)
-    finish()
-    assert "ZeroDivisionError: secret" in caplog.text
-
-
-def test_archive_trouble(tmp_path: Path, hub: fake.Hub, clock: Clock, caplog: pytest.LogCaptureFixture):
-    """An archive that cannot be opened ends a round with its own words."""
-    (tmp_path / "file").touch()
-    refresher = Refresher(Hub(hub.url), Archive(str(tmp_path / "file" / "archive.sqlite")), clock)
-    refresher.freshen()
-    finish()
-
-    assert isinstance(refresher.error, ArchiveError)
-    assert [f"refresh failed: {refresher.error}"] == [record.message for record in caplog.records]
-    with pytest.raises(ArchiveError):
-        refresher.wait_until_filled(WAIT)
 
 
 # Filling in the past ----------------------------------------------------------------------------
@@ -392,7 +773,7 @@ def test_backfill_days(refresher: Refresher, hub: fake.Hub, archive: Archive, cl
     assert [date(2026, 3, day) for day in (10, 9, 8, 7, 6, 5)] == backfill_days(first, until, archive)
 
     refresher.get([Ask(DAY), Ask(YESTERDAY)])  # the one of today is not over
-    hub.standing = refused(500)
+    hub.standing = refused(429)
     with pytest.raises(UpstreamError):
         refresher.get([Ask(date(2026, 3, 8))])
     assert [date(2026, 3, day) for day in (10, 8, 7, 6, 5)] == backfill_days(first, until, archive)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from feedproxy.archive import tables
 from feedproxy.archive.ledger import sightings
-from feedproxy.archive.search import entries
+from feedproxy.archive.search import select_entries
 from feedproxy.archive.store import Writer, Written, paper_of
 from feedproxy.errors import ArchiveError
 from feedproxy.papers import Entry, Listing, ListingDay
@@ -25,11 +25,15 @@ from feedproxy.query import Query
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where the archive stands: its revision, its last good refresh, the newest date in it."""
+    """Where the archive stands: its revision, its last good refresh, the newest date in it.
+
+    `backdated_at` is the last refresh that brought entries older than others there were.
+    """
 
     revision: int
     refreshed_at: datetime | None
     newest: datetime | None
+    backdated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,19 @@ class Found:
 
     entries: tuple[Entry, ...]
     more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How refreshing fares: failures since the last success, what the last was, and when to try again (aware UTC)."""
+
+    failures: int = 0
+    error: str | None = None
+    failed_at: datetime | None = None
+    retry_at: datetime | None = None
+
+
+LEASE = timedelta(seconds=60)
 
 
 class Archive:
@@ -78,7 +95,7 @@ class Archive:
         """Return where the archive stands."""
         with self._transaction() as db:
             row = db.execute(sa.select(tables.state)).one()
-        return State(row.revision, _moment(row.refreshed_at), _moment(row.newest))
+        return State(row.revision, _moment(row.refreshed_at), _moment(row.newest), _moment(row.backdated_at))
 
     def days(self) -> dict[date, ListingDay]:
         """Return every listing day that was ever asked for."""
@@ -95,27 +112,61 @@ class Archive:
             for day in days:
                 _note(db, day, asked_at=_seconds(now))
 
-    def store(self, listings: Sequence[Listing], now: datetime) -> Written:
+    def lease(self, holder: str, now: datetime) -> int | None:
+        """Take or prolong the right to refresh for `LEASE`; return its token, or None while another has it.
+
+        One statement. A lease that ends later than `now` allows was given by a clock that ran ahead, and is void.
+        """
+        row = tables.lease.c
+        free = sa.or_(row.holder == holder, row.until <= _seconds(now), row.until > _seconds(now + 2 * LEASE))
+        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=row.token + 1)
+        taken = {"holder": holder, "until": _seconds(now + LEASE), "token": token}
+        with self._transaction(writing=True) as db:
+            given: int | None = db.scalar(sa.update(tables.lease).where(free).values(taken).returning(row.token))
+        return given
+
+    def release(self, holder: str, tries: Tries) -> None:
+        """Give the lease back, noting how the refresh went."""
+        told = {
+            "until": 0,
+            "failures": tries.failures,
+            "error": tries.error,
+            "failed_at": tries.failed_at and _seconds(tries.failed_at),
+            "retry_at": tries.retry_at and _seconds(tries.retry_at),
+        }
+        with self._transaction(writing=True) as db:
+            db.execute(sa.update(tables.lease).where(tables.lease.c.holder == holder).values(told))
+
+    def tries(self) -> Tries:
+        """Return how refreshing fares, whoever does it."""
+        with self._transaction() as db:
+            row = db.execute(sa.select(tables.lease)).one()
+        return Tries(row.failures, row.error, _moment(row.failed_at), _moment(row.retry_at))
+
+    def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Written:
         """Store what one refresh brought, dating what is new in it; all of it or nothing.
 
-        Listings of one day come in the order they were taken.
+        Listings of one day come in the order they were taken. With `token`, that of a lease,
+        nothing is stored and ArchiveError raised if another has it by now.
         """
         with self._transaction(writing=True) as db:
+            if token is not None and token != db.scalar(sa.select(tables.lease.c.token)):
+                raise ArchiveError("another process refreshes by now; what this one brought is dropped")
             state = db.execute(sa.select(tables.state)).one()
             moment = max(_seconds(now), state.refreshed_at or 0)
             first = state.first_refreshed_at or moment
             known = set(db.scalars(sa.select(tables.listing_days.c.day).where(tables.listing_days.c.good_at > 0)))
-            read = [(listing, _historic(listing.day, known, first)) for listing in listings]
-            writer = Writer(db, now=moment, previous=state.refreshed_at)
-            written = writer.write(sightings(read))
+            writer = Writer(db, now=moment, previous=state.refreshed_at, newest=state.newest)
+            written = writer.write(sightings(listings, known, _aware(first)))
             for listing in listings:
                 _note_read(db, listing, _seconds(now))
             changes = {
                 "revision": state.revision + bool(written),
                 "first_refreshed_at": first,
                 "refreshed_at": moment,
-                "newest": max(filter(None, (state.newest, writer.newest)), default=None),
+                "newest": writer.newest,
                 "lag": max(state.lag, writer.lag),
+                "backdated_at": moment if writer.backdated else state.backdated_at,
             }
             db.execute(sa.update(tables.state).values(changes))
         return written
@@ -139,26 +190,19 @@ class Archive:
         """Return how many entries `query` has on all its pages."""
         with self._transaction() as db:
             found = _entries(db, query)
-            return (
-                0
-                if found is None
-                else db.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one()
-            )
+            if found is None:
+                return 0
+            return db.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one()
 
 
 def _entries(db: sa.Connection, query: Query) -> sa.Select[Any] | None:
     state = db.execute(sa.select(tables.state.c.newest, tables.state.c.lag)).one()
-    return None if state.newest is None else entries(query, state.newest, state.lag)
+    return None if state.newest is None else select_entries(query, state.newest, state.lag)
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
     updated = max(row.entered_at, row.revised_at or 0)
     return Entry(paper_of(row), _aware(row.entered_at), _aware(updated))
-
-
-def _historic(day: date | None, known: set[date], first: int) -> bool:
-    """Say whether `day` lies before the archive's first refresh and was never read."""
-    return day is not None and day not in known and _midnight(day) <= first
 
 
 def _note_read(db: sa.Connection, listing: Listing, moment: int) -> None:
@@ -174,10 +218,6 @@ def _note(db: sa.Connection, day: date, **columns: object) -> None:
 
 def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
-
-
-def _midnight(day: date) -> int:
-    return _seconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
 def _aware(seconds: int) -> datetime:

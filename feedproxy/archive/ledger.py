@@ -3,9 +3,9 @@
 Pure: the dating rules that keep promise 1 (nothing is missed) stand here and nowhere else.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from feedproxy.papers import Listing, Paper
 
@@ -16,7 +16,7 @@ _COUNTS = ("upvotes", "comments")
 class Sighting:
     """A paper as one refresh saw it: its last wording, first time, and highest counts.
 
-    `historic`: only days before the archive's first refresh listed it, none of them read before.
+    `historic`: it was listed before the archive's first refresh, on days of which none was read before.
     """
 
     paper: Paper
@@ -24,15 +24,18 @@ class Sighting:
     historic: bool
 
 
-def sightings(listings: Iterable[tuple[Listing, bool]]) -> list[Sighting]:
-    """Return what `listings`, each with whether its day is historic, say of each paper, in dating order.
+def sightings(listings: Iterable[Listing], read: Set[date], first: datetime) -> list[Sighting]:
+    """Return what `listings` say of each paper, in dating order: by listing time, then id.
 
-    That order is by listing time, then id. Listings of one day come in the order they were taken.
+    `read` are the days that were read before, `first` is when the archive's first refresh was.
+    Listings of one day come in the order they were taken.
     """
     found: dict[str, Sighting] = {}
-    for listing, historic in sorted(listings, key=lambda pair: pair[0].day or date.min):
+    for listing in sorted(listings, key=lambda listing: listing.day or date.min):
+        past = listing.day is not None and listing.day not in read and listing.day < first.date()
         for paper in listing.papers:
-            seen = Sighting(paper, {"upvotes": paper.attention, "comments": paper.comments}, historic)
+            counts = {"upvotes": paper.attention, "comments": paper.comments}
+            seen = Sighting(paper, counts, past and paper.submitted_at <= first)
             found[paper.id] = _joined(found[paper.id], seen) if paper.id in found else seen
     return sorted(found.values(), key=lambda seen: (seen.paper.submitted_at, seen.paper.id))
 
@@ -62,11 +65,20 @@ def reads_alike(known: Paper, seen: Paper) -> bool:
     return replace(seen, upvotes=known.upvotes, comments=known.comments) == known
 
 
-def dated(submitted_at: int, *, now: int, previous: int | None, historic: bool) -> int:
-    """Return the earliest date for what is seen now of a paper listed at `submitted_at`.
+def dated(submitted_at: int, *, now: int, previous: int | None, historic: bool) -> int | None:
+    """Return the date of what is seen `now` of a paper listed at `submitted_at`; epoch seconds.
 
     The listing time where no reader can have looked past it: if it is later than the `previous`
-    good refresh, or the paper is `historic`. Else `now`. Never later than `now`. Epoch seconds.
+    good refresh, or the paper is `historic`. Else None, for the `present`. Never later than `now`.
     """
     listed = min(submitted_at, now)
-    return listed if historic or previous is None or listed > previous else now
+    return listed if historic or previous is None or listed > previous else None
+
+
+def present(now: int, *, needed: int, previous: int | None, newest: int | None) -> int:
+    """Return the first of `needed` seconds that end `now`, where there are so many since the `previous` refresh.
+
+    A date in the future would trouble readers, and one that is not after `newest`, the newest
+    that was handed out, could be looked past.
+    """
+    return max(now - needed + 1, previous or 0, (newest or 0) + 1)

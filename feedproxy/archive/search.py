@@ -1,7 +1,7 @@
 """A query in; the SQL that finds its entries and their dates, out.
 
-Executes nothing. An entry's date is the latest of its conditions' times: since when a wording
-matched, and when each count was first reached. With `or_upvotes` it is the earlier of two such.
+Executes nothing. Every condition is a table of papers and since when each meets it; an entry's
+date is the latest of its conditions' times. With `or_upvotes` it is the earlier of two such.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.sql.functions import GenericFunction
 from feedproxy.archive.tables import SEARCH_COLUMNS, ledger, papers, search, texts
 from feedproxy.filters import And, Filter, Not, Or, Term
 from feedproxy.query import Query
-from feedproxy.words import search_words, singular
+from feedproxy.words import begun, search_words, singular
 
 DAY = 86_400
 GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
@@ -32,7 +32,7 @@ def _sqlite_latest(element: Any, compiler: Any, **options: Any) -> str:
     return f"max({compiler.process(element.clauses, **options)})"
 
 
-def entries(query: Query, newest: int, lag: int) -> sa.Select[Any]:
+def select_entries(query: Query, newest: int, lag: int) -> sa.Select[Any]:
     """Select `paper` (its `listed_at`) and `entered_at` of everything in the feed's window.
 
     `newest` is the newest date in the archive, `lag` how long after its listing a paper may
@@ -40,48 +40,46 @@ def entries(query: Query, newest: int, lag: int) -> sa.Select[Any]:
     """
     start = newest - newest % DAY - (query.days - 1) * DAY
     low = start - lag
-    candidate = _candidates(query, low)
-    entered = _entered(query, candidate)
-    found = sa.select(candidate.c.paper, entered.label("entered_at")).subquery()
-    return sa.select(found.c.paper, found.c.entered_at).where(found.c.entered_at >= start)
+    found = _all_met(_conditions(query, low)).subquery()
+    if query.or_upvotes:
+        either = sa.union_all(sa.select(found), sa.select(_reached("upvotes", query.or_upvotes, low))).subquery()
+        earliest = sa.func.min(either.c.since).label("since")
+        found = sa.select(either.c.paper, earliest).group_by(either.c.paper).subquery()
+    return sa.select(found.c.paper, found.c.since.label("entered_at")).where(found.c.since >= start)
 
 
-def _candidates(query: Query, low: int) -> sa.CTE:
-    """Select papers from `low` on with the time at which each condition was met, or NULL."""
-    columns: list[Any] = [papers.c.listed_at.label("paper")]
-    source: Any = papers
-    if query.q:
-        matched = _matched(query.q, low)
-        source = papers.join(matched, matched.c.paper == papers.c.listed_at, isouter=bool(query.or_upvotes))
-        columns.append(matched.c.since.label("matched_at"))
-    for name, measure in _THRESHOLDS.items():
-        if wanted := getattr(query, name):
-            columns.append(_first_step(measure, wanted).label(f"{name}_at"))
-    return sa.select(*columns).select_from(source).where(papers.c.listed_at >= low).cte("candidate")
+def _conditions(query: Query, low: int) -> list[sa.Subquery]:
+    """Return what `query` demands of papers from `low` on; at least that they are listed."""
+    conditions = [_matched(query.q, low)] if query.q else []
+    conditions += [_reached("upvotes", query.min_upvotes, low)] if query.min_upvotes else []
+    conditions += [_reached("comments", query.min_comments, low)] if query.min_comments else []
+    return conditions or [_listed(low)]
 
 
-_THRESHOLDS = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
+def _all_met(conditions: list[sa.Subquery]) -> sa.Select[Any]:
+    """Select the papers in all of `conditions`, and the latest of their times."""
+    first, *others = conditions
+    times = [condition.c.since for condition in conditions]
+    joined: Any = first
+    for other in others:
+        joined = joined.join(other, other.c.paper == first.c.paper)
+    latest = _Latest(*times) if others else first.c.since
+    return sa.select(first.c.paper, latest.label("since")).select_from(joined)
 
 
-def _first_step(measure: str, wanted: int) -> sa.ScalarSelect[int]:
+def _listed(low: int) -> sa.Subquery:
+    key = papers.c.listed_at
+    return sa.select(key.label("paper"), key.label("since")).where(key >= low).subquery()
+
+
+def _reached(measure: str, wanted: int, low: int) -> sa.Subquery:
+    """Select the papers that had `wanted` of `measure`, and when they first did: steps only rise."""
     return (
-        sa.select(ledger.c.reached_at)
-        .where(ledger.c.paper == papers.c.listed_at, ledger.c.measure == measure, ledger.c.value >= wanted)
-        .order_by(ledger.c.value)
-        .limit(1)
-        .scalar_subquery()
+        sa.select(ledger.c.paper, sa.func.min(ledger.c.reached_at).label("since"))
+        .where(ledger.c.measure == measure, ledger.c.paper >= low, ledger.c.value >= wanted)
+        .group_by(ledger.c.paper)
+        .subquery()
     )
-
-
-def _entered(query: Query, candidate: sa.CTE) -> sa.ColumnElement[int]:
-    times = [column for name, column in candidate.c.items() if name not in ("paper", "or_upvotes_at")]
-    all_met: sa.ColumnElement[int] = times[0] if times else candidate.c.paper
-    if len(times) > 1:
-        all_met = sa.case((sa.and_(*(time.is_not(None) for time in times)), _Latest(*times)))
-    if not query.or_upvotes:
-        return all_met
-    widened = candidate.c.or_upvotes_at
-    return sa.case((all_met.is_(None), widened), (widened < all_met, widened), else_=all_met)
 
 
 def _matched(wanted: Filter, low: int) -> sa.Subquery:
@@ -90,8 +88,9 @@ def _matched(wanted: Filter, low: int) -> sa.Subquery:
         sa.select(texts.c.paper, sa.func.min(texts.c.since).label("since"))
         .join_from(search, texts, texts.c.since == search.c.rowid)
         .where(sa.literal_column("search").op("MATCH")(_expression(wanted)), search.c.rowid >= low)
+        .where(texts.c.paper >= low)
         .group_by(texts.c.paper)
-        .subquery("matched")
+        .subquery()
     )
 
 
@@ -111,11 +110,10 @@ def _term(term: Term) -> str:
     columns = SEARCH_COLUMNS[term.field] if term.field else "{title abstract}"
     *before, last = term.words
     folded = [singular(word) for word in before]
-    phrase = " ".join([*folded, singular(last)])
     if not term.prefix:
-        return f'{columns} : "{phrase}"'
-    begun = " ".join([*folded, last])
-    return f'{columns} : ("{begun}" * OR "{phrase}")'
+        return f'{columns} : "{" ".join([*folded, singular(last)])}"'
+    either = [f'"{" ".join([*folded, last])}" *', *(f'"{" ".join([*folded, word])}"' for word in sorted(begun(last)))]
+    return f"{columns} : ({' OR '.join(either)})"
 
 
 def document(title: str, summary: str, authors: tuple[str, ...], organization: tuple[str, ...]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import tables
-from feedproxy.archive.ledger import Sighting, dated, reads_alike, revised
+from feedproxy.archive.ledger import Sighting, dated, present, reads_alike, revised
 from feedproxy.archive.search import document
 from feedproxy.papers import Organization, Paper
 
@@ -23,18 +23,18 @@ _ORDER = (tables.papers, tables.ledger, tables.texts, tables.search)  # each poi
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a refresh changed: how many papers are new, revised, risen to a new count, or counted anew."""
+    """What a refresh changed: how many papers are new, revised, rising to a new count, or counted anew."""
 
     new: int = 0
     revised: int = 0
-    risen: int = 0
+    rising: int = 0
     counted: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.revised or self.risen or self.counted)
+        return bool(self.new or self.revised or self.rising or self.counted)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Known:
     """A paper as the archive holds it: its key, itself, and the top of its ledger."""
 
@@ -43,62 +43,86 @@ class _Known:
     tops: dict[str, int]
 
 
-class Writer:
-    """Writes the sightings of one refresh at `now`; `previous` is the good one before it, epoch seconds."""
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a sighting changes: the paper as it is from now on, and whether its counts or its text do so for feeds."""
 
-    def __init__(self, db: sa.Connection, *, now: int, previous: int | None) -> None:
-        self.db, self.now, self.previous = db, now, previous
-        self.newest: int | None = None
-        self.lag = 0
+    seen: Sighting
+    held: _Known | None
+    paper: Paper
+    rising: bool
+    revised: bool
+
+
+def _change(held: _Known | None, seen: Sighting) -> _Change | None:
+    """Return what `seen` changes of the paper that is held, if anything."""
+    if held is None:
+        return _Change(seen, None, seen.paper, rising=True, revised=True)
+    paper = held.paper if seen.historic else revised(held.paper, seen.paper)  # history revises nothing
+    rising = any(value > held.tops[measure] for measure, value in seen.peaks.items())
+    changed = rising or paper != held.paper
+    return _Change(seen, held, paper, rising, not reads_alike(held.paper, paper)) if changed else None
+
+
+class Writer:
+    """Writes the sightings of one refresh at `now`; `previous` is the good one before it, epoch seconds.
+
+    `newest` is the newest date handed out before, and after writing the newest there is.
+    """
+
+    def __init__(self, db: sa.Connection, *, now: int, previous: int | None, newest: int | None) -> None:
+        self.db, self.now, self.previous, self.newest = db, now, previous, newest
+        self.lag, self.backdated = 0, False
+        self._present = now
         self._next: dict[int, int] = {}
         self._rows: dict[sa.TableClause, list[dict[str, Any]]] = {}
 
     def write(self, seen: Sequence[Sighting]) -> Written:
         """Write all that is new in `seen`, which comes in dating order."""
         known = self._known([sighting.paper.id for sighting in seen])
+        changes = [change for sighting in seen if (change := _change(known.get(sighting.paper.id), sighting))]
+        needed = sum(self._date(change) is None for change in changes if change.rising or change.revised)
+        self._present = present(self.now, needed=needed, previous=self.previous, newest=self.newest)
         done: Counter[str] = Counter()
-        for sighting in seen:
-            held = known.get(sighting.paper.id)
-            done.update(self._update(held, sighting) if held else self._insert(sighting))
+        for change in changes:
+            done.update(self._update(change, change.held) if change.held else self._insert(change))
         for table in _ORDER:
             if rows := self._rows.get(table):
                 self.db.execute(sa.insert(table), rows)
         return Written(**done)
 
-    def _insert(self, seen: Sighting) -> list[str]:
-        paper = seen.paper
-        date = self._hand_out(seen, historic=seen.historic)
-        self._add(tables.papers, listed_at=date, **_columns(paper))
-        self._rise(date, {}, seen, date)
-        self._reword(date, paper, date)
+    def _insert(self, change: _Change) -> list[str]:
+        date = self._hand_out(change)
+        self._add(tables.papers, listed_at=date, **_columns(change.paper))
+        self._rise(date, {}, change.seen, date)
+        self._reword(date, change.paper, date)
         return ["new"]
 
-    def _update(self, held: _Known, seen: Sighting) -> list[str]:
-        paper = revised(held.paper, seen.paper)
-        rising = any(value > held.tops.get(measure, 0) for measure, value in seen.peaks.items())
-        alike = reads_alike(held.paper, paper)
-        if paper == held.paper and not rising:
-            return []
-        changes = _columns(paper)
-        if rising or not alike:
-            later = _listed(seen.paper) > held.listed_at  # else the step would lie before the paper itself
-            date = self._hand_out(seen, historic=seen.historic and later)
+    def _update(self, change: _Change, held: _Known) -> list[str]:
+        columns = _columns(change.paper)
+        if change.rising or change.revised:
+            date = self._hand_out(change)
             self.lag = max(self.lag, date - held.listed_at)
-            self._rise(held.listed_at, held.tops, seen, date)
-        if not alike:
-            changes["revised_at"] = date
-            self._reword(held.listed_at, paper, date)
-        self.db.execute(sa.update(tables.papers).where(tables.papers.c.listed_at == held.listed_at).values(changes))
-        return [what for what, so in (("risen", rising), ("revised", not alike)) if so] or ["counted"]
+            self._rise(held.listed_at, held.tops, change.seen, date)
+        if change.revised:
+            columns["revised_at"] = date
+            self._reword(held.listed_at, change.paper, date)
+        self.db.execute(sa.update(tables.papers).where(tables.papers.c.listed_at == held.listed_at).values(columns))
+        return [what for what in ("rising", "revised") if getattr(change, what)] or ["counted"]
 
-    def _hand_out(self, seen: Sighting, *, historic: bool) -> int:
+    def _date(self, change: _Change) -> int | None:
+        historic = change.seen.historic and change.held is None  # a date that was given never changes
+        return dated(_listed(change.seen), now=self.now, previous=self.previous, historic=historic)
+
+    def _hand_out(self, change: _Change) -> int:
         """Return a date no other paper has: the rule's, or the next free second after it."""
-        base = dated(_listed(seen.paper), now=self.now, previous=self.previous, historic=historic)
+        base = self._date(change) or self._present
         date = self._next.get(base, base)
         while self.db.execute(sa.select(tables.dates).where(tables.dates.c.date == date)).first():
             date += 1
         self._next[base] = date + 1
         self.db.execute(sa.insert(tables.dates).values(date=date))
+        self.backdated |= self.newest is not None and date < self.newest
         self.newest = max(self.newest or date, date)
         return date
 
@@ -131,8 +155,8 @@ class Writer:
         }
 
 
-def _listed(paper: Paper) -> int:
-    return int(paper.submitted_at.timestamp())
+def _listed(seen: Sighting) -> int:
+    return int(seen.paper.submitted_at.timestamp())
 
 
 def _top(measure: str) -> sa.Label[int]:

@@ -47,8 +47,8 @@ papers = sa.Table(
 ledger = sa.Table(
     "ledger",
     metadata,
-    sa.Column("paper", _Seconds, sa.ForeignKey("papers.listed_at"), primary_key=True),
     sa.Column("measure", sa.Text, primary_key=True),
+    sa.Column("paper", _Seconds, sa.ForeignKey("papers.listed_at"), primary_key=True),
     sa.Column("value", sa.Integer, primary_key=True),
     sa.Column("reached_at", _Seconds, nullable=False),
     sqlite_with_rowid=False,
@@ -86,37 +86,53 @@ state = sa.Table(
     sa.Column("refreshed_at", _Seconds),
     sa.Column("newest", _Seconds),
     sa.Column("lag", _Seconds, nullable=False),
+    sa.Column("backdated_at", _Seconds),
+)
+
+# One row: who refreshes until when, and what became of the last tries. `token` grows with every lease.
+lease = sa.Table(
+    "lease",
+    metadata,
+    sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("holder", sa.Text),
+    sa.Column("token", _Seconds, nullable=False),
+    sa.Column("until", _Seconds, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("retry_at", _Seconds),
+    sa.Column("error", sa.Text),
+    sa.Column("failed_at", _Seconds),
 )
 
 # The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
+# Without an index of prefixes, `w*` would read every word there is.
 SEARCH_COLUMNS = {"title": "title", "abstract": "abstract", "author": "author", "org": "org"}
 search = sa.table("search", sa.column("rowid", sa.Integer), *map(sa.column, SEARCH_COLUMNS.values()))
 _CREATE_SEARCH = (
     f"CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5({', '.join(SEARCH_COLUMNS.values())}, "
-    "content='', tokenize='ascii')"
+    "content='', tokenize='ascii', prefix='1 2 3')"
 )
 
 
 def open_engine(archive: str) -> sa.Engine:
-    """Return an engine for the archive at `archive`, a path or a database URL, creating what is missing.
+    """Return an engine for the archive at `archive`, a path or `sqlite:///PATH`, creating what is missing.
 
-    Raises ArchiveError if it cannot be opened, is no archive, or was written by a newer feedproxy.
+    Raises ArchiveError if it cannot be opened, is no archive, or was written by another version.
     """
+    path = archive.removeprefix("sqlite:///")
+    if "://" in path or path in ("", ":memory:"):
+        raise ArchiveError("the archive is to be a file: a path, or sqlite:///PATH")
+    engine = sa.create_engine(sa.URL.create("sqlite", database=path))
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
     try:
-        url = sa.make_url(archive if "://" in archive else f"sqlite:///{archive}")
-        if url.get_backend_name() != "sqlite" or not url.database:
-            raise ArchiveError(f"{url.render_as_string()}: only an SQLite file can be the archive")
-        Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url)
-        event.listen(engine, "connect", _configure)
-        event.listen(engine, "begin", _begin)
-        try:
-            _create(engine)
-        except Exception:
-            engine.dispose()
-            raise
+        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+        _create(engine)
     except (sa.exc.SQLAlchemyError, OSError) as error:
-        raise ArchiveError(f"cannot open the archive {archive}: {cause(error)}") from error
+        engine.dispose()
+        raise ArchiveError(f"cannot open the archive {path}: {cause(error)}") from error
+    except ArchiveError:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -141,8 +157,9 @@ def _create(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         schema = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         strange = not schema and sa.inspect(connection).get_table_names()
-    if schema > SCHEMA:
-        raise ArchiveError(f"the archive {engine.url.database} was written by a newer feedproxy; upgrade this one")
+    if schema not in (0, SCHEMA):
+        age = "a newer" if schema > SCHEMA else "an older"
+        raise ArchiveError(f"{engine.url.database} was written by {age} feedproxy, and this one cannot read it")
     if strange:
         raise ArchiveError(f"{engine.url.database} is a database of something else")
     if schema == SCHEMA:
@@ -153,4 +170,5 @@ def _create(engine: sa.Engine) -> None:
         metadata.create_all(connection)
         connection.exec_driver_sql(_CREATE_SEARCH)
         connection.exec_driver_sql("INSERT OR IGNORE INTO state (only, revision, lag) VALUES (1, 0, 0)")
+        connection.exec_driver_sql("INSERT OR IGNORE INTO lease (only, token, until, failures) VALUES (1, 0, 0, 0)")
         connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA}")

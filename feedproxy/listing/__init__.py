@@ -58,3 +58,11 @@ def _decoded(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise ListingError(f"the listing is not UTF-8 (byte {error.start})") from error
+
+
+def usable(listing: Listing, name: str) -> Listing:
+    """Return `listing`, or raise ListingError where entries were skipped and none was left."""
+    if listing.skipped and not listing.papers:
+        reason = listing.skipped[0].reason
+        raise ListingError(f"{name}: none of the {len(listing.skipped)} entries can be used: {reason}")
+    return listing

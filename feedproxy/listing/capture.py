@@ -15,6 +15,7 @@ from feedproxy.papers import Organization, Paper
 from feedproxy.words import one_line, paragraphs, words
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_HEADING = "Daily Papers"
 _BYLINE = re.compile(r"\s*• (\d[\d,]{0,8}) authors?\s*")
 _DATED = re.compile(r"\s*([A-Z][a-z]{2}) (\d{1,2}), (\d{4})(.*)")
 _NUMBER = re.compile(r"\d[\d,]{0,8}")
@@ -76,10 +77,13 @@ def _text_blocks(lines: list[str], latest: datetime | None) -> Iterator[_Block]:
 def _header_length(lines: list[str]) -> int:
     """Return how many lines stand before the first paper: up to the last that is only a day.
 
-    Where none is, all but the two (a title and an abstract) that a paper has at least.
+    Where none is, there is no header, or one known by its heading: then all lines but the two
+    (a title and an abstract) that a paper has at least.
     """
     days = [at for at, line in enumerate(lines) if _HEADER_DAY.fullmatch(line)]
-    return days[-1] + 1 if days else max(0, len(lines) - 2)
+    if days:
+        return days[-1] + 1
+    return max(0, len(lines) - 2) if _HEADING in map(str.strip, lines) else 0
 
 
 def _newest_published(blocks: list[_Block]) -> date:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time
 from feedproxy.papers import Paper
 
 TITLE, SUMMARY, NAME = 500, 10_000, 200  # characters; the longest seen: 200, 1,923 and 90
+AUTHORS, KEYWORDS = 2000, 50  # the most seen: 664 and 12
 _COUNT = 2**31 - 1
 _EARLIEST = datetime(2007, 1, 1, tzinfo=UTC)  # arXiv identifiers of this form begin in 2007
 

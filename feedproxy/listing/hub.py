@@ -4,16 +4,30 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import lxml.html
 from lxml.etree import LxmlError
 
 from feedproxy.errors import ListingError
-from feedproxy.listing.fields import NAME, SUMMARY, TITLE, Entries, Unusable, count, midnight, moment, text_of
+from feedproxy.listing.fields import (
+    AUTHORS,
+    KEYWORDS,
+    NAME,
+    SUMMARY,
+    TITLE,
+    Entries,
+    Unusable,
+    count,
+    midnight,
+    moment,
+    text_of,
+)
 from feedproxy.papers import Organization, Paper, is_arxiv_id
 from feedproxy.words import one_line, paragraphs, web_address
 
+_PAGE = 2**21  # ten times the longest seen; the parser takes quadratic time for absurd ones
 _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when `publishedAt` changed its meaning
 
 
@@ -56,13 +70,14 @@ def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
     if not title:
         raise Unusable("has no title")
     authors = tuple(_visible_authors(paper.get("authors")))
+    keywords = dict.fromkeys(_texts(_items(paper.get("ai_keywords"))))
     return Paper(
         id=paper["id"],
         title=title,
         summary=paragraphs(text_of(paper.get("summary")), SUMMARY),
         submitted_at=_submitted_at(entry, paper, day),
         published_at=moment(paper.get("publishedAt")),
-        authors=authors,
+        authors=authors[:AUTHORS],
         author_count=len(authors),
         upvotes=count(paper.get("upvotes"), "upvotes"),
         comments=count(entry.get("numComments", 0), "numComments"),
@@ -70,7 +85,7 @@ def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
         organization=_organization(paper.get("organization") or entry.get("organization")),
         github_repo=web_address(text_of(paper.get("githubRepo"))),
         project_page=web_address(text_of(paper.get("projectPage"))),
-        ai_keywords=tuple(dict.fromkeys(_texts(_items(paper.get("ai_keywords"))))),
+        ai_keywords=tuple(islice(keywords, KEYWORDS)),
     )
 
 
@@ -117,6 +132,8 @@ def _submitted_at(entry: Mapping[str, object], paper: Mapping[str, object], day:
 
 def read_html(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
     """Read the page `/papers/date/…`, whose data says more than its text."""
+    if len(text) > _PAGE:
+        raise ListingError(f"the page has more than {_PAGE} characters")
     try:
         parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
         root = lxml.html.document_fromstring(text.encode(), parser=parser)

@@ -1,0 +1,189 @@
+"""One polite client of one host: paths in, whole bodies out, at a pace it likes and within limits.
+
+Knows nothing of listings. Whatever goes wrong is one UpstreamError.
+"""
+
+import json
+import math
+import re
+import ssl
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+
+import httpx
+
+from feedproxy import HOME, __version__
+from feedproxy.errors import UpstreamError
+from feedproxy.words import one_line
+
+_MAX_BYTES = 16 * 2**20
+_MAX_REDIRECTS = 5
+_DEADLINE = 30.0  # seconds for one answer
+_BURST = 10  # requests that may follow one another at once after a rest
+_LONGEST_WAIT = 86_400  # seconds; an answer that asks for more is mistaken
+_RESERVE = 5  # requests of the Hub's allowance that are left to others behind the same address
+_PIECE = 65_536
+_ETAG = re.compile(r'(W/)?"[!#-~]{0,200}"')  # what can be sent back (RFC 9110, section 8.8.3)
+_TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
+
+
+class Refused(UpstreamError):  # noqa: N818 (an answer, not a mistake)
+    """An answer that is none; `code` is its HTTP status."""
+
+    def __init__(self, code: int, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A good answer: its body, or that the validator sent along still holds; its own validator, and its `Date`."""
+
+    body: bytes = b""
+    unchanged: bool = False
+    validator: str | None = None
+    sent_at: datetime | None = None
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what checks certificates; loading those takes longer than an answer of the Hub."""
+    return httpx.create_ssl_context()
+
+
+class Fetcher:
+    """Asks the host at `address`, on average at most once every `pace` seconds."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str | None = None,
+        pace: float = 1.0,
+        contact: str = HOME,
+        timeout: httpx.Timeout = _TIMEOUT,
+        sleep: Callable[[float], None] = time.sleep,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = httpx.URL(address).host
+        self._address, self._pace, self._timeout = address, pace, timeout
+        self._sleep, self._timer = sleep, timer
+        self._next = self._closed_until = -math.inf
+        self._headers = {"User-Agent": f"feedproxy/{__version__} (+{contact})", "Accept-Encoding": "gzip"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, parameters: Mapping[str, str] | None = None, validator: str | None = None) -> Reply:
+        """Get `path`, unless `validator` still holds; raises Refused for any other status than 200 and 304."""
+        address = httpx.URL(f"{self._address}{path}", params=parameters)
+        headers = self._headers | ({"If-None-Match": validator} if validator else {})
+        try:
+            with httpx.Client(headers=headers, timeout=self._timeout, verify=_tls()) as client:
+                response, body = self._follow(client, address)
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, zlib.error, ValueError) as error:
+            reason = one_line(str(error), 200) or type(error).__name__
+            raise UpstreamError(f"cannot reach {self.name}: {reason}") from error
+        self._note_allowance(response)
+        if response.status_code == 304 and validator:
+            return Reply(unchanged=True, validator=validator, sent_at=_date(response, "Date"))
+        if response.status_code != 200:
+            raise _refusal(self.name, response, body)
+        etag = response.headers.get("ETag", "")
+        return Reply(body, validator=etag if _ETAG.fullmatch(etag) else None, sent_at=_date(response, "Date"))
+
+    def _follow(self, client: httpx.Client, address: httpx.URL) -> tuple[httpx.Response, bytes]:
+        for _ in range(_MAX_REDIRECTS + 1):
+            self._wait()
+            deadline = self._timer() + _DEADLINE
+            with client.stream("GET", address) as response:
+                if not response.has_redirect_location:
+                    return response, self._body(response, deadline)
+                target = address.join(response.headers["Location"])
+            if (target.host, target.port) != (address.host, address.port) or target.scheme != address.scheme:
+                raise UpstreamError(f"{self.name} redirects elsewhere: {one_line(str(target), 100)}")
+            address = target
+        raise UpstreamError(f"{self.name} redirects in circles")
+
+    def _body(self, response: httpx.Response, deadline: float) -> bytes:
+        body = bytearray()
+        for piece in _pieces(response):
+            body += piece
+            if len(body) > _MAX_BYTES:
+                raise UpstreamError(f"{self.name} sent more than {_MAX_BYTES} bytes")
+            if self._timer() > deadline:
+                raise UpstreamError(f"{self.name} took more than {_DEADLINE:.0f} s to answer")
+        return bytes(body)
+
+    def _wait(self) -> None:
+        """Keep the pace: after a rest, `_BURST` requests may come at once (a leaky bucket)."""
+        now = self._timer()
+        if now < self._closed_until:
+            left = int(self._closed_until - now) + 1
+            raise UpstreamError(f"{self.name} allows no more requests for {left} s", left)
+        if self._next - now > 0:
+            self._sleep(self._next - now)
+        self._next = max(self._next, self._timer() - (_BURST - 1) * self._pace) + self._pace
+
+    def _note_allowance(self, response: httpx.Response) -> None:
+        """Stop before the allowance of `RateLimit: "api";r=LEFT;t=SECONDS` is used up (UPSTREAM.md)."""
+        told = response.headers.get("RateLimit", "")
+        left, reset = re.search(r"\br=(\d{1,6})\b", told), _reset(response)
+        if left and reset is not None and int(left[1]) < _RESERVE:
+            self._closed_until = self._timer() + reset
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Yield the body as it arrives, unpacked, never more than `_PIECE` from one packed byte.
+
+    httpx would unpack all that has arrived at once: 64 kB may hold 66 MB.
+    """
+    if response.headers.get("Content-Encoding", "").strip().lower() not in ("gzip", "x-gzip"):
+        yield from response.iter_raw()
+        return
+    inflate = zlib.decompressobj(wbits=31)
+    for arrived in response.iter_raw():
+        packed = arrived
+        while packed:
+            yield inflate.decompress(packed, _PIECE)
+            packed = inflate.unconsumed_tail
+    if response.num_bytes_downloaded and not inflate.eof:
+        raise zlib.error("the answer is cut short")
+
+
+def _refusal(name: str, response: httpx.Response, body: bytes) -> Refused:
+    """Put an answer that is none into words, with the wait it asks for."""
+    try:
+        told = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        told = response.reason_phrase
+    code = response.status_code
+    wait = _retry_after(response) if code in (429, 503) else None
+    return Refused(code, f"{name} answered {code} {one_line(str(told), 200)}", wait)
+
+
+def _retry_after(response: httpx.Response) -> int | None:
+    """Return the seconds to wait by `Retry-After` (RFC 9110, section 10.2.3), else until the allowance is renewed."""
+    asked = response.headers.get("Retry-After", "")
+    if re.fullmatch("[0-9]{1,15}", asked):
+        return min(int(asked), _LONGEST_WAIT)
+    sent, until = _date(response, "Date"), _date(response, "Retry-After")
+    return max(0, min(int((until - sent).total_seconds()), _LONGEST_WAIT)) if sent and until else _reset(response)
+
+
+def _date(response: httpx.Response, name: str) -> datetime | None:
+    """Return the time in a header (RFC 9110, section 5.6.7) as aware UTC, if there is one."""
+    try:
+        found = parsedate_to_datetime(response.headers.get(name, ""))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _reset(response: httpx.Response) -> int | None:
+    found = re.search(r"\bt=(\d{1,6})\b", response.headers.get("RateLimit", ""))
+    return min(int(found[1]) + 1, _LONGEST_WAIT) if found else None

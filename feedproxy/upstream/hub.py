@@ -1,0 +1,115 @@
+"""The Hub, asked by day: its API first, its page where the API fails."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.listing import parse, usable
+from feedproxy.papers import Listing, Skipped
+from feedproxy.upstream.fetch import Fetcher, Refused
+from feedproxy.upstream.plan import AHEAD, Ask, Known, due_days, next_due
+
+log = logging.getLogger(__name__)
+_MAX_PAGES = 20
+_TOO_MANY = 429
+_FAILURES = 3
+_CLOCK_ERROR = timedelta(minutes=30)
+
+
+class Hub:
+    """The Hub at `address`, or a mirror of it; `options` are those of `Fetcher`."""
+
+    def __init__(self, address: str, **options: Any) -> None:
+        self._fetcher = Fetcher(address, **options)
+        self.name = self._fetcher.name
+        self._failed = 0  # days in a row
+
+    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+        """Return what to get now, in batches to be stored one by one."""
+        batches = due_days(known, now, force=force)
+        return [[Ask(day, known[day].validator if day in known else None) for day in batch] for batch in batches]
+
+    def next_due(self, known: Known, now: datetime) -> datetime:
+        """Return when to look again whether anything is due."""
+        return next_due(known, now)
+
+    def get(self, ask: Ask, now: datetime) -> Listing:
+        """Get a day's listing from the API, or from the page where the API cannot be used."""
+        pages: list[Listing] = []
+        try:
+            listing = self._from_api(ask, now, pages)
+        except (ListingError, Refused) as error:
+            if isinstance(error, Refused) and error.code == _TOO_MANY:
+                raise
+            listing = self._from_page(ask, now, error, pages)
+        self._failed = 0
+        return listing
+
+    def _from_api(self, ask: Ask, now: datetime, pages: list[Listing]) -> Listing:
+        """Get a listing page by page, adding to `pages`, until one brings nothing that was not there before."""
+        found: set[str | Skipped] = set()
+        for number in range(_MAX_PAGES):
+            page = self._page(ask, number, now)
+            if page.unchanged:
+                return page
+            brought: set[str | Skipped] = {*(paper.id for paper in page.papers), *page.skipped}
+            if brought <= found:
+                break
+            found |= brought
+            pages.append(page)
+        return _joined(pages, ask.day)
+
+    def _page(self, ask: Ask, number: int, now: datetime) -> Listing:
+        parameters = {"date": str(ask.day), "limit": "100", "p": str(number)}
+        reply = self._fetcher.get("/api/daily_papers", parameters, None if number else ask.validator)
+        if reply.sent_at and abs(reply.sent_at - now) > _CLOCK_ERROR:
+            raise UpstreamError(
+                f"this machine's clock says {now:%Y-%m-%d %H:%M}, {self.name} {reply.sent_at:%Y-%m-%d %H:%M} (UTC)"
+            )
+        if reply.unchanged:
+            return Listing(day=ask.day, validator=reply.validator, unchanged=True)
+        try:
+            listing = parse(reply.body, day=ask.day, latest=now + AHEAD)
+        except ListingError as error:
+            raise ListingError(f"{self.name} sent no listing for {ask.day}: {error}") from error
+        return replace(listing, day=ask.day, validator=reply.validator)
+
+    def _from_page(self, ask: Ask, now: datetime, failed: FeedproxyError, pages: list[Listing]) -> Listing:
+        """Get a listing from the page, which shows another day where there is none for the one asked for.
+
+        If the page fails too, the API's first `pages` will do; where there are none, raises what the
+        API failed with. Raises UpstreamError where the page asks for a rest.
+        """
+        try:
+            listing = usable(parse(self._fetcher.get(f"/papers/date/{ask.day}").body, latest=now + AHEAD), str(ask.day))
+        except (ListingError, UpstreamError) as error:
+            if error.retry_after:
+                raise
+            if pages:
+                return replace(_joined(pages, ask.day), validator=None)
+            raise self._about_the_day(failed, ask.day) from None
+        log.warning("%s; its page is read instead", failed)
+        return listing if listing.day == ask.day else Listing(day=ask.day)
+
+    def _about_the_day(self, failed: FeedproxyError, day: date | None) -> FeedproxyError:
+        """Return `failed` as trouble with one day, which must not cost the others; the third in a row as the Hub's.
+
+        400 and 404 never are more than the former: the day may not have begun by the Hub's clock.
+        """
+        refused = isinstance(failed, Refused)
+        if not (isinstance(failed, Refused) and failed.code in (400, 404)):
+            self._failed += 1
+        if self._failed >= _FAILURES:
+            return UpstreamError(str(failed))
+        return ListingError(f"{failed} for {day}") if refused else failed
+
+
+def _joined(pages: Sequence[Listing], day: date | None) -> Listing:
+    papers = {paper.id: paper for page in reversed(pages) for paper in page.papers}
+    order = dict.fromkeys(paper.id for page in pages for paper in page.papers)
+    skipped = tuple(dict.fromkeys(skip for page in pages for skip in page.skipped))
+    validator = pages[0].validator if len(pages) == 1 and not skipped else None  # what was skipped is to be seen again
+    return usable(Listing(tuple(papers[key] for key in order), skipped, day, validator), str(day))

@@ -1,0 +1,86 @@
+"""What is known of each listing day in; which days to ask for now, and when next, out. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from feedproxy.papers import ListingDay
+
+WINDOW = timedelta(days=30)
+LIVE = timedelta(minutes=15)
+AHEAD = timedelta(days=1)  # how far a listing may run ahead of this machine's clock
+_RETRY = timedelta(minutes=1)
+
+# How long a good answer is good, by the age of its day; the first row that fits counts.
+_INTERVALS = ((timedelta(days=7), timedelta(hours=6)), (WINDOW, timedelta(days=1)))
+
+Known = Mapping[date, ListingDay]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One listing to get: the Hub's of a day, unless `validator` still holds; or the saved one at `path`."""
+
+    day: date | None = None
+    validator: str | None = None
+    path: Path | None = None
+
+
+def due_days(known: Known, now: datetime, *, force: bool = False) -> list[list[date]]:
+    """Return the days to ask for, newest first, in batches to be stored one by one; `now` aware UTC.
+
+    Today and the last listing day every 15 minutes, the last week every 6 hours, 30 days back
+    once a day; with `force` all of them. Where nothing was ever read, the newest two come first
+    and each alone, so that there is a feed after one answer.
+    """
+    due = [day for day, at in _due(known, now) if force or at <= now]
+    if any(told.good_at for told in known.values()):
+        return [due] if due else []
+    first = [day for day in due if day in (now.date(), _weekday_before(now.date()))]
+    return [*([day] for day in first), *filter(None, [[day for day in due if day not in first]])]
+
+
+def next_due(known: Known, now: datetime) -> datetime:
+    """Return when the first of them is due, or when the next day begins, where that is sooner."""
+    tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
+    return min(tomorrow, *(at for _, at in _due(known, now)))
+
+
+def _due(known: Known, now: datetime) -> list[tuple[date, datetime]]:
+    """Return each day of the window, newest first, and when it is due."""
+    today = now.date()
+    last = max((day for day, told in known.items() if told.count and day < today), default=None)
+    window = [today - timedelta(days=age) for age in range(_reach(known, today).days + 1)]
+    return [(day, _due_at(known.get(day), _interval(day, today, last), now)) for day in window]
+
+
+def _reach(known: Known, today: date) -> timedelta:
+    """Return how far back to look: 30 days; or to where reading stopped, if longer ago, but at most a year."""
+    read = [told.good_at.date() for told in known.values() if told.good_at]
+    return min(max(WINDOW, today - max(read, default=today)), timedelta(days=366))
+
+
+def _interval(day: date, today: date, last: date | None) -> timedelta:
+    if day in (today, last):
+        return LIVE
+    return next((every for age, every in _INTERVALS if today - day <= age), WINDOW)
+
+
+def _due_at(told: ListingDay | None, interval: timedelta, now: datetime) -> datetime:
+    if told is None or told.asked_at is None or told.asked_at - now > _RETRY:  # asked by a clock that ran ahead
+        return now
+    if told.good_at is None or told.good_at - now > _RETRY:
+        return told.asked_at + _RETRY
+    due_at = told.good_at + interval
+    if told.asked_at < due_at:
+        return due_at
+    overdue = told.asked_at - due_at  # tried in vain: again after as long as that has been going on
+    return told.asked_at + max(_RETRY, min(overdue, interval))
+
+
+def _weekday_before(day: date) -> date:
+    before = day - timedelta(days=1)
+    while before.weekday() > 4:
+        before -= timedelta(days=1)
+    return before

@@ -1,0 +1,72 @@
+"""Saved listings, taken whole whatever their dates."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from feedproxy.errors import ListingError, SavedListingError
+from feedproxy.listing import parse, usable
+from feedproxy.papers import Listing
+from feedproxy.upstream.plan import AHEAD, Ask, Known
+
+_LOOK = timedelta(seconds=10)
+
+
+class Saved:
+    """A saved listing, or every one in a folder and the folders in it; read again when changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+        self._read: dict[Path, tuple[int, int]] = {}
+        self._read_at = datetime.min.replace(tzinfo=UTC)
+
+    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:  # noqa: ARG002
+        """Return every file in one batch, if any has changed since it was read, or what was read was not stored."""
+        stored = any(told.good_at and told.good_at >= self._read_at for told in known.values())
+        files = self._files()
+        if stored and not force and all(self._read.get(path) == fact for path, fact in files.items()):
+            return []
+        return [[Ask(_day_in_name(path), path=path) for path in files]]
+
+    def next_due(self, known: Known, now: datetime) -> datetime:
+        """Return when to look again whether a file has changed."""
+        return now if self.due(known, now) else now + _LOOK
+
+    def get(self, ask: Ask, now: datetime) -> Listing:
+        """Read one file; the day its name begins with is the one it was asked for by."""
+        path = ask.path or self._path
+        try:
+            self._read[path], self._read_at = _fact(path), now.replace(microsecond=0)
+            return usable(parse(path.read_bytes(), day=ask.day, latest=now + AHEAD), str(path))
+        except OSError as error:
+            raise SavedListingError(f"cannot read {path}: {error.strerror}") from error
+        except ListingError as error:
+            raise SavedListingError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+
+    def _files(self) -> dict[Path, tuple[int, int]]:
+        try:
+            found = [self._path]
+            if self._path.is_dir():
+                next(self._path.iterdir(), None)  # rglob passes over a folder that may not be read
+                found = sorted(path for path in self._path.rglob("*") if path.is_file())
+            facts = {path: _fact(path) for path in found}
+        except OSError as error:
+            raise SavedListingError(f"cannot read {self._path}: {error.strerror}") from error
+        if not facts:
+            raise SavedListingError(f"cannot read {self._path}: the folder is empty")
+        return facts
+
+
+def _fact(path: Path) -> tuple[int, int]:
+    """Return what changes with a file."""
+    fact = path.stat()
+    return fact.st_mtime_ns, fact.st_size
+
+
+def _day_in_name(path: Path) -> date | None:
+    found = re.match(r"\d{4}-\d\d-\d\d", path.name)
+    try:
+        return date.fromisoformat(found[0]) if found else None
+    except ValueError:
+        return None

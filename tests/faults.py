@@ -1,0 +1,255 @@
+"""Everything that can go wrong with the Hub: one table, a row a fault, to parametrize tests over.
+
+`source(hub, fault, timer)` makes what asks the fake Hub, `broken(hub, fault, timer)` makes the fault last.
+"""
+
+import gzip
+import os
+import socket
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import httpx
+
+from feedproxy.upstream import Hub
+from tests import hub as fake
+from tests.hub import API, Answer, Timer, send_head
+from tests.made_up import DAY, api, entries, entry, paper_id
+
+_SHORT = 0.1  # seconds
+_LISTING = api(entries(40))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row: what goes wrong, and what `Hub.get` of DAY makes of it.
+
+    Wrong is the `answer` to every request, or what DAY lists (`listed`), or where the Hub is asked
+    for: `address` makes that of the fake Hub's. `step` seconds pass at each look at the timer, `timeout`
+    is how long the source is patient.
+    `told` is how the error begins; where there is none, `kept` are the papers still to be had, by
+    number, and `skipped` the reasons why others are not. `page` says whether the page, where it is
+    alive, helps.
+    """
+
+    name: str
+    told: str = ""
+    answer: Answer | None = None
+    listed: list[Any] | None = None
+    address: Callable[[str], str] = str
+    step: float = 0.0
+    timeout: float = 10.0
+    kept: tuple[int, ...] = ()
+    skipped: tuple[str, ...] = ()
+    page: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it lies in the source, so that it takes another one to find the Hub healed."""
+        return self.address is not str or self.timeout == _SHORT
+
+
+def source(hub: fake.Hub, fault: Fault, timer: Timer, **options: Any) -> Hub:
+    """Return what asks `hub`, without pauses, where `fault` has it asked for."""
+    chosen = {"pace": 0, "timeout": httpx.Timeout(fault.timeout), "timer": timer, "sleep": timer.sleep} | options
+    return Hub(fault.address(hub.url), **chosen)
+
+
+@contextmanager
+def broken(hub: fake.Hub, fault: Fault, timer: Timer, *, page: bool = False) -> Iterator[None]:
+    """Let `fault` last as long as the block; with `page` the page is alive. At its end a day has passed.
+
+    The days that are listed are those from before. A source whose address is wrong stays as it is.
+    """
+    days, timer.step = dict(hub.days), fault.step
+    if fault.listed is not None:
+        hub.days[DAY] = fault.listed
+    hub.standing, hub.api = (None, fault.answer) if page else (fault.answer, None)
+    try:
+        yield
+    finally:
+        hub.days, hub.standing, hub.api = days, None, None
+        timer.step, timer.now = 0.0, timer.now + 86_400
+
+
+# Ways of putting an answer on the wire ----------------------------------------------------------
+
+
+def silence(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Send nothing, until the client hangs up."""
+    wire.connection.recv(1)
+    wire.close_connection = True
+
+
+def half(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Send the head and half of the body."""
+    send_head(wire, answer)
+    wire.wfile.write(answer.body[: len(answer.body) // 2])
+    wire.wfile.flush()
+
+
+def half_then_silence(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    half(wire, answer)
+    silence(wire, answer)
+
+
+def half_then_close(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    half(wire, answer)
+    wire.close_connection = True
+
+
+def half_then_reset(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Break the connection in the middle of the body, as a machine does that crashes."""
+    half(wire, answer)
+    wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(wire.connection.detach())
+    wire.close_connection = True
+
+
+def drip(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Send the body one byte at a time."""
+    send_head(wire, answer)
+    for byte in answer.body:
+        wire.wfile.write(bytes([byte]))
+        wire.wfile.flush()
+
+
+def bomb(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Send a body that unpacks to 1 GiB of zeros, 4 MiB a block; no more than one block is ever held."""
+    packer = zlib.compressobj(9, wbits=31)
+    send_head(wire, answer)
+    wire.wfile.write(packer.compress(bytes(2**22)) + packer.flush(zlib.Z_FULL_FLUSH))
+    block = packer.compress(bytes(2**22)) + packer.flush(zlib.Z_FULL_FLUSH)
+    for _ in range(255):
+        wire.wfile.write(block)
+
+
+# The table --------------------------------------------------------------------------------------
+
+
+def _closed_port(_: str) -> str:
+    """Return an address at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def _refusal(status: int, body: bytes = b'{"error": "not now"}', **headers: str) -> Answer:
+    return Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def _odd(name: str, field: str, value: object, reason: str = "") -> Fault:
+    """Return the fault that paper 2 of three has `value` in `field`; it is skipped if there is a `reason`."""
+    listed = [entry(1), entry(2), entry(3)]
+    listed[1]["paper"][field] = value
+    return Fault(name, listed=listed, kept=(1, 3) if reason else (1, 2, 3), skipped=(reason,) if reason else ())
+
+
+_ELSEWHERE = Answer(302, b"", {"Location": "http://elsewhere.invalid/"})
+_PACKED = {"Content-Encoding": "gzip"}
+_HTML = b"<!doctype html><title>429</title>" + b"<p>Too many requests</p>" * 2_000
+_LIMITED = {"RateLimit": '"api";r=0;t=41'}
+_REACH = "cannot reach 127.0.0.1: "
+_ANSWERED = "127.0.0.1 answered "
+_SENT = f"127.0.0.1 sent no listing for {DAY}: "
+
+# There is no answer, or one after which nothing more is to be asked.
+UNREACHABLE = (
+    Fault("connection refused", _REACH + "[Errno 111] Connection refused", address=_closed_port),
+    Fault("DNS failure", "cannot reach hub.invalid: [Errno -", address=lambda _: "http://hub.invalid"),
+    Fault("TLS failure", _REACH + "[SSL", address=lambda url: url.replace("http:", "https:")),
+    Fault("timeout before the headers", _REACH + "timed out", Answer(send=silence), timeout=_SHORT),
+    Fault("timeout in the body", _REACH + "timed out", Answer(body=_LISTING, send=half_then_silence), timeout=_SHORT),
+    Fault("a byte at a time", "127.0.0.1 took more than 30 s", Answer(body=_LISTING, send=drip), step=31),
+    Fault("reset half-way", _REACH + "[Errno 104] Connection reset", Answer(body=_LISTING, send=half_then_reset)),
+    Fault("closed half-way", _REACH + "peer closed connection", Answer(body=_LISTING, send=half_then_close)),
+    Fault(
+        "redirects in circles",
+        "127.0.0.1 redirects in circles",
+        Answer(301, b"", {"Location": f"{API}?date={DAY}&p=0"}),
+    ),
+    Fault("redirect to another host", "127.0.0.1 redirects elsewhere: http://elsewhere.invalid/", _ELSEWHERE),
+    Fault("429", _ANSWERED + "429 not now", _refusal(429)),
+    Fault("429 with Retry-After", _ANSWERED + "429 not now", _refusal(429, Retry_After="7")),
+    Fault("429 as a page", _ANSWERED + "429 Too Many Requests", _refusal(429, _HTML, **_LIMITED)),
+    Fault(
+        "truncated gzip",
+        _REACH + "the answer is cut short",
+        Answer(body=gzip.compress(_LISTING)[:-20], headers=_PACKED),
+    ),
+    Fault("no gzip", _REACH + "Error -3", Answer(body=_LISTING, headers=_PACKED)),
+    Fault(
+        "gzip bomb",
+        "127.0.0.1 sent more than 16777216 bytes",
+        Answer(headers=_PACKED | {"Content-Length": "1000000000"}, send=bomb),
+    ),
+)
+
+# There is an answer, and it is no listing.
+UNUSABLE = tuple(
+    Fault(name, told, answer, page=True)
+    for name, told, answer in (
+        ("400", _ANSWERED + f"400 not now for {DAY}", _refusal(400)),
+        ("401", _ANSWERED + "401 not now", _refusal(401)),
+        ("403", _ANSWERED + "403 not now", _refusal(403)),
+        ("404", _ANSWERED + f"404 not now for {DAY}", _refusal(404)),
+        ("500", _ANSWERED + "500 not now", _refusal(500)),
+        ("502", _ANSWERED + "502 Bad Gateway", _refusal(502, b"<html>Bad gateway</html>")),
+        ("503", _ANSWERED + "503 not now", _refusal(503)),
+        ("an HTML page", _SENT + "this HTML page is no listing", Answer(body=b"<html>Log in to this network</html>")),
+        ("{}", _SENT + "this JSON is no listing", Answer(body=b"{}")),
+        ("null", _SENT + "this text is no listing", Answer(body=b"null")),
+        ("nothing", _SENT + "the listing is empty", Answer(body=b"")),
+        ("an error as a listing", _SENT + "the Hub answered: not now", Answer(body=b'{"error": "not now"}')),
+        ("half a JSON", _SENT + "the listing is broken JSON", Answer(body=_LISTING[: len(_LISTING) // 2])),
+        ("a deep JSON", _SENT + "the listing is broken JSON", Answer(body=b"[" * 100_000)),
+        ("UTF-16", _SENT + "the listing is not UTF-8 (byte 0)", Answer(body=_LISTING.decode().encode("utf-16"))),
+        ("Latin-1", _SENT + "the listing is not UTF-8 (byte 12)", Answer(body='[{"title": "é"}]'.encode("latin-1"))),
+        ("NUL bytes", _SENT + "the listing is broken JSON", Answer(body=_LISTING.replace(b" ", b"\0"))),
+        ("only NUL bytes", _SENT + "this text is no listing", Answer(body=bytes(4096))),
+        ("only junk", f"{DAY}: none of the 2 entries can be used", Answer(body=b'[null, {"paper": {"id": "x"}}]')),
+    )
+)
+
+# There is a listing, and it is an odd one.
+_ID, _UPVOTES = "its id is no arXiv identifier", "its upvotes is no count"
+ODD = (
+    Fault("one paper", listed=entries(1), kept=(1,)),
+    Fault("no paper", listed=[]),
+    Fault("[]", answer=Answer()),
+    Fault("the same id twice", listed=[entry(1), entry(2), entry(1, title="Again")], kept=(1, 2)),
+    _odd("an id that is a path", "id", "../../etc/passwd", _ID),
+    _odd("an id that is markup", "id", "<script>alert(1)</script>", _ID),
+    _odd("an id that is a number", "id", 2603.00002, _ID),
+    _odd("upvotes null", "upvotes", None, _UPVOTES),
+    _odd("upvotes negative", "upvotes", -1, _UPVOTES),
+    _odd("upvotes as text", "upvotes", "12", _UPVOTES),
+    _odd("upvotes of 10^30", "upvotes", 10**30, _UPVOTES),
+    _odd(
+        "a date in 1970", "submittedOnDailyAt", "1970-01-01T00:00:00.000Z", "its submittedOnDailyAt is no usable time"
+    ),
+    _odd("a date in 2099", "submittedOnDailyAt", "2099-01-01T00:00:00.000Z", "listed in the future (2099-01-01)"),
+    _odd("a date that is null", "submittedOnDailyAt", None, "its submittedOnDailyAt is no usable time"),
+    Fault("no date", listed=[entry(1, submittedOnDailyAt=None)], kept=(1,)),
+    _odd("a title of 100 kB", "title", "long " * 20_000),
+    _odd("10,000 authors", "authors", [{"name": f"Author {number}"} for number in range(10_000)]),
+    _odd("characters XML forbids", "summary", "a\x00b\x0bc\x1fd\ufffee\uffff"),
+    _odd("lone surrogates", "title", "Half \ud83d of a pair \udc00"),
+    _odd("]]>", "title", "]]> <![CDATA[ --> &amp; <b>"),
+    Fault("an entry that is null", listed=[entry(1), None, entry(3)], kept=(1, 3), skipped=("holds no paper",)),
+)
+
+FAULTS = (*UNREACHABLE, *UNUSABLE, *ODD)
+
+
+def kept(fault: Fault) -> list[str]:
+    """Return the ids of the papers still to be had."""
+    return [paper_id(number) for number in fault.kept]
