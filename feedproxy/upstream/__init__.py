@@ -37,5 +37,5 @@ def open_source(config: Config) -> Source:
     if is_address(config.listing):
         return Hub(config.listing, token=config.hf_token, pace=config.pace, contact=config.public_url or HOME)
     if config.listing == DEMO:
-        return Saved(Path(__file__).parents[1] / "demo.json")
+        return Saved(Path(__file__).parents[1] / "demo.json", "the made-up listing")
     return Saved(Path(config.listing))

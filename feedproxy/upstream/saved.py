@@ -15,8 +15,8 @@ _LOOK = timedelta(seconds=10)
 class Saved:
     """A saved listing, or every one in a folder and the folders in it; read again when changed."""
 
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
+    def __init__(self, path: Path, name: str = "") -> None:
+        self.name = name or str(path)
         self._path = path
         self._read: dict[Path, tuple[int, int]] = {}
         self._read_at = datetime.min.replace(tzinfo=UTC)
