@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from functools import wraps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -84,9 +85,12 @@ def main() -> None:
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 @click.option("--demo", is_flag=True, help="Serve a few made-up papers; needs no network.")
+@click.option("--log-json", is_flag=True, help="Log one JSON object a line.")
 @_configured
-def serve(config: Config, bind: str, workers: int, demo: bool) -> None:
+def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -> None:
     """Serve the feeds over HTTP until stopped."""
+    if log_json:
+        _log_as_json()
     _refresher(config).archive.state()  # what is wrong with listing and archive is told now, not by each worker
     from feedproxy import server
 
@@ -100,7 +104,20 @@ def serve(config: Config, bind: str, workers: int, demo: bool) -> None:
     click.echo(f"archive:   {config.shown('archive')}", err=True)
     click.echo(f"subscribe: {shown}/feed.rss?{_EXAMPLE}", err=True)
     click.echo(f"or choose: {shown}/", err=True)
-    server.run(config, socket_number, workers)
+    with TemporaryDirectory() as counted:  # where worker processes put together what they count
+        if config.metrics:
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", counted)
+        server.run(config, socket_number, workers)
+
+
+def _log_as_json() -> None:
+    from pythonjsonlogger.json import JsonFormatter
+
+    form = JsonFormatter(
+        "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "time", "levelname": "level"}
+    )
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(form)
 
 
 # refresh, backfill ------------------------------------------------------------------------------

@@ -103,6 +103,7 @@ SETTINGS: dict[str, Setting] = {
     "max_age": Setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed without asking"),
     "stale_while_revalidate": Setting(_whole(0, 604_800), "900", "seconds a cache may serve it while it asks anew"),
     "stale_if_error": Setting(_whole(0, 2_592_000), "86400", "seconds a cache may serve it when this server fails"),
+    "metrics": Setting(_whole(0, 1), "0", "1 serves Prometheus metrics at /metrics"),
     "cache_bytes": Setting(_whole(0, 2**40), "67108864", "bytes of finished feeds kept in memory"),
 }
 
@@ -120,6 +121,7 @@ class Config:
     max_age: int
     stale_while_revalidate: int
     stale_if_error: int
+    metrics: int
     cache_bytes: int
     origins: Mapping[str, str] = field(compare=False)
     unknown: tuple[str, ...] = ()

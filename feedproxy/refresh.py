@@ -18,6 +18,7 @@ from functools import lru_cache, partial
 from feedproxy.archive import Archive, Tries
 from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, UpstreamError
 from feedproxy.papers import Listing
+from feedproxy.status import Status, assess
 from feedproxy.upstream import Ask, Source
 from feedproxy.words import plural
 
@@ -90,8 +91,10 @@ class Refresher:
         archive: Archive,
         clock: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = random.random,
+        observe: Callable[[str, float], None] | None = None,
     ) -> None:
         self.source, self.archive, self.clock, self._jitter = source, archive, clock, jitter
+        self._observe = observe or (lambda event, seconds: None)  # noqa: ARG005
         self._log_once = lru_cache(_REMEMBERED)(partial(log.warning, "%s"))
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -175,8 +178,10 @@ class Refresher:
         for ask in batch:
             if lease:
                 self._prolong(lease)
+            began = time.monotonic()
             try:
                 listings.append(self.source.get(ask, self.clock()))
+                self._observe("listing", time.monotonic() - began)
             except ListingError as error:
                 unread[ask] = error
             except UpstreamError as error:
@@ -219,8 +224,10 @@ class Refresher:
         try:
             rest = self._until_due() or self._logged_round()
         except FeedproxyError as error:
+            self._observe("failed", 0)
             log.warning("refresh failed: %s", error)
         except Exception:  # the top of a thread
+            self._observe("failed", 0)
             log.exception("refresh failed")
         return min(max(rest, _SHORTEST), _LONGEST)
 
@@ -237,11 +244,13 @@ class Refresher:
     def _logged_round(self) -> timedelta:
         began = time.monotonic()
         outcome = self.round()
+        took = time.monotonic() - began
+        self._observe("left" if outcome is None else "good", took)
         if outcome is None:
             return _LOOK
         self._log(outcome.problems)
         if outcome.listings:
-            log.info("%s: %s, in %.1f s", self.source.name, outcome, time.monotonic() - began)
+            log.info("%s: %s, in %.1f s", self.source.name, outcome, took)
         return _SHORTEST
 
     def _log(self, problems: Iterable[str]) -> None:
@@ -250,6 +259,16 @@ class Refresher:
             self._log_once(problem)
 
     # For readers --------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """Return how things stand, whoever refreshes."""
+        archive, now = self.archive, self.clock()
+        days = archive.days()
+        try:
+            due_at = max(now, self.source.next_due(days, now))
+        except FeedproxyError:  # a saved listing that is not there
+            due_at = now
+        return assess(archive.state(), archive.tries(), archive.holdings(), days.values(), due_at, now)
 
     def wait_until_filled(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once that is hopeless.

@@ -4,15 +4,18 @@ Decides nothing about papers: a request becomes a `Query`, the rest is the layer
 """
 
 import ipaddress
+import json
 import logging
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, current_app, render_template, request
+from flask import Blueprint, Flask, Response, abort, current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from feedproxy.archive import Archive, Found
@@ -25,10 +28,14 @@ from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answer, Answers, answer
 from feedproxy.upstream import Source, open_source
 
+if TYPE_CHECKING:
+    from feedproxy.metrics import Metrics
+
 log = logging.getLogger(__name__)
 bp = Blueprint("feedproxy", __name__)
 _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
 _EXTENSION = "feedproxy"
+_STATUS_TYPES = ("text/html", "application/json")
 _PAGE_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 # One label that is no number in disguise, or a name under those set aside for local use.
 _LOCAL_NAME = re.compile(r"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.(localhost|local|internal|home\.arpa)")
@@ -42,6 +49,7 @@ class _Service:
     archive: Archive
     refresher: Refresher
     answers: Answers
+    metrics: "Metrics | None"
 
 
 def create_app(
@@ -53,13 +61,30 @@ def create_app(
     """
     config = config or _environment()
     archive = Archive(config.archive)
-    refresher = Refresher(source or open_source(config), archive, clock)
+    metrics = _metrics(config)
+    observe = metrics.observe if metrics else None
+    refresher = Refresher(source or open_source(config), archive, clock, observe=observe)
     app = Flask("feedproxy")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.extensions[_EXTENSION] = _Service(config, archive, refresher, Answers(config.cache_bytes))
+    app.extensions[_EXTENSION] = _Service(config, archive, refresher, Answers(config.cache_bytes), metrics)
+    if metrics:
+        app.after_request(partial(_count, metrics))
     app.register_blueprint(bp)
     app.register_error_handler(Exception, _failed)
     return app
+
+
+def _metrics(config: Config) -> "Metrics | None":
+    if not config.metrics:
+        return None
+    from feedproxy.metrics import Metrics
+
+    return Metrics()
+
+
+def _count(metrics: "Metrics", response: Response) -> Response:
+    metrics.answered((request.view_args or {}).get("name", "other"), response.status_code)
+    return response
 
 
 def _environment() -> Config:
@@ -107,6 +132,47 @@ def health() -> Response:
     return _text("ok", 200)
 
 
+@bp.get("/metrics")
+def measured() -> Response:
+    """Answer with Prometheus text, where that is configured."""
+    service = _service()
+    if not service.metrics:
+        abort(404)
+    from feedproxy.metrics import CONTENT_TYPE
+
+    text = service.metrics.exposition(service.refresher.status(), service.refresher.clock())
+    response = Response(text, content_type=CONTENT_TYPE)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.get("/readyz")
+def ready() -> Response:
+    """Answer whether feeds can be served: whether the archive can be read and holds anything."""
+    if _service().archive.state().newest is None:
+        raise UpstreamError("there are no papers yet")
+    return _text("ready", 200)
+
+
+@bp.get("/status")
+@bp.get("/status.json")
+def status() -> Response:
+    """Answer how things stand, for people or as JSON."""
+    stands = _service().refresher.status()
+    as_json = request.path.endswith(".json") or request.accept_mimetypes.best_match(_STATUS_TYPES) == _STATUS_TYPES[1]
+    response = _json(stands.as_json()) if as_json else _html("status.html", status=stands)
+    response.headers["Cache-Control"] = "no-store"
+    if not request.path.endswith(".json"):
+        response.vary.add("Accept")
+    return response
+
+
+def _json(value: object) -> Response:
+    response = Response(json.dumps(value, indent=1) + "\n", content_type="application/json")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
 def _query_string() -> str:
     """Return the query as it came; what is not UTF-8 is told, not replaced."""
     try:
@@ -140,11 +206,16 @@ def _feed_response(query: Query, name: str) -> Response:
     service.refresher.start()
     service.refresher.wait_until_filled(_FIRST_WAIT)
     key = (str(query), name, base, service.archive.state().revision)
-    return _conditional(service.answers.get(key, lambda: _rendered(query, name, base)))
+    made = service.answers.get(key, lambda: _rendered(query, name, base))
+    if service.metrics:
+        service.metrics.fed()
+    return _conditional(made)
 
 
 def _rendered(query: Query, name: str, base: str) -> Answer:
-    archive = _service().archive
+    archive, metrics = _service().archive, _service().metrics
+    if metrics:
+        metrics.rendered()
     found = archive.search(query)
     made = Feed(query, base, found.entries, found.more)
     # A vote changes the body of a feed with counts, but no date in it; older entries none that is newest.
@@ -212,7 +283,7 @@ def _page_response(query_string: str) -> Response:
     except (QueryError, UpstreamError) as raised:
         error = raised
     shown = Feed(query or Query(), base, found.entries, found.more)
-    html = render_template(
+    response = _html(
         "page.html",
         feed=shown,
         readable=query is not None,
@@ -225,12 +296,18 @@ def _page_response(query_string: str) -> Response:
         titles={"rss": "RSS", "atom": "Atom", "json": "JSON Feed"},
         demo=service.config.listing == DEMO,
     )
-    response = Response(html, status=error.status if error else 200, mimetype="text/html")
+    response.status_code = error.status if error else 200
+    response.headers["Cache-Control"] = "no-store" if error else "no-cache"
+    response.headers.extend(_retry_after(error))
+    return response
+
+
+def _html(template: str, **values: object) -> Response:
+    """Return a page that loads nothing from elsewhere and tells nobody where it was."""
+    response = Response(render_template(template, **values), mimetype="text/html")
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store" if error else "no-cache"
-    response.headers.extend(_retry_after(error))
     return response
 
 

@@ -131,6 +131,8 @@ def test_output_elsewhere(run: Run, tmp_path: Path) -> None:
     expected = run("feed", "q=agents", listing="demo").stdout_bytes
     run("feed", "q=agents", "-o", tmp_path / "link.rss", listing="demo")
     assert (True, expected) == ((tmp_path / "link.rss").is_symlink(), (tmp_path / "target.rss").read_bytes())
+    run("feed", "q=agents", "-o", tmp_path / "new.rss", listing="demo")
+    assert expected == (tmp_path / "new.rss").read_bytes()
     assert 0 == run("feed", "q=agents", "-o", "/dev/null", listing="demo").exit_code
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     assert expected == run("feed", "q=agents", "-o", "-", listing="demo").stdout_bytes

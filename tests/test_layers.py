@@ -18,7 +18,8 @@ LAYERS = (
     ("query",),
     ("feeds",),
     ("upstream", "archive"),
-    ("refresh", "responses"),
+    ("status",),
+    ("refresh", "responses", "metrics"),
     ("web",),
     ("server",),
     ("cli",),
@@ -36,6 +37,8 @@ OWNERS = {
     "jinja2": "feeds",
     "lxml": "listing",
     "platformdirs": "config",
+    "prometheus_client": "metrics",
+    "pythonjsonlogger": "cli",
     "sqlalchemy": "archive",
     "werkzeug": "web",
 }

@@ -1,5 +1,6 @@
 """The service as it is really run: `feedproxy serve` and `gunicorn wsgi:app`, each in processes of its own."""
 
+import json
 import os
 import re
 import signal
@@ -117,3 +118,18 @@ def answers(base: str) -> set[tuple[int, str, bytes]]:
     with httpx.Client(headers={"Connection": "close"}) as client:
         found = [client.get(f"{base}/feed.atom?q=agents") for _ in range(8)]
     return {(response.status_code, response.headers["ETag"], response.content) for response in found}
+
+
+def test_workers_add_up(start: Start) -> None:
+    """Workers answer `/metrics` with the sum of what each counted; with `--log-json` a line of the log is an object."""
+    words = ("serve", "--log-json", "--workers", "2", "--bind", "127.0.0.1:0")
+    process = start("feedproxy", *words, metrics="1", listing="demo")
+    address = greeting(process)[2].removeprefix("subscribe: ").partition("/feed")[0]
+    for _ in range(20):
+        httpx.get(f"{address}/feed.rss", verify=False)
+    assert "feedproxy_feeds_total 20.0" in httpx.get(f"{address}/metrics", verify=False).text.splitlines()
+    assert process.stderr
+    told = json.loads(process.stderr.readline())
+    assert {"time", "level", "name", "message"} == told.keys()
+    assert told["message"].startswith("the made-up listing: 1 listing read, 12 papers in them, 12 new, in ")
+    assert 0 == stop(process)[0]

@@ -37,6 +37,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """How many papers there are, and when the last new one was seen or listed (aware UTC)."""
+
+    papers: int
+    last_paper_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """One page of a feed's entries, newest first, and whether older ones follow."""
 
@@ -96,6 +104,13 @@ class Archive:
         with self._transaction() as db:
             row = db.execute(sa.select(tables.state)).one()
         return State(row.revision, _moment(row.refreshed_at), _moment(row.newest), _moment(row.backdated_at))
+
+    def holdings(self) -> Holdings:
+        """Return what the archive holds; reads one index from end to end."""
+        key = tables.papers.c.listed_at
+        with self._transaction() as db:
+            count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
+        return Holdings(count, _moment(last))
 
     def days(self) -> dict[date, ListingDay]:
         """Return every listing day that was ever asked for."""

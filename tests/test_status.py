@@ -1,0 +1,108 @@
+"""Whether all is well: fresh, quiet, broken or empty, told apart by time, weekday and the usual volume."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import httpx
+import pytest
+
+from feedproxy.archive import Holdings, State, Tries
+from feedproxy.papers import ListingDay
+from feedproxy.status import Status, assess
+from tests.conftest import Clock
+from tests.hub import Answer, Hub
+from tests.made_up import DAY, entries
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)  # a Tuesday
+HELD = Holdings(600, NOW - timedelta(hours=3))
+NO_TRIES = Tries()
+FAILED = Tries(3, "cannot reach the Hub: refused", NOW - timedelta(minutes=4), NOW + timedelta(minutes=2))
+
+
+def month(**counts: int) -> list[ListingDay]:
+    """Return 31 days read an hour ago: 27 papers on weekdays, none on weekends, but for the days named by their age."""
+    days = []
+    for age in range(31):
+        day = DAY - timedelta(days=age)
+        usual = 27 if day.weekday() < 5 else 0
+        days.append(ListingDay(day, NOW, NOW, counts.get(f"ago{age}", usual)))
+    return days
+
+
+def judge(now: datetime = NOW, refreshed: float | None = 5, tries: Tries = NO_TRIES, **counts: int) -> Status:
+    """Assess an archive that was refreshed so many minutes ago, or never."""
+    refreshed_at = None if refreshed is None else now - timedelta(minutes=refreshed)
+    state = State(1, refreshed_at, refreshed_at and HELD.last_paper_at, None)
+    holdings = HELD if refreshed_at else Holdings(0, None)
+    return assess(state, tries, holdings, month(**counts), now + timedelta(minutes=10), now)
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "reason"),
+    [
+        (judge(), "fresh", "27 papers today; Tuesdays usually have 27"),
+        (judge(ago0=1), "fresh", "1 paper today; Tuesdays usually have 27"),
+        (judge(ago0=0), "quiet", "no papers today yet; Tuesdays usually have 27"),
+        (judge(now=NOW - timedelta(days=2)), "quiet", "no papers today yet; Sundays usually have none"),
+        (judge(ago0=0, ago1=0), "broken", "the listing of 2026-03-09 is empty, and Mondays usually have 27 papers"),
+        (judge(tries=FAILED), "fresh", "27 papers today; Tuesdays usually have 27"),
+        (judge(refreshed=61, tries=FAILED), "broken", "cannot reach the Hub: refused"),
+        (judge(refreshed=61), "broken", "nothing has refreshed the archive for over an hour"),
+        (judge(refreshed=None), "empty", "the first listing is still to come"),
+        (judge(refreshed=None, tries=FAILED), "empty", "cannot reach the Hub: refused"),
+    ],
+)
+def test_verdict(status: Status, verdict: str, reason: str) -> None:
+    """A weekend or an early hour is quiet; a late refresh, or a workday without papers, is broken."""
+    assert (verdict, reason) == (status.verdict, status.reason)
+
+
+def test_first_days() -> None:
+    """Where nothing is usual yet, an empty day is quiet."""
+    state = State(1, NOW, NOW, None)
+    days = [ListingDay(date(2026, 3, 10), NOW, NOW, 0)]
+    status = assess(state, Tries(), HELD, days, NOW, NOW)
+    assert ("quiet", "no papers today yet; Tuesdays usually have none") == (status.verdict, status.reason)
+
+
+def test_next_refresh() -> None:
+    """After a failure the next refresh is not before the pause is over."""
+    assert NOW + timedelta(minutes=10) == judge().next_refresh_at
+    later = Tries(9, "no", NOW, NOW + timedelta(minutes=15))
+    assert NOW + timedelta(minutes=15) == judge(tries=later).next_refresh_at
+
+
+def test_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock: Clock) -> None:
+    """`/status` is a page for people and JSON for programs; `/readyz` says whether there are papers."""
+    hub.days[DAY] = entries(5)
+    client = serve(listing=hub.url)
+    assert 200 == client.get("/feed.rss").status_code
+    told = client.get("/status.json").json()
+    assert ("fresh", 5, None) == (told["verdict"], told["papers"], told["error"])
+    assert told.keys() == client.get("/status", headers={"Accept": "application/json"}).json().keys()
+    page = client.get("/status", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert ("text/html; charset=utf-8", "no-store") == (page.headers["Content-Type"], page.headers["Cache-Control"])
+    assert "<h1>Fresh</h1>" in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert (200, "ready\n") == (client.get("/readyz").status_code, client.get("/readyz").text)
+
+
+def test_trouble_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock: Clock) -> None:
+    """While there is nothing, `/status` still answers and says why, and `/readyz` is 503."""
+    hub.standing = Answer(429, b'{"error": "slow down"}')
+    client = serve(listing=hub.url)
+    assert 503 == client.get("/feed.rss").status_code
+    told = client.get("/status.json").json()
+    assert ("empty", "127.0.0.1 answered 429 slow down", 0) == (told["verdict"], told["reason"], told["papers"])
+    ready = client.get("/readyz")
+    assert (503, "there are no papers yet\n", "60") == (ready.status_code, ready.text, ready.headers["Retry-After"])
+
+
+def test_missing_listing_at_the_wire(serve: Callable[..., httpx.Client], tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """`/status` answers where a saved listing is gone, without naming its path."""
+    client = serve(listing=str(tmp_path / "gone"))
+    client.get("/feed.rss")
+    page = client.get("/status")
+    assert 200 == page.status_code
+    assert "the saved listing of this server cannot be used" in page.text
+    assert str(tmp_path) not in page.text
