@@ -57,10 +57,10 @@ class Fault:
         return self.address is not str or self.timeout == _SHORT
 
 
-def source(hub: fake.Hub, fault: Fault, timer: Timer, **options: Any) -> Hub:
-    """Return what asks `hub`, without pauses, where `fault` has it asked for."""
+def source(hub: fake.Hub, fault: Fault, timer: Timer, kind: type[Hub] = Hub, **options: Any) -> Hub:
+    """Return what asks `hub`, without pauses, where `fault` has it asked for; of that `kind`."""
     chosen = {"pace": 0, "timeout": httpx.Timeout(fault.timeout), "timer": timer, "sleep": timer.sleep} | options
-    return Hub(fault.address(hub.url), **chosen)
+    return kind(fault.address(hub.url), **chosen)
 
 
 @contextmanager

@@ -6,9 +6,10 @@ when something a feed could show has changed.
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -68,19 +69,39 @@ LEASE = timedelta(seconds=60)
 class Archive:
     """The archive at a path or database URL; opened, and created where missing, at the first use.
 
-    Safe to use from several threads and processes. Every method raises ArchiveError.
+    Safe to use from several threads and processes; waits `patience` seconds for another's writing to
+    end. Every method raises ArchiveError.
     """
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, patience: float = 10.0) -> None:
+        self.address, self._patience = address, patience
         self._opening = threading.Lock()
         self._opened: sa.Engine | None = None
+        self._file = (0, 0, False)
 
-    @property
-    def _engine(self) -> sa.Engine:
+    def _engine(self, *, writing: bool) -> sa.Engine:
+        path = tables.path_of(self.address)
         with self._opening:
-            self._opened = self._opened or tables.open_engine(self.address)
+            self._drop_if_replaced(path)
+            if self._opened is None:
+                try:
+                    self._opened = tables.open_engine(path, self._patience)
+                except ArchiveError:
+                    frozen = None if writing else tables.open_frozen(path)
+                    if frozen is None:
+                        raise
+                    return frozen
+                self._file = _file(path)
             return self._opened
+
+    def _drop_if_replaced(self, path: Path) -> None:
+        """Let go of a file that is deleted, replaced or cut to nothing: some connections would lead elsewhere."""
+        if self._opened and self._file != (found := _file(path)):
+            if found[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
+                with suppress(OSError):
+                    path.unlink()
+            self._opened.dispose()
+            self._opened = None
 
     def close(self) -> None:
         """Let go of the database."""
@@ -91,7 +112,7 @@ class Archive:
 
     @contextmanager
     def _transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
-        engine = self._engine
+        engine = self._engine(writing=writing)
         try:
             with engine.connect().execution_options(writing=writing) as connection, connection.begin():
                 yield connection
@@ -208,6 +229,15 @@ class Archive:
             if found is None:
                 return 0
             return db.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one()
+
+
+def _file(path: Path) -> tuple[int, int, bool]:
+    """Return what tells the file at `path` from any other that was or will be there, and whether it holds anything."""
+    try:
+        fact = path.stat()
+    except OSError:
+        return 0, 0, False
+    return fact.st_dev, fact.st_ino, fact.st_size > 0
 
 
 def _entries(db: sa.Connection, query: Query) -> sa.Select[Any] | None:

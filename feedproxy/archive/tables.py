@@ -4,7 +4,7 @@ Times are integer epoch seconds, UTC. A date that a feed can show is handed out 
 `papers.listed_at` and `texts.since` keys, and rows lie in listing order.
 """
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,19 +113,24 @@ _CREATE_SEARCH = (
 )
 
 
-def open_engine(archive: str) -> sa.Engine:
-    """Return an engine for the archive at `archive`, a path or `sqlite:///PATH`, creating what is missing.
-
-    Raises ArchiveError if it cannot be opened, is no archive, or was written by another version.
-    """
+def path_of(archive: str) -> Path:
+    """Return the path in `archive`, a path or `sqlite:///PATH`; raises ArchiveError where there is none."""
     path = archive.removeprefix("sqlite:///")
     if "://" in path or path in ("", ":memory:"):
         raise ArchiveError("the archive is to be a file: a path, or sqlite:///PATH")
-    engine = sa.create_engine(sa.URL.create("sqlite", database=path))
+    return Path(path)
+
+
+def open_engine(path: Path, patience: float) -> sa.Engine:
+    """Return an engine for the archive at `path`, creating what is missing; it waits `patience` seconds for a writer.
+
+    Raises ArchiveError if it cannot be opened, is no archive, or was written by another version.
+    """
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": patience})
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     try:
-        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
         _create(engine)
     except (sa.exc.SQLAlchemyError, OSError) as error:
         engine.dispose()
@@ -136,15 +141,32 @@ def open_engine(archive: str) -> sa.Engine:
     return engine
 
 
+def open_frozen(path: Path) -> sa.Engine | None:
+    """Return an engine that only reads the archive at `path`, where no file can be made beside it, if it is whole.
+
+    SQLite makes one even to read, and cannot where the disk is full or read-only
+    (https://www.sqlite.org/wal.html#readonly). Not to be kept: it takes the archive for one that nobody changes.
+    """
+    ahead = Path(f"{path}-wal")
+    if ahead.exists() and ahead.stat().st_size:
+        return None
+    address = sa.URL.create("sqlite", database=path.absolute().as_uri(), query={"immutable": "1", "uri": "true"})
+    engine = sa.create_engine(address, poolclass=sa.NullPool)
+    with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+        if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA:
+            return engine
+    return None
+
+
 def cause(error: Exception) -> str:
     """Return what the database itself said."""
     return str(getattr(error, "orig", None) or error)
 
 
 def _configure(connection: Any, _: object) -> None:
-    """Leave transactions to SQLAlchemy; wait for a writer rather than fail."""
+    """Leave transactions to SQLAlchemy."""
     connection.isolation_level = None
-    for pragma in ("busy_timeout=10000", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -1,0 +1,1 @@
+"""Tests that take longer; CONTRIBUTING.md says how to run them."""
