@@ -25,7 +25,7 @@ _FORMS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
 )
 
 
-def parse(data: bytes, *, day: date | None = None, latest: datetime | None = None) -> Listing:
+def parse(body: bytes, *, day: date | None = None, latest: datetime | None = None) -> Listing:
     """Read a listing, recognising its form from the bytes.
 
     `day` is the listing day that was asked for, if any was; the page's own date overrules it, and
@@ -33,7 +33,7 @@ def parse(data: bytes, *, day: date | None = None, latest: datetime | None = Non
     is skipped, as is each that cannot be read.
     Raises ListingError for bytes that are no listing.
     """
-    text = _decoded(data).strip().removeprefix("\ufeff").lstrip()
+    text = _decoded(body).strip().removeprefix("\ufeff").lstrip()
     if not text:
         raise ListingError("the listing is empty")
     read = next(form for marks, form in _FORMS if text.startswith(marks))
@@ -51,11 +51,11 @@ def parse(data: bytes, *, day: date | None = None, latest: datetime | None = Non
     return Listing(tuple(papers), tuple(skipped), day or newest)
 
 
-def _decoded(data: bytes) -> str:
-    if data.startswith(b"\x1f\x8b"):
+def _decoded(body: bytes) -> str:
+    if body.startswith(b"\x1f\x8b"):
         raise ListingError("the listing is compressed (gzip): unpack it first")
     try:
-        return data.decode()
+        return body.decode()
     except UnicodeDecodeError as error:
         raise ListingError(f"the listing is not UTF-8 (byte {error.start})") from error
 

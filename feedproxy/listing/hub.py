@@ -1,4 +1,4 @@
-"""The Hub's own data in, as its API answers it or as its page embeds it; entries out."""
+"""The Hub's own JSON in, as its API answers it or as its page embeds it; entries out."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,21 +34,21 @@ _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when `publishedAt` chang
 def read_json(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
     """Read what `/api/daily_papers` answers."""
     try:
-        data = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ListingError(f"the listing is broken JSON: {error}") from error
-    if isinstance(data, dict) and isinstance(data.get("error"), str):
-        raise ListingError(f"the Hub answered: {one_line(data['error'], 200)}")
-    return _from_data(data, day)
+    if isinstance(value, dict) and isinstance(value.get("error"), str):
+        raise ListingError(f"the Hub answered: {one_line(value['error'], 200)}")
+    return _from_value(value, day)
 
 
-def _from_data(data: object, day: date | None) -> tuple[date | None, Entries]:
-    """Read what the API answers, or the page's data, where a search has its papers elsewhere."""
-    entries = data
-    if isinstance(data, dict):
-        named = moment(data.get("date"))
+def _from_value(value: object, day: date | None) -> tuple[date | None, Entries]:
+    """Read what the API answers, or the page's value, where a search has its papers elsewhere."""
+    entries = value
+    if isinstance(value, dict):
+        named = moment(value.get("date"))
         day = named.date() if named else day
-        entries = data["searchResults"] if isinstance(data.get("searchResults"), list) else data.get("dailyPapers")
+        entries = value["searchResults"] if isinstance(value.get("searchResults"), list) else value.get("dailyPapers")
     if not isinstance(entries, list):
         raise ListingError("this JSON is no listing: it holds no array of papers")
     return day, _api_entries(entries, day)
@@ -138,9 +138,9 @@ def read_html(text: str, day: date | None, _: datetime | None = None) -> tuple[d
         parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
         root = lxml.html.document_fromstring(text.encode(), parser=parser)
         holder = root.find(".//*[@data-target='DailyPapers']")
-        data = None if holder is None else json.loads(holder.get("data-props", "null"))
+        value = None if holder is None else json.loads(holder.get("data-props", "null"))
     except (LxmlError, ValueError, RecursionError) as error:
         raise ListingError(f"the page cannot be read: {error}") from error
-    if data is None:
+    if value is None:
         raise ListingError("this HTML page is no listing: it has no DailyPapers data")
-    return _from_data(data, day)
+    return _from_value(value, day)
