@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from feedproxy.errors import ConfigError
-from feedproxy.words import similar
+from feedproxy.text import similar
 
 PREFIX = "FEEDPROXY_"
 HUB = "https://huggingface.co"

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from feedproxy.errors import QueryError
-from feedproxy.words import one_line, similar, words
+from feedproxy.text import one_line, similar
+from feedproxy.words import words
 
 FIELDS = ("title", "abstract", "author", "org")
 MAX_CHARACTERS, MAX_TERMS, MAX_DEPTH = 500, 32, 16

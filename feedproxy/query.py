@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from feedproxy.errors import QueryError
 from feedproxy.filters import Filter, parse_filter
-from feedproxy.words import one_line, plural, similar
+from feedproxy.text import one_line, plural, similar
 
 
 @dataclass(frozen=True, slots=True)

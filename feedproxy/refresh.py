@@ -19,8 +19,8 @@ from feedproxy.archive import Archive, Tries
 from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, UpstreamError
 from feedproxy.papers import Listing
 from feedproxy.status import Status, assess
+from feedproxy.text import plural
 from feedproxy.upstream import Ask, Source
-from feedproxy.words import plural
 
 log = logging.getLogger(__name__)
 _LOOK = timedelta(seconds=5)  # between two looks at the archive while another process refreshes it

@@ -7,7 +7,7 @@ from statistics import median
 
 from feedproxy.archive import Holdings, State, Tries
 from feedproxy.papers import ListingDay
-from feedproxy.words import plural
+from feedproxy.text import plural
 
 _LATE = timedelta(hours=1)  # without a good refresh; four times as long as the newest listing is good for
 _MEMORY = timedelta(days=30)

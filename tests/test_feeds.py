@@ -19,7 +19,8 @@ from lxml import etree
 from feedproxy.feeds import FORMATS, NOTHING_YET, Feed, byline, content, credit, render
 from feedproxy.papers import Entry, Organization, Paper
 from feedproxy.query import Query, parse_query
-from feedproxy.words import one_line, paragraphs, words
+from feedproxy.text import one_line, paragraphs
+from feedproxy.words import words
 from tests import made_up
 
 BASE = "https://feeds.example.org"

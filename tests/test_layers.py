@@ -12,7 +12,7 @@ ROOT = Path(feedproxy.__file__).parent
 
 # From the values down to the doors: a module imports only from rows above its own.
 LAYERS = (
-    ("errors", "words"),
+    ("errors", "text", "words"),
     ("papers", "config"),
     ("filters", "listing"),
     ("query",),

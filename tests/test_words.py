@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from feedproxy.words import one_line, paragraphs, search_words, similar, singular, web_address, words
+from feedproxy.text import one_line, paragraphs, similar, web_address
+from feedproxy.words import search_words, singular, words
 
 # Surrogates included: they come in as `\\ud800` of JSON or as undecodable bytes of a command line.
 ANY_TEXT = st.text(st.characters() | st.sampled_from("\t\n\r\x0b\x0c\x00\x1b\x85\u2028\ufffe\ufdd0\ud800\U0001ffff ¶"))

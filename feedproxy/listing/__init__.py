@@ -12,7 +12,7 @@ from feedproxy.listing.capture import read_text
 from feedproxy.listing.fields import Entries, Unusable
 from feedproxy.listing.hub import read_html, read_json
 from feedproxy.papers import Listing, Skipped
-from feedproxy.words import one_line
+from feedproxy.text import one_line
 
 # What reads a text, with the day asked for and the latest time to believe, into its day and its entries.
 _Reader = Callable[[str, date | None, datetime | None], tuple[date | None, Entries]]

@@ -12,7 +12,8 @@ from functools import partial
 from feedproxy.errors import ListingError
 from feedproxy.listing.fields import NAME, SUMMARY, TITLE, Entries, Unusable, midnight
 from feedproxy.papers import Organization, Paper
-from feedproxy.words import one_line, paragraphs, words
+from feedproxy.text import one_line, paragraphs
+from feedproxy.words import words
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HEADING = "Daily Papers"

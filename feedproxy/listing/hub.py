@@ -25,7 +25,7 @@ from feedproxy.listing.fields import (
     text_of,
 )
 from feedproxy.papers import Organization, Paper, is_arxiv_id
-from feedproxy.words import one_line, paragraphs, web_address
+from feedproxy.text import one_line, paragraphs, web_address
 
 _PAGE = 2**21  # ten times the longest seen; the parser takes quadratic time for absurd ones
 _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when `publishedAt` changed its meaning

@@ -19,7 +19,7 @@ import httpx
 
 from feedproxy import HOME, __version__
 from feedproxy.errors import UpstreamError
-from feedproxy.words import one_line
+from feedproxy.text import one_line
 
 _MAX_BYTES = 16 * 2**20
 _MAX_REDIRECTS = 5

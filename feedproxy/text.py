@@ -1,0 +1,65 @@
+"""Text from outside in, text safe to keep out; and the small change of sentences for people.
+
+Knows neither papers nor queries, and changes no meaning: it drops what cannot be shown or kept.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, urlsplit, urlunsplit
+
+# What XML 1.0 section 2.2 forbids (C0 controls, surrogates, U+FFFE, U+FFFF), what it discourages
+# (DEL, C1, the noncharacters), and the overrides that make text display in another order.
+# Form feed and its like are missing here: they are white space, and part words.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000))
+    + "]"
+)
+_AUTHORITY = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
+_URL_SAFE = "!$%&'()*+,/:;=?@~"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return `text` without unsafe characters, on one line, at most `limit` characters long."""
+    return _shortened(" ".join(_UNSAFE.sub("", text).split()), limit)
+
+
+def paragraphs(text: str, limit: int) -> str:
+    """Return `text` likewise, its paragraphs (set off by blank lines) joined by one blank line."""
+    found = re.split(r"\n\s*\n", _UNSAFE.sub("", text.replace("\r\n", "\n")))
+    return _shortened("\n\n".join(filter(None, (" ".join(part.split()) for part in found))), limit)
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def web_address(text: str) -> str | None:
+    """Return the absolute http(s) address in `text` as a URI (RFC 3986), or None if it holds none.
+
+    The Hub sends some with a leading space (UPSTREAM.md). One that names a user is refused: it
+    most likely poses as another site (RFC 9110, section 4.2.4).
+    """
+    address = text.strip()
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    hostile = len(address) > 2000 or re.search(r'[\s<>"\\^`{|}]', address) or _UNSAFE.search(address)
+    if hostile or parts.scheme not in ("http", "https") or not _AUTHORITY.fullmatch(parts.netloc):
+        return None
+    escaped = (re.sub("%(?![0-9A-Fa-f]{2})", "%25", part) for part in parts[2:])
+    return urlunsplit((*parts[:2], *(quote(part, safe=_URL_SAFE) for part in escaped)))
+
+
+def similar(name: str, known: Iterable[str], suffix: str = "") -> str:
+    """Return the end of a sentence that suggests the one of `known` most like a misspelt `name`, or nothing."""
+    folded = {item.casefold(): item for item in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
+    return f", did you mean {folded[close[0]]}{suffix}?" if close else ""
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `count` and `noun`, which takes an s for its plural."""
+    return f"{count} {noun}{'s' * (count != 1)}"
