@@ -250,7 +250,8 @@ class Refresher:
             return _LOOK
         self._log(outcome.problems)
         if outcome.listings:
-            log.info("%s: %s, in %.1f s", self.source.name, outcome, took)
+            left_out = f", {len(outcome.problems)} left out" if outcome.problems else ""
+            log.info("%s: %s%s, in %.1f s", self.source.name, outcome, left_out, took)
         return _SHORTEST
 
     def _log(self, problems: Iterable[str]) -> None:

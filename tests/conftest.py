@@ -75,6 +75,7 @@ def serving(config: Config, clock: Callable[[], datetime]) -> Iterator[httpx.Cli
     """Serve the application at a free port of 127.0.0.1 and yield a client of it."""
     app = create_app(config, clock=clock)
     server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = False  # so that closing it waits for requests, which may hold a connection to the archive
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     headers = {"Accept-Encoding": "identity"}

@@ -552,8 +552,8 @@ def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
 
     assert [
         "skipped an entry without a name: holds no paper",
-        "given: 1 listing read, 1 paper in them, 1 new",
-        "given: 1 listing read, 1 paper in them, 0 new",
+        "given: 1 listing read, 1 paper in them, 1 new, 1 left out",
+        "given: 1 listing read, 1 paper in them, 0 new, 1 left out",
     ] == [record.message.partition(", in ")[0] for record in caplog.records]
 
 
