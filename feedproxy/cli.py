@@ -91,7 +91,9 @@ def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -
     """Serve the feeds over HTTP until stopped."""
     if log_json:
         _log_as_json()
-    _refresher(config).archive.state()  # what is wrong with listing and archive is told now, not by each worker
+    archive = _refresher(config).archive
+    archive.state()  # what is wrong with listing and archive is told now, not by each worker
+    archive.close()  # workers are forked, and SQLite's connections must not be
     from feedproxy import server
 
     try:
