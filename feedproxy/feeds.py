@@ -305,8 +305,9 @@ def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One row: a document's media type, the other types asked for that mean it, its charset, what makes it."""
+    """One row: what people call it, its media type, the other types asked for that mean it, its charset, its maker."""
 
+    title: str
     media_type: str
     accepted: tuple[str, ...]
     charset: str
@@ -319,9 +320,9 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "rss": Format("application/rss+xml", ("application/xml", "text/xml"), "; charset=utf-8", _rss),
-    "atom": Format("application/atom+xml", (), "; charset=utf-8", _atom),
-    "json": Format("application/feed+json", ("application/json",), "", _json),  # JSON is UTF-8 (RFC 8259)
+    "rss": Format("RSS", "application/rss+xml", ("application/xml", "text/xml"), "; charset=utf-8", _rss),
+    "atom": Format("Atom", "application/atom+xml", (), "; charset=utf-8", _atom),
+    "json": Format("JSON Feed", "application/feed+json", ("application/json",), "", _json),  # JSON is UTF-8 (RFC 8259)
 }
 
 

@@ -205,21 +205,22 @@ def _feed_response(query: Query, name: str) -> Response:
     service = _service()
     service.refresher.start()
     service.refresher.wait_until_filled(_FIRST_WAIT)
-    key = (str(query), name, base, service.archive.state().revision)
-    made = service.answers.get(key, lambda: _rendered(query, name, base))
+    state = service.archive.state()
+    key = (str(query), name, base, state.revision)
+    made = service.answers.get(key, lambda: _rendered(query, name, base, state.backdated_at))
     if service.metrics:
         service.metrics.fed()
     return _conditional(made)
 
 
-def _rendered(query: Query, name: str, base: str) -> Answer:
-    archive, metrics = _service().archive, _service().metrics
-    if metrics:
-        metrics.rendered()
-    found = archive.search(query)
+def _rendered(query: Query, name: str, base: str, backdated_at: datetime | None) -> Answer:
+    service = _service()
+    if service.metrics:
+        service.metrics.rendered()
+    found = service.archive.search(query)
     made = Feed(query, base, found.entries, found.more)
     # A vote changes the body of a feed with counts, but no date in it; older entries none that is newest.
-    changed = max(filter(None, (made.updated, archive.state().backdated_at)))
+    changed = max(filter(None, (made.updated, backdated_at)))
     last_modified = None if query.counts else changed
     return answer(render(made, name), FORMATS[name].content_type, last_modified)
 
@@ -293,7 +294,6 @@ def _page_response(query_string: str) -> Response:
         parameters=PARAMETERS,
         fields=FIELDS,
         credit=credit,
-        titles={"rss": "RSS", "atom": "Atom", "json": "JSON Feed"},
         demo=service.config.listing == DEMO,
     )
     response.status_code = error.status if error else 200

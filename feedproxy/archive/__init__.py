@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ class Archive:
         """Note that `days` are being asked for, so that a failure is not tried again at once."""
         with self._transaction(writing=True) as db:
             for day in days:
-                _note(db, day, asked_at=_seconds(now))
+                _note(db, day, asked_at=tables.seconds(now))
 
     def lease(self, holder: str, now: datetime) -> int | None:
         """Take or prolong the right to refresh for `LEASE`; return its token, or None while another has it.
@@ -154,9 +154,11 @@ class Archive:
         One statement. A lease that ends later than `now` allows was given by a clock that ran ahead, and is void.
         """
         row = tables.lease.c
-        free = sa.or_(row.holder == holder, row.until <= _seconds(now), row.until > _seconds(now + 2 * LEASE))
+        free = sa.or_(
+            row.holder == holder, row.until <= tables.seconds(now), row.until > tables.seconds(now + 2 * LEASE)
+        )
         token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=row.token + 1)
-        taken = {"holder": holder, "until": _seconds(now + LEASE), "token": token}
+        taken = {"holder": holder, "until": tables.seconds(now + LEASE), "token": token}
         with self._transaction(writing=True) as db:
             given: int | None = db.scalar(sa.update(tables.lease).where(free).values(taken).returning(row.token))
         return given
@@ -167,8 +169,8 @@ class Archive:
             "until": 0,
             "failures": tries.failures,
             "error": tries.error,
-            "failed_at": tries.failed_at and _seconds(tries.failed_at),
-            "retry_at": tries.retry_at and _seconds(tries.retry_at),
+            "failed_at": tries.failed_at and tables.seconds(tries.failed_at),
+            "retry_at": tries.retry_at and tables.seconds(tries.retry_at),
         }
         with self._transaction(writing=True) as db:
             db.execute(sa.update(tables.lease).where(tables.lease.c.holder == holder).values(told))
@@ -189,13 +191,13 @@ class Archive:
             if token is not None and token != db.scalar(sa.select(tables.lease.c.token)):
                 raise ArchiveError("another process refreshes by now; what this one brought is dropped")
             state = db.execute(sa.select(tables.state)).one()
-            moment = max(_seconds(now), state.refreshed_at or 0)
+            moment = max(tables.seconds(now), state.refreshed_at or 0)
             first = state.first_refreshed_at or moment
             known = set(db.scalars(sa.select(tables.listing_days.c.day).where(tables.listing_days.c.good_at > 0)))
             writer = Writer(db, now=moment, previous=state.refreshed_at, newest=state.newest)
-            written = writer.write(sightings(listings, known, _aware(first)))
+            written = writer.write(sightings(listings, known, tables.moment(first)))
             for listing in listings:
-                _note_read(db, listing, _seconds(now))
+                _note_read(db, listing, tables.seconds(now))
             changes = {
                 "revision": state.revision + bool(written),
                 "first_refreshed_at": first,
@@ -247,7 +249,7 @@ def _entries(db: sa.Connection, query: Query) -> sa.Select[Any] | None:
 
 def _entry(row: sa.Row[Any]) -> Entry:
     updated = max(row.entered_at, row.revised_at or 0)
-    return Entry(paper_of(row), _aware(row.entered_at), _aware(updated))
+    return Entry(paper_of(row), tables.moment(row.entered_at), tables.moment(updated))
 
 
 def _note_read(db: sa.Connection, listing: Listing, moment: int) -> None:
@@ -261,13 +263,5 @@ def _note(db: sa.Connection, day: date, **columns: object) -> None:
     db.execute(insert(tables.listing_days).values(day=day, **columns).on_conflict_do_update(["day"], set_=columns))
 
 
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())
-
-
-def _aware(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def _moment(seconds: int | None) -> datetime | None:
-    return None if seconds is None else _aware(seconds)
+    return None if seconds is None else tables.moment(seconds)

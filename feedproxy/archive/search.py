@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from feedproxy.archive.tables import SEARCH_COLUMNS, ledger, papers, search, texts
+from feedproxy.archive.tables import ledger, papers, search, texts
 from feedproxy.filters import And, Filter, Not, Or, Term
 from feedproxy.query import Query
 from feedproxy.words import begun, search_words, singular
@@ -107,7 +107,7 @@ def _expression(wanted: Filter) -> str:
 
 
 def _term(term: Term) -> str:
-    columns = SEARCH_COLUMNS[term.field] if term.field else "{title abstract}"
+    columns = term.field or "{title abstract}"
     *before, last = term.words
     folded = [singular(word) for word in before]
     if not term.prefix:

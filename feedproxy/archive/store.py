@@ -7,7 +7,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -156,7 +155,7 @@ class Writer:
 
 
 def _listed(seen: Sighting) -> int:
-    return int(seen.paper.submitted_at.timestamp())
+    return tables.seconds(seen.paper.submitted_at)
 
 
 def _top(measure: str) -> sa.Label[int]:
@@ -174,7 +173,7 @@ def _columns(paper: Paper) -> dict[str, Any]:
     """Return `paper` as a row of the table `papers`."""
     row = asdict(paper)
     for name in ("submitted_at", "published_at"):
-        row[name] = row[name] and int(row[name].timestamp())
+        row[name] = row[name] and tables.seconds(row[name])
     return row
 
 
@@ -182,7 +181,7 @@ def paper_of(row: sa.Row[Any]) -> Paper:
     """Return the paper in a row of the table `papers`."""
     values = {name: getattr(row, name) for name in Paper.__dataclass_fields__}
     for name in ("submitted_at", "published_at"):
-        values[name] = values[name] and datetime.fromtimestamp(values[name], UTC)
+        values[name] = values[name] and tables.moment(values[name])
     for name in ("authors", "ai_keywords"):
         values[name] = tuple(values[name])
     values["organization"] = values["organization"] and Organization(**values["organization"])

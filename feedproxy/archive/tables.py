@@ -5,6 +5,7 @@ Times are integer epoch seconds, UTC. A date that a feed can show is handed out 
 """
 
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,21 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from feedproxy.errors import ArchiveError
+from feedproxy.filters import FIELDS
 
 SCHEMA = 1
 metadata = sa.MetaData()
 _Seconds = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def seconds(moment: datetime) -> int:
+    """Return an aware time as the archive holds it."""
+    return int(moment.timestamp())
+
+
+def moment(seconds: int) -> datetime:
+    """Return what the archive holds as aware UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _date_key(name: str) -> sa.Column[int]:
@@ -105,10 +117,9 @@ lease = sa.Table(
 
 # The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
 # Without an index of prefixes, `w*` would read every word there is.
-SEARCH_COLUMNS = {"title": "title", "abstract": "abstract", "author": "author", "org": "org"}
-search = sa.table("search", sa.column("rowid", sa.Integer), *map(sa.column, SEARCH_COLUMNS.values()))
+search = sa.table("search", sa.column("rowid", sa.Integer), *map(sa.column, FIELDS))
 _CREATE_SEARCH = (
-    f"CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5({', '.join(SEARCH_COLUMNS.values())}, "
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5({', '.join(FIELDS)}, "
     "content='', tokenize='ascii', prefix='1 2 3')"
 )
 
