@@ -1,6 +1,6 @@
-"""Finished answers: a feed's bytes, plain and compressed, with their validators; kept in memory.
+"""Finished answers: a feed's bytes, plain and compressed, with the headers they are sent with; kept in memory.
 
-Renders nothing and reads no archive: what to make an answer from is handed in.
+Renders nothing and reads no archive: what to make an answer from, and of which revision, is handed in.
 """
 
 import hashlib
@@ -9,49 +9,160 @@ import zlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import format_datetime
 
-from cachetools import LRUCache
+from cachetools import FIFOCache, LRUCache
+
+Headers = tuple[tuple[str, str], ...]
+Target = tuple[str, ...]
+_OWN = 4_000  # bytes an answer takes besides its two bodies, about
+_TARGETS = (
+    4_000  # characters of the targets remembered with one answer; one spelled otherwise is served a little slower
+)
+_TRIED = 4  # a quarter of the bytes is for what was asked for once
+_SEEN, _TRACE = 1_000, 250  # a key in so many bytes is known to have been asked for before, and takes so many
+_GATES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """A feed in one encoding: its bytes, its `etag` (quoted), the headers of a 200 and those of a 304 to it."""
+
+    body: bytes
+    etag: str
+    headers: Headers
+    validators: Headers
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One representation of a feed and its compressed twin.
+    """A feed as it is sent, and its compressed twin under an ETag of its own.
 
-    `etag` (strong, unquoted) is the hash of `body`; `last_modified`, aware UTC, is None where the
-    body can change without a date in it changing.
+    `name` is that of its format; `last_modified`, an HTTP date, is None where the body can change
+    without a date in it changing.
     """
 
-    body: bytes
-    compressed: bytes
-    etag: str
-    media_type: str
-    last_modified: datetime | None
+    name: str
+    plain: Representation
+    gzip: Representation
+    last_modified: str | None
 
 
-def answer(body: bytes, media_type: str, last_modified: datetime | None) -> Answer:
-    """Return `body` as an answer; the same bytes make the same answer everywhere."""
+def answer(name: str, body: bytes, content_type: str, last_modified: datetime | None, headers: Headers = ()) -> Answer:
+    """Return `body`, of the format `name`, as an answer with `headers` on every 200 and 304.
+
+    Equal bytes make equal answers everywhere: the ETag is their hash (RFC 9110, section 8.8.3).
+    `last_modified` is aware UTC.
+    """
     digest = hashlib.sha256(body).hexdigest()[:32]
-    return Answer(body, zlib.compress(body, 6, wbits=31), digest, media_type, last_modified)
+    modified = format_datetime(last_modified, usegmt=True) if last_modified else None
+    described = (("Content-Type", content_type), *((("Last-Modified", modified),) if modified else ()))
+    packed = (*described, ("Content-Encoding", "gzip"))
+    return Answer(
+        name,
+        _representation(body, f'"{digest}"', headers, described),
+        _representation(zlib.compress(body, 6, wbits=31), f'"{digest}-gzip"', headers, packed),
+        modified,
+    )
+
+
+def _representation(body: bytes, etag: str, headers: Headers, described: Headers) -> Representation:
+    validators = (("ETag", etag), *headers)
+    return Representation(body, etag, (*described, ("Content-Length", str(len(body))), *validators), validators)
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """An answer, the revision of the archive it is of, and the targets that are remembered to lead to it."""
+
+    answer: Answer
+    revision: int
+    targets: tuple[Target, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return len(self.answer.plain.body) + len(self.answer.gzip.body) + _OWN + _TARGETS
+
+
+class _Segment(LRUCache[Hashable, _Kept]):
+    """Answers by key in a part of the bytes; with one that is dropped its targets are forgotten."""
+
+    def __init__(self, size: int, targets: dict[Target, Hashable]) -> None:
+        super().__init__(size, getsizeof=lambda kept: kept.size)
+        self._targets = targets
+
+    def popitem(self) -> tuple[Hashable, _Kept]:
+        key, kept = super().popitem()
+        for target in kept.targets:
+            self._targets.pop(target, None)
+        return key, kept
 
 
 class Answers:
-    """Answers by key, the least recently used dropped once they exceed `size` bytes in all."""
+    """Answers by key in about `size` bytes, each for as long as `revision` tells what it was made of.
 
-    def __init__(self, size: int) -> None:
-        self._kept: LRUCache[Hashable, Answer] = LRUCache(size, getsizeof=_size)
+    What is asked for once waits in a quarter of the bytes, where the least recently asked for is dropped
+    first; what is asked for again, even if it was dropped since, gets the rest. So a flood of different
+    queries drops nothing that is polled (2Q: Johnson and Shasha, VLDB 1994). Safe to use from several threads.
+    """
+
+    def __init__(self, size: int, revision: Callable[[], int]) -> None:
+        self._revision = revision
         self._lock = threading.Lock()
+        self._gates = [threading.Lock() for _ in range(_GATES)]
+        self._targets: dict[Target, Hashable] = {}
+        self._seen: FIFOCache[int, None] = FIFOCache(size // _SEEN)
+        self._tried = _Segment(size // _TRIED, self._targets)
+        self._proven = _Segment(size - size // _TRIED - size // _SEEN * _TRACE, self._targets)
 
-    def get(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
-        """Return the answer kept under `key`, or keep and return what `make` makes."""
+    def known(self, target: Target) -> Answer | None:
+        """Return the answer `target` is remembered to lead to, if it still holds; raises nothing."""
+        key = self._targets.get(target)
+        kept = None if key is None else self._current(key)
+        return kept.answer if kept else None
+
+    def get(self, key: Hashable, make: Callable[[], tuple[Answer, int]], target: Target) -> Answer:
+        """Return the answer kept under `key`, or keep and return what `make` makes, and of which revision.
+
+        One at a time makes what others wait for. From then on `target` is remembered to lead there.
+        """
+        kept = self._current(key)
+        if not kept:
+            with self._gates[hash(key) % _GATES]:
+                kept = self._current(key) or self._keep(key, _Kept(*make()))
+        self._remember(target, key, kept)
+        return kept.answer
+
+    def _current(self, key: Hashable) -> _Kept | None:
+        revision = self._revision()
         with self._lock:
-            if kept := self._kept.get(key):
-                return kept
-        made = make()
+            kept = self._proven.get(key) or self._promoted(key)
+        return kept if kept and kept.revision == revision else None
+
+    def _promoted(self, key: Hashable) -> _Kept | None:
+        kept = self._tried.pop(key, None)
+        if kept:
+            self._proven[key] = kept
+        return kept
+
+    def _keep(self, key: Hashable, kept: _Kept) -> _Kept:
         with self._lock:
-            if _size(made) <= self._kept.maxsize:
-                self._kept[key] = made
-        return made
+            if before := self._proven.get(key):
+                kept.targets = before.targets
+            segment = self._proven if hash(key) in self._seen else self._tried
+            if kept.size <= segment.maxsize:
+                segment[key] = kept
+            if self._seen.maxsize:
+                self._seen[hash(key)] = None
+        return kept
+
+    def _remember(self, target: Target, key: Hashable, kept: _Kept) -> None:
+        with self._lock:
+            held = (self._proven if key in self._proven else self._tried).get(key)
+            if held is kept and target not in self._targets and _room(targets := (*kept.targets, target)) >= 0:
+                kept.targets, self._targets[target] = targets, key
 
 
-def _size(answer: Answer) -> int:
-    return len(answer.body) + len(answer.compressed) + 500
+def _room(targets: tuple[Target, ...]) -> int:
+    """Return how many characters are left for further targets of an answer; a string takes 50 besides its own."""
+    return _TARGETS - sum(len(text) + 50 for target in targets for text in target)

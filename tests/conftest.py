@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -53,14 +54,14 @@ def hub() -> Iterator[fake.Hub]:
 
 
 @pytest.fixture
-def open_archive() -> Iterator[Callable[[str | Path], Archive]]:
+def open_archive() -> Iterator[Callable[..., Archive]]:
     """Open an archive that is closed when the test ends."""
     with ExitStack() as stack:
-        yield lambda address: stack.enter_context(closing(Archive(str(address))))
+        yield lambda address, **options: stack.enter_context(closing(Archive(str(address), **options)))
 
 
 @pytest.fixture
-def archive(open_archive: Callable[[str | Path], Archive], tmp_path: Path) -> Archive:
+def archive(open_archive: Callable[..., Archive], tmp_path: Path) -> Archive:
     return open_archive(tmp_path / "archive.sqlite")
 
 
@@ -75,7 +76,8 @@ def captures() -> Path:
 @contextmanager
 def serving(config: Config, clock: Callable[[], datetime]) -> Iterator[httpx.Client]:
     """Serve the application at a free port of 127.0.0.1 and yield a client of it."""
-    app = create_app(config, clock=clock)
+    archive = Archive(config.archive, timer=count(step=60).__next__)  # every request sees what others wrote
+    app = create_app(config, archive=archive, clock=clock)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = False  # so that closing it waits for requests, which may hold a connection to the archive
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -90,9 +92,8 @@ def serving(config: Config, clock: Callable[[], datetime]) -> Iterator[httpx.Cli
         server.shutdown()
         server.server_close()
         thread.join()
-        service = app.extensions["feedproxy"]
-        service.refresher.stop()
-        service.archive.close()
+        app.extensions["feedproxy"].refresher.stop()
+        archive.close()
 
 
 @pytest.fixture

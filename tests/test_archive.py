@@ -1,10 +1,12 @@
 """The archive: one contract for every backend."""
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ from feedproxy.archive.ledger import dated
 from feedproxy.errors import ArchiveError
 from feedproxy.listing import parse
 from feedproxy.papers import Listing
-from feedproxy.query import parse_query
+from feedproxy.query import Query, parse_query
 from tests import made_up
 from tests.conftest import Clock
+from tests.hub import Timer
 from tests.made_up import DAY, api, entries, entry, paper_id
 
-Opener = Callable[[str | Path], Archive]
+Opener = Callable[..., Archive]
 MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
 
 
@@ -200,11 +203,68 @@ def test_revision_moves_only_with_what_a_feed_could_show(archive: Archive, clock
     """The same listing again leaves the revision; a vote, up or down, a comment and a new paper move it."""
     seen = [entry(1, upvotes=5), entry(1, upvotes=5), entry(1, upvotes=6), entry(1, upvotes=5)]
     seen += [entry(1, upvotes=5, numComments=1), entry(1, upvotes=5, numComments=1)]
-    revisions = []
+    revisions = [archive.state().revision]
     for one in seen:
         archive.store([listing(one)], clock.tick(minutes=15))
         revisions.append(archive.state().revision)
-    assert [1, 1, 2, 3, 4, 4] == revisions
+    assert [1, 0, 1, 1, 1, 0] == [after > before for before, after in pairwise(revisions)]
+    assert revisions == sorted(revisions)
+
+
+def test_revision_never_means_two_things(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
+    """A copy that is put back comes to no revision there was before; a clock that is set back sets back none."""
+    archive = open_archive(tmp_path / "archive.sqlite")
+    archive.store([listing(entry(1))], clock())
+    shutil.copy(tmp_path / "archive.sqlite", tmp_path / "copy.sqlite")
+    archive.store([listing(entry(2))], clock.tick(minutes=15))
+    copy = open_archive(tmp_path / "copy.sqlite")
+    copy.store([listing(entry(3))], clock.tick(minutes=15))
+    assert archive.state().revision != copy.state().revision
+    before = copy.state().revision
+    copy.store([listing(entry(4))], clock.tick(hours=-1))
+    assert before < copy.state().revision
+
+
+# What is polled all the time ---------------------------------------------------------------------
+
+
+def test_recent_state_is_looked_at_once_a_second(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
+    """What another process stored is seen a second later, what this one stored at once."""
+    timer = Timer()
+    looking = open_archive(tmp_path / "archive.sqlite", timer=timer)
+    looking.store([listing(entry(1))], clock())
+    first = looking.recent()
+    assert first == looking.state()
+    open_archive(tmp_path / "archive.sqlite").store([listing(entry(2))], clock.tick(minutes=15))
+    assert first == looking.recent()
+    timer.sleep(1)
+    assert first.revision < looking.recent().revision
+    looking.store([listing(entry(3))], clock.tick(minutes=15))
+    assert looking.state() == looking.recent()
+
+
+def test_recent_state_is_that_of_the_last_search(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
+    """Once a search has seen what another process stored, nothing older is taken for recent."""
+    looking = open_archive(tmp_path / "archive.sqlite", timer=Timer())
+    looking.store([listing(entry(1))], clock())
+    looking.recent()
+    open_archive(tmp_path / "archive.sqlite").store([listing(entry(2))], clock.tick(minutes=15))
+    assert looking.search(Query()).state == looking.recent()
+
+
+def test_recent_state_outlives_the_archive(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
+    """While the archive cannot be read its last state is recent; one that never could be read is an error."""
+    path = tmp_path / "archive.sqlite"
+    timer = Timer()
+    archive = open_archive(path, timer=timer)
+    archive.store([listing(entry(1))], clock())
+    before = archive.recent()
+    archive.close()
+    timer.sleep(1)
+    path.write_bytes(b"junk" * 1000)
+    assert before == archive.recent()
+    with pytest.raises(ArchiveError, match="not a database"):
+        open_archive(path).recent()
 
 
 def test_dates_are_handed_out_once(archive: Archive, clock: Clock) -> None:

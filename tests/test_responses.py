@@ -1,68 +1,201 @@
-"""Finished answers: equal bytes make equal answers, and memory is bounded by bytes."""
+"""Finished answers: equal bytes make equal answers, memory is bounded by bytes, and a flood drops nothing polled."""
 
 import gzip
+import random
+import sys
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
-from feedproxy.responses import Answer, Answers, answer
+from feedproxy.responses import Answer, Answers, Target, answer
 
-ROOM = 1000 + len(gzip.compress(b"x" * 1000)) + 500
-
-
-def made(letter: str) -> Answer:
-    return answer(letter.encode() * 1000, "text/plain", None)
+BODY = 10_000
+ROOM = 4 * (BODY + 8_100)  # for one answer asked for once, in a quarter of the bytes
+HERE: Target = ("http", "localhost", "/feed.rss", "")
 
 
-class Maker:
-    """Makes answers of one letter a thousand times, and counts how often it had to."""
+def made(letter: str, size: int = BODY) -> Answer:
+    return answer("rss", letter.encode() * size, "text/plain", None)
 
-    def __init__(self, answers: Answers) -> None:
-        self.answers, self.calls = answers, ""
 
-    def get(self, letter: str) -> Answer:
-        return self.answers.get(letter, lambda: self._made(letter))
+class Desk:
+    """Asks for answers of one letter, and notes which had to be made; `revision` is that of the archive."""
 
-    def _made(self, letter: str) -> Answer:
-        self.calls += letter
-        return made(letter)
+    def __init__(self, size: int) -> None:
+        self.revision, self.made = 1, ""
+        self.answers = Answers(size, lambda: self.revision)
+
+    def get(self, letter: str, target: Target | None = None) -> Answer:
+        return self.answers.get(letter, lambda: self._make(letter), target or (letter,))
+
+    def _make(self, letter: str) -> tuple[Answer, int]:
+        self.made += letter
+        return made(letter), self.revision
 
 
 def test_equal_bytes() -> None:
     """The same body gives the same compressed bytes and ETag, another body others."""
     assert made("a") == made("a")
-    assert made("a").etag != made("b").etag
-    assert made("a").body == gzip.decompress(made("a").compressed)
-    assert bytes(4) == made("a").compressed[4:8]  # the time in gzip's header (RFC 1952, section 2.3)
+    assert made("a").plain.etag != made("b").plain.etag
+    assert made("a").plain.body == gzip.decompress(made("a").gzip.body)
+    assert bytes(4) == made("a").gzip.body[4:8]  # the time in gzip's header (RFC 1952, section 2.3)
+
+
+def test_headers() -> None:
+    """A 200 says what the body is; a 304 only what may be kept how long and under which ETag."""
+    always = (("Cache-Control", "public"),)
+    done = answer("rss", b"text", "text/plain", datetime(2026, 3, 10, 12, tzinfo=UTC), always)
+    assert (("ETag", done.gzip.etag), *always) == done.gzip.validators
+    assert {
+        "Content-Type": "text/plain",
+        "Content-Encoding": "gzip",
+        "Content-Length": str(len(done.gzip.body)),
+        "Last-Modified": "Tue, 10 Mar 2026 12:00:00 GMT",
+        "ETag": f'{done.plain.etag[:-1]}-gzip"',
+        "Cache-Control": "public",
+    } == dict(done.gzip.headers)
+    assert "Content-Encoding" not in dict(done.plain.headers)
 
 
 def test_kept() -> None:
-    """What was made once is kept and given again."""
-    maker = Maker(Answers(10 * ROOM))
-    assert maker.get("a") is maker.get("a")
-    assert "a" == maker.calls
+    """What was made once is kept and given again, whatever led to it."""
+    desk = Desk(10 * ROOM)
+    assert desk.get("a") is desk.get("a", HERE) is desk.answers.known(HERE)
+    assert "a" == desk.made
+
+
+def test_only_for_its_revision() -> None:
+    """An answer of another revision is neither known nor given; it is made anew, and then known again."""
+    desk = Desk(10 * ROOM)
+    desk.get("a", HERE)
+    desk.revision = 2
+    assert desk.answers.known(HERE) is None
+    desk.get("a")
+    assert desk.answers.known(HERE)
+    assert "aa" == desk.made
+
+
+def test_made_of_a_newer_revision() -> None:
+    """What was made after the archive moved on counts for where it is by then."""
+    desk = Desk(10 * ROOM)
+
+    def late() -> tuple[Answer, int]:
+        desk.revision = 2
+        return made("a"), 2
+
+    desk.answers.get("a", late, HERE)
+    assert desk.answers.known(HERE)
+
+
+def test_unknown_target() -> None:
+    """A target that led nowhere yet is not known."""
+    desk = Desk(10 * ROOM)
+    desk.get("a")
+    assert desk.answers.known(HERE) is None
 
 
 def test_least_recently_used_goes_first() -> None:
-    """What was not asked for the longest is dropped once the bytes exceed the bound."""
-    maker = Maker(Answers(2 * ROOM))
-    for letter in "abacab":
-        maker.get(letter)
-    assert "abcb" == maker.calls
+    """Of what was asked for once, the least recent is dropped once the bytes exceed their part."""
+    desk = Desk(2 * ROOM)
+    for letter in "abc":
+        desk.get(letter)
+    assert [False, True, True] == [desk.answers.known((letter,)) is not None for letter in "abc"]
 
 
-@pytest.mark.parametrize("size", [0, ROOM // 2])
+def test_asked_again_is_proven() -> None:
+    """What was asked for again stays while others come and go, even if it was dropped in between."""
+    desk = Desk(3 * ROOM)
+    for letter in "aa" + "bcdef" + "b":
+        desk.get(letter)
+    desk.made = ""
+    for letter in "ghijklmnop" + "ab":
+        desk.get(letter)
+    assert "ghijklmnop" == desk.made
+
+
+def test_a_flood_drops_nothing_polled() -> None:
+    """While strangers ask for ten times the bytes, twenty feeds that are polled are made once in all."""
+    desk, dice = Desk(20 * ROOM), random.Random(1)  # noqa: S311
+    polled = [chr(ord("A") + number) for number in range(20)]
+    for letter in polled * 2:
+        desk.get(letter)
+    desk.made = ""
+    for number in range(800):
+        desk.get(chr(1000 + number))
+        for letter in dice.sample(polled, 5) if number % 100 == 0 else ():
+            desk.get(letter)
+    assert 800 == len(desk.made)
+
+
+@pytest.mark.parametrize("size", [0, BODY])
 def test_larger_than_the_bound(size: int) -> None:
-    """An answer larger than the bound is given all the same, and drops nothing."""
-    maker = Maker(Answers(size))
-    assert made("a") == maker.get("a") == maker.get("a")
-    assert "aa" == maker.calls
+    """An answer larger than the bound is given all the same, and known to nobody."""
+    desk = Desk(size)
+    assert made("a") == desk.get("a", HERE) == desk.get("a", HERE)
+    assert "aa" == desk.made
+    assert desk.answers.known(HERE) is None
 
 
 def test_large_answer_drops_nothing() -> None:
     """An answer that cannot be kept leaves what is kept alone."""
-    answers = Answers(ROOM)
-    maker = Maker(answers)
-    maker.get("a")
-    answers.get("large", lambda: answer(b"x" * 10 * ROOM, "text/plain", None))
-    maker.get("a")
-    assert "a" == maker.calls
+    desk = Desk(ROOM)
+    desk.get("a")
+    desk.answers.get("large", lambda: (made("x", 10 * ROOM), 1), HERE)
+    assert desk.answers.known(("a",))
+
+
+def test_targets_go_with_their_answer() -> None:
+    """A target is known as long as its answer is kept; the many that lead to one are known up to a bound."""
+    desk = Desk(ROOM)
+    for number in range(1000):
+        desk.get("a", ("http", "localhost", f"/feed.rss?q=a&_={number}"))
+    assert (
+        5 < sum(desk.answers.known(("http", "localhost", f"/feed.rss?q=a&_={n}")) is not None for n in range(1000)) < 50
+    )
+    for letter in "bbcc":
+        desk.get(letter)
+    assert desk.answers.known(("http", "localhost", "/feed.rss?q=a&_=0")) is None
+
+
+def test_bounded_in_bytes() -> None:
+    """However much is asked for, memory grows by little more than the configured bytes."""
+    size, dice = 2**18, random.Random(2)  # noqa: S311
+    answers = Answers(size, lambda: 1)
+    tracemalloc.start()
+    for number in range(1500):
+        body = dice.randbytes(dice.choice((300, 3000)))
+        key = (f"q=word{number}", "rss", "http://localhost")
+        for _ in range(1 + number % 2):
+            answers.get(key, lambda body=body: (answer("rss", body, "text/plain", None), 1), ("http", *key))
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.3 * size < grown < 1.2 * size
+
+
+def test_one_at_a_time() -> None:
+    """Of many who ask for the same at once, one makes it and the others wait for that."""
+    desk, together = Desk(10 * ROOM), threading.Barrier(8)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def ask(letter: str) -> Answer:
+        together.wait()
+        return desk.get(letter)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(map(id, pool.map(ask, "aaaaaaaa")))
+    sys.setswitchinterval(interval)
+    assert 1 == len(found)
+    assert "a" == desk.made
+
+
+def test_a_failure_is_not_kept() -> None:
+    """What could not be made is tried again by the next who asks."""
+    desk = Desk(10 * ROOM)
+    with pytest.raises(ZeroDivisionError):
+        desk.answers.get("a", lambda: 1 / 0, HERE)  # type: ignore[arg-type]
+    assert desk.answers.known(HERE) is None
+    assert made("a") == desk.get("a", HERE)

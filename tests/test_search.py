@@ -95,7 +95,8 @@ def test_agrees_with_a_plain_look_at_everything(both: tuple[Archive, NaiveArchiv
             continue
         entries, end = naive.entries(query), query.page * query.limit
         outcomes["something" if entries else "nothing"] += 1
-        assert Found(tuple(entries[end - query.limit : end]), more=len(entries) > end) == archive.search(query), asked
+        page = tuple(entries[end - query.limit : end])
+        assert Found(page, len(entries) > end, archive.state()) == archive.search(query), asked
         assert len(entries) <= query.limit or len(entries) == archive.count(query), asked
     assert 1000 == outcomes.total()
     assert min(outcomes["invalid"], outcomes["something"], outcomes["nothing"]) > 100
@@ -204,7 +205,7 @@ def dates(archive: Archive, query_string: str) -> list[tuple[str, datetime]]:
 
 def test_an_empty_archive_finds_nothing(archive: Archive) -> None:
     """Before anything was stored there is an empty answer, not an error."""
-    assert Found((), more=False) == archive.search(Query())
+    assert Found((), False, archive.state()) == archive.search(Query())
     assert 0 == archive.count(Query())
 
 

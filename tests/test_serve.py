@@ -115,7 +115,7 @@ def test_every_worker_gives_the_same(start: Start, serve: Callable[..., httpx.Cl
 
 def answers(base: str) -> set[tuple[int, str, bytes]]:
     """Return the different answers to a few requests, each over a connection of its own."""
-    with httpx.Client(headers={"Connection": "close"}) as client:
+    with httpx.Client(headers={"Connection": "close"}, timeout=60) as client:
         found = [client.get(f"{base}/feed.atom?q=agents") for _ in range(8)]
     return {(response.status_code, response.headers["ETag"], response.content) for response in found}
 

@@ -5,7 +5,8 @@ when something a feed could show has changed.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,7 +29,9 @@ from feedproxy.query import Query
 class State:
     """Where the archive stands: its revision, its last good refresh, the newest date in it.
 
-    `backdated_at` is the last refresh that brought entries older than others there were.
+    `revision` is the time in microseconds at which what feeds show last changed, so that a copy that is put
+    back never comes to a revision again with other papers. `backdated_at` is the last refresh that
+    brought entries older than others there were.
     """
 
     revision: int
@@ -47,10 +50,11 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of a feed's entries, newest first, and whether older ones follow."""
+    """One page of a feed's entries, newest first, whether older ones follow, and the archive they are of."""
 
     entries: tuple[Entry, ...]
     more: bool
+    state: State
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Tries:
 
 
 LEASE = timedelta(seconds=60)
+_RECENT = 1.0  # seconds
 
 
 class Archive:
@@ -73,8 +78,11 @@ class Archive:
     end. Every method raises ArchiveError.
     """
 
-    def __init__(self, address: str, patience: float = 10.0) -> None:
-        self.address, self._patience = address, patience
+    def __init__(self, address: str, patience: float = 10.0, timer: Callable[[], float] = time.monotonic) -> None:
+        self.address, self._patience, self._timer = address, patience, timer
+        self._looking = threading.Lock()
+        self._recent: State | None = None
+        self._look_at = 0.0
         self._opening = threading.Lock()
         self._opened: sa.Engine | None = None
         self._file = (0, 0, False)
@@ -123,8 +131,27 @@ class Archive:
     def state(self) -> State:
         """Return where the archive stands."""
         with self._transaction() as db:
-            row = db.execute(sa.select(tables.state)).one()
-        return State(row.revision, _moment(row.refreshed_at), _moment(row.newest), _moment(row.backdated_at))
+            return _state(db.execute(sa.select(tables.state)).one())
+
+    def recent(self) -> State:
+        """Return where the archive stood a second ago or later; while it cannot be read, where it last stood.
+
+        One thread looks while the others go on with what they know.
+        """
+        if self._recent is None or self._timer() >= self._look_at:
+            self._look()
+        return self._recent or self.state()
+
+    def _look(self) -> None:
+        if self._looking.acquire(blocking=self._recent is None):
+            try:
+                self._recent = self.state()
+            except ArchiveError:
+                if self._recent is None:
+                    raise
+            finally:
+                self._look_at = self._timer() + (_RECENT if self._recent and self._recent.newest else 0)
+                self._looking.release()
 
     def holdings(self) -> Holdings:
         """Return what the archive holds; reads one index from end to end."""
@@ -199,7 +226,7 @@ class Archive:
             for listing in listings:
                 _note_read(db, listing, tables.seconds(now))
             changes = {
-                "revision": state.revision + bool(written),
+                "revision": max(state.revision + 1, int(now.timestamp() * 1e6)) if written else state.revision,
                 "first_refreshed_at": first,
                 "refreshed_at": moment,
                 "newest": writer.newest,
@@ -207,29 +234,29 @@ class Archive:
                 "backdated_at": moment if writer.backdated else state.backdated_at,
             }
             db.execute(sa.update(tables.state).values(changes))
+        self._look_at = 0.0
         return written
 
     def search(self, query: Query) -> Found:
         """Return the page of entries that `query` asks for, newest first."""
         with self._transaction() as db:
-            found = _entries(db, query)
-            if found is None:
-                return Found((), more=False)
-            page = found.order_by(sa.desc("entered_at")).limit(query.limit + 1).offset((query.page - 1) * query.limit)
-            chosen = page.subquery()
-            rows = db.execute(
-                sa.select(tables.papers, chosen.c.entered_at)
-                .join_from(chosen, tables.papers, tables.papers.c.listed_at == chosen.c.paper)
-                .order_by(chosen.c.entered_at.desc())
-            ).all()
-        return Found(tuple(map(_entry, rows[: query.limit])), more=len(rows) > query.limit)
+            row = db.execute(sa.select(tables.state)).one()
+            rows = [] if row.newest is None else db.execute(_page(query, row)).all()
+        return Found(tuple(map(_entry, rows[: query.limit])), len(rows) > query.limit, self._saw(_state(row)))
+
+    def _saw(self, state: State) -> State:
+        """Take `state` for the recent one if it is newer."""
+        if self._recent and state.revision > self._recent.revision:
+            self._recent = state
+        return state
 
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
         with self._transaction() as db:
-            found = _entries(db, query)
-            if found is None:
+            row = db.execute(sa.select(tables.state)).one()
+            if row.newest is None:
                 return 0
+            found = select_entries(query, row.newest, row.lag)
             return db.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one()
 
 
@@ -242,9 +269,17 @@ def _file(path: Path) -> tuple[int, int, bool]:
     return fact.st_dev, fact.st_ino, fact.st_size > 0
 
 
-def _entries(db: sa.Connection, query: Query) -> sa.Select[Any] | None:
-    state = db.execute(sa.select(tables.state.c.newest, tables.state.c.lag)).one()
-    return None if state.newest is None else select_entries(query, state.newest, state.lag)
+def _state(row: sa.Row[Any]) -> State:
+    return State(row.revision, _moment(row.refreshed_at), _moment(row.newest), _moment(row.backdated_at))
+
+
+def _page(query: Query, state: sa.Row[Any]) -> sa.Select[Any]:
+    """Select the papers on the page that `query` asks for, and one more if there is one."""
+    found = select_entries(query, state.newest, state.lag).order_by(sa.desc("entered_at"))
+    chosen = found.limit(query.limit + 1).offset((query.page - 1) * query.limit).subquery()
+    papers = sa.select(tables.papers, chosen.c.entered_at)
+    joined = papers.join_from(chosen, tables.papers, tables.papers.c.listed_at == chosen.c.paper)
+    return joined.order_by(chosen.c.entered_at.desc())
 
 
 def _entry(row: sa.Row[Any]) -> Entry:

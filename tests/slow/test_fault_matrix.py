@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,12 @@ class Stage:
     def start(self) -> None:
         """Start the service, with whatever archive there is."""
         config = Config.load({"FEEDPROXY_ARCHIVE": str(self.path), "FEEDPROXY_CACHE_BYTES": "0"})
-        app = create_app(config, source=source(self.hub, HEALTHY, self.timer, Brief), clock=self.clock)
+        self.archive = Archive(config.archive, patience=0.01, timer=count(step=60).__next__)
+        hub = source(self.hub, HEALTHY, self.timer, Brief)
+        app = create_app(config, source=hub, archive=self.archive, clock=self.clock)
         made = app.extensions["feedproxy"]
-        self.archive = Archive(config.archive, patience=0.01)
         self.refresher = Driven(made.refresher.source, self.archive, self.clock, lambda: 0.5)
-        app.extensions["feedproxy"] = replace(made, archive=self.archive, refresher=self.refresher)
+        app.extensions["feedproxy"] = replace(made, refresher=self.refresher)
         self.app = app
 
     def stop(self) -> None:

@@ -101,7 +101,8 @@ def test_queries(both: tuple[Archive, NaiveArchive]) -> None:
         done["readable"] += 1
         assert query == parse_query(str(query))
         entries, end = naive.entries(query), query.page * query.limit
-        assert Found(tuple(entries[end - query.limit : end]), more=len(entries) > end) == archive.search(query)
+        page = tuple(entries[end - query.limit : end])
+        assert Found(page, len(entries) > end, archive.state()) == archive.search(query)
 
     repeat(_SECONDS / 2, test)
     assert done["examples"] == done["readable"] + done["lines"], "an error has more than one line"

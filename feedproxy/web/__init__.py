@@ -1,0 +1,73 @@
+"""Requests in, answers out: the application, put together.
+
+Decides nothing about papers: a request becomes a `Query`, the rest is the layers above.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, g, request
+
+from feedproxy.archive import Archive
+from feedproxy.config import Config
+from feedproxy.refresh import Refresher, utc_now
+from feedproxy.responses import Answers
+from feedproxy.upstream import Source, open_source
+from feedproxy.web import feed, page, standing
+from feedproxy.web.errors import failed
+from feedproxy.web.front import Front
+from feedproxy.web.service import EXTENSION, Service, open_metrics
+
+if TYPE_CHECKING:
+    from feedproxy.metrics import Metrics
+
+__all__ = ["create_app"]
+
+log = logging.getLogger(__name__)
+
+
+def create_app(
+    config: Config | None = None,
+    *,
+    source: Source | None = None,
+    archive: Archive | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Flask:
+    """Return the WSGI application; by default everything is as the environment says.
+
+    Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
+    """
+    config = config or _environment()
+    archive = archive or Archive(config.archive)
+    metrics = open_metrics(config)
+    observe = metrics.observe if metrics else None
+    refresher = Refresher(source or open_source(config), archive, clock, observe=observe)
+    answers = Answers(config.cache_bytes, lambda: archive.recent().revision)
+    app = Flask("feedproxy")
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics)
+    for part in (feed, page, standing):
+        app.register_blueprint(part.bp)
+    app.register_error_handler(Exception, failed)
+    app.wsgi_app = Front(app.wsgi_app, answers, metrics)  # type: ignore[method-assign]
+    if metrics:
+        app.after_request(partial(_count, metrics))
+    return app
+
+
+def _count(metrics: "Metrics", response: Response) -> Response:
+    """Count what Flask answered; `Front` counts what it answers itself."""
+    asked_for = (request.view_args or {}).get("name", "other")
+    metrics.answered(g.get("format", asked_for), response.status_code)
+    return response
+
+
+def _environment() -> Config:
+    config = Config.load(os.environ)
+    for line in config.unknown:
+        log.warning("%s", line)
+    return config

@@ -1,0 +1,73 @@
+"""The feeds' routes: a query in, its feed out, from memory if it is there."""
+
+from functools import partial
+
+from flask import Blueprint, Response, g, request
+
+from feedproxy.config import Config
+from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.query import Query, parse_query
+from feedproxy.responses import Answer, Headers, answer
+from feedproxy.web.front import reply, target
+from feedproxy.web.service import Service, base, query_string, service
+
+bp = Blueprint("feed", __name__)
+
+
+@bp.get("/feed.<any(rss, atom, json):name>")
+def feed(name: str) -> Response:
+    """Answer with the feed in one format."""
+    return feed_response(parse_query(query_string()), name)
+
+
+@bp.get("/feed")
+def negotiated() -> Response:
+    """Answer with the feed in the format the client likes best, else RSS."""
+    return feed_response(parse_query(query_string()), preferred() or "rss")
+
+
+def preferred(over: str | None = None) -> str | None:
+    """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
+    accept = request.accept_mimetypes
+    ranks = {
+        name: max(accept.quality(kind) for kind in (form.media_type, *form.accepted)) for name, form in FORMATS.items()
+    }
+    best = max(ranks, key=lambda name: ranks[name])
+    floor = accept.quality(over) if over else 0
+    return best if request.headers.get("Accept") and ranks[best] > floor else None
+
+
+def feed_response(query: Query, name: str) -> Response:
+    """Answer with the feed of `query` as a document of the format `name`."""
+    address, served = base(), service()
+    served.wait_until_filled()
+    make = partial(_rendered, served, query, name, address)
+    made = served.answers.get((str(query), name, address), make, target(request.environ))
+    if served.metrics:
+        served.metrics.fed()
+    g.format = name
+    status, headers, body = reply(made, request.environ)
+    return Response(body, status=status, headers=headers)
+
+
+def _rendered(served: Service, query: Query, name: str, address: str) -> tuple[Answer, int]:
+    """Return a feed and the revision of the archive it was made of."""
+    if served.metrics:
+        served.metrics.rendered()
+    found = served.archive.search(query)
+    made = Feed(query, address, found.entries, found.more)
+    # A vote changes the body of a feed with counts, but no date in it; older entries none that is newest.
+    changed = max(filter(None, (made.updated, found.state.backdated_at)))
+    last_modified = None if query.counts else changed
+    headers = _headers(served.config, name)
+    return answer(name, render(made, name), FORMATS[name].content_type, last_modified, headers), found.state.revision
+
+
+def _headers(config: Config, name: str) -> Headers:
+    """Return what goes with every answer in the format `name`, 304 included."""
+    cached = (
+        f"public, max-age={config.max_age}, stale-while-revalidate={config.stale_while_revalidate}, "
+        f"stale-if-error={config.stale_if_error}"
+    )
+    shared = (("Access-Control-Allow-Origin", "*"),) if name == "json" else ()
+    return ("Cache-Control", cached), ("X-Content-Type-Options", "nosniff"), *shared

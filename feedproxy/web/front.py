@@ -1,0 +1,78 @@
+"""What stands before Flask: answers what was answered before with one look-up, and lets all else through.
+
+Renders nothing, and decides once, for itself and for the routes, what of an answer a client gets.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from werkzeug.datastructures import Accept
+from werkzeug.http import is_resource_modified, parse_accept_header
+
+from feedproxy.responses import Answer, Answers, Target
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from feedproxy.metrics import Metrics
+
+_SAFE = ("GET", "HEAD")
+_EXACT = "/feed."  # what the paths begin with whose format does not depend on `Accept`
+
+
+class Front:
+    """A WSGI application that answers GET and HEAD of known targets, and hands the rest to `app`."""
+
+    def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None") -> None:
+        self._app, self._answers, self._metrics = app, answers, metrics
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        known = self._answers.known(target(environ)) if environ["REQUEST_METHOD"] in _SAFE else None
+        if known is None:
+            return self._app(environ, start_response)
+        status, headers, body = reply(known, environ)
+        if self._metrics:
+            self._metrics.fed()
+            self._metrics.answered(known.name, int(status[:3]))
+        start_response(status, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def target(environ: "WSGIEnvironment") -> Target:
+    """Return all of a request that decides which feed it gets and at which address."""
+    path = environ["PATH_INFO"]
+    return (
+        environ["wsgi.url_scheme"],
+        environ.get("HTTP_HOST", ""),
+        environ.get("SCRIPT_NAME", ""),
+        path,
+        environ.get("QUERY_STRING", ""),
+        "" if path.startswith(_EXACT) else environ.get("HTTP_ACCEPT", ""),
+    )
+
+
+def reply(made: Answer, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return status, headers and body of what the client takes of `made`, or of a 304 (RFC 9110, section 13.2.2)."""
+    chosen = made.gzip if _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else made.plain
+    vary = "Accept-Encoding" if environ["PATH_INFO"].startswith(_EXACT) else "Accept-Encoding, Accept"
+    if _unmodified(environ, chosen.etag, made.last_modified):
+        return "304 NOT MODIFIED", [*chosen.validators, ("Vary", vary)], b""
+    return "200 OK", [*chosen.headers, ("Vary", vary)], chosen.body
+
+
+def _unmodified(environ: "WSGIEnvironment", etag: str, last_modified: str | None) -> bool:
+    """Say whether the client has it; the two plainest cases, nearly all polls, are told by a look."""
+    held = environ.get("HTTP_IF_NONE_MATCH")
+    if held == etag:
+        return "HTTP_IF_MATCH" not in environ
+    if held is None and "HTTP_IF_MODIFIED_SINCE" not in environ:
+        return False
+    return not is_resource_modified(environ, etag=etag, last_modified=last_modified)
+
+
+@lru_cache(256)
+def _takes_gzip(accept_encoding: str) -> bool:
+    accepted = parse_accept_header(accept_encoding, Accept)
+    return 0 < accepted.quality("gzip") >= accepted.quality("identity")

@@ -1,0 +1,85 @@
+"""What the routes work with, and the address that feeds carry.
+
+Answers nothing.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import current_app, request
+
+from feedproxy.archive import Archive
+from feedproxy.config import Config
+from feedproxy.errors import HostError, QueryError
+from feedproxy.refresh import Refresher
+from feedproxy.responses import Answers
+
+if TYPE_CHECKING:
+    from feedproxy.metrics import Metrics
+
+EXTENSION = "feedproxy"
+_FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
+# One label that is no number in disguise, or a name under those set aside for local use.
+_LOCAL_NAME = re.compile(r"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.(localhost|local|internal|home\.arpa)")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the routes work with."""
+
+    config: Config
+    archive: Archive
+    refresher: Refresher
+    answers: Answers
+    metrics: "Metrics | None"
+
+    def wait_until_filled(self) -> None:
+        """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
+        self.refresher.start()
+        if self.archive.recent().newest is None:
+            self.refresher.wait_until_filled(_FIRST_WAIT)
+
+
+def open_metrics(config: Config) -> "Metrics | None":
+    """Return what counts, if `config` says so."""
+    if not config.metrics:
+        return None
+    from feedproxy.metrics import Metrics
+
+    return Metrics()
+
+
+def service() -> Service:
+    """Return what the application at work works with."""
+    found: Service = current_app.extensions[EXTENSION]
+    return found
+
+
+def query_string() -> str:
+    """Return the query as it came; what is not UTF-8 is told, not replaced."""
+    try:
+        return request.query_string.decode()
+    except UnicodeDecodeError as error:
+        raise QueryError("query", "is not UTF-8") from error
+
+
+def base() -> str:
+    """Return the address feeds carry, without a slash; refuses a host this server was not told it has."""
+    config = service().config
+    if config.public_url:
+        return config.public_url
+    host = re.sub(r":\d*$", "", request.host.casefold())
+    if not _is_local(host) and host not in config.hosts:
+        known = f"this server does not go by “{host[:100]}”" if host else "the request names no host"
+        raise HostError(f"{known}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
+    return request.root_url.rstrip("/")
+
+
+def _is_local(host: str) -> bool:
+    """Say whether `host` is a name or address that only a local network can lead to."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_private
+    except ValueError:
+        return bool(_LOCAL_NAME.fullmatch(host))

@@ -1,0 +1,51 @@
+"""The routes about the service itself: does it live, is it ready, is all well, what was counted."""
+
+from flask import Blueprint, Response, abort, request
+
+from feedproxy.errors import UpstreamError
+from feedproxy.web import replies
+from feedproxy.web.service import service
+
+bp = Blueprint("standing", __name__)
+_STATUS_TYPES = ("text/html", "application/json")
+
+
+@bp.get("/healthz")
+def health() -> Response:
+    """Answer that the process does; touches nothing."""
+    return replies.text("ok")
+
+
+@bp.get("/readyz")
+def ready() -> Response:
+    """Answer whether feeds can be served: whether the archive can be read and holds anything."""
+    if service().archive.state().newest is None:
+        raise UpstreamError("there are no papers yet")
+    return replies.text("ready")
+
+
+@bp.get("/status")
+@bp.get("/status.json")
+def status() -> Response:
+    """Answer how things stand, for people or as JSON."""
+    stands = service().refresher.status()
+    by_path = request.path.endswith(".json")
+    if by_path or request.accept_mimetypes.best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
+        response = replies.as_json(stands.as_json())
+    else:
+        response = replies.html("status.html", status=stands)
+    if not by_path:
+        response.vary.add("Accept")
+    return response
+
+
+@bp.get("/metrics")
+def measured() -> Response:
+    """Answer with Prometheus text, where that is configured."""
+    served = service()
+    if not served.metrics:
+        abort(404)
+    from feedproxy.metrics import CONTENT_TYPE
+
+    text = served.metrics.exposition(served.refresher.status(), served.refresher.clock())
+    return replies.made(text, CONTENT_TYPE)
