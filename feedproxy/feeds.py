@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import feedgen.entry
 import feedgen.feed
+from feedgen.entry import FeedEntry
 from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
@@ -32,6 +33,7 @@ TITLE = "Daily Papers"
 LANGUAGE = "en"
 NOTHING_YET = datetime(2023, 5, 4, tzinfo=UTC)  # the first Daily Papers: `updated` of an empty feed
 MAX_AUTHORS = 20
+_REMEMBERED = 500  # papers whose HTML is kept, about three weeks of them
 _TTL = 15  # minutes, as often as the newest listing is looked at
 _ICON = "https://huggingface.co/favicon.ico"
 _ATOM, _DC = "http://www.w3.org/2005/Atom", "http://purl.org/dc/elements/1.1/"
@@ -115,15 +117,20 @@ def _content_template() -> Template:
 
 def content(paper: Paper) -> str:
     """Return what a reader shows of a paper, as HTML."""
-    paragraphs = paper.summary.split("\n\n")
-    return _content_template().render(paper=paper, credit=credit(paper), paragraphs=paragraphs, links=_links(paper))
+    return _html(paper.thumbnail, credit(paper), paper.summary, paper.hub_url, _links(paper))
 
 
-def _links(paper: Paper) -> dict[str, str]:
-    """Return each address a paper leads to and what it is called; without an id, some are one."""
-    named: dict[str, str] = {}
+@lru_cache(_REMEMBERED)
+def _html(thumbnail: str | None, credit: str, summary: str, hub_url: str, links: tuple[tuple[str, str], ...]) -> str:
+    """Return the same of its parts; a paper is in many feeds, and this is a third of the time to render one."""
+    values = {"thumbnail": thumbnail, "credit": credit, "paragraphs": summary.split("\n\n"), "hub_url": hub_url}
+    return _content_template().render(values, links=links)
+
+
+def _links(paper: Paper) -> tuple[tuple[str, str], ...]:
+    """Return each address a paper leads to besides the Hub, and what it is called; without an id, some are one."""
+    named = {paper.hub_url: "Hub"}
     for name, address in (
-        ("Hub", paper.hub_url),
         ("arXiv", paper.arxiv_url),
         ("PDF", paper.pdf_url),
         ("Code", paper.github_repo),
@@ -132,7 +139,7 @@ def _links(paper: Paper) -> dict[str, str]:
     ):
         if address:
             named.setdefault(address, name)
-    return named
+    return tuple(named.items())[1:]
 
 
 def _link(paper: Paper, query: Query) -> str:
@@ -219,27 +226,35 @@ def _generator(feed: Feed, name: str) -> FeedGenerator:
     generator.ttl(_TTL)
     generator.updated(feed.updated)
     for entry in feed.entries:
-        _add(generator, entry, feed.query)
+        _add(generator, entry, feed.query, name)
     return generator
 
 
-def _add(generator: FeedGenerator, entry: Entry, query: Query) -> None:
+def _add(generator: FeedGenerator, entry: Entry, query: Query, name: str) -> None:
+    """Add an entry, telling feedgen what the format has a place for; the rest would cost time."""
     paper = entry.paper
     added = generator.add_entry(order="append")
     added.paper.paper, added.paper.query = paper, query
     added.guid(paper.hub_url, permalink=True)
     added.title(paper.title)
     added.link(href=_link(paper, query))
-    added.comments(paper.discussion_url)
     added.published(entry.entered_at)
-    added.updated(entry.updated_at)
-    if paper.authors:
-        added.author([{"name": name} for name in shown_authors(paper)])
     if paper.ai_keywords:
         added.category([{"term": keyword} for keyword in paper.ai_keywords])
+    if name == "rss":
+        added.comments(paper.discussion_url)
+    else:
+        added.updated(entry.updated_at)
+        added.author([{"name": name} for name in shown_authors(paper)])
     if query.content == "full":
+        _add_text(added, paper, name)
+
+
+def _add_text(added: FeedEntry, paper: Paper, name: str) -> None:
+    if name == "rss":
         added.description(html.escape(paper.summary, quote=False))
-        added.content(content(paper), type="html")
+    added.content(content(paper), type="html")
+    if name == "atom":
         added.summary(paper.summary or None)
 
 

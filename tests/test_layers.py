@@ -34,6 +34,7 @@ OWNERS = {
     "flask": "web",
     "gunicorn": "server",
     "httpx": "upstream",
+    "isal": "responses",
     "jinja2": "feeds",
     "lxml": "listing",
     "platformdirs": "config",

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from feedproxy.archive import tables
 from feedproxy.archive.ledger import sightings
-from feedproxy.archive.search import select_entries
+from feedproxy.archive.search import number_of, page_of, windows
 from feedproxy.archive.store import Writer, Written, paper_of
 from feedproxy.errors import ArchiveError
 from feedproxy.papers import Entry, Listing, ListingDay
@@ -69,6 +69,7 @@ class Tries:
 
 LEASE = timedelta(seconds=60)
 _RECENT = 1.0  # seconds
+_STATE = sa.select(tables.state)
 
 
 class Archive:
@@ -131,7 +132,7 @@ class Archive:
     def state(self) -> State:
         """Return where the archive stands."""
         with self._transaction() as db:
-            return _state(db.execute(sa.select(tables.state)).one())
+            return _state(db.execute(_STATE).one())
 
     def recent(self) -> State:
         """Return where the archive stood a second ago or later; while it cannot be read, where it last stood.
@@ -217,7 +218,7 @@ class Archive:
         with self._transaction(writing=True) as db:
             if token is not None and token != db.scalar(sa.select(tables.lease.c.token)):
                 raise ArchiveError("another process refreshes by now; what this one brought is dropped")
-            state = db.execute(sa.select(tables.state)).one()
+            state = db.execute(_STATE).one()
             moment = max(tables.seconds(now), state.refreshed_at or 0)
             first = state.first_refreshed_at or moment
             known = set(db.scalars(sa.select(tables.listing_days.c.day).where(tables.listing_days.c.good_at > 0)))
@@ -240,8 +241,8 @@ class Archive:
     def search(self, query: Query) -> Found:
         """Return the page of entries that `query` asks for, newest first."""
         with self._transaction() as db:
-            row = db.execute(sa.select(tables.state)).one()
-            rows = [] if row.newest is None else db.execute(_page(query, row)).all()
+            row = db.execute(_STATE).one()
+            rows = [] if row.newest is None else _page(db, query, row)
         return Found(tuple(map(_entry, rows[: query.limit])), len(rows) > query.limit, self._saw(_state(row)))
 
     def _saw(self, state: State) -> State:
@@ -253,11 +254,12 @@ class Archive:
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
         with self._transaction() as db:
-            row = db.execute(sa.select(tables.state)).one()
+            row = db.execute(_STATE).one()
             if row.newest is None:
                 return 0
-            found = select_entries(query, row.newest, row.lag)
-            return db.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one()
+            *_, widest = windows(query, row.newest, row.lag)
+            number: int = db.execute(number_of(query), widest).scalar_one()
+        return number
 
 
 def _file(path: Path) -> tuple[int, int, bool]:
@@ -273,13 +275,14 @@ def _state(row: sa.Row[Any]) -> State:
     return State(row.revision, _moment(row.refreshed_at), _moment(row.newest), _moment(row.backdated_at))
 
 
-def _page(query: Query, state: sa.Row[Any]) -> sa.Select[Any]:
-    """Select the papers on the page that `query` asks for, and one more if there is one."""
-    found = select_entries(query, state.newest, state.lag).order_by(sa.desc("entered_at"))
-    chosen = found.limit(query.limit + 1).offset((query.page - 1) * query.limit).subquery()
-    papers = sa.select(tables.papers, chosen.c.entered_at)
-    joined = papers.join_from(chosen, tables.papers, tables.papers.c.listed_at == chosen.c.paper)
-    return joined.order_by(chosen.c.entered_at.desc())
+def _page(db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
+    """Return the rows of the page that `query` asks for, and one more if there is one."""
+    rows: Sequence[sa.Row[Any]] = []
+    for window in windows(query, state.newest, state.lag):
+        rows = db.execute(page_of(query), window).all()
+        if len(rows) > query.limit:
+            break
+    return rows
 
 
 def _entry(row: sa.Row[Any]) -> Entry:

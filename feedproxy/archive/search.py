@@ -1,22 +1,29 @@
-"""A query in; the SQL that finds its entries and their dates, out.
+"""A query in; the SQL that finds its entries and their dates, and what fills its parameters, out.
 
-Executes nothing. Every condition is a table of papers and since when each meets it; an entry's
-date is the latest of its conditions' times. With `or_upvotes` it is the earlier of two such.
+Executes nothing. An entry's date is the latest of its conditions' times; with `or_upvotes` it is the
+earlier of that and when the paper reached those. A statement depends on which conditions a query
+has, not on what they are, so each of the few there are is put together once.
 """
 
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from feedproxy.archive.tables import ledger, papers, search, texts
+from feedproxy.archive.tables import PAPER, ledger, papers, search, texts
 from feedproxy.filters import And, Filter, Not, Or, Term
 from feedproxy.query import Query
 from feedproxy.words import begun, search_words, singular
 
 DAY = 86_400
 GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
+_CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
+_NARROW = 14  # days, which hold the newest fifty entries of a common word
+_MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
+_low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
 
 
 class _Latest(GenericFunction[int]):
@@ -32,63 +39,106 @@ def _sqlite_latest(element: Any, compiler: Any, **options: Any) -> str:
     return f"max({compiler.process(element.clauses, **options)})"
 
 
-def select_entries(query: Query, newest: int, lag: int) -> sa.Select[Any]:
-    """Select `paper` (its `listed_at`) and `entered_at` of everything in the feed's window.
+def page_of(query: Query) -> sa.Select[Any]:
+    """Return the statement that selects a page of papers, and one more if there is one, each with its entry's date."""
+    return _page(_conditions(query))
 
-    `newest` is the newest date in the archive, `lag` how long after its listing a paper may
-    still meet a condition; both in seconds.
+
+def number_of(query: Query) -> sa.Select[Any]:
+    """Return the statement that counts the entries on all pages."""
+    return _number(_conditions(query))
+
+
+def windows(query: Query, newest: int, lag: int) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of its statements, for a few days and then for all that `query` spans.
+
+    A page that the few days fill is right: who enters later than `start` was listed later than `low`,
+    as `lag` is how long after its listing a paper may still meet a condition. `newest` is the newest
+    date in the archive; both in seconds.
     """
-    start = newest - newest % DAY - (query.days - 1) * DAY
-    low = start - lag
-    found = _all_met(_conditions(query, low)).subquery()
-    if query.or_upvotes:
-        either = sa.union_all(sa.select(found), sa.select(_reached("upvotes", query.or_upvotes, low))).subquery()
+    given = {name: getattr(query, name) for name in _conditions(query)}
+    given |= {"limit": query.limit + 1, "offset": (query.page - 1) * query.limit}
+    if query.q:
+        given["q"] = _expression(query.q)
+    for days in sorted({min(_NARROW, query.days), query.days}):
+        start = newest - newest % DAY - (days - 1) * DAY
+        yield given | {"start": start, "low": start - lag}
+
+
+def _conditions(query: Query) -> tuple[str, ...]:
+    return tuple(name for name in _CONDITIONS if getattr(query, name))
+
+
+@cache
+def _page(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    found = _entries(conditions).order_by(sa.desc("entered_at"))
+    chosen = found.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
+    columns = sa.select(*PAPER, papers.c.revised_at, chosen.c.entered_at)
+    joined = columns.join_from(chosen, papers, papers.c.listed_at == chosen.c.paper)
+    return joined.order_by(chosen.c.entered_at.desc())
+
+
+@cache
+def _number(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(_entries(conditions).subquery())
+
+
+def _entries(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    """Select `paper` (its `listed_at`) and `entered_at` of everything in the window."""
+    found = _all_met([name for name in conditions if name != "or_upvotes"]).subquery()
+    if "or_upvotes" in conditions:
+        either = sa.union_all(sa.select(found), sa.select(_reached("or_upvotes"))).subquery()
         earliest = sa.func.min(either.c.since).label("since")
         found = sa.select(either.c.paper, earliest).group_by(either.c.paper).subquery()
-    return sa.select(found.c.paper, found.c.since.label("entered_at")).where(found.c.since >= start)
+    return sa.select(found.c.paper, found.c.since.label("entered_at")).where(found.c.since >= _start)
 
 
-def _conditions(query: Query, low: int) -> list[sa.Subquery]:
-    """Return what `query` demands of papers from `low` on; at least that they are listed."""
-    conditions = [_matched(query.q, low)] if query.q else []
-    conditions += [_reached("upvotes", query.min_upvotes, low)] if query.min_upvotes else []
-    conditions += [_reached("comments", query.min_comments, low)] if query.min_comments else []
-    return conditions or [_listed(low)]
-
-
-def _all_met(conditions: list[sa.Subquery]) -> sa.Select[Any]:
-    """Select the papers in all of `conditions`, and the latest of their times."""
+def _all_met(conditions: list[str]) -> sa.Select[Any]:
+    """Select the papers that meet all conditions, and since when; the first finds them, the others look each up."""
+    if not conditions:
+        return sa.select(_listed())
     first, *others = conditions
-    times = [condition.c.since for condition in conditions]
-    joined: Any = first
-    for other in others:
-        joined = joined.join(other, other.c.paper == first.c.paper)
-    latest = _Latest(*times) if others else first.c.since
-    return sa.select(first.c.paper, latest.label("since")).select_from(joined)
+    found: Any = _matched() if first == "q" else _reached(first)
+    steps = [ledger.alias(name) for name in others]
+    joined = found
+    for name, step in zip(others, steps, strict=True):
+        joined = joined.join(step, _is_first(name, step, found.c.paper))
+    times = [found.c.since, *(step.c.reached_at for step in steps)]
+    latest = _Latest(*times) if others else found.c.since
+    return sa.select(found.c.paper, latest.label("since")).select_from(joined)
 
 
-def _listed(low: int) -> sa.Subquery:
+def _listed() -> sa.Subquery:
     key = papers.c.listed_at
-    return sa.select(key.label("paper"), key.label("since")).where(key >= low).subquery()
+    return sa.select(key.label("paper"), key.label("since")).where(key >= _low).subquery()
 
 
-def _reached(measure: str, wanted: int, low: int) -> sa.Subquery:
-    """Select the papers that had `wanted` of `measure`, and when they first did: steps only rise."""
+def _reached(name: str) -> sa.Subquery:
+    """Select the papers that had so many of a measure, and when they first did: steps only rise."""
+    steps = ledger.c
     return (
-        sa.select(ledger.c.paper, sa.func.min(ledger.c.reached_at).label("since"))
-        .where(ledger.c.measure == measure, ledger.c.paper >= low, ledger.c.value >= wanted)
-        .group_by(ledger.c.paper)
+        sa.select(steps.paper, sa.func.min(steps.reached_at).label("since"))
+        .where(steps.measure == _MEASURES[name], steps.paper >= _low, steps.value >= sa.bindparam(name))
+        .group_by(steps.paper)
         .subquery()
     )
 
 
-def _matched(wanted: Filter, low: int) -> sa.Subquery:
+def _is_first(name: str, step: sa.FromClause, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Say that `step` is the one by which `paper` had so many of a measure."""
+    other = ledger.alias().c
+    enough = (other.measure == _MEASURES[name], other.paper == paper, other.value >= sa.bindparam(name))
+    lowest = sa.select(sa.func.min(other.value)).where(*enough).scalar_subquery()
+    return sa.and_(step.c.measure == _MEASURES[name], step.c.paper == paper, step.c.value == lowest)
+
+
+def _matched() -> sa.Subquery:
     """Select each paper with a wording that matches, and since when it had the first such one."""
     return (
         sa.select(texts.c.paper, sa.func.min(texts.c.since).label("since"))
         .join_from(search, texts, texts.c.since == search.c.rowid)
-        .where(sa.literal_column("search").op("MATCH")(_expression(wanted)), search.c.rowid >= low)
-        .where(texts.c.paper >= low)
+        .where(sa.literal_column("search").op("MATCH")(sa.bindparam("q", type_=sa.Text)), search.c.rowid >= _low)
+        .where(texts.c.paper >= _low)
         .group_by(texts.c.paper)
         .subquery()
     )

@@ -145,12 +145,11 @@ class Writer:
         self._rows.setdefault(table, []).append(row)
 
     def _known(self, ids: Sequence[str]) -> dict[str, _Known]:
+        columns = (*tables.PAPER, tables.papers.c.listed_at, _top("upvotes"), _top("comments"))
         return {
             row.id: _Known(row.listed_at, paper_of(row), {"upvotes": row.upvotes_top, "comments": row.comments_top})
             for chunk in _chunks(ids)
-            for row in self.db.execute(
-                sa.select(tables.papers, _top("upvotes"), _top("comments")).where(tables.papers.c.id.in_(chunk))
-            )
+            for row in self.db.execute(sa.select(*columns).where(tables.papers.c.id.in_(chunk)))
         }
 
 
@@ -177,12 +176,11 @@ def _columns(paper: Paper) -> dict[str, Any]:
     return row
 
 
-def paper_of(row: sa.Row[Any]) -> Paper:
-    """Return the paper in a row of the table `papers`."""
-    values = {name: getattr(row, name) for name in Paper.__dataclass_fields__}
-    for name in ("submitted_at", "published_at"):
-        values[name] = values[name] and tables.moment(values[name])
-    for name in ("authors", "ai_keywords"):
-        values[name] = tuple(values[name])
+def paper_of(row: Sequence[Any]) -> Paper:
+    """Return the paper in a row that begins with the columns `tables.PAPER`."""
+    values = dict(zip(Paper.__dataclass_fields__, row, strict=False))
+    values["submitted_at"] = tables.moment(values["submitted_at"])
+    values["published_at"] = values["published_at"] and tables.moment(values["published_at"])
+    values["authors"], values["ai_keywords"] = tuple(values["authors"]), tuple(values["ai_keywords"])
     values["organization"] = values["organization"] and Organization(**values["organization"])
     return Paper(**values)

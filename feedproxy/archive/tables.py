@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS
+from feedproxy.papers import Paper
 
 SCHEMA = 1
 metadata = sa.MetaData()
@@ -54,6 +55,8 @@ papers = sa.Table(
     sa.Column("ai_keywords", sa.JSON, nullable=False),
     sa.Column("revised_at", _Seconds),
 )
+
+PAPER = [papers.c[name] for name in Paper.__dataclass_fields__]  # the columns that make a `Paper`, in its order
 
 # The rising steps of each paper's highest counts.
 ledger = sa.Table(
