@@ -312,6 +312,6 @@ def _skips(listings: list[Listing]) -> Iterator[str]:
 
 def backfill_days(since: date, until: date, archive: Archive) -> list[date]:
     """Return the days of `since`…`until` never read well since they were over, newest first."""
-    good = {day: told.good_at.date() for day, told in archive.days().items() if told.good_at}
+    good = {day: told.good_at.date() for day, told in archive.days(None).items() if told.good_at}
     days = (until - timedelta(days=age) for age in range((until - since).days + 1))
     return [day for day in days if good.get(day, day) <= day]

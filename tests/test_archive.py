@@ -225,6 +225,14 @@ def test_revision_never_means_two_things(open_archive: Opener, tmp_path: Path, c
     assert before < copy.state().revision
 
 
+def test_days_are_the_newest(archive: Archive, clock: Clock) -> None:
+    """However many days were read, a plan is made of the newest 400; all are told on request."""
+    days = [DAY - timedelta(days=age) for age in range(450)]
+    archive.asked(days, clock())
+    assert days[:400] == list(archive.days())
+    assert set(days) == archive.days(None).keys()
+
+
 # What is polled all the time ---------------------------------------------------------------------
 
 

@@ -271,3 +271,36 @@ def test_pages_follow_one_another(archive: Archive, clock: Clock) -> None:
     assert ["654", "321", "0", ""] == titles
     assert [True, True, False, False] == [page.more for page in found]
     assert 7 == archive.count(Query(limit=3, page=2))
+
+
+# Newest days first --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, NaiveArchive]]:
+    """The archive and the naive one, after 60 days of listings whose papers change for two days."""
+    archive, naive = Archive(str(tmp_path_factory.mktemp("months") / "archive.sqlite")), NaiveArchive()
+    dice, listed = random.Random(4), list[list[Paper]]()  # noqa: S311
+    for day in range(60):
+        midnight = FIRST.replace(hour=0) + timedelta(days=day)
+        listed = [[later(known, dice) for known in papers] for papers in listed[-2:]]
+        listed.append([replace(paper(3 * day + nth, dice), submitted_at=midnight) for nth in range(3)])
+        for papers in listed:
+            archive.store([Listing(tuple(papers))], midnight + timedelta(hours=12))
+            naive.store(papers, midnight + timedelta(hours=12))
+    yield archive, naive
+    archive.close()
+
+
+@pytest.mark.parametrize("limit", [1, 5, 20, 40, 60, 200])
+@pytest.mark.parametrize(
+    "conditions",
+    ["", "q=agents", "q=-agents", "min_upvotes=2", "min_upvotes=60", "q=agents&min_upvotes=2&min_comments=1"],
+)
+def test_newest_days_are_enough(months: tuple[Archive, NaiveArchive], conditions: str, limit: int) -> None:
+    """A page is the same whether the newest two weeks fill it or not, on every page."""
+    archive, naive = months
+    for page in (1, 2, 3):
+        query = replace(parse_query(conditions), limit=limit, page=page)
+        entries = naive.entries(query)[(page - 1) * limit :]
+        assert Found(tuple(entries[:limit]), len(entries) > limit, archive.state()) == archive.search(query)

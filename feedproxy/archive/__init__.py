@@ -69,6 +69,7 @@ class Tries:
 
 LEASE = timedelta(seconds=60)
 _RECENT = 1.0  # seconds
+_PLANNED = 400  # days; how long a rest a refresh makes up for
 _STATE = sa.select(tables.state)
 
 
@@ -161,10 +162,11 @@ class Archive:
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
         return Holdings(count, _moment(last))
 
-    def days(self) -> dict[date, ListingDay]:
-        """Return every listing day that was ever asked for."""
+    def days(self, newest: int | None = _PLANNED) -> dict[date, ListingDay]:
+        """Return the `newest` listing days that were ever asked for, by default more than a year; None for all."""
+        days = sa.select(tables.listing_days).order_by(tables.listing_days.c.day.desc()).limit(newest)
         with self._transaction() as db:
-            rows = db.execute(sa.select(tables.listing_days)).all()
+            rows = db.execute(days).all()
         return {
             row.day: ListingDay(row.day, _moment(row.asked_at), _moment(row.good_at), row.papers, row.validator)
             for row in rows
@@ -221,7 +223,7 @@ class Archive:
             state = db.execute(_STATE).one()
             moment = max(tables.seconds(now), state.refreshed_at or 0)
             first = state.first_refreshed_at or moment
-            known = set(db.scalars(sa.select(tables.listing_days.c.day).where(tables.listing_days.c.good_at > 0)))
+            known = _read_before(db, [listing.day for listing in listings if listing.day])
             writer = Writer(db, now=moment, previous=state.refreshed_at, newest=state.newest)
             written = writer.write(sightings(listings, known, tables.moment(first)))
             for listing in listings:
@@ -288,6 +290,11 @@ def _page(db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Ro
 def _entry(row: sa.Row[Any]) -> Entry:
     updated = max(row.entered_at, row.revised_at or 0)
     return Entry(paper_of(row), tables.moment(row.entered_at), tables.moment(updated))
+
+
+def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:
+    row = tables.listing_days.c
+    return set(db.scalars(sa.select(row.day).where(row.day.in_(days), row.good_at > 0)))
 
 
 def _note_read(db: sa.Connection, listing: Listing, moment: int) -> None:
