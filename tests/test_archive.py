@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -231,6 +232,32 @@ def test_days_are_the_newest(archive: Archive, clock: Clock) -> None:
     archive.asked(days, clock())
     assert days[:400] == list(archive.days())
     assert set(days) == archive.days(None).keys()
+
+
+def test_one_revision_means_one_thing(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
+    """Whoever searches while somebody stores, over whatever connection, finds the same for the same revision."""
+    path = tmp_path / "archive.sqlite"
+    open_archive(path).store([listing(*entries(5))], clock())
+    readers = [open_archive(path) for _ in range(2)]
+    found: dict[int, set[tuple[object, ...]]] = {}
+    done = threading.Event()
+
+    def search(reader: Archive) -> list[tuple[int, tuple[object, ...]]]:
+        seen = []
+        while not done.is_set():
+            page = reader.search(Query())
+            seen.append((page.state.revision, page.entries))
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        searches = [pool.submit(search, reader) for reader in readers * 2]
+        for votes in range(2, 22):
+            open_archive(path).store([listing(*entries(5 + votes, upvotes=votes))], clock.tick(minutes=15))
+        done.set()
+    for revision, page in (one for searched in searches for one in searched.result()):
+        found.setdefault(revision, set()).add(page)
+    assert len(found) > 1
+    assert {1} == {len(pages) for pages in found.values()}
 
 
 # What is polled all the time ---------------------------------------------------------------------

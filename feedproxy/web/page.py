@@ -32,20 +32,18 @@ def _filled_in(text: str) -> str:
 
 def _page_response(text: str) -> Response:
     address, served = base(), service()
-    shown, error = Feed(Query(), address, ()), None
-    query = None
+    query, found, error = None, None, None
     try:
         query = parse_query(text)
-        shown = Feed(query, address, ())
         served.wait_until_filled()
         found = served.archive.search(query)
-        shown = Feed(query, address, found.entries, found.more)
     except (QueryError, UpstreamError) as raised:
         error = raised
+    entries, more = (found.entries, found.more) if found else ((), False)
     response = replies.html(
         "page.html",
         error.status if error else 200,
-        feed=shown,
+        feed=Feed(query or Query(), address, entries, more),
         readable=query is not None,
         error=error,
         given=dict(query_pairs(text)),
