@@ -11,7 +11,7 @@ from feedproxy.refresh import Refresher
 from feedproxy.upstream import Hub
 from tests import hub as fake
 from tests.conftest import Clock
-from tests.slow.made_year import Live, World
+from tests.made_year import Live, World
 
 _SERVERS, _READERS, _DAYS = 4, 20, 7
 _AT_MOST = 20  # requests an hour

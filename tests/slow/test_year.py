@@ -22,7 +22,7 @@ from feedproxy.upstream import Ask, Known
 from feedproxy.upstream.plan import due_days, next_due
 from feedproxy.words import search_words
 from tests.conftest import Clock
-from tests.slow.made_year import MIDNIGHTS, TOPICS, World
+from tests.made_year import MIDNIGHTS, TOPICS, World
 
 _DAYS = int(os.environ.get("FEEDPROXY_YEAR_DAYS", "365"))
 _FIRST = datetime(2026, 5, 4, 0, 7, tzinfo=UTC)  # ten days before listing times become midnights

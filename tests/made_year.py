@@ -49,7 +49,7 @@ class Life:
             self.paper,
             upvotes=self.votes(now),
             comments=round(self.comments * (1 - math.exp(-age))),
-            organization=Organization("example-lab", "Example Lab") if named else None,
+            organization=self.paper.organization or (Organization("example-lab", "Example Lab") if named else None),
             summary=f"{self.paper.summary} Now on {self.extra} too." if reworded else self.paper.summary,
         )
 
