@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import polls
+from tests.bench import cold, memory, polls, refreshing, starting, strangers
 from tests.bench.archives import kept
 from tests.bench.figures import Benchmark, Figure, Run, table
 from tests.bench.load import WRK
@@ -25,9 +25,17 @@ BENCHMARKS: dict[str, Benchmark] = {
     "polls": polls.gunicorn,
     "polls-sync": polls.sync,
     "polls-granian": polls.granian,
+    "first": refreshing.first,
+    "during": refreshing.during,
+    "memory": memory.worker,
+    "growth": memory.growth,
+    "strangers": strangers.steady,
+    "cold": cold.queries,
+    "refresh": cold.refreshes,
+    "starting": starting.starting,
 }
 _ONLY_NAMED = ("polls-sync",)  # take their time, and no goal is about them
-_ARCHIVES = (1000,)
+_ARCHIVES = (1000, 100_000)
 _HEAD = ("what", "figure (medians)", "value", "goal", "")
 
 

@@ -106,16 +106,20 @@ def free_port() -> int:
 
 @contextmanager
 def _running(command: list[str], port: int, settings: Mapping[str, str]) -> Iterator[Server]:
-    clean = {name: text for name, text in os.environ.items() if not name.startswith("FEEDPROXY_")}
     began = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=clean | {"PYTHONPATH": str(ROOT)} | settings, start_new_session=True
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env=environment() | settings, start_new_session=True)
     try:
         until(lambda: _answers(process, port), f"{command[0]} does not answer")
         yield Server(port, process.pid, began)
     finally:
         _end(process)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment without settings of feedproxy, and such that Python keeps what it compiled."""
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("FEEDPROXY_")}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)
+    return ours | {"PYTHONPATH": str(ROOT)}
 
 
 def _answers(process: "subprocess.Popen[bytes]", port: int) -> bool:

@@ -1,0 +1,91 @@
+"""What a worker holds: proportional set sizes (PSS) of one gunicorn worker, in MiB."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests import hub as fake
+from tests.bench import servers
+from tests.bench.archives import copied
+from tests.bench.figures import Figure, Goal, Run
+from tests.bench.load import GZIP, wrk
+from tests.bench.polls import asked, settings, settled
+from tests.bench.servers import Server
+
+FEEDS = tuple(
+    f"/feed.{form}{query}"
+    for form in ("rss", "atom", "json")
+    for query in ("", "?q=agents&min_upvotes=2", "?q=robots", "?min_upvotes=10")
+)
+_CACHE = 8 * 1024 * 1024
+_SECONDS, _ALL = 12, 50_000
+
+# Every request is for a query of its own: a short feed, or none at all.
+_SCRIPT = """
+local asked = 0
+request = function()
+  asked = asked + 1
+  return wrk.format("GET", "/feed.json?q=agent+-stranger" .. asked .. "&limit=" .. (1 + asked % 8))
+end
+"""
+
+
+def worker(run: Run) -> Iterator[Figure]:
+    """Compare a worker with 1,000 papers with a bare Flask worker, and one with 100,000 with that."""
+    bare, few, many = _bare(), _served(1000, run.folder), _served(100_000, run.folder)
+    yield _compared("memory of a worker, 1,000 papers / bare Flask, feedgen, httpx", few, bare, 1.3)
+    yield _compared("memory of a worker, 100,000 papers / 1,000", many, few, 1.2)
+
+
+def _compared(what: str, ours: float, theirs: float, bound: float) -> Figure:
+    return Figure(what, f"{ours:.1f} MiB against {theirs:.1f} MiB", ours / theirs, Goal("≤", bound))
+
+
+def _bare() -> float:
+    with servers.gunicorn("tests.bench.bare:flask()", {}) as server:
+        for _ in FEEDS:
+            asked(server.port, "/feed.rss", GZIP)
+        return server.memory()
+
+
+def _served(papers: int, folder: Path) -> float:
+    with serving(papers, folder) as server:
+        for path in FEEDS:
+            asked(server.port, path, GZIP)
+        return server.memory()
+
+
+@contextmanager
+def serving(papers: int, folder: Path, **further: str) -> Iterator[Server]:
+    """Serve an archive of so many papers; the first round of refreshing, which finds nothing, is over."""
+    with (
+        fake.running() as hub,
+        servers.gunicorn("wsgi:app", settings(copied(papers, folder), hub, **further)) as server,
+    ):
+        asked(server.port, FEEDS[0])
+        settled(hub)
+        yield server
+
+
+def growth(run: Run) -> Iterator[Figure]:
+    """Show what a worker with a cache of 8 MiB grows by under queries that are all different."""
+    script = run.folder / "strangers.lua"
+    script.write_text(_SCRIPT)
+    with serving(1000, run.folder, cache_bytes=str(_CACHE)) as server:
+        for number in range(20):
+            asked(server.port, f"/feed.json?q=robot+-warm{number}&limit=8", GZIP)
+        before, grown, done = server.memory(), 0.0, 0
+        while done < _ALL:
+            done += _strangers(server, script, done, 60 if run.full else _SECONDS)
+            grown = server.memory() - before
+            if not run.full:
+                break
+    share = grown * 1024 * 1024 / _CACHE
+    told = f"{grown:.1f} MiB after {done:,} queries"
+    yield Figure("growth by different queries / a cache of 8 MiB", told, share, Goal("≤", 1.2))
+
+
+def _strangers(server: Server, script: Path, done: int, seconds: int) -> int:
+    """Ask different queries for so many seconds, going on from those that are done; return how many."""
+    script.write_text(_SCRIPT.replace("asked = 0", f"asked = {done}"))
+    return wrk(server.port, "/", {}, ("-t1", "-c4", f"-d{seconds}s", "--timeout", "30s"), script).requests
