@@ -116,7 +116,7 @@ Transfer/sec:     46.00MB
 
 def test_what_wrk_prints_is_read() -> None:
     """Times are milliseconds in whatever unit wrk has them."""
-    assert Load(1601.5, 0.9, 12.5, 1250, 1602) == parsed(_WRK)
+    assert Load(1601.5, 0.9, 12.5, 1250, 1602, 46) == parsed(_WRK)
 
 
 def test_answers_that_failed_are_no_figures() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 GZIP = {"Accept-Encoding": "gzip"}
 WRK = ("wrk", "-t1", "-c16", "-d1s")
+_SIZES = {"B": 1 / 1024**2, "KB": 1 / 1024, "MB": 1.0, "GB": 1024.0}  # wrk's MB are 1,048,576 bytes
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -28,13 +29,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk tells: requests a second, and how long they took, in milliseconds."""
+    """What wrk tells: requests a second, how long they took in milliseconds, how many and how much it was."""
 
     rate: float
     median: float
     p99: float
     slowest: float
     requests: int
+    mebibytes: float
 
 
 def fetch(port: int, path: str, headers: Mapping[str, str] | None = None, timeout: float = 60) -> Reply:
@@ -74,12 +76,19 @@ def parsed(told: str) -> Load:
     if trouble := re.search(r"(Socket errors|Non-2xx).*", told):
         raise RuntimeError(f"wrk: {trouble[0]}")
     slowest = re.search(r"Latency +\S+ +\S+ +(\S+)", told)
-    total = re.search(r"(\d+) requests in", told)
+    total = re.search(r"(\d+) requests in \S+ ([\d.]+)([KMG]?B) read", told)
     speed = re.search(r"Requests/sec: +(\S+)", told)
     if not (slowest and total and speed):
         raise RuntimeError(f"wrk printed something else: {told[:200]}")
     shares = dict(re.findall(r"(\d+)% +(\S+)", told))
-    return Load(float(speed[1]), _ms(shares["50"]), _ms(shares["99"]), _ms(slowest[1]), int(total[1]))
+    return Load(
+        float(speed[1]),
+        _ms(shares["50"]),
+        _ms(shares["99"]),
+        _ms(slowest[1]),
+        int(total[1]),
+        float(total[2]) * _SIZES[total[3]],
+    )
 
 
 def _ms(text: str) -> float:
