@@ -51,7 +51,7 @@ def _kind(kind: str, text: str, few: Archive, many: Archive, run: Run) -> Iterat
     measures = partial(asked, few, text), partial(asked, many, text), partial(feedgen_alone, alone)
     for measure in measures:
         measure()
-    at_few, at_many, generator = interleaved(run.rounds, *(partial(_ms, measure) for measure in measures))
+    at_few, at_many, generator = interleaved(2 * run.rounds, *(partial(_ms, measure) for measure in measures))
     goal = Goal("≤", 1.5) if len(entries) == 50 else None
     yield compared(f"cold query, {kind} ({len(entries)} entries) / feedgen alone", at_few, generator, goal, _MS)
     yield compared(f"cold query, {kind}: 100,000 papers / 1,000", at_many, at_few, Goal("≤", 1.5), _MS)

@@ -1,7 +1,9 @@
 """What a worker holds: proportional set sizes (PSS) of one gunicorn worker, in MiB."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests import hub as fake
@@ -18,7 +20,9 @@ FEEDS = tuple(
     for query in ("", "?q=agents&min_upvotes=2", "?q=robots", "?min_upvotes=10")
 )
 _CACHE = 8 * 1024 * 1024
-_SECONDS, _ALL = 12, 50_000
+_SECONDS, _ALL = 7, 50_000
+_AT_ONCE = 4
+_LONG = tuple(f"/feed.json?q=agent+-warm{number}" for number in range(_AT_ONCE))
 
 # Every request is for a query of its own; one in four for a long feed.
 _SCRIPT = """
@@ -72,19 +76,24 @@ def growth(run: Run) -> Iterator[Figure]:
     script = run.folder / "strangers.lua"
     script.write_text(_SCRIPT)
     with serving(1000, run.folder, cache_bytes=str(_CACHE)) as server:
-        for number in range(20):
-            asked(server.port, f"/feed.json?q=robot+-warm{number}&limit=8", GZIP)
-        before, done, size = server.memory(), 0, 0.0
-        while done < (_ALL if run.full else 1):
+        _warm(server)
+        before, done, size, grown = server.memory(), 0, 0.0, list[float]()
+        while done < _ALL and (run.full or len(grown) < 2):
             load = _strangers(server, script, done)
             done, size = done + load.requests, size + load.mebibytes
-        grown = server.memory() - before
-    share = grown * 1024 * 1024 / _CACHE
-    told = f"{grown:.1f} MiB after {done:,} queries, {size:,.0f} MiB of answers"
+            grown.append(server.memory() - before)
+    told = f"{grown[-1]:.1f} MiB after {done:,} queries and {size:,.0f} MiB ({grown[-2]:.1f} MiB {_SECONDS} s before)"
+    share = grown[-1] * 1024 * 1024 / _CACHE
     yield Figure("growth by different queries / a cache of 8 MiB", told, share, Goal("≤", 1.2))
+
+
+def _warm(server: Server) -> None:
+    """Ask for long feeds at once, as often as strangers will, so that what it takes to make them is there already."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(partial(asked, server.port), _LONG * 4))
 
 
 def _strangers(server: Server, script: Path, done: int) -> Load:
     """Ask different queries for some seconds, going on from those that are done."""
     script.write_text(_SCRIPT.replace("asked = 0", f"asked = {done}"))
-    return wrk(server.port, "/", {}, ("-t1", "-c4", f"-d{_SECONDS}s", "--timeout", "30s"), script)
+    return wrk(server.port, "/", {}, ("-t1", f"-c{_AT_ONCE}", f"-d{_SECONDS}s", "--timeout", "30s"), script)

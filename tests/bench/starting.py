@@ -15,7 +15,7 @@ from tests.bench.figures import Figure, Goal, Run, interleaved
 from tests.bench.polls import FEED, asked, settings
 from tests.bench.servers import environment
 
-_MODULES = ("feedproxy", "feedproxy.web", "feedproxy.cli")
+_MODULES = ("feedproxy", "feedproxy.web")
 
 
 def starting(run: Run) -> Iterator[Figure]:

@@ -15,7 +15,7 @@ from tests.made_year import TOPICS
 
 STEADY = tuple(f"/feed.json?q={topic}&limit=10" for topic in TOPICS)
 _CACHE = 4 * 1024 * 1024
-_RATE, _SECONDS = 50, 12
+_RATE, _SECONDS = 50, 10
 _PAUSES = 2
 _GOAL = Goal("≥", 99, "%")
 
@@ -51,7 +51,7 @@ def _stranger(server: Server, over: threading.Event, new: list[str], at: int) ->
     for number in _paced(4 / _RATE, 2 * _SECONDS):
         if over.is_set():
             return
-        asked(server.port, f"/feed.json?q=agent+-new{at}x{number}&limit=8", GZIP)
+        asked(server.port, f"/feed.json?q=agent+-new{at}x{number}&limit=3", GZIP)
         new.append("")
 
 
