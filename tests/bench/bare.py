@@ -1,0 +1,54 @@
+"""What feedproxy is measured against: a WSGI callable with the same bytes, and a Flask application that does nothing.
+
+Run by the servers that are compared; ANSWERS names the file with the bytes.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+Answer = tuple[str, list[tuple[str, str]], bytes]
+
+
+def save(path: Path, **answers: Answer) -> None:
+    """Write answers to `path`, for a server that starts later."""
+    path.write_text(
+        json.dumps({name: (line, head, body.decode("latin-1")) for name, (line, head, body) in answers.items()})
+    )
+
+
+def _saved(name: str) -> Answer:
+    line, head, body = json.loads(Path(os.environ["ANSWERS"]).read_text())[name]
+    return line, [(key, value) for key, value in head], body.encode("latin-1")
+
+
+def callable_() -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
+    """Return a WSGI callable that knows two answers and tells them apart by one header."""
+    line, head, body = _saved("found")
+    line_304, head_304, _ = _saved("unchanged")
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if "HTTP_IF_NONE_MATCH" in environ:
+            start_response(line_304, head_304)
+            return []
+        start_response(line, head)
+        return [body]
+
+    return app
+
+
+def flask() -> Any:
+    """Return a Flask application beside feedgen and httpx, which a feed service cannot do without."""
+    import feedgen.feed  # noqa: F401
+    import httpx  # noqa: F401
+    from flask import Flask
+
+    app = Flask("bare")
+    app.get("/feed.rss")(lambda: "bare")
+    return app
+
+
+if "ANSWERS" in os.environ:
+    app = callable_()

@@ -1,0 +1,99 @@
+"""What a worker holds: proportional set sizes (PSS) of one gunicorn worker, in MiB."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from tests import hub as fake
+from tests.bench import servers
+from tests.bench.archives import copied
+from tests.bench.figures import Figure, Goal, Run
+from tests.bench.load import GZIP, Load, wrk
+from tests.bench.polls import asked, settings, settled
+from tests.bench.servers import Server
+
+FEEDS = tuple(
+    f"/feed.{form}{query}"
+    for form in ("rss", "atom", "json")
+    for query in ("", "?q=agents&min_upvotes=2", "?q=robots", "?min_upvotes=10")
+)
+_CACHE = 8 * 1024 * 1024
+_SECONDS, _ALL = 7, 50_000
+_AT_ONCE = 4
+_LONG = tuple(f"/feed.json?q=agent+-warm{number}" for number in range(_AT_ONCE))
+
+# Every request is for a query of its own; one in four for a long feed.
+_SCRIPT = """
+local asked = 0
+request = function()
+  asked = asked + 1
+  return wrk.format("GET", "/feed.json?q=agent+-stranger" .. asked .. (asked % 4 == 0 and "" or "&limit=1"))
+end
+"""
+
+
+def worker(run: Run) -> Iterator[Figure]:
+    """Compare a worker with 1,000 papers with a bare Flask worker, and one with 100,000 with that."""
+    bare, few, many = _bare(), _served(1000, run.folder), _served(100_000, run.folder)
+    yield _compared("memory of a worker, 1,000 papers / bare Flask, feedgen, httpx", few, bare, 1.3)
+    yield _compared("memory of a worker, 100,000 papers / 1,000", many, few, 1.2)
+
+
+def _compared(what: str, ours: float, theirs: float, bound: float) -> Figure:
+    return Figure(what, f"{ours:.1f} MiB against {theirs:.1f} MiB", ours / theirs, Goal("≤", bound))
+
+
+def _bare() -> float:
+    with servers.gunicorn("tests.bench.bare:flask()", {}) as server:
+        for _ in FEEDS:
+            asked(server.port, "/feed.rss", GZIP)
+        return server.memory()
+
+
+def _served(papers: int, folder: Path) -> float:
+    with serving(papers, folder) as server:
+        for path in FEEDS:
+            asked(server.port, path, GZIP)
+        return server.memory()
+
+
+@contextmanager
+def serving(papers: int, folder: Path, **further: str) -> Iterator[Server]:
+    """Serve an archive of so many papers; the first round of refreshing, which finds nothing, is over."""
+    with (
+        fake.running() as hub,
+        servers.gunicorn("wsgi:app", settings(copied(papers, folder), hub, **further)) as server,
+    ):
+        asked(server.port, FEEDS[0])
+        settled(hub)
+        yield server
+
+
+def growth(run: Run) -> Iterator[Figure]:
+    """Show what a worker with a cache of 8 MiB grows by under queries that are all different."""
+    script = run.folder / "strangers.lua"
+    script.write_text(_SCRIPT)
+    with serving(1000, run.folder, cache_bytes=str(_CACHE)) as server:
+        _warm(server)
+        before, done, size, grown = server.memory(), 0, 0.0, list[float]()
+        while done < _ALL and (run.full or len(grown) < 2):
+            load = _strangers(server, script, done)
+            done, size = done + load.requests, size + load.mebibytes
+            grown.append(server.memory() - before)
+    told = f"{grown[-1]:.1f} MiB after {done:,} queries and {size:,.0f} MiB ({grown[-2]:.1f} MiB {_SECONDS} s before)"
+    share = grown[-1] * 1024 * 1024 / _CACHE
+    yield Figure("growth by different queries / a cache of 8 MiB", told, share, Goal("≤", 1.2))
+
+
+def _warm(server: Server) -> None:
+    """Ask for long feeds at once, as often as strangers will, so that what it takes to make them is there already."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(partial(asked, server.port), _LONG * 4))
+
+
+def _strangers(server: Server, script: Path, done: int) -> Load:
+    """Ask different queries for some seconds, going on from those that are done."""
+    script.write_text(_SCRIPT.replace("asked = 0", f"asked = {done}"))
+    return wrk(server.port, "/", {}, ("-t1", f"-c{_AT_ONCE}", f"-d{_SECONDS}s", "--timeout", "30s"), script)

@@ -1,0 +1,136 @@
+"""What readers notice of a refresh: how long the first one takes them, and how slow answers get while one runs."""
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from feedproxy.papers import Paper
+from tests import hub as fake
+from tests.bench import servers
+from tests.bench.archives import copied
+from tests.bench.figures import Figure, Goal, Run
+from tests.bench.load import Load, wrk
+from tests.bench.memory import FEEDS
+from tests.bench.polls import FEED, asked, settings
+from tests.made_prose import dressed
+from tests.made_up import entry, paper
+
+_A_DAY = 27
+_DELAY = 0.5  # seconds
+_IDLE, _BUSY = 4, 12  # seconds
+
+# One reader that polls the feeds it knows in turn, without a pause.
+_SCRIPT = """
+local feeds, asked = {%s}, 0
+request = function()
+  asked = asked + 1
+  return wrk.format("GET", feeds[1 + asked %% #feeds])
+end
+"""
+
+
+def first(run: Run) -> Iterator[Figure]:
+    """Show how long after the Hub's first papers the first reader of an empty archive is answered."""
+    at_once = [_first(run.folder / f"empty-{number}.sqlite", 0) for number in range(run.rounds)]
+    yield _waited("first answer of an empty archive, the Hub answers at once", at_once, Goal("≤", 100, "ms"))
+    slowly = [_first(run.folder / f"slow-{number}.sqlite", 0.1) for number in range(min(3, run.rounds))]
+    yield _waited("the same, the Hub takes 100 ms an answer", slowly, None)
+
+
+def _waited(what: str, took: list[float], goal: Goal | None) -> Figure:
+    told = f"{min(took):.0f} to {max(took):.0f} ms after the Hub's first papers"
+    return Figure(what, told, statistics.median(took), goal, "ms")
+
+
+def _first(archive: Path, delay: float) -> float:
+    """Return the milliseconds from the Hub's first listing with papers to the reader's answer."""
+    with fake.running() as hub, ThreadPoolExecutor(1) as pool:
+        hub.days, answered = full_listings(), list[float]()
+        _slow(hub, delay, answered)
+        hub.gate.clear()
+        with servers.gunicorn("wsgi:app", settings(archive, hub)) as server:
+            reader = pool.submit(_timed, server.port)
+            servers.until(lambda: hub.requests, "the service asks for no listing")
+            time.sleep(0.3)  # for the reader, who may come after the refresh
+            hub.gate.set()
+            return (reader.result(30) - answered[0]) * 1000
+
+
+def _timed(port: int) -> float:
+    asked(port, FEED)
+    return time.monotonic()
+
+
+def during(run: Run) -> Iterator[Figure]:
+    """Show the slowest answers of one worker while it refreshes 30 days from a Hub that takes 500 ms, and when idle."""
+    script = run.folder / "feeds.lua"
+    script.write_text(_SCRIPT % ", ".join(f'"{path}"' for path in FEEDS))
+    with fake.running() as hub:
+        hub.days = full_listings()
+        hub.gate.clear()
+        with servers.gunicorn("wsgi:app", settings(copied(1000, run.folder), hub)) as server:
+            for path in FEEDS:
+                asked(server.port, path)
+            idle = _latencies(server.port, script, _IDLE)
+            _slow(hub, _DELAY, [])
+            hub.gate.set()
+            busy = _latencies(server.port, script, _BUSY)
+            days = len({day for day, _ in hub.asked()})
+    if days < 3:
+        raise RuntimeError(f"only {days} days were read: no refresh ran to speak of")
+    told = f"p50 {busy.median:.1f}, p99 {busy.p99:.1f} ms; {days} days read; idle {_shown(idle)}"
+    yield Figure("slowest answer while a refresh runs", told, busy.slowest, Goal("≤", 50, "ms"), "ms")
+
+
+def _shown(load: Load) -> str:
+    return f"p50 {load.median:.1f}, p99 {load.p99:.1f}, max {load.slowest:.0f} ms"
+
+
+def _latencies(port: int, script: Path, seconds: int) -> Load:
+    return wrk(port, "/", {"Accept-Encoding": "gzip"}, ("-t1", "-c1", f"-d{seconds}s", "--timeout", "30s"), script)
+
+
+def full_listings() -> dict[date, list[Any]]:
+    """Return listings of today and the weekdays of the 30 days before, as the Hub has them."""
+    today = datetime.now(UTC).date()
+    days = [day for age in range(31) if (day := today - timedelta(days=age)).weekday() < 5 or age == 0]
+    return {day: [_entry(number, at, day) for at in range(_A_DAY)] for number, day in enumerate(days)}
+
+
+def _entry(number: int, at: int, day: date) -> dict[str, Any]:
+    made = dressed(paper(1 + number * 100 + at))
+    return entry(1 + number * 100 + at, day=day, upvotes=2 + at, **_fields(made))
+
+
+def _fields(made: Paper) -> dict[str, Any]:
+    """Return what the Hub says of a paper, under its names."""
+    organization = made.organization and {"name": made.organization.name, "fullname": made.organization.fullname}
+    return {
+        "title": made.title,
+        "summary": made.summary,
+        "authors": [{"name": name, "hidden": False} for name in made.authors],
+        "thumbnail": made.thumbnail,
+        "organization": organization,
+        "githubRepo": made.github_repo,
+        "projectPage": made.project_page,
+        "ai_keywords": list(made.ai_keywords) or None,
+    }
+
+
+def _slow(hub: fake.Hub, seconds: float, answered: list[float]) -> None:
+    """Make `hub` take its time; note in `answered` when it answers with papers."""
+    at_once, waiting = hub.answer, threading.Event()
+
+    def answer(request: fake.Request) -> fake.Answer:
+        given = at_once(request)
+        waiting.wait(seconds)
+        if given.body != b"[]":
+            answered.append(time.monotonic())
+        return given
+
+    hub.answer = answer  # type: ignore[method-assign]
