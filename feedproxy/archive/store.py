@@ -19,6 +19,14 @@ from feedproxy.papers import Organization, Paper
 _CHUNK = 500
 _ORDER = (tables.papers, tables.ledger, tables.texts, tables.search)  # each points to those before it
 
+# Put together once: a refresh runs each many times.
+_TAKEN = sa.select(tables.dates).where(tables.dates.c.date == sa.bindparam("date"))
+_TAKE = sa.insert(tables.dates)
+_HAD = sa.select(tables.texts.c.since).where(
+    tables.texts.c.paper == sa.bindparam("paper"), tables.texts.c.digest == sa.bindparam("digest")
+)
+_CHANGE = sa.update(tables.papers).where(tables.papers.c.listed_at == sa.bindparam("key"))
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -106,7 +114,7 @@ class Writer:
         if change.revised:
             columns["revised_at"] = date
             self._reword(held.listed_at, change.paper, date)
-        self.db.execute(sa.update(tables.papers).where(tables.papers.c.listed_at == held.listed_at).values(columns))
+        self.db.execute(_CHANGE, columns | {"key": held.listed_at})
         return [what for what in ("rising", "revised") if getattr(change, what)] or ["counted"]
 
     def _date(self, change: _Change) -> int | None:
@@ -117,10 +125,10 @@ class Writer:
         """Return a date no other paper has: the rule's, or the next free second after it."""
         base = self._date(change) or self._present
         date = self._next.get(base, base)
-        while self.db.execute(sa.select(tables.dates).where(tables.dates.c.date == date)).first():
+        while self.db.execute(_TAKEN, {"date": date}).first():
             date += 1
         self._next[base] = date + 1
-        self.db.execute(sa.insert(tables.dates).values(date=date))
+        self.db.execute(_TAKE, {"date": date})
         self.backdated |= self.newest is not None and date < self.newest
         self.newest = max(self.newest or date, date)
         return date
@@ -136,8 +144,7 @@ class Writer:
         names = (organization.name, organization.fullname) if organization else ()
         words = document(paper.title, paper.summary, paper.authors, names)
         digest = hashlib.sha256("\n".join(words.values()).encode()).hexdigest()
-        had = sa.select(tables.texts.c.since).where(tables.texts.c.paper == key, tables.texts.c.digest == digest)
-        if date == key or not self.db.execute(had).first():
+        if date == key or not self.db.execute(_HAD, {"paper": key, "digest": digest}).first():
             self._add(tables.texts, since=date, paper=key, digest=digest)
             self._add(tables.search, rowid=date, **words)
 
@@ -170,7 +177,8 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _columns(paper: Paper) -> dict[str, Any]:
     """Return `paper` as a row of the table `papers`."""
-    row = asdict(paper)
+    row = {name: getattr(paper, name) for name in Paper.__dataclass_fields__}
+    row["organization"] = paper.organization and asdict(paper.organization)
     for name in ("submitted_at", "published_at"):
         row[name] = row[name] and tables.seconds(row[name])
     return row

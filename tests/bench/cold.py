@@ -66,7 +66,7 @@ def asked(archive: Archive, text: str) -> bytes:
         query = replace(query, or_upvotes=10**6 - next(_unasked) if query.min_upvotes else 0)
     found = archive.search(query)
     made = Feed(query, _BASE, found.entries, found.more)
-    return answer(render(made, "rss"), "application/rss+xml", made.updated).compressed
+    return answer("rss", render(made, "rss"), "application/rss+xml", made.updated).gzip.body
 
 
 def feedgen_alone(entries: list[tuple[Entry, str]]) -> bytes:
