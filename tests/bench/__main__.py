@@ -107,4 +107,7 @@ def _load() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # the servers are ended by now
+        sys.exit(130)
