@@ -17,11 +17,11 @@ from feedproxy.archive.search import document
 from feedproxy.papers import Organization, Paper
 
 _CHUNK = 500
-_ORDER = (tables.papers, tables.ledger, tables.texts, tables.search)  # each points to those before it
+_BLOCK = 256  # seconds whose dates are looked up at once
+_ORDER = (tables.dates, tables.papers, tables.ledger, tables.texts, tables.search)  # each points to those before it
 
 # Put together once: a refresh runs each many times.
-_TAKEN = sa.select(tables.dates).where(tables.dates.c.date == sa.bindparam("date"))
-_TAKE = sa.insert(tables.dates)
+_TAKEN = sa.select(tables.dates).where(tables.dates.c.date.between(sa.bindparam("first"), sa.bindparam("last")))
 _HAD = sa.select(tables.texts.c.since).where(
     tables.texts.c.paper == sa.bindparam("paper"), tables.texts.c.digest == sa.bindparam("digest")
 )
@@ -82,6 +82,8 @@ class Writer:
         self.lag, self.backdated = 0, False
         self._present = now
         self._next: dict[int, int] = {}
+        self._taken: dict[int, set[int]] = {}
+        self._changed: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
         self._rows: dict[sa.TableClause, list[dict[str, Any]]] = {}
 
     def write(self, seen: Sequence[Sighting]) -> Written:
@@ -93,10 +95,15 @@ class Writer:
         done: Counter[str] = Counter()
         for change in changes:
             done.update(self._update(change, change.held) if change.held else self._insert(change))
-        for table in _ORDER:
-            if rows := self._rows.get(table):
-                self.db.execute(sa.insert(table), rows)
+        self._flush()
         return Written(**done)
+
+    def _flush(self) -> None:
+        for rows in filter(None, self._changed.values()):
+            self.db.execute(_CHANGE, rows)
+        for table in _ORDER:
+            if added := self._rows.get(table):
+                self.db.execute(sa.insert(table), added)
 
     def _insert(self, change: _Change) -> list[str]:
         date = self._hand_out(change)
@@ -114,7 +121,7 @@ class Writer:
         if change.revised:
             columns["revised_at"] = date
             self._reword(held.listed_at, change.paper, date)
-        self.db.execute(_CHANGE, columns | {"key": held.listed_at})
+        self._changed[change.revised].append(columns | {"key": held.listed_at})
         return [what for what in ("rising", "revised") if getattr(change, what)] or ["counted"]
 
     def _date(self, change: _Change) -> int | None:
@@ -125,13 +132,22 @@ class Writer:
         """Return a date no other paper has: the rule's, or the next free second after it."""
         base = self._date(change) or self._present
         date = self._next.get(base, base)
-        while self.db.execute(_TAKEN, {"date": date}).first():
+        while date in (taken := self._taken_near(date)):
             date += 1
+        taken.add(date)
         self._next[base] = date + 1
-        self.db.execute(_TAKE, {"date": date})
+        self._add(tables.dates, date=date)
         self.backdated |= self.newest is not None and date < self.newest
         self.newest = max(self.newest or date, date)
         return date
+
+    def _taken_near(self, date: int) -> set[int]:
+        """Return the dates handed out in the block that `date` lies in."""
+        block = date // _BLOCK
+        if block not in self._taken:
+            ends = {"first": block * _BLOCK, "last": (block + 1) * _BLOCK - 1}
+            self._taken[block] = set(self.db.scalars(_TAKEN, ends))
+        return self._taken[block]
 
     def _rise(self, paper: int, tops: dict[str, int], seen: Sighting, date: int) -> None:
         for measure, value in seen.peaks.items():
