@@ -12,7 +12,7 @@ ROOT = Path(feedproxy.__file__).parent
 
 # From the values down to the doors: a module imports only from rows above its own.
 LAYERS = (
-    ("errors", "text", "words"),
+    ("errors", "text", "words", "logs"),
     ("papers", "config"),
     ("filters", "listing"),
     ("query",),
@@ -32,13 +32,14 @@ OWNERS = {
     "click": "cli",
     "feedgen": "feeds",
     "flask": "web",
+    "granian": "server",
     "gunicorn": "server",
     "httpx": "upstream",
     "jinja2": "feeds",
     "lxml": "listing",
     "platformdirs": "config",
     "prometheus_client": "metrics",
-    "pythonjsonlogger": "cli",
+    "pythonjsonlogger": "logs",
     "sqlalchemy": "archive",
     "werkzeug": "web",
 }
