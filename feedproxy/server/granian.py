@@ -58,8 +58,7 @@ def run(start: Start, bound: socket.socket) -> None:
 
 def _load(start: Start, address: Address) -> Any:
     """Return what a worker serves; runs in that worker, before it listens."""
-    for told in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(told, signal.SIG_DFL)  # a fork has the parent's handlers, which would heed nothing here
+    _heed_parent_only()
     start_log(as_json=start.log_json)
     app = create_app(start.config)
     service = app.extensions["feedproxy"]
@@ -67,6 +66,12 @@ def _load(start: Start, address: Address) -> Any:
     threading.Thread(target=_follow_parent, daemon=True).start()
     threading.Thread(target=_end, args=(service,)).start()
     return app
+
+
+def _heed_parent_only() -> None:
+    """Leave Ctrl-C, which a terminal sends to all, to the parent: two signals at once can hang granian."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until granian sets its own; the parent's, forked, is deaf here
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _begin(service: Any, start: Start, address: Address) -> None:
@@ -97,7 +102,7 @@ def _follow_parent() -> None:
     """End when the parent is killed, which granian's workers survive by themselves."""
     if parent := multiprocessing.parent_process():
         parent.join()
-        while True:  # the main thread's wait has to be interrupted, and once may be before granian heeds it
+        while True:  # until it is heeded; sent to the main thread, whose wait it has to interrupt
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
             time.sleep(1)
 
