@@ -4,7 +4,6 @@ Exit codes: 0, 1 for failure, 2 for usage.
 """
 
 import errno
-import logging
 import os
 import shutil
 import sys
@@ -16,7 +15,6 @@ from dataclasses import replace
 from datetime import date, timedelta
 from functools import wraps
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -26,8 +24,10 @@ from feedproxy.archive import Archive
 from feedproxy.config import DEMO, SETTINGS, Config, variable
 from feedproxy.errors import FeedproxyError, ListingError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.logs import start_log
 from feedproxy.query import parse_query, query_pairs
 from feedproxy.refresh import Outcome, Refresher, backfill_days
+from feedproxy.server import SERVERS, Start, in_address, listen, own_folder, reachable, runner
 from feedproxy.upstream import Ask, Hub, open_source
 
 _EXAMPLE = "q=agents&min_upvotes=2"
@@ -74,8 +74,7 @@ def _configured(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.version_option(__version__, prog_name="feedproxy")
 def main() -> None:
     """Hugging Face Daily Papers as feeds you can filter."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    start_log()
 
 
 # serve ------------------------------------------------------------------------------------------
@@ -84,42 +83,37 @@ def main() -> None:
 @main.command()
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+@click.option("--server", default="gunicorn", show_default=True, type=click.Choice(list(SERVERS)), help="What serves.")
 @click.option("--demo", is_flag=True, help="Serve a few made-up papers; needs no network.")
 @click.option("--log-json", is_flag=True, help="Log one JSON object a line.")
 @_configured
-def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -> None:
+def serve(config: Config, bind: str, workers: int, server: str, demo: bool, log_json: bool) -> None:
     """Serve the feeds over HTTP until stopped."""
-    if log_json:
-        _log_as_json()
+    start_log(as_json=log_json)
+    run = runner(server)
     archive = _refresher(config).archive
     archive.state()  # what is wrong with listing and archive is told now, not by each worker
     archive.close()  # workers are forked, and SQLite's connections must not be
-    from feedproxy import server
-
     try:
-        host, socket_number, port = server.listen(bind)
+        host, opened = listen(bind, workers_listen=SERVERS[server].workers_listen)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--bind") from None
-    config = replace(config, hosts=(*config.hosts, server.in_address(host).casefold()))
-    shown = config.public_url or f"http://{server.reachable(host)}:{port}"
-    click.echo(f"listing:   {'made-up papers (--demo)' if demo else config.listing}", err=True)
-    click.echo(f"archive:   {config.shown('archive')}", err=True)
-    click.echo(f"subscribe: {shown}/feed.rss?{_EXAMPLE}", err=True)
-    click.echo(f"or choose: {shown}/", err=True)
-    with TemporaryDirectory() as counted:  # where worker processes put together what they count
-        if config.metrics:
-            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", counted)
-        server.run(config, socket_number, workers)
+    config = replace(config, hosts=(*config.hosts, in_address(host).casefold()))
+    greeting = _greeting(config, f"http://{reachable(host)}:{opened.getsockname()[1]}", demo=demo)
+    with own_folder() as folder:
+        if config.metrics:  # where worker processes put together what they count
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
+        run(Start(config, workers, greeting, folder, log_json), opened)
 
 
-def _log_as_json() -> None:
-    from pythonjsonlogger.json import JsonFormatter
-
-    form = JsonFormatter(
-        "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "time", "levelname": "level"}
+def _greeting(config: Config, address: str, *, demo: bool) -> str:
+    shown = config.public_url or address
+    return (
+        f"listing:   {'made-up papers (--demo)' if demo else config.listing}\n"
+        f"archive:   {config.shown('archive')}\n"
+        f"subscribe: {shown}/feed.rss?{_EXAMPLE}\n"
+        f"or choose: {shown}/"
     )
-    for handler in logging.getLogger().handlers:
-        handler.setFormatter(form)
 
 
 # refresh, backfill ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ ROOT = Path(feedproxy.__file__).parent
 
 # From the values down to the doors: a module imports only from rows above its own.
 LAYERS = (
-    ("errors", "text", "words"),
+    ("errors", "text", "words", "logs"),
     ("papers", "config"),
     ("filters", "listing"),
     ("query",),
@@ -32,6 +32,7 @@ OWNERS = {
     "click": "cli",
     "feedgen": "feeds",
     "flask": "web",
+    "granian": "server",
     "gunicorn": "server",
     "httpx": "upstream",
     "isal": "responses",
@@ -39,7 +40,7 @@ OWNERS = {
     "lxml": "listing",
     "platformdirs": "config",
     "prometheus_client": "metrics",
-    "pythonjsonlogger": "cli",
+    "pythonjsonlogger": "logs",
     "sqlalchemy": "archive",
     "werkzeug": "web",
 }

@@ -1,4 +1,4 @@
-"""The service as it is really run: `feedproxy serve` and `gunicorn wsgi:app`, each in processes of its own."""
+"""The service as it is really run: `feedproxy serve` and `wsgi:app` under other servers, in processes of their own."""
 
 import json
 import os
@@ -7,18 +7,44 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import feedparser
 import httpx
 import pytest
 
+from feedproxy.server import SERVERS
+from tests.hub import Hub
 from tests.made_up import api, entries
 
 BIN = Path(sys.executable).parent
 CHECKOUT = Path(__file__).parents[1]
 Start = Callable[..., subprocess.Popen[str]]
+Serve = Callable[..., httpx.Client]
+
+
+def needs(module: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(module) is None, reason=f"{module} is not installed")
+
+
+every_server = pytest.mark.parametrize("server", [pytest.param(name, marks=needs(name)) for name in SERVERS])
+
+# The README's table: server, and the command that starts `wsgi:app` there at port 8000.
+WSGI = dict(re.findall(r"^\| (\w+) \| `([^`]* wsgi:app)` \|", (CHECKOUT / "README.md").read_text(), re.MULTILINE))
+MODULES = {"uwsgi": "pyuwsgi"}  # where it is not called as the server is
+every_wsgi_server = pytest.mark.parametrize(
+    "command", [pytest.param(command, marks=needs(MODULES.get(name, name)), id=name) for name, command in WSGI.items()]
+)
+
+FEED = "/feed.atom?q=agents"
+LONGEST = 8190 - len("GET  HTTP/1.1\r\n")  # bytes of a path and query that every server takes
+TOLD = ("Content-Type", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control", "Vary", "X-Content-Type-Options")
+Facts = tuple[int, list[str | None], str | None, bytes]
 
 
 @pytest.fixture
@@ -27,15 +53,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
     running: list[subprocess.Popen[str]] = []
     clean = {name: text for name, text in os.environ.items() if not name.startswith("FEEDPROXY_")}
 
-    def begin(*command: object, pass_fds: tuple[int, ...] = (), **settings: str) -> subprocess.Popen[str]:
+    def begin(*command: object, **settings: str) -> subprocess.Popen[str]:
         environment = {f"FEEDPROXY_{name.upper()}": text for name, text in settings.items()}
         process = subprocess.Popen(
             [str(BIN / str(command[0])), *map(str, command[1:])],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            pass_fds=pass_fds,
             cwd=CHECKOUT,
+            start_new_session=True,
             env=clean | {"XDG_DATA_HOME": str(tmp_path / "share")} | environment,
         )
         running.append(process)
@@ -48,9 +74,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def stop(process: subprocess.Popen[str], how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-    """Stop `process`; return its exit code and what else it printed."""
+    """Stop `process`, by Ctrl-C all that belong to it; return its exit code and what else it printed."""
     if process.poll() is None:
-        process.send_signal(how)
+        (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
     assert process.stderr
     rest = process.stderr.read() if not process.stderr.closed else ""
     return process.wait(20), rest
@@ -61,9 +87,32 @@ def greeting(process: subprocess.Popen[str]) -> list[str]:
     return [process.stderr.readline().rstrip() for _ in range(4)]
 
 
-def test_demo(start: Start, tmp_path: Path) -> None:
+def address_of(process: subprocess.Popen[str]) -> str:
+    return greeting(process)[3].removeprefix("or choose: ").rstrip("/")
+
+
+def children(process: subprocess.Popen[str]) -> set[int]:
+    return {int(child) for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()}
+
+
+def retried(url: str, wanted: Callable[[httpx.Response], bool] = lambda _: True) -> httpx.Response:
+    """Return the first answer from `url` that is `wanted`; a server that starts refuses some connections before."""
+    with httpx.Client(headers={"Connection": "close"}, timeout=30) as client:
+        for _ in range(20_000):
+            with suppress(httpx.TransportError):
+                response = client.get(url)
+                if wanted(response):
+                    return response
+    raise AssertionError(f"{url} never answered so")
+
+
+# feedproxy serve --------------------------------------------------------------------------------
+
+
+@every_server
+def test_demo(start: Start, tmp_path: Path, server: str) -> None:
     """`feedproxy serve --demo` prints an address to subscribe to, which works at once, and stops when told to."""
-    process = start("feedproxy", "serve", "--demo", "--bind", "127.0.0.1:0", maxage="1")
+    process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "127.0.0.1:0", maxage="1")
     assert process.stderr
     warning = process.stderr.readline()
     listing, archive, subscribe, choose = greeting(process)
@@ -80,12 +129,16 @@ def test_demo(start: Start, tmp_path: Path) -> None:
     code, rest = stop(process, signal.SIGINT)
     assert 0 == code
     assert 1 == len(rest.splitlines())
-    assert re.search(r"1 listing read, 12 papers in them, 12 new, in \d\.\d s\n$", rest)
+    assert re.search(r"1 listing read, 12 papers in them, 12 new, in \d+\.\d s\n$", rest)
+    left = [path.name for path in (tmp_path / "share" / "feedproxy").iterdir()]
+    assert [Path(archive.removeprefix("archive:   ")).name] == left
 
 
-def test_unreachable_hub(start: Start) -> None:
+@every_server
+def test_unreachable_hub(start: Start, server: str) -> None:
     """An unreachable Hub is said once, plainly, on the terminal, with what can be tried instead; and in the 503."""
-    process = start("feedproxy", "serve", "--workers", "2", "--bind", "127.0.0.1:0", listing="http://127.0.0.1:9")
+    words = ("serve", "--server", server, "--workers", "2", "--bind", "127.0.0.1:0")
+    process = start("feedproxy", *words, listing="http://127.0.0.1:9")
     address = greeting(process)[2].removeprefix("subscribe: ")
     response = httpx.get(address)
     assert 503 == response.status_code
@@ -98,38 +151,178 @@ def test_unreachable_hub(start: Start) -> None:
     assert (0, "") == stop(process, signal.SIGTERM)
 
 
-def test_every_worker_gives_the_same(start: Start, serve: Callable[..., httpx.Client], tmp_path: Path) -> None:
-    """`gunicorn wsgi:app` works from a checkout; each of its workers and a later server answer with the same bytes."""
-    (tmp_path / "listing.json").write_bytes(api(entries(8, upvotes=3)))
-    settings = {"listing": str(tmp_path / "listing.json"), "public_url": "https://feeds.example.org"}
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        number, port = listening.fileno(), listening.getsockname()[1]
-        options = ("--bind", f"fd://{number}", "--workers", "2", "--log-level", "warning")
-        gunicorn = start("gunicorn", "wsgi:app", *options, pass_fds=(number,), **settings)
-        seen = answers(f"http://127.0.0.1:{port}")
-    assert (0, "") == stop(gunicorn)
-    seen |= answers(str(serve(**settings).base_url).rstrip("/"))
-    assert 1 == len(seen)
-    assert 200 == seen.pop()[0]
+@every_server
+def test_workers_add_up(start: Start, server: str) -> None:
+    """Workers answer `/metrics` with the sum of what each counted, also after one of them has ended.
 
-
-def answers(base: str) -> set[tuple[int, str, bytes]]:
-    """Return the different answers to a few requests, each over a connection of its own."""
-    with httpx.Client(headers={"Connection": "close"}, timeout=60) as client:
-        found = [client.get(f"{base}/feed.atom?q=agents") for _ in range(8)]
-    return {(response.status_code, response.headers["ETag"], response.content) for response in found}
-
-
-def test_workers_add_up(start: Start) -> None:
-    """Workers answer `/metrics` with the sum of what each counted; with `--log-json` a line of the log is an object."""
-    words = ("serve", "--log-json", "--workers", "2", "--bind", "127.0.0.1:0")
+    With `--log-json` a line of the log is an object, whoever wrote it.
+    """
+    words = ("serve", "--server", server, "--log-json", "--workers", "2", "--bind", "127.0.0.1:0")
     process = start("feedproxy", *words, metrics="1", listing="demo")
-    address = greeting(process)[2].removeprefix("subscribe: ").partition("/feed")[0]
+    address = address_of(process)
     for _ in range(20):
         httpx.get(f"{address}/feed.rss", verify=False)
     assert "feedproxy_feeds_total 20.0" in httpx.get(f"{address}/metrics", verify=False).text.splitlines()
+    os.kill(max(children(process)), signal.SIGTERM)
+    retried(f"{address}/metrics", lambda response: len(children(process)) == 2)
+    assert "feedproxy_feeds_total 20.0" in retried(f"{address}/metrics").text.splitlines()
+    code, rest = stop(process)
+    told = [json.loads(line) for line in rest.splitlines()]
+    assert 0 == code
+    assert {"time", "level", "name", "message"} == set[str]().union(*told)
+    assert told[0]["message"].startswith("the made-up listing: 1 listing read, 12 papers in them, 12 new, in ")
+
+
+@every_server
+def test_killed_worker(start: Start, server: str) -> None:
+    """A worker that is killed is started anew and refreshes; the log says so in the form of its other lines."""
+    process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "127.0.0.1:0")
+    address = address_of(process)
+    before = retried(f"{address}/feed.rss")
+    (killed,) = children(process)
+    os.kill(killed, signal.SIGKILL)
+    after = retried(f"{address}/feed.rss", lambda _: killed not in children(process))
+    assert (before.content, before.headers["ETag"]) == (after.content, after.headers["ETag"])
+    code, rest = stop(process)
+    assert 0 == code
+    (error,) = [line for line in rest.splitlines() if " ERROR " in line]
+    assert re.match(
+        r"[-\d]{10} [:,\d]{12} ERROR (Worker \(pid:\d+\) was sent SIGKILL|Unexpected exit from worker-1)", error
+    )
+
+
+@every_server
+def test_killed_parent(start: Start, server: str) -> None:
+    """Workers of a server that is killed end by themselves, so that their port is free again."""
+    process = start("feedproxy", "serve", "--demo", "--workers", "2", "--server", server, "--bind", "127.0.0.1:0")
+    port = httpx.URL(address_of(process)).port
+    process.kill()
+    assert -signal.SIGKILL == process.wait()
     assert process.stderr
-    told = json.loads(process.stderr.readline())
-    assert {"time", "level", "name", "message"} == told.keys()
-    assert told["message"].startswith("the made-up listing: 1 listing read, 12 papers in them, 12 new, in ")
-    assert 0 == stop(process)[0]
+    process.stderr.read()  # to its end, which comes when the last worker closes it
+    socket.create_server(("127.0.0.1", port or 0)).close()
+
+
+@every_server
+def test_those_who_wait_block_nobody(start: Start, hub: Hub, server: str) -> None:
+    """While ten readers wait for the first listing others are answered, and all get it when it comes."""
+    hub.gate.clear()
+    hub.days = dict.fromkeys([hub_day()], entries(3, day=hub_day()))
+    process = start("feedproxy", "serve", "--server", server, "--bind", "127.0.0.1:0", listing=hub.url, pace="0")
+    address = address_of(process)
+    found: list[int] = []
+    waiting = [threading.Thread(target=lambda: found.append(status(f"{address}/feed.rss"))) for _ in range(10)]
+    for thread in waiting:
+        thread.start()
+    assert 200 == status(f"{address}/healthz")
+    assert [] == found
+    hub.gate.set()
+    for thread in waiting:
+        thread.join()
+    assert [200] * 10 == found
+
+
+def hub_day() -> date:
+    """Return the day a server of now asks for first, a weekday: today, or the Friday before."""
+    today = datetime.now(UTC).date()
+    return today - timedelta(days=max(0, today.weekday() - 4))
+
+
+def status(url: str) -> int:
+    return httpx.get(url, timeout=30).status_code
+
+
+@every_server
+def test_ipv6(start: Start, server: str) -> None:
+    """An IPv6 address in brackets is listened at, and one that is taken is told in one line."""
+    with suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        bind = f"[::1]:{taken.getsockname()[1]}"
+        refused = start("feedproxy", "serve", "--demo", "--server", server, "--bind", bind)
+        told = f"feedproxy: cannot listen at {bind}: Address already in use\n"
+        assert (told, 1) == (refused.stderr and refused.stderr.read(), refused.wait())
+        process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "[::1]:0")
+        port = httpx.URL(address_of(process)).port
+        assert 200 == httpx.get(f"http://[::1]:{port}/feed.rss").status_code
+        return
+    pytest.skip("this machine has no IPv6")
+
+
+@every_server
+def test_one_server_a_port(start: Start, server: str) -> None:
+    """A second server at the same address is told that it is taken, whichever serves there."""
+    bind = (
+        "127.0.0.1:"
+        + address_of(start("feedproxy", "serve", "--demo", "--server", server, "--bind", "127.0.0.1:0")).rpartition(
+            ":"
+        )[2]
+    )
+    second = start("feedproxy", "serve", "--demo", "--server", server, "--bind", bind)
+    told = f"feedproxy: cannot listen at {bind}: Address already in use\n"
+    assert (told, 1) == (second.stderr and second.stderr.read(), second.wait())
+
+
+def test_missing_server() -> None:
+    """A server that is not installed is named in one line with the way to install it, and exit code 2."""
+    without = "import sys; sys.modules['granian'] = None; from feedproxy.cli import main; main()"
+    command = [sys.executable, "-c", without, "serve", "--demo", "--server", "granian"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = "feedproxy: granian is not installed; install it by: pip install 'feedproxy[granian]'\n"
+    assert (2, "", line) == (told.returncode, told.stdout, told.stderr)
+
+
+# wsgi:app ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that is kept free for whoever allows its address to be used again, as servers do."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+def asked(etag: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield requests, of which each finds another way through a server."""
+    plain = {"Accept-Encoding": "identity"}
+    yield "GET", FEED, plain
+    yield "HEAD", FEED, plain
+    yield "GET", FEED, {"Accept-Encoding": "gzip"}
+    yield "HEAD", FEED, {"Accept-Encoding": "gzip"}
+    yield "GET", FEED, plain | {"If-None-Match": etag}
+    yield "GET", f"{FEED}&min_upvote=2", plain
+    yield "GET", "/feed.atom?q=na%C3%AFve%20OR%20agents", plain
+    yield "GET", "/feed.atom?q=%FF", plain
+    yield "GET", "/feed.%C3%A9", plain
+    yield "POST", "/feed.rss", plain
+    longest = f"{FEED}&utm_campaign="
+    yield "GET", longest + "x" * (LONGEST - len(longest)), plain
+
+
+def facts(response: httpx.Response) -> Facts:
+    """Return what no server may change; the length only where there would be a body."""
+    length = response.headers.get("Content-Length") if response.status_code != 304 else None
+    return response.status_code, [response.headers.get(name) for name in TOLD], length, response.content
+
+
+@every_wsgi_server
+def test_every_server_gives_the_same(start: Start, serve: Serve, tmp_path: Path, port: int, command: str) -> None:
+    """Every WSGI server answers each request as any other does, and its thread refreshes the archive."""
+    listing = tmp_path / "listing.json"
+    listing.write_bytes(api(entries(8, upvotes=3)))
+    settings = {"listing": str(listing), "public_url": "https://feeds.example.org"}
+    reference = serve(**settings)
+    process = start(*command.replace("8000", str(port)).split(), **settings)
+    reader = threading.Thread(target=process.communicate, daemon=True)  # some servers say much
+    reader.start()
+    address = f"http://127.0.0.1:{port}"
+    etag = retried(f"{address}{FEED}").headers["ETag"].replace("-gzip", "")
+    with httpx.Client(base_url=address, headers={"Connection": "close"}, timeout=30) as client:
+        for method, path, headers in asked(etag):
+            expected, found = (facts(who.request(method, path, headers=headers)) for who in (reference, client))
+            assert expected == found
+    listing.write_bytes(api(entries(9, upvotes=3)))
+    assert retried(f"{address}/feed.rss", lambda response: "Paper 9 " in response.text)
+    process.terminate()
+    assert process.wait(20) in (0, -signal.SIGTERM)
+    reader.join()

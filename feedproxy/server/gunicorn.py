@@ -1,0 +1,52 @@
+"""gunicorn: pure Python, so it is always there; its workers are forked and share one listening socket."""
+
+import socket
+import sys
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from feedproxy.server import Start
+from feedproxy.server.worker import begin, end
+from feedproxy.web import create_app
+
+
+def run(start: Start, listening: socket.socket) -> None:
+    """Serve until a signal ends it."""
+
+    class Server(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            for name, value in _settings(start, listening).items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            return create_app(start.config)
+
+    Server().run()
+
+
+def _settings(start: Start, listening: socket.socket) -> dict[str, Any]:
+    def greet(arbiter: Any) -> None:
+        arbiter.log.error_log.propagate = True  # its lines then have the form of all others
+        print(start.greeting, file=sys.stderr)
+
+    return {
+        "bind": f"fd://{listening.detach()}",
+        "workers": start.workers,
+        "threads": 16,  # as many readers may wait for the first listing without blocking others
+        "limit_request_line": 8190,  # a filter of 500 characters, percent-encoded
+        "loglevel": "warning",
+        "errorlog": None,
+        "when_ready": greet,
+        "post_worker_init": _began,
+        "worker_exit": _ended,
+    }
+
+
+def _began(worker: Any) -> None:
+    begin(worker.wsgi.extensions["feedproxy"], first=worker.age == 1)
+
+
+def _ended(_: Any, worker: Any) -> None:
+    if worker.wsgi:  # None in a worker that ended before it began
+        end(worker.wsgi.extensions["feedproxy"])
