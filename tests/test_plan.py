@@ -82,9 +82,15 @@ def but(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, Listi
         # One that failed before it was due, by force, is due when it was.
         (but((20, HOURS[4], HOURS[16], 0)), False, []),
         (but((8, HOURS[4], HOURS[5], 0)), False, [[8]]),
-        # Never read: again after a minute.
+        # Never read: again after a minute, and then after as long as others have been read or it has lasted itself.
         (but((20, SECONDS_59, None, 0)), False, []),
         (but((20, MINUTES[1], None, 0)), False, [[20]]),
+        (but((19, HOURS[3], HOURS[3], 0), (20, HOURS[1] + MINUTES[29], None, 0)), False, []),
+        (but((19, HOURS[3], HOURS[3], 0), (20, HOURS[1] + MINUTES[30], None, 0)), False, [[20]]),
+        (but((19, HOURS[16], HOURS[16], 0), (5, HOURS[6] - MINUTES[1], None, 0)), False, []),
+        (but((19, HOURS[16], HOURS[16], 0), (5, HOURS[6], None, 0)), False, [[5]]),
+        (but((19, HOURS[16], HOURS[16], 0), (0, MINUTES[14], None, 0)), False, []),
+        (but((19, HOURS[16], HOURS[16], 0), (0, MINUTES[15], None, 0)), False, [[0]]),
         # A clock that was ahead: soon right again, or wrong by years.
         (but((0, timedelta(seconds=-60), timedelta(seconds=-60), 0)), False, []),
         (but((0, timedelta(seconds=-61), timedelta(seconds=-61), 0)), False, [[0]]),
@@ -158,6 +164,21 @@ def test_midnight():
     assert [] == due_days(told, midnight)
     assert [[midnight.date()]] == due_days(told, late + MINUTES[15])
     assert [[midnight.date(), late.date()]] == due_days(asleep, midnight)
+
+
+def test_new_day_in_vain():
+    """A day that cannot be read from its midnight on is tried ever more rarely, every 15 minutes in the end."""
+    now = midnight = datetime(2026, 3, 11, tzinfo=UTC)
+    days = [midnight.date() - timedelta(days=age) for age in EVERY]
+    told = {day: ListingDay(day, midnight, midnight, 0) for day in days} | {days[0]: ListingDay(days[0], midnight)}
+    tries = []
+    while now < midnight + HOURS[1]:
+        now = next_due(told, now)
+        due = [day for batch in due_days(told, now) for day in batch]
+        tries += [(now - midnight) // MINUTES[1]] * (days[0] in due)
+        told |= {day: ListingDay(day, now, None if day == days[0] else now) for day in due}
+
+    assert [1, 2, 4, 8, 16, 31, 46, 61] == tries
 
 
 def steady(filled: datetime, holidays: list[date]) -> list[datetime]:

@@ -11,6 +11,7 @@ WINDOW = timedelta(days=30)
 LIVE = timedelta(minutes=15)
 AHEAD = timedelta(days=1)  # how far a listing may run ahead of this machine's clock
 _RETRY = timedelta(minutes=1)
+_SKEW = timedelta(minutes=1)  # what is noted later than that from now was noted by a clock that ran ahead
 
 # How often a day is looked at once it is not live, by its age, and from when after its beginning on; the first row that
 # fits counts. A listing costs two requests, or one if it is empty, as a Saturday's is; the two that are live cost 16 an
@@ -73,7 +74,8 @@ def _due(known: Known, now: datetime) -> list[tuple[date, datetime]]:
     last = max((day for day, told in known.items() if told.count and day < today), default=None)
     window = [today - timedelta(days=age) for age in range(_reach(known, today).days + 1)]
     begun = {today: known.get(today - timedelta(days=1)), **known}  # a new day takes the turn of the one before
-    return [(day, _due_at(begun.get(day), _rhythm(day, today, last), now)) for day in window]
+    since = min(filter(None, (_read_at(begun.get(day), now) for day in window)), default=now)
+    return [(day, _due_at(begun.get(day), _rhythm(day, today, last), since, now)) for day in window]
 
 
 def _reach(known: Known, today: date) -> timedelta:
@@ -89,16 +91,23 @@ def _rhythm(day: date, today: date, last: date | None) -> _Rhythm:
     return next(rows, _Rhythm(WINDOW))
 
 
-def _due_at(told: ListingDay | None, rhythm: _Rhythm, now: datetime) -> datetime:
-    if told is None or told.asked_at is None or told.asked_at - now > _RETRY:  # asked by a clock that ran ahead
+def _due_at(told: ListingDay | None, rhythm: _Rhythm, since: datetime, now: datetime) -> datetime:
+    """Return when a day is due; one tried in vain again after as long as that has been going on.
+
+    One never read well has been tried since it began, or `since` others were read.
+    """
+    if told is None or told.asked_at is None or told.asked_at - now > _SKEW:
         return now
-    if told.good_at is None or told.good_at - now > _RETRY:
-        return told.asked_at + _RETRY
-    due_at = rhythm.after(told.good_at)
+    read = _read_at(told, now)
+    due_at = rhythm.after(read) if read else min(told.asked_at, max(since, _midnight(told.day)))
     if told.asked_at < due_at:
         return due_at
-    overdue = told.asked_at - due_at  # tried in vain: again after as long as that has been going on
-    return told.asked_at + max(_RETRY, min(overdue, rhythm.every))
+    return told.asked_at + max(_RETRY, min(told.asked_at - due_at, rhythm.every))
+
+
+def _read_at(told: ListingDay | None, now: datetime) -> datetime | None:
+    """Return when a day was read well, unless that was by a clock that ran ahead."""
+    return told.good_at if told and told.good_at and told.good_at - now <= _SKEW else None
 
 
 def _midnight(day: date) -> datetime:
