@@ -321,9 +321,14 @@ ARCHIVE_TROUBLES = (
 # The rows of the README, and the faults that each stands for.
 ROWS = {
     "connection refused, DNS failure, TLS failure": ("connection refused", "DNS failure", "TLS failure"),
-    "silence before or in the answer, or a byte at a time": (
+    "silence at connect, before or in the answer": (
+        "timeout at connect",
         "timeout before the headers",
         "timeout in the body",
+    ),
+    "TLS, headers or body a byte at a time": (
+        "TLS a byte at a time",
+        "headers a byte at a time",
         "a byte at a time",
     ),
     "reset or closed half-way": ("reset half-way", "closed half-way"),
