@@ -99,6 +99,7 @@ class Refresher:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._unnoted: ArchiveError | None = None  # why not even the failure of this process's last step can be noted
 
     # One round ----------------------------------------------------------------------------------
 
@@ -220,15 +221,17 @@ class Refresher:
 
     def step(self) -> timedelta:
         """Refresh if anything is due, and return how long to rest, a second to a minute; raises nothing."""
-        rest = retry_pause(1, None, self._jitter())
+        rest, unnoted = retry_pause(1, None, self._jitter()), None
         try:
             rest = self._until_due() or self._logged_round()
         except FeedproxyError as error:
+            unnoted = error if isinstance(error, ArchiveError) else None
             self._observe("failed", 0)
             log.warning("refresh failed: %s", error)
         except Exception:  # the top of a thread
             self._observe("failed", 0)
             log.exception("refresh failed")
+        self._unnoted = unnoted
         return min(max(rest, _SHORTEST), _LONGEST)
 
     def _until_due(self) -> timedelta:
@@ -290,6 +293,8 @@ class Refresher:
         tries = self.archive.tries()
         if pause := _pause(tries, self.clock()):
             return UpstreamError(f"there are no papers yet: {tries.error}", _seconds(pause))
+        if self._unnoted:
+            return UpstreamError(f"there are no papers yet: {self._unnoted.public}", self._unnoted.retry_after)
         if time.monotonic() > until:
             return UpstreamError("there are no papers yet: the listing is still being read", 10)
         return None

@@ -3,8 +3,10 @@
 import json
 import logging
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -734,6 +736,26 @@ def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
     raced = Raced(str(tmp_path / "raced.sqlite"))
     Refresher(Hub(hub.url), raced, clock).wait_until_filled(WAIT)
     raced.close()
+
+
+def test_archive_that_cannot_be_written(hub: fake.Hub, tmp_path: Path, clock: Clock):
+    """Where nothing can be kept, not even that it failed, nobody waits for it; once it can be, all is as ever."""
+    archive = Archive(str(tmp_path / "archive.sqlite"), patience=0.01)
+    refresher = Refresher(Hub(hub.url, pace=0), archive, clock, even)
+    hub.days = {DAY: entries(1)}
+    archive.state()
+    with closing(sqlite3.connect(archive.address, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        refresher.step()
+        with pytest.raises(
+            UpstreamError, match=r"^there are no papers yet: the archive of this server cannot"
+        ) as raised:
+            refresher.wait_until_filled(WAIT)
+        assert 60 == raised.value.retry_after
+
+    refresher.step()
+    refresher.wait_until_filled(0)
+    archive.close()
 
 
 def test_long_wait(refresher: Refresher):
