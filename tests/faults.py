@@ -191,7 +191,7 @@ def _odd(name: str, field: str, value: object, reason: str = "") -> Fault:
 
 _ELSEWHERE = Answer(302, b"", {"Location": "http://elsewhere.invalid/"})
 _PACKED = {"Content-Encoding": "gzip"}
-_HTML = b"<!doctype html><title>429</title>" + b"<p>Too many requests</p>" * 2_000
+_HTML = b"<!doctype html><title>429</title>" + b"<p>Too many requests</p>" * 2_080
 _LIMITED = {"RateLimit": '"api";r=0;t=41'}
 _kept: list[socket.socket] = []
 _REACH = "cannot reach 127.0.0.1: "
@@ -285,6 +285,11 @@ ODD = (
     _odd("characters XML forbids", "summary", "a\x00b\x0bc\x1fd\ufffee\uffff"),
     _odd("lone surrogates", "title", "Half \ud83d of a pair \udc00"),
     _odd("]]>", "title", "]]> <![CDATA[ --> &amp; <b>"),
+    Fault(
+        "a wrong charset in the header",
+        answer=Answer(body=api([entry(1, title="Naïve")]), headers={"Content-Type": "application/json; charset=utf-7"}),
+        kept=(1,),
+    ),
     Fault("an entry that is null", listed=[entry(1), None, entry(3)], kept=(1, 3), skipped=("holds no paper",)),
 )
 
