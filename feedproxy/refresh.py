@@ -99,6 +99,7 @@ class Refresher:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._unnoted: ArchiveError | None = None  # why not even the failure of this process's last step can be noted
 
     # One round ----------------------------------------------------------------------------------
 
@@ -138,36 +139,39 @@ class Refresher:
         tries, now = self.archive.tries(), self.clock()
         if not force and (pause := _pause(tries, now)):
             raise _NotNow(f"{tries.error}; the next try is in {_seconds(pause)} s", _seconds(pause))
-        total, unread, last = Outcome(), list[Ask](), None
-        for batch in self.source.due(self.archive.days(), now, force=force):
-            try:
-                total += self.get(batch, lease)
-            except ListingError as error:
-                total += Outcome(problems=(str(error),))
-                unread, last = unread + batch, error
-            except FeedproxyError:
-                self._log(total.problems)
-                raise
-        if last and not total.listings:
-            self._log(problem for problem in total.problems if problem != str(last))
-            raise last
-        self._note(unread)
+        total = self._get(self.source.due(self.archive.days(), now, force=force), lease)
         if total.listings and self._empty():
             raise UpstreamError(f"{self.source.name} lists no papers")
         return total
 
-    def get(self, batch: list[Ask], lease: _Lease | None = None) -> Outcome:
-        """Get and store one batch in one transaction, as `round` does; without `lease` beside who has it."""
-        listings, unread, failure = self._read(batch, lease)
-        new = self.archive.store(listings, self.clock(), lease.token if lease else None).new if listings else 0
-        problems = (*map(str, unread.values()), *_skips(listings))
-        if unread and not listings:
-            failure = failure or list(unread.values())[-1]
-        if failure:
-            self._log(problem for problem in problems if problem != str(failure))
-            raise failure
+    def get(self, batch: list[Ask]) -> Outcome:
+        """Get and store one batch in one transaction, as `round` does, but beside whoever has the lease."""
+        return self._get([batch], None)
+
+    def _get(self, batches: list[list[Ask]], lease: _Lease | None) -> Outcome:
+        """Get and store batch by batch; where nothing can be read, or it breaks off, raises why and logs the rest."""
+        total, unread = Outcome(), dict[Ask, ListingError]()
+        try:
+            for batch in batches:
+                listings, missing, failure = self._read(batch, lease)
+                unread |= missing
+                total += Outcome(problems=(*map(str, missing.values()), *_skips(listings)))
+                total += self._stored(listings, lease)
+                if failure:
+                    raise failure
+            if unread and not total.listings:
+                raise list(unread.values())[-1]
+        except FeedproxyError as error:
+            self._log(problem for problem in total.problems if problem != str(error))
+            raise
         self._note(unread)
-        return Outcome(len(listings), sum(len(listing.papers) for listing in listings), new, problems)
+        return total
+
+    def _stored(self, listings: list[Listing], lease: _Lease | None) -> Outcome:
+        if not listings:
+            return Outcome()
+        new = self.archive.store(listings, self.clock(), lease.token if lease else None).new
+        return Outcome(len(listings), sum(len(listing.papers) for listing in listings), new)
 
     def _read(
         self, batch: list[Ask], lease: _Lease | None
@@ -220,15 +224,17 @@ class Refresher:
 
     def step(self) -> timedelta:
         """Refresh if anything is due, and return how long to rest, a second to a minute; raises nothing."""
-        rest = retry_pause(1, None, self._jitter())
+        rest, unnoted = retry_pause(1, None, self._jitter()), None
         try:
             rest = self._until_due() or self._logged_round()
         except FeedproxyError as error:
+            unnoted = error if isinstance(error, ArchiveError) else None
             self._observe("failed", 0)
             log.warning("refresh failed: %s", error)
         except Exception:  # the top of a thread
             self._observe("failed", 0)
             log.exception("refresh failed")
+        self._unnoted = unnoted
         return min(max(rest, _SHORTEST), _LONGEST)
 
     def _until_due(self) -> timedelta:
@@ -290,6 +296,8 @@ class Refresher:
         tries = self.archive.tries()
         if pause := _pause(tries, self.clock()):
             return UpstreamError(f"there are no papers yet: {tries.error}", _seconds(pause))
+        if self._unnoted:
+            return UpstreamError(f"there are no papers yet: {self._unnoted.public}", self._unnoted.retry_after)
         if time.monotonic() > until:
             return UpstreamError("there are no papers yet: the listing is still being read", 10)
         return None

@@ -5,12 +5,14 @@
 
 import gzip
 import os
+import select
 import socket
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -30,8 +32,8 @@ class Fault:
     """One row: what goes wrong, and what `Hub.get` of DAY makes of it.
 
     Wrong is the `answer` to every request, or what DAY lists (`listed`), or where the Hub is asked
-    for: `address` makes that of the fake Hub's. `step` seconds pass at each look at the timer, `timeout`
-    is how long the source is patient.
+    for: `address` makes that of the fake Hub's. `timeout` is how long the source waits for a sign of life,
+    `deadline` for all of an answer.
     `told` is how the error begins; where there is none, `kept` are the papers still to be had, by
     number, and `skipped` the reasons why others are not. `page` says whether the page, where it is
     alive, helps.
@@ -42,8 +44,8 @@ class Fault:
     answer: Answer | None = None
     listed: list[Any] | None = None
     address: Callable[[str], str] = str
-    step: float = 0.0
     timeout: float = 10.0
+    deadline: float = 30.0
     kept: tuple[int, ...] = ()
     skipped: tuple[str, ...] = ()
     page: bool = False
@@ -54,12 +56,13 @@ class Fault:
     @property
     def lasting(self) -> bool:
         """Whether it lies in the source, so that it takes another one to find the Hub healed."""
-        return self.address is not str or self.timeout == _SHORT
+        return self.address is not str or _SHORT in (self.timeout, self.deadline)
 
 
 def source(hub: fake.Hub, fault: Fault, timer: Timer, kind: type[Hub] = Hub, **options: Any) -> Hub:
     """Return what asks `hub`, without pauses, where `fault` has it asked for; of that `kind`."""
-    chosen = {"pace": 0, "timeout": httpx.Timeout(fault.timeout), "timer": timer, "sleep": timer.sleep} | options
+    patience = {"timeout": httpx.Timeout(fault.timeout), "deadline": fault.deadline}
+    chosen = {"pace": 0, "timer": timer, "sleep": timer.sleep} | patience | options
     return kind(fault.address(hub.url), **chosen)
 
 
@@ -69,7 +72,7 @@ def broken(hub: fake.Hub, fault: Fault, timer: Timer, *, page: bool = False) -> 
 
     The days that are listed are those from before. A source whose address is wrong stays as it is.
     """
-    days, timer.step = dict(hub.days), fault.step
+    days = dict(hub.days)
     if fault.listed is not None:
         hub.days[DAY] = fault.listed
     hub.standing, hub.api = (None, fault.answer) if page else (fault.answer, None)
@@ -77,7 +80,7 @@ def broken(hub: fake.Hub, fault: Fault, timer: Timer, *, page: bool = False) -> 
         yield
     finally:
         hub.days, hub.standing, hub.api = days, None, None
-        timer.step, timer.now = 0.0, timer.now + 86_400
+        timer.now += 86_400
 
 
 # Ways of putting an answer on the wire ----------------------------------------------------------
@@ -114,12 +117,29 @@ def half_then_reset(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
     wire.close_connection = True
 
 
+def drip_bytes(wire: BaseHTTPRequestHandler, content: bytes) -> None:
+    """Send `content` one byte at a time, until the client hangs up."""
+    wire.close_connection = True
+    for byte in content:
+        wire.wfile.write(bytes([byte]))
+        wire.wfile.flush()
+        if select.select([wire.connection], [], [], _SHORT / 10)[0]:
+            break
+
+
 def drip(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
     """Send the body one byte at a time."""
     send_head(wire, answer)
-    for byte in answer.body:
-        wire.wfile.write(bytes([byte]))
-        wire.wfile.flush()
+    drip_bytes(wire, answer.body)
+
+
+def drip_head(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    drip_bytes(wire, b"HTTP/1.1 200 OK\r\nX-Made-Up: " + b"x" * 90_000)
+
+
+def drip_tls(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Send one record of a TLS handshake, of the greatest length there is."""
+    drip_bytes(wire, b"\x16\x03\x03\x40\x00" + bytes(2**14))
 
 
 def bomb(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
@@ -142,6 +162,22 @@ def _closed_port(_: str) -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
+@cache
+def _full_port(_: str) -> str:
+    """Return an address at which nobody takes up what connects, and no more can wait."""
+    _kept.append(socket.create_server(("127.0.0.1", 0), backlog=0))
+    address = _kept[0].getsockname()
+    for _number in range(4):
+        _kept.append(socket.socket())
+        _kept[-1].setblocking(False)
+        _kept[-1].connect_ex(address)
+    return f"http://127.0.0.1:{address[1]}"
+
+
+def _https(url: str) -> str:
+    return url.replace("http:", "https:")
+
+
 def _refusal(status: int, body: bytes = b'{"error": "not now"}', **headers: str) -> Answer:
     return Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
@@ -155,9 +191,11 @@ def _odd(name: str, field: str, value: object, reason: str = "") -> Fault:
 
 _ELSEWHERE = Answer(302, b"", {"Location": "http://elsewhere.invalid/"})
 _PACKED = {"Content-Encoding": "gzip"}
-_HTML = b"<!doctype html><title>429</title>" + b"<p>Too many requests</p>" * 2_000
+_HTML = b"<!doctype html><title>429</title>" + b"<p>Too many requests</p>" * 2_080
 _LIMITED = {"RateLimit": '"api";r=0;t=41'}
+_kept: list[socket.socket] = []
 _REACH = "cannot reach 127.0.0.1: "
+_TOOK = f"127.0.0.1 took more than {_SHORT} s to answer"
 _ANSWERED = "127.0.0.1 answered "
 _SENT = f"127.0.0.1 sent no listing for {DAY}: "
 
@@ -165,10 +203,13 @@ _SENT = f"127.0.0.1 sent no listing for {DAY}: "
 UNREACHABLE = (
     Fault("connection refused", _REACH + "[Errno 111] Connection refused", address=_closed_port),
     Fault("DNS failure", "cannot reach hub.invalid: [Errno -", address=lambda _: "http://hub.invalid"),
-    Fault("TLS failure", _REACH + "[SSL", address=lambda url: url.replace("http:", "https:")),
+    Fault("TLS failure", _REACH + "[SSL", address=_https),
+    Fault("timeout at connect", _REACH + "timed out", address=_full_port, timeout=_SHORT),
     Fault("timeout before the headers", _REACH + "timed out", Answer(send=silence), timeout=_SHORT),
     Fault("timeout in the body", _REACH + "timed out", Answer(body=_LISTING, send=half_then_silence), timeout=_SHORT),
-    Fault("a byte at a time", "127.0.0.1 took more than 30 s", Answer(body=_LISTING, send=drip), step=31),
+    Fault("a byte at a time", _TOOK, Answer(body=_LISTING, send=drip), deadline=_SHORT),
+    Fault("headers a byte at a time", _TOOK, Answer(send=drip_head), deadline=_SHORT),
+    Fault("TLS a byte at a time", _TOOK, Answer(send=drip_tls), address=_https, deadline=_SHORT),
     Fault("reset half-way", _REACH + "[Errno 104] Connection reset", Answer(body=_LISTING, send=half_then_reset)),
     Fault("closed half-way", _REACH + "peer closed connection", Answer(body=_LISTING, send=half_then_close)),
     Fault(
@@ -244,6 +285,11 @@ ODD = (
     _odd("characters XML forbids", "summary", "a\x00b\x0bc\x1fd\ufffee\uffff"),
     _odd("lone surrogates", "title", "Half \ud83d of a pair \udc00"),
     _odd("]]>", "title", "]]> <![CDATA[ --> &amp; <b>"),
+    Fault(
+        "a wrong charset in the header",
+        answer=Answer(body=api([entry(1, title="Naïve")]), headers={"Content-Type": "application/json; charset=utf-7"}),
+        kept=(1,),
+    ),
     Fault("an entry that is null", listed=[entry(1), None, entry(3)], kept=(1, 3), skipped=("holds no paper",)),
 )
 

@@ -119,10 +119,12 @@ def running() -> Iterator[Hub]:
         wbufsize = -1  # an answer leaves in one piece, or Nagle's algorithm holds half of it back
 
         def handle(self) -> None:
-            """Answer; in plain text where TLS is spoken, which begins with a 22."""
+            """Answer; where TLS is spoken, which begins with a 22, in plain text or in its own way."""
             if self.connection.recv(1, socket.MSG_PEEK) == b"\x16":
                 self.connection.recv(65_536)
-                self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                answer = hub.standing or hub.api or Answer(400)
+                (answer.send or send)(self, answer)
+                self.wfile.flush()
             else:
                 super().handle()
 
@@ -158,14 +160,13 @@ def running() -> Iterator[Hub]:
 
 
 class Timer:
-    """Seconds that pass only where somebody sleeps, and `step` of them at each look."""
+    """Seconds that pass only where somebody sleeps."""
 
     def __init__(self) -> None:
-        self.now, self.step = 1000.0, 0.0
+        self.now = 1000.0
         self.slept: list[float] = []
 
     def __call__(self) -> float:
-        self.now += self.step
         return self.now
 
     def sleep(self, seconds: float) -> None:

@@ -1,7 +1,8 @@
 """How one host is asked: headers, pace, allowance, redirects, limits. Asserted at the wire."""
 
 import gzip
-import itertools
+import threading
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from feedproxy import HOME, __version__
 from feedproxy.errors import UpstreamError
 from feedproxy.upstream.fetch import Fetcher, Refused, Reply
 from tests import hub as fake
+from tests.faults import drip, drip_bytes, drip_head, drip_tls, silence
 from tests.hub import Answer, Timer
 
 TOKEN = "hf_made_up"  # noqa: S105 (opens nothing)
@@ -289,11 +291,40 @@ def test_half_an_answer(hub: fake.Hub, answer: Answer):
     assert str(fails(hub)).startswith("cannot reach 127.0.0.1: ")
 
 
-def test_slow_answer(hub: fake.Hub):
-    """An answer that takes more than half a minute in all is given up, however steadily it comes."""
-    hub.standing = Answer(body=b"[", headers={"Content-Length": "500"})
+def drip_without_length(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Send a body one byte at a time that ends where the connection does."""
+    wire.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+    drip_bytes(wire, b"[" * 9000)
 
-    assert "127.0.0.1 took more than 30 s to answer" == str(fails(hub, timer=itertools.count(0, 31).__next__))
+
+@pytest.mark.parametrize(
+    ("scheme", "answer"),
+    [
+        ("https", Answer(send=drip_tls)),
+        ("http", Answer(send=drip_head)),
+        ("http", Answer(send=drip, body=b"[" * 9000)),
+        ("http", Answer(send=drip_without_length)),
+        ("http", Answer(send=drip, body=gzip.compress(bytes(9000)) * 99, headers={"Content-Encoding": "gzip"})),
+        ("http", Answer(send=silence)),
+    ],
+)
+def test_slow_answer(hub: fake.Hub, scheme: str, answer: Answer):
+    """An answer that is not over in time is given up, however steadily it comes, TLS and headers included."""
+    hub.standing = answer
+    fetcher = Fetcher(hub.url.replace("http", scheme), pace=0, deadline=0.1)
+    with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 took more than 0\.1 s to answer$"):
+        fetcher.get("/x")
+
+
+def test_deadline_is_of_one_answer(hub: fake.Hub):
+    """One that came in time is whole, whatever came before it, and its watch ends with it."""
+    hub.script += [Answer(send=drip_head), Answer(302, b"", {"Location": "/y"}), Answer(body=b"there")]
+    fetcher = Fetcher(hub.url, pace=0, deadline=0.2)
+    with pytest.raises(UpstreamError):
+        fetcher.get("/x")
+
+    assert Reply(b"there") == fetcher.get("/x")
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
 def test_validator_that_cannot_be_sent(hub: fake.Hub):

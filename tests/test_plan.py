@@ -1,5 +1,6 @@
 """Which days are asked for and when: the younger a day, the sooner it is due again."""
 
+from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -53,29 +54,43 @@ def but(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, Listi
         (but((0, MINUTES[15], MINUTES[15], 0), (1, MINUTES[15], MINUTES[15], 5)), False, [[0, 1]]),
         (but((1, MINUTES[15], MINUTES[15], 0), (4, MINUTES[15], MINUTES[15], 5)), False, [[4]]),
         (but((2, MINUTES[15], MINUTES[15], 5), (4, MINUTES[15], MINUTES[15], 5)), False, [[2]]),
-        # The last week every 6 hours, 30 days once a day, older never.
-        (but((7, HOURS[5], HOURS[5], 0), (1, HOURS[6], HOURS[6], 0)), False, [[1]]),
-        (but((7, HOURS[6], HOURS[6], 0), (8, HOURS[6], HOURS[6], 0)), False, [[7]]),
-        (but((8, HOURS[23], HOURS[23], 0), (30, HOURS[24], HOURS[24], 0)), False, [[30]]),
+        # The last week every 6 hours: Mondays at 0:20, Tuesdays at 1:20 and so on.
+        (but((7, HOURS[4] + MINUTES[40], HOURS[4] + MINUTES[40], 0)), False, []),
+        (but((7, HOURS[4] + MINUTES[41], HOURS[4] + MINUTES[41], 0)), False, [[7]]),
+        (but((1, HOURS[5] + MINUTES[41], HOURS[5] + MINUTES[41], 0)), False, [[1]]),
+        # 30 days every 25 hours: at 8:50 after 8 days, at 9:50 after 9; older never.
+        (but((8, HOURS[3] + MINUTES[10], HOURS[3] + MINUTES[10], 0)), False, []),
+        (but((8, HOURS[3] + MINUTES[11], HOURS[3] + MINUTES[11], 0)), False, [[8]]),
+        (but((20, HOURS[16], HOURS[16], 0), (9, HOURS[3], HOURS[3], 0)), False, [[9]]),
         (but((31, NOW - datetime(2020, 1, 1, tzinfo=UTC), None, 9)), False, []),
         (but((31, HOURS[24] * 9, HOURS[24] * 9, 9)), True, [EVERY]),
+        # After a rest all at once.
+        (known(*[(age, HOURS[25], HOURS[25], 5) for age in EVERY]), False, [EVERY]),
         # A failed try, again after a minute, and then after as long as it has been failing.
-        (but((20, SECONDS_59, HOURS[24] + SECONDS_59, 0)), False, []),
-        (but((20, MINUTES[1], HOURS[24] + MINUTES[1], 0)), False, [[20]]),
+        (but((0, SECONDS_59, MINUTES[15] + SECONDS_59, 5)), False, []),
+        (but((0, MINUTES[1], MINUTES[16], 5)), False, [[0]]),
         (but((0, MINUTES[2], MINUTES[19], 5)), False, [[0]]),
         (but((0, MINUTES[2], MINUTES[20], 5)), False, []),
         (but((0, MINUTES[3], MINUTES[21], 5)), False, [[0]]),
+        (but((8, HOURS[1] + MINUTES[34], HOURS[4], 0)), False, []),
+        (but((8, HOURS[1] + MINUTES[35], HOURS[4], 0)), False, [[8]]),
         # … but never longer than it waits after a good one.
         (but((0, MINUTES[14], HOURS[9], 5)), False, []),
         (but((0, MINUTES[15], HOURS[9], 5)), False, [[0]]),
-        (but((20, HOURS[23], HOURS[24] * 9, 0)), False, []),
-        (but((20, HOURS[24], HOURS[24] * 9, 0)), False, [[20]]),
+        (but((20, HOURS[24], HOURS[24] * 9, 0)), False, []),
+        (but((20, HOURS[25], HOURS[24] * 9, 0)), False, [[20]]),
         # One that failed before it was due, by force, is due when it was.
-        (but((20, HOURS[4], HOURS[23], 0)), False, []),
-        (but((20, HOURS[4], HOURS[24], 0)), False, [[20]]),
-        # Never read: again after a minute.
+        (but((20, HOURS[4], HOURS[16], 0)), False, []),
+        (but((8, HOURS[4], HOURS[5], 0)), False, [[8]]),
+        # Never read: again after a minute, and then after as long as others have been read or it has lasted itself.
         (but((20, SECONDS_59, None, 0)), False, []),
         (but((20, MINUTES[1], None, 0)), False, [[20]]),
+        (but((19, HOURS[3], HOURS[3], 0), (20, HOURS[1] + MINUTES[29], None, 0)), False, []),
+        (but((19, HOURS[3], HOURS[3], 0), (20, HOURS[1] + MINUTES[30], None, 0)), False, [[20]]),
+        (but((19, HOURS[16], HOURS[16], 0), (5, HOURS[6] - MINUTES[1], None, 0)), False, []),
+        (but((19, HOURS[16], HOURS[16], 0), (5, HOURS[6], None, 0)), False, [[5]]),
+        (but((19, HOURS[16], HOURS[16], 0), (0, MINUTES[14], None, 0)), False, []),
+        (but((19, HOURS[16], HOURS[16], 0), (0, MINUTES[15], None, 0)), False, [[0]]),
         # A clock that was ahead: soon right again, or wrong by years.
         (but((0, timedelta(seconds=-60), timedelta(seconds=-60), 0)), False, []),
         (but((0, timedelta(seconds=-61), timedelta(seconds=-61), 0)), False, [[0]]),
@@ -113,7 +128,7 @@ def test_first_days(now: str, first: list[str]):
 
 def test_last_listing_day_on_monday():
     """On a Monday the listing of Friday is still alive."""
-    monday = NOW - timedelta(days=1)
+    monday = NOW - timedelta(days=1) + MINUTES[15]
     then = monday - MINUTES[20]
     days = [monday.date() - timedelta(days=age) for age in EVERY]
     told = {day: ListingDay(day, then, then, 9 if day.weekday() < 5 else 0) for day in days}
@@ -127,9 +142,9 @@ def test_last_listing_day_on_monday():
         ({}, NOTHING),
         (but(), MINUTES[15]),
         (but((0, MINUTES[5], MINUTES[5], 0)), MINUTES[10]),
-        (but((7, HOURS[5] + MINUTES[59], HOURS[5] + MINUTES[59], 0)), MINUTES[1]),
-        (but((9, HOURS[1], HOURS[25], 0)), MINUTES[1] - HOURS[1]),
-        (but((9, NOTHING, HOURS[24] + MINUTES[9], 0)), MINUTES[9]),
+        (but((7, HOURS[5], HOURS[5], 0)), -HOURS[4] - MINUTES[40]),
+        (but((9, HOURS[1], HOURS[3], 0)), MINUTES[10]),
+        (but((0, NOTHING, MINUTES[24], 0)), MINUTES[9]),
         (but((9, NOTHING, None, 0)), MINUTES[1]),
     ],
 )
@@ -138,11 +153,57 @@ def test_next_due(told: dict[date, ListingDay], expected: timedelta):
     assert NOW + expected == next_due(told, NOW)
 
 
-def test_next_due_at_midnight():
-    """A new day is due when it begins."""
-    late = datetime(2026, 3, 10, 23, 52, tzinfo=UTC)
+def test_midnight():
+    """A new day is first asked for when the day before would have been, and at once where that was long ago."""
+    late, midnight = datetime(2026, 3, 10, 23, 52, tzinfo=UTC), datetime(2026, 3, 11, tzinfo=UTC)
     days = [late.date() - timedelta(days=age) for age in EVERY]
     told = {day: ListingDay(day, late, late, 0) for day in days}
+    asleep = told | {late.date(): ListingDay(late.date(), NOW, NOW, 0)}
 
-    assert datetime(2026, 3, 11, tzinfo=UTC) == next_due(told, late)
-    assert [[date(2026, 3, 11)]] == due_days(told, datetime(2026, 3, 11, tzinfo=UTC))
+    assert late + MINUTES[15] == next_due(told, late) == next_due(told, midnight)
+    assert [] == due_days(told, midnight)
+    assert [[midnight.date()]] == due_days(told, late + MINUTES[15])
+    assert [[midnight.date(), late.date()]] == due_days(asleep, midnight)
+
+
+def test_new_day_in_vain():
+    """A day that cannot be read from its midnight on is tried ever more rarely, every 15 minutes in the end."""
+    now = midnight = datetime(2026, 3, 11, tzinfo=UTC)
+    days = [midnight.date() - timedelta(days=age) for age in EVERY]
+    told = {day: ListingDay(day, midnight, midnight, 0) for day in days} | {days[0]: ListingDay(days[0], midnight)}
+    tries = []
+    while now < midnight + HOURS[1]:
+        now = next_due(told, now)
+        due = [day for batch in due_days(told, now) for day in batch]
+        tries += [(now - midnight) // MINUTES[1]] * (days[0] in due)
+        told |= {day: ListingDay(day, now, None if day == days[0] else now) for day in due}
+
+    assert [1, 2, 4, 8, 16, 31, 46, 61] == tries
+
+
+def steady(filled: datetime, holidays: list[date]) -> list[datetime]:
+    """Return when requests are made in the week after the first fill: two a listing, or one if it is empty.
+
+    Every day fills at five, Saturdays, Sundays and `holidays` never.
+    """
+    told, now, requests = dict[date, ListingDay](), filled, list[datetime]()
+    while now < filled + timedelta(days=7):
+        for day in [day for batch in due_days(told, now) for day in batch]:
+            full = day.weekday() < 5 and day not in holidays and now >= datetime(*day.timetuple()[:3], 5, tzinfo=UTC)
+            requests += [now] * (1 + full)
+            told[day] = ListingDay(day, now, now, 27 * full)
+        now = max(next_due(told, now), now + timedelta(seconds=1))
+    return [moment for moment in requests if moment > filled]
+
+
+@pytest.mark.parametrize(
+    ("filled", "holidays"),
+    [(NOW, []), (NOW + timedelta(days=4, hours=11, minutes=53), [date(2026, 3, 16), date(2026, 3, 20)])],
+)
+def test_steady(filled: datetime, holidays: list[date]):
+    """What falls due is spread: in no hour, whenever it begins, are there more than 20 requests."""
+    requests = steady(filled, holidays)
+    hours = [bisect_left(requests, moment + HOURS[1]) - number for number, moment in enumerate(requests)]
+
+    assert 20 == max(hours)
+    assert 16 < len(requests) / (24 * 7) < 18

@@ -3,8 +3,10 @@
 import json
 import logging
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -291,7 +293,7 @@ def test_killed_after_a_long_rest(hub: fake.Hub, refresher: Refresher, archive: 
     """A holder killed after the machine slept for a day costs one lease period, not the patience of the plan."""
     hub.days = {DAY: entries(1)}
     refresher.round()
-    archive.lease("killed", clock.tick(days=1))
+    archive.lease("killed", clock.tick(hours=25))
 
     assert refresher.round() is None
     clock.tick(seconds=60)
@@ -468,14 +470,14 @@ def drive(refresher: Refresher, clock: Clock, duration: timedelta) -> int:
 
 
 def test_keeps_fresh(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
-    """An hour of steady state: each living listing four times, at most 20 requests, a look a minute."""
+    """An hour of steady state: each living listing four times, another once, at most 20 requests, a look a minute."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
     assert SECOND == refresher.step()
     hub.requests.clear()
 
     assert 60 <= drive(refresher, clock, timedelta(hours=1, seconds=2)) <= 80
-    assert {str(DAY), str(YESTERDAY)} == {day for day, _ in hub.asked()}
-    assert 16 == len(hub.requests)
+    assert {str(DAY), str(YESTERDAY), str(DAY - timedelta(days=12))} == {day for day, _ in hub.asked()}
+    assert 17 == len(hub.requests)
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=1), timedelta(days=-2)])
@@ -734,6 +736,26 @@ def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
     raced = Raced(str(tmp_path / "raced.sqlite"))
     Refresher(Hub(hub.url), raced, clock).wait_until_filled(WAIT)
     raced.close()
+
+
+def test_archive_that_cannot_be_written(hub: fake.Hub, tmp_path: Path, clock: Clock):
+    """Where nothing can be kept, not even that it failed, nobody waits for it; once it can be, all is as ever."""
+    archive = Archive(str(tmp_path / "archive.sqlite"), patience=0.01)
+    refresher = Refresher(Hub(hub.url, pace=0), archive, clock, even)
+    hub.days = {DAY: entries(1)}
+    archive.state()
+    with closing(sqlite3.connect(archive.address, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        refresher.step()
+        with pytest.raises(
+            UpstreamError, match=r"^there are no papers yet: the archive of this server cannot"
+        ) as raised:
+            refresher.wait_until_filled(WAIT)
+        assert 60 == raised.value.retry_after
+
+    refresher.step()
+    refresher.wait_until_filled(0)
+    archive.close()
 
 
 def test_long_wait(refresher: Refresher):

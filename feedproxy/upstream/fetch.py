@@ -6,14 +6,18 @@ Knows nothing of listings. Whatever goes wrong is one UpstreamError.
 import json
 import math
 import re
+import socket
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from typing import Any
 
 import httpx
 
@@ -23,7 +27,7 @@ from feedproxy.text import one_line
 
 _MAX_BYTES = 16 * 2**20
 _MAX_REDIRECTS = 5
-_DEADLINE = 30.0  # seconds for one answer
+_DEADLINE = 30.0  # seconds for one answer, from connecting to its last byte
 _BURST = 10  # requests that may follow one another at once after a rest
 _LONGEST_WAIT = 86_400  # seconds; an answer that asks for more is mistaken
 _RESERVE = 5  # requests of the Hub's allowance that are left to others behind the same address
@@ -67,11 +71,12 @@ class Fetcher:
         pace: float = 1.0,
         contact: str = HOME,
         timeout: httpx.Timeout = _TIMEOUT,
+        deadline: float = _DEADLINE,
         sleep: Callable[[float], None] = time.sleep,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = httpx.URL(address).host
-        self._address, self._pace, self._timeout = address, pace, timeout
+        self._address, self._pace, self._timeout, self._deadline = address, pace, timeout, deadline
         self._sleep, self._timer = sleep, timer
         self._next = self._closed_until = -math.inf
         self._headers = {"User-Agent": f"feedproxy/{__version__} (+{contact})", "Accept-Encoding": "gzip"}
@@ -83,8 +88,9 @@ class Fetcher:
         address = httpx.URL(f"{self._address}{path}", params=parameters)
         headers = self._headers | ({"If-None-Match": validator} if validator else {})
         try:
-            with httpx.Client(headers=headers, timeout=self._timeout, verify=_tls()) as client:
-                response, body = self._follow(client, address)
+            response, body = self._follow(address, headers)
+        except TimeoutError as error:
+            raise UpstreamError(f"{self.name} took more than {self._deadline:g} s to answer") from error
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, zlib.error, ValueError) as error:
             reason = one_line(str(error), 200) or type(error).__name__
             raise UpstreamError(f"cannot reach {self.name}: {reason}") from error
@@ -96,27 +102,33 @@ class Fetcher:
         etag = response.headers.get("ETag", "")
         return Reply(body, validator=etag if _ETAG.fullmatch(etag) else None, sent_at=_date(response, "Date"))
 
-    def _follow(self, client: httpx.Client, address: httpx.URL) -> tuple[httpx.Response, bytes]:
+    def _follow(self, address: httpx.URL, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
         for _ in range(_MAX_REDIRECTS + 1):
             self._wait()
-            deadline = self._timer() + _DEADLINE
-            with client.stream("GET", address) as response:
-                if not response.has_redirect_location:
-                    return response, self._body(response, deadline)
-                target = address.join(response.headers["Location"])
+            response, body = self._ask(address, headers)
+            if not response.has_redirect_location:
+                return response, body
+            target = address.join(response.headers["Location"])
             if (target.host, target.port) != (address.host, address.port) or target.scheme != address.scheme:
                 raise UpstreamError(f"{self.name} redirects elsewhere: {one_line(str(target), 100)}")
             address = target
         raise UpstreamError(f"{self.name} redirects in circles")
 
-    def _body(self, response: httpx.Response, deadline: float) -> bytes:
+    def _ask(self, address: httpx.URL, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
+        """Send one request, over a connection of its own; raises TimeoutError where the answer takes too long."""
+        with (
+            _over_after(self._deadline) as trace,
+            httpx.Client(headers=headers, timeout=self._timeout, verify=_tls()) as client,
+            client.stream("GET", address, extensions={"trace": trace}) as response,
+        ):
+            return response, b"" if response.has_redirect_location else self._body(response)
+
+    def _body(self, response: httpx.Response) -> bytes:
         body = bytearray()
         for piece in _pieces(response):
             body += piece
             if len(body) > _MAX_BYTES:
                 raise UpstreamError(f"{self.name} sent more than {_MAX_BYTES} bytes")
-            if self._timer() > deadline:
-                raise UpstreamError(f"{self.name} took more than {_DEADLINE:.0f} s to answer")
         return bytes(body)
 
     def _wait(self) -> None:
@@ -135,6 +147,41 @@ class Fetcher:
         left, reset = re.search(r"\br=(\d{1,6})\b", told), _reset(response)
         if left and reset is not None and int(left[1]) < _RESERVE:
             self._closed_until = self._timer() + reset
+
+
+@contextmanager
+def _over_after(seconds: float) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
+    """Shut what connects within the block once `seconds` are over; then raises TimeoutError.
+
+    httpx bounds each read alone, and a byte at a time, of the head or of TLS, can go on for days.
+    Yields a "trace" for a request (httpcore's extension), to which the connection is shown. Only the
+    names' look-up, and the connecting to each address, are left to the time they have themselves.
+    """
+    over, connected = threading.Event(), list[socket.socket]()
+
+    def shut() -> None:
+        over.set()
+        for connection in connected:
+            with suppress(OSError):  # it has ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def trace(event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith("connect_tcp.complete"):
+            connected.append(info["return_value"].get_extra_info("socket").dup())  # TLS takes over the original
+            if over.is_set():
+                shut()
+
+    timer = threading.Timer(seconds, shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield trace
+    finally:
+        timer.cancel()
+        for connection in connected:
+            connection.close()
+        if over.is_set():
+            raise TimeoutError
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """What is known of each listing day in; which days to ask for now, and when next, out. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -11,9 +11,16 @@ WINDOW = timedelta(days=30)
 LIVE = timedelta(minutes=15)
 AHEAD = timedelta(days=1)  # how far a listing may run ahead of this machine's clock
 _RETRY = timedelta(minutes=1)
+_SKEW = timedelta(minutes=1)  # what is noted later than that from now was noted by a clock that ran ahead
 
-# How long a good answer is good, by the age of its day; the first row that fits counts.
-_INTERVALS = ((timedelta(days=7), timedelta(hours=6)), (WINDOW, timedelta(days=1)))
+# How often a day is looked at once it is not live, by its age, and from when after its beginning on; the first row that
+# fits counts. A listing costs two requests, or one if it is empty, as a Saturday's is; the two that are live cost 16 an
+# hour. So that all cost 20 at most, no two days but those of a weekend share an hour: in the last week each weekday has
+# its own, and before that each day has, as every 25 hours is an hour later each day.
+_PLAN: tuple[tuple[timedelta, timedelta, Callable[[date], timedelta]], ...] = (
+    (timedelta(days=7), timedelta(hours=6), lambda day: timedelta(hours=min(day.weekday(), 5), minutes=20)),
+    (WINDOW, timedelta(hours=25), lambda _: timedelta(minutes=50)),
+)
 
 Known = Mapping[date, ListingDay]
 
@@ -27,12 +34,27 @@ class Ask:
     path: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Rhythm:
+    """How often a day is looked at, and the first of the times for it; None where any time will do."""
+
+    every: timedelta
+    first: datetime | None = None
+
+    def after(self, read: datetime) -> datetime:
+        """Return the next look at what was read well at `read`: the first time for it that passed since."""
+        if self.first is None:
+            return read + self.every
+        return self.first + self.every * max(0, (read - self.first) // self.every + 1)
+
+
 def due_days(known: Known, now: datetime, *, force: bool = False) -> list[list[date]]:
     """Return the days to ask for, newest first, in batches to be stored one by one; `now` aware UTC.
 
     Today and the last listing day every 15 minutes, the last week every 6 hours, 30 days back
-    once a day; with `force` all of them. Where nothing was ever read, the newest two come first
-    and each alone, so that there is a feed after one answer.
+    every 25, each in its own hour, and at once what has missed it; with `force` all of them.
+    Where nothing was ever read, the newest two come first and each alone, so that there is a feed
+    after one answer.
     """
     due = [day for day, at in _due(known, now) if force or at <= now]
     if any(told.good_at for told in known.values()):
@@ -42,9 +64,8 @@ def due_days(known: Known, now: datetime, *, force: bool = False) -> list[list[d
 
 
 def next_due(known: Known, now: datetime) -> datetime:
-    """Return when the first of them is due, or when the next day begins, where that is sooner."""
-    tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
-    return min(tomorrow, *(at for _, at in _due(known, now)))
+    """Return when the first of them is due."""
+    return min(at for _, at in _due(known, now))
 
 
 def _due(known: Known, now: datetime) -> list[tuple[date, datetime]]:
@@ -52,7 +73,9 @@ def _due(known: Known, now: datetime) -> list[tuple[date, datetime]]:
     today = now.date()
     last = max((day for day, told in known.items() if told.count and day < today), default=None)
     window = [today - timedelta(days=age) for age in range(_reach(known, today).days + 1)]
-    return [(day, _due_at(known.get(day), _interval(day, today, last), now)) for day in window]
+    begun = {today: known.get(today - timedelta(days=1)), **known}  # a new day takes the turn of the one before
+    since = min(filter(None, (_read_at(begun.get(day), now) for day in window)), default=now)
+    return [(day, _due_at(begun.get(day), _rhythm(day, today, last), since, now)) for day in window]
 
 
 def _reach(known: Known, today: date) -> timedelta:
@@ -61,22 +84,34 @@ def _reach(known: Known, today: date) -> timedelta:
     return min(max(WINDOW, today - max(read, default=today)), timedelta(days=366))
 
 
-def _interval(day: date, today: date, last: date | None) -> timedelta:
+def _rhythm(day: date, today: date, last: date | None) -> _Rhythm:
     if day in (today, last):
-        return LIVE
-    return next((every for age, every in _INTERVALS if today - day <= age), WINDOW)
+        return _Rhythm(LIVE)
+    rows = (_Rhythm(every, _midnight(day) + first(day)) for age, every, first in _PLAN if today - day <= age)
+    return next(rows, _Rhythm(WINDOW))
 
 
-def _due_at(told: ListingDay | None, interval: timedelta, now: datetime) -> datetime:
-    if told is None or told.asked_at is None or told.asked_at - now > _RETRY:  # asked by a clock that ran ahead
+def _due_at(told: ListingDay | None, rhythm: _Rhythm, since: datetime, now: datetime) -> datetime:
+    """Return when a day is due; one tried in vain again after as long as that has been going on.
+
+    One never read well has been tried since it began, or `since` others were read.
+    """
+    if told is None or told.asked_at is None or told.asked_at - now > _SKEW:
         return now
-    if told.good_at is None or told.good_at - now > _RETRY:
-        return told.asked_at + _RETRY
-    due_at = told.good_at + interval
+    read = _read_at(told, now)
+    due_at = rhythm.after(read) if read else min(told.asked_at, max(since, _midnight(told.day)))
     if told.asked_at < due_at:
         return due_at
-    overdue = told.asked_at - due_at  # tried in vain: again after as long as that has been going on
-    return told.asked_at + max(_RETRY, min(overdue, interval))
+    return told.asked_at + max(_RETRY, min(told.asked_at - due_at, rhythm.every))
+
+
+def _read_at(told: ListingDay | None, now: datetime) -> datetime | None:
+    """Return when a day was read well, unless that was by a clock that ran ahead."""
+    return told.good_at if told and told.good_at and told.good_at - now <= _SKEW else None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _weekday_before(day: date) -> date:

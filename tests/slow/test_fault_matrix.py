@@ -299,10 +299,9 @@ class Trouble:
         return self.name
 
 
-(_DEAD,) = (fault for fault in UNUSABLE if fault.name == "500")
 HUB_TROUBLES = (
     *(Trouble(fault.name, partial(_hub, fault)) for fault in FAULTS),
-    Trouble("only the page", partial(_hub, _DEAD, page=True)),
+    *(Trouble(f"{fault}, the page alive", partial(_hub, fault, page=True)) for fault in UNUSABLE),
     Trouble("clock back", partial(_clock, timedelta(hours=-1))),
     Trouble("clock ahead", partial(_clock, timedelta(days=1))),
 )
@@ -323,9 +322,14 @@ ARCHIVE_TROUBLES = (
 # The rows of the README, and the faults that each stands for.
 ROWS = {
     "connection refused, DNS failure, TLS failure": ("connection refused", "DNS failure", "TLS failure"),
-    "silence before or in the answer, or a byte at a time": (
+    "silence at connect, before or in the answer": (
+        "timeout at connect",
         "timeout before the headers",
         "timeout in the body",
+    ),
+    "TLS, headers or body a byte at a time": (
+        "TLS a byte at a time",
+        "headers a byte at a time",
         "a byte at a time",
     ),
     "reset or closed half-way": ("reset half-way", "closed half-way"),
@@ -349,7 +353,7 @@ ROWS = {
         "Latin-1",
     ),
     "only entries that cannot be used": ("only junk",),
-    "any of the last four, while the page of the Hub is alive": ("only the page",),
+    "any of the last four, while the page of the Hub is alive": tuple(f"{fault}, the page alive" for fault in UNUSABLE),
     "`[]`, for today or for every day": ("[]", "no paper"),
     "a listing of one paper": ("one paper",),
     "the same id twice": ("the same id twice",),
@@ -368,6 +372,7 @@ ROWS = {
     ),
     "a title of 100 kB, 10,000 authors": ("a title of 100 kB", "10,000 authors"),
     "characters XML forbids, lone surrogates, `]]>`": ("characters XML forbids", "lone surrogates", "]]>"),
+    "a wrong charset in the header": ("a wrong charset in the header",),
     "an entry that is `null`": ("an entry that is null",),
     "this machine's clock an hour back, or a day ahead": ("clock back", "clock ahead"),
     "the disk full, before or after the start": ("full disk", "full disk at the start"),
