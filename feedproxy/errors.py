@@ -79,3 +79,12 @@ class ArchiveError(FeedproxyError):
     status = 503
     retry_after = 60
     public = "the archive of this server cannot be used; its log says why"
+
+
+class LeaseError(FeedproxyError):
+    """The right to refresh, lost to another process while this one was at it."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("another process refreshes by now; what this one brought is dropped")

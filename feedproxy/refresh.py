@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 
 from feedproxy.archive import Archive, Tries
-from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, UpstreamError
+from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.papers import Listing
 from feedproxy.status import Status, assess
 from feedproxy.text import plural
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _LOOK = timedelta(seconds=5)  # between two looks at the archive while another process refreshes it
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two looks: clocks jump
 _SKEW = timedelta(minutes=1)  # how far clocks may differ
-_POLL = 0.05  # seconds
+_POLL = 0.02  # seconds
 _FIRST_RETRY, _LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
 _REMEMBERED = 1000  # problems that are not logged again
 
@@ -68,7 +68,7 @@ def retry_pause(failures: int, retry_after: int | None, jitter: float) -> timede
 
 
 class _NotNow(UpstreamError):  # noqa: N818 (nothing failed)
-    """It is not this round's turn: another has the lease, or all wait after a failure."""
+    """It is not this round's turn: all wait after a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Refresher:
         self.source, self.archive, self.clock, self._jitter = source, archive, clock, jitter
         self._observe = observe or (lambda event, seconds: None)  # noqa: ARG005
         self._log_once = lru_cache(_REMEMBERED)(partial(log.warning, "%s"))
-        self._starting = threading.Lock()
+        self._starting, self._looking = threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._unnoted: ArchiveError | None = None  # why not even the failure of this process's last step can be noted
@@ -127,7 +127,7 @@ class Refresher:
     def _tries_after(self, error: BaseException) -> Tries:
         """Count `error`, in words fit for anybody, unless the round was only stopped."""
         tries, now = self.archive.tries(), self.clock()
-        if isinstance(error, _NotNow) or not isinstance(error, Exception):
+        if isinstance(error, (_NotNow, LeaseError)) or not isinstance(error, Exception):
             return tries
         known = error if isinstance(error, FeedproxyError) else UpstreamError(f"refresh failed: {type(error).__name__}")
         failures = tries.failures + 1
@@ -199,7 +199,7 @@ class Refresher:
 
     def _prolong(self, lease: _Lease) -> None:
         if self.archive.lease(lease.holder, self.clock()) != lease.token:
-            raise _NotNow("another process refreshes by now; what this one brought is dropped")
+            raise LeaseError
 
     # By itself ----------------------------------------------------------------------------------
 
@@ -280,14 +280,19 @@ class Refresher:
     def wait_until_filled(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once that is hopeless.
 
-        All that wait, in every process, wait for the same refresh.
+        All that wait, in every process, wait for the same refresh; one in each looks for the others.
         """
         until = time.monotonic() + seconds
-        while self._empty():
-            error = self._hopeless(until)
-            if error and self._empty():  # by now: a failure may follow the first papers
-                raise error
-            time.sleep(_POLL)
+        looking = self._looking.acquire(timeout=max(seconds, 0))
+        try:
+            while self._empty():
+                error = self._hopeless(until)
+                if error and self._empty():  # by now: a failure may follow the first papers
+                    raise error
+                time.sleep(_POLL)
+        finally:
+            if looking:
+                self._looking.release()
 
     def _empty(self) -> bool:
         return self.archive.state().newest is None

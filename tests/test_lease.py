@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from feedproxy.archive import LEASE, Archive, Tries
-from feedproxy.errors import ArchiveError
+from feedproxy.errors import LeaseError
 from feedproxy.listing import parse
 from tests.conftest import Clock
 from tests.made_up import DAY, api, entries
@@ -83,7 +83,7 @@ def test_store_without_the_lease(archive: Archive, clock: Clock) -> None:
     token = archive.lease("one", clock())
     archive.lease("other", clock.tick(seconds=60))
     for _ in range(2):
-        with pytest.raises(ArchiveError, match="another process refreshes by now"):
+        with pytest.raises(LeaseError, match="another process refreshes by now"):
             archive.store([parse(api(entries(2)), day=DAY)], clock(), token)
         archive.release("other", Tries())
     assert (None, {}) == (archive.state().newest, archive.days())

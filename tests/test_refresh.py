@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from feedproxy.archive import Archive, Tries
-from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.errors import FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.listing import parse
 from feedproxy.papers import Listing, ListingDay
 from feedproxy.query import Query
@@ -327,7 +328,7 @@ def test_frozen_while_another_is_at_it(hub: fake.Hub, archive: Archive, clock: C
     hub.days = {DAY: entries(1)}
     frozen = Refresher(Disturbed(hub.url, lambda: archive.lease("other", clock.tick(seconds=61)), 5), archive, clock)
 
-    with pytest.raises(UpstreamError):
+    with pytest.raises(LeaseError):
         frozen.round()
     assert archive.lease("third", clock()) is None
     assert Tries() == archive.tries()
@@ -756,6 +757,32 @@ def test_archive_that_cannot_be_written(hub: fake.Hub, tmp_path: Path, clock: Cl
     refresher.step()
     refresher.wait_until_filled(0)
     archive.close()
+
+
+def test_one_looks_for_all_who_wait(hub: fake.Hub, tmp_path: Path, clock: Clock):
+    """However many wait for the first papers, one at a time looks whether they have come; all are let go together."""
+    looking, most, waiting = set[int](), [0], threading.Event()
+
+    class Watched(Archive):
+        """An archive that notes how many look at it at once."""
+
+        def tries(self) -> Tries:
+            looking.add(threading.get_ident())
+            most[0] = max(most[0], len(looking))
+            waiting.set()
+            found = super().tries()
+            looking.remove(threading.get_ident())
+            return found
+
+    archive = Watched(str(tmp_path / "archive.sqlite"))
+    refresher = Refresher(Hub(hub.url), archive, clock)
+    with ThreadPoolExecutor(8) as pool:
+        readers = [pool.submit(refresher.wait_until_filled, WAIT) for _ in range(8)]
+        assert waiting.wait(WAIT)
+        archive.store([parse(api(entries(1)), day=DAY)], clock())
+        assert [None] * 8 == [reader.result(WAIT) for reader in readers]
+    archive.close()
+    assert 1 == most[0]
 
 
 def test_long_wait(refresher: Refresher):

@@ -20,7 +20,7 @@ from feedproxy.archive import tables
 from feedproxy.archive.ledger import sightings
 from feedproxy.archive.search import number_of, page_of, windows
 from feedproxy.archive.store import Writer, Written, paper_of
-from feedproxy.errors import ArchiveError
+from feedproxy.errors import ArchiveError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay
 from feedproxy.query import Query
 
@@ -215,11 +215,11 @@ class Archive:
         """Store what one refresh brought, dating what is new in it; all of it or nothing.
 
         Listings of one day come in the order they were taken. With `token`, that of a lease,
-        nothing is stored and ArchiveError raised if another has it by now.
+        nothing is stored and LeaseError raised if another has it by now.
         """
         with self._transaction(writing=True) as db:
             if token is not None and token != db.scalar(sa.select(tables.lease.c.token)):
-                raise ArchiveError("another process refreshes by now; what this one brought is dropped")
+                raise LeaseError
             state = db.execute(_STATE).one()
             moment = max(tables.seconds(now), state.refreshed_at or 0)
             first = state.first_refreshed_at or moment
