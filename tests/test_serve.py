@@ -18,7 +18,10 @@ import feedparser
 import httpx
 import pytest
 
+from feedproxy.config import Config
 from feedproxy.server import SERVERS
+from feedproxy.server.worker import begin, end
+from feedproxy.web import create_app
 from tests.hub import Hub
 from tests.made_up import api, entries
 
@@ -122,7 +125,7 @@ def test_demo(start: Start, tmp_path: Path, server: str) -> None:
     address = subscribe.removeprefix("subscribe: ")
     assert re.fullmatch(r"http://localhost:[1-9]\d*/feed\.rss\?q=agents&min_upvotes=2", address)
     assert address.split("feed.rss")[0] == choose.removeprefix("or choose: ")
-    with httpx.Client() as client:
+    with httpx.Client(timeout=30) as client:
         assert feedparser.parse(client.get(address).content).entries
         everything = feedparser.parse(client.get(address.partition("?")[0]).content)
     assert 12 == len({entry.id for entry in everything.entries})
@@ -130,8 +133,19 @@ def test_demo(start: Start, tmp_path: Path, server: str) -> None:
     assert 0 == code
     assert 1 == len(rest.splitlines())
     assert re.search(r"1 listing read, 12 papers in them, 12 new, in \d+\.\d s\n$", rest)
-    left = [path.name for path in (tmp_path / "share" / "feedproxy").iterdir()]
-    assert [Path(archive.removeprefix("archive:   ")).name] == left
+    assert Path(archive.removeprefix("archive:   ")).name in {
+        path.name for path in (tmp_path / "share" / "feedproxy").iterdir()
+    }
+
+
+def test_a_worker_that_ends_leaves_one_file(tmp_path: Path) -> None:
+    """A worker refreshes from its beginning on, and lets go of the archive whole at its end."""
+    app = create_app(Config.load({"FEEDPROXY_LISTING": "demo", "FEEDPROXY_ARCHIVE": str(tmp_path / "a.sqlite")}))
+    service = app.extensions["feedproxy"]
+    begin(service, first=True)
+    service.refresher.wait_until_filled(30)
+    end(service)
+    assert ["a.sqlite"] == [path.name for path in tmp_path.iterdir()]
 
 
 @every_server
@@ -140,7 +154,7 @@ def test_unreachable_hub(start: Start, server: str) -> None:
     words = ("serve", "--server", server, "--workers", "2", "--bind", "127.0.0.1:0")
     process = start("feedproxy", *words, listing="http://127.0.0.1:9")
     address = greeting(process)[2].removeprefix("subscribe: ")
-    response = httpx.get(address)
+    response = httpx.get(address, timeout=30)
     assert 503 == response.status_code
     assert response.text.startswith("there are no papers yet: cannot reach 127.0.0.1: ")
     assert process.stderr
@@ -161,8 +175,8 @@ def test_workers_add_up(start: Start, server: str) -> None:
     process = start("feedproxy", *words, metrics="1", listing="demo")
     address = address_of(process)
     for _ in range(20):
-        httpx.get(f"{address}/feed.rss", verify=False)
-    assert "feedproxy_feeds_total 20.0" in httpx.get(f"{address}/metrics", verify=False).text.splitlines()
+        httpx.get(f"{address}/feed.rss", verify=False, timeout=30)
+    assert "feedproxy_feeds_total 20.0" in httpx.get(f"{address}/metrics", verify=False, timeout=30).text.splitlines()
     os.kill(max(children(process)), signal.SIGTERM)
     retried(f"{address}/metrics", lambda response: len(children(process)) == 2)
     assert "feedproxy_feeds_total 20.0" in retried(f"{address}/metrics").text.splitlines()
@@ -242,7 +256,7 @@ def test_ipv6(start: Start, server: str) -> None:
         assert (told, 1) == (refused.stderr and refused.stderr.read(), refused.wait())
         process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "[::1]:0")
         port = httpx.URL(address_of(process)).port
-        assert 200 == httpx.get(f"http://[::1]:{port}/feed.rss").status_code
+        assert 200 == httpx.get(f"http://[::1]:{port}/feed.rss", timeout=30).status_code
         return
     pytest.skip("this machine has no IPv6")
 

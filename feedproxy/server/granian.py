@@ -4,6 +4,7 @@ A worker is forked or, from Python 3.14 on and on macOS, spawned: what it is han
 """
 
 import multiprocessing
+import os
 import signal
 import socket
 import sys
@@ -58,7 +59,7 @@ def run(start: Start, bound: socket.socket) -> None:
 
 def _load(start: Start, address: Address) -> Any:
     """Return what a worker serves; runs in that worker, before it listens."""
-    _heed_parent_only()
+    _take_signals()
     start_log(as_json=start.log_json)
     app = create_app(start.config)
     service = app.extensions["feedproxy"]
@@ -68,10 +69,23 @@ def _load(start: Start, address: Address) -> Any:
     return app
 
 
-def _heed_parent_only() -> None:
-    """Leave Ctrl-C, which a terminal sends to all, to the parent: two signals at once can hang granian."""
+def _take_signals() -> None:
+    """Keep signals from this worker's threads, all of which inherit that, but for one that waits for SIGTERM.
+
+    granian waits for one to interrupt its main thread, which a signal that another thread gets does not;
+    a second one can lock it up. Ctrl-C, which a terminal sends to all, is for the parent to heed.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until granian sets its own; the parent's, forked, is deaf here
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    threading.Thread(target=_end_when_told, daemon=True).start()
+
+
+def _end_when_told() -> None:
+    signal.sigwait({signal.SIGTERM})
+    heed = signal.getsignal(signal.SIGTERM)
+    if not callable(heed):  # granian is not that far yet
+        os._exit(0)
+    heed(signal.SIGTERM, None)
 
 
 def _begin(service: Any, start: Start, address: Address) -> None:
@@ -102,9 +116,7 @@ def _follow_parent() -> None:
     """End when the parent is killed, which granian's workers survive by themselves."""
     if parent := multiprocessing.parent_process():
         parent.join()
-        while True:  # until it is heeded; sent to the main thread, whose wait it has to interrupt
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(service: Any) -> None:

@@ -1,5 +1,6 @@
 """gunicorn: pure Python, so it is always there; its workers are forked and share one listening socket."""
 
+import gc
 import socket
 import sys
 from typing import Any
@@ -28,11 +29,14 @@ def run(start: Start, listening: socket.socket) -> None:
 def _settings(start: Start, listening: socket.socket) -> dict[str, Any]:
     def greet(arbiter: Any) -> None:
         arbiter.log.error_log.propagate = True  # its lines then have the form of all others
+        gc.collect()
+        gc.freeze()  # or each worker's collector would touch, and so copy, all that is shared
         print(start.greeting, file=sys.stderr)
 
     return {
         "bind": f"fd://{listening.detach()}",
         "workers": start.workers,
+        "preload_app": True,  # once, before workers are forked, who then share most of its memory
         "threads": 16,  # as many readers may wait for the first listing without blocking others
         "limit_request_line": 8190,  # a filter of 500 characters, percent-encoded
         "loglevel": "warning",
