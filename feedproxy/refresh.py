@@ -295,7 +295,7 @@ class Refresher:
                 self._looking.release()
 
     def _empty(self) -> bool:
-        return self.archive.state().newest is None
+        return self.archive.recent().newest is None
 
     def _hopeless(self, until: float) -> UpstreamError | None:
         tries = self.archive.tries()
