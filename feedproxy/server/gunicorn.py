@@ -1,6 +1,7 @@
 """gunicorn: pure Python, so it is always there; its workers are forked and share one listening socket."""
 
 import gc
+import signal
 import socket
 import sys
 from typing import Any
@@ -39,6 +40,7 @@ def _settings(start: Start, listening: socket.socket) -> dict[str, Any]:
         "preload_app": True,  # once, before workers are forked, who then share most of its memory
         "threads": 16,  # as many readers may wait for the first listing without blocking others
         "limit_request_line": 8190,  # a filter of 500 characters, percent-encoded
+        "graceful_timeout": 5,  # seconds for what is under way when told to end
         "loglevel": "warning",
         "errorlog": None,
         "when_ready": greet,
@@ -48,6 +50,12 @@ def _settings(start: Start, listening: socket.socket) -> dict[str, Any]:
 
 
 def _began(worker: Any) -> None:
+    """Leave Ctrl-C, which a terminal sends to all, to the parent, and end by flag alone.
+
+    What gunicorn does in a worker at SIGINT and SIGQUIT takes locks that the interrupted code may hold.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGQUIT, worker.handle_exit)
     begin(worker.wsgi.extensions["feedproxy"], first=worker.age == 1)
 
 
