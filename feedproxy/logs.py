@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from datetime import UTC, datetime
 
 _PLAIN = "%(asctime)s %(levelname)s %(message)s"
 _FIELDS = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -10,14 +11,18 @@ _NAMES = {"asctime": "time", "levelname": "level"}
 
 def start_log(*, as_json: bool = False) -> None:
     """Log to standard error; may be repeated, to change the form or in a process that inherited the log."""
-    logging.basicConfig(format=_PLAIN, level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    if as_json:
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(_json())
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_json() if as_json else logging.Formatter(_PLAIN))
 
 
 def _json() -> logging.Formatter:
     from pythonjsonlogger.json import JsonFormatter
 
-    return JsonFormatter(_FIELDS, rename_fields=_NAMES)
+    class Json(JsonFormatter):
+        def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
+            """Return the time as RFC 3339 has it, UTC."""
+            return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+    return Json(_FIELDS, rename_fields=_NAMES)

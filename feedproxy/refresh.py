@@ -98,7 +98,7 @@ class Refresher:
         self._log_once = lru_cache(_REMEMBERED)(partial(log.warning, "%s"))
         self._starting, self._looking = threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
+        self._stopping, self._awake = threading.Event(), threading.Event()
         self._unnoted: ArchiveError | None = None  # why not even the failure of this process's last step can be noted
 
     # One round ----------------------------------------------------------------------------------
@@ -207,20 +207,23 @@ class Refresher:
         """Refresh from now on in a thread of this process; does nothing where that thread runs already."""
         with self._starting:
             if self._thread is None or not self._thread.is_alive():  # after a fork it is not
-                self._stopping = threading.Event()
-                self._thread = threading.Thread(target=self._run, args=[self._stopping], name="refresh", daemon=True)
+                self._stopping, self._awake = threading.Event(), threading.Event()
+                events = (self._stopping, self._awake)
+                self._thread = threading.Thread(target=self._run, args=events, name="refresh", daemon=True)
                 self._thread.start()
 
     def stop(self) -> None:
         """End the thread, after the round it is in."""
         self._stopping.set()
+        self._awake.set()
         if self._thread:
             self._thread.join()
 
-    def _run(self, stopping: threading.Event) -> None:
-        rest = timedelta()
-        while not stopping.wait(rest.total_seconds()):
+    def _run(self, stopping: threading.Event, awake: threading.Event) -> None:
+        while not stopping.is_set():
             rest = self.step()
+            awake.wait(rest.total_seconds())
+            awake.clear()
 
     def step(self) -> timedelta:
         """Refresh if anything is due, and return how long to rest, a second to a minute; raises nothing."""
@@ -283,6 +286,7 @@ class Refresher:
         All that wait, in every process, wait for the same refresh; one in each looks for the others.
         """
         until = time.monotonic() + seconds
+        self._awake.set()  # it may rest, not knowing that the archive is gone
         looking = self._looking.acquire(timeout=max(seconds, 0))
         try:
             while self._empty():

@@ -102,8 +102,9 @@ class Answers:
     """Answers by key in about `size` bytes, each for as long as `revision` tells what it was made of.
 
     What is asked for once waits in a quarter of the bytes, where the least recently asked for is dropped
-    first; what is asked for again, even if it was dropped since, gets the rest. So a flood of different
-    queries drops nothing that is polled (2Q: Johnson and Shasha, VLDB 1994). Safe to use from several threads.
+    first; what is asked for again, even if it was dropped since, gets half, likewise. So a flood of queries
+    that are each asked once drops nothing that is polled (2Q: Johnson and Shasha, VLDB 1994). The last
+    quarter is what it takes to know what was asked for. Safe to use from several threads.
     """
 
     def __init__(self, size: int, revision: Callable[[], int]) -> None:
@@ -147,9 +148,10 @@ class Answers:
 
     def _keep(self, key: Hashable, kept: _Kept) -> _Kept:
         with self._lock:
-            if before := self._proven.get(key):
+            before = self._proven.get(key)
+            if before:
                 kept.targets = before.targets
-            segment = self._proven if hash(key) in self._seen else self._tried
+            segment = self._proven if before or hash(key) in self._seen else self._tried
             if kept.size <= segment.maxsize:
                 segment[key] = kept
             if self._seen.maxsize:

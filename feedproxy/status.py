@@ -66,20 +66,22 @@ def _volume(held: dict[date, ListingDay], today: date) -> tuple[str, str]:
     """Judge by the usual: weekends are empty, and a listing fills in the course of its day."""
     usual = _usual(held, today)
     count = held[today].count if today in held else 0
-    name = f"{today:%A}s usually have {usual or 'none'}"
+    name = "" if usual is None else f"; {today:%A}s usually have {usual or 'none'}"
     if count:
-        return "fresh", f"{plural(count, 'paper')} today; {name}"
+        return "fresh", f"{plural(count, 'paper')} today{name}"
     before = next((day for day in _back(today) if _usual(held, day)), None)
     if before and not (held[before].count if before in held else 0):
-        usually = plural(_usual(held, before), "paper")
+        usually = plural(_usual(held, before) or 0, "paper")
         return "broken", f"the listing of {before} is empty, and {before:%A}s usually have {usually}"
-    return "quiet", f"no papers today yet; {name}"
+    if not before and (last := max((day for day, told in held.items() if told.count), default=None)):
+        return "quiet", f"no papers since {last}"
+    return "quiet", f"no papers today yet{name}"
 
 
-def _usual(held: dict[date, ListingDay], day: date) -> int:
-    """Return the median count of the same weekday in the month before `day`."""
+def _usual(held: dict[date, ListingDay], day: date) -> int | None:
+    """Return the median count of the same weekday in the month before `day`, None where none is held."""
     counts = [held[past].count for past in _back(day) if past in held and past.weekday() == day.weekday()]
-    return round(median(counts)) if counts else 0
+    return round(median(counts)) if counts else None
 
 
 def _back(day: date) -> Iterable[date]:

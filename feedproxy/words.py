@@ -8,6 +8,7 @@ import unicodedata
 from functools import lru_cache
 
 _UNSEEN = ("Mn", "Mc", "Me", "Cf")  # accents, and what has no width such as the soft hyphen
+_USUAL = 40  # characters; a longer word is not kept
 _WORD = re.compile(r"[^\W_]+")
 
 # Words of the field that the suffix rules would part from their plural, or fold into another word.
@@ -40,13 +41,17 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-@lru_cache(4096)  # nine of ten words of a text are among so many
 def singular(word: str) -> str:
     """Return `word` with its English plural folded; folding twice changes nothing.
 
     Harman's S-stemmer ("How effective is suffixing?", JASIS 42, 1991): the first rule whose
     suffix fits decides. Added: -sses, -xes, -ches, -shes, and the words in `_SINGULARS`.
     """
+    return _singular(word) if len(word) <= _USUAL else _singular.__wrapped__(word)
+
+
+@lru_cache(4096)  # nine of ten words of a text are among so many
+def _singular(word: str) -> str:
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if len(word) < 3 or not word.endswith("s"):

@@ -223,7 +223,8 @@ def test_revision_never_means_two_things(open_archive: Opener, tmp_path: Path, c
     assert archive.state().revision != copy.state().revision
     before = copy.state().revision
     copy.store([listing(entry(4))], clock.tick(hours=-1))
-    assert before < copy.state().revision
+    archive.store([listing(entry(5))], clock())
+    assert before < copy.state().revision != archive.state().revision
 
 
 def test_days_are_the_newest(archive: Archive, clock: Clock) -> None:

@@ -13,11 +13,13 @@ from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.listing import parse
 from feedproxy.web import create_app
+from feedproxy.web.front import target
 from tests.conftest import Clock
 from tests.hub import Timer
 from tests.made_up import DAY, api, entries, entry
 
 FEED = "/feed.rss?q=paper&min_upvotes=1"
+ENVIRON = {"wsgi.url_scheme": "http", "PATH_INFO": "/feed.rss", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000"}
 GZIP = {"Accept-Encoding": "gzip"}
 
 
@@ -155,6 +157,40 @@ def test_same_answer_in_every_spelling(service: Service) -> None:
         service.store(seen)
         service.timer.sleep(1)
         assert 1 == len({service.client.get(path).headers["ETag"] for path in spellings * 2})
+
+
+def test_emptied_archive_is_no_empty_feed(service: Service) -> None:
+    """A feed asked for just after the archive was emptied is 503, not one without entries, and is not kept."""
+    service.client.get(FEED)
+    for path in Path(service.archive.address).parent.glob("archive.sqlite*"):
+        path.unlink()
+    assert 503 == service.client.get("/feed.rss?q=other").status_code
+    service.store(entry(1, title="Other"))
+    service.timer.sleep(1)
+    assert 1 == service.client.get("/feed.rss?q=other").text.count("<item>")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If-Modified-Since": "Thu, 01 Jan 2024 00:00:00 +99999999999999999999"}, 200),
+        ({"If-Match": '"x"', "If-None-Match": '"y"'}, 200),
+        ({"If-Match": '"x"', "If-None-Match": "{etag}"}, 304),
+        ({"Accept-Encoding": "gzip, " * 1000}, 200),
+    ],
+)
+def test_odd_headers(service: Service, headers: dict[str, str], status: int) -> None:
+    """Headers nobody sends in good faith are answered alike by Flask and before it, and fail nothing."""
+    etag = service.client.get(FEED).headers["ETag"]
+    sent = {name: text.replace("{etag}", etag) for name, text in headers.items()}
+    for path in (FEED, f"{FEED}&_=1"):
+        assert status == service.client.get(path, headers=sent).status_code
+
+
+def test_no_host_is_not_an_empty_one() -> None:
+    """A request without a Host, as HTTP/1.0 has it, says nothing about one whose Host is empty, or at another port."""
+    assert target({**ENVIRON, "HTTP_HOST": ""}) != target(ENVIRON)
+    assert target({**ENVIRON, "SERVER_PORT": "8001"}) != target(ENVIRON)
 
 
 def test_junk_in_the_place_of_the_archive(service: Service) -> None:

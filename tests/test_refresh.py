@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -783,6 +784,23 @@ def test_one_looks_for_all_who_wait(hub: fake.Hub, tmp_path: Path, clock: Clock)
         assert [None] * 8 == [reader.result(WAIT) for reader in readers]
     archive.close()
     assert 1 == most[0]
+
+
+def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
+    """Where the archive is gone while the refresh rests, the first who waits wakes it."""
+    hub.days = {DAY: entries(1)}
+    archive = open_archive(tmp_path / "archive.sqlite", timer=count(step=60).__next__)
+    refresher = Refresher(Hub(hub.url, pace=0), archive, clock)
+    refresher.start()
+    refresher.wait_until_filled(WAIT)
+    while archive.tries() != Tries() or archive.lease("looking", clock()) is None:
+        pass  # until the first round is over
+    archive.release("looking", Tries())
+    for path in Path(archive.address).parent.glob(f"{Path(archive.address).name}*"):
+        path.unlink()
+    refresher.wait_until_filled(WAIT)
+    refresher.stop()
+    assert [paper_id(1)] == held(archive)
 
 
 def test_long_wait(refresher: Refresher):

@@ -116,6 +116,19 @@ def test_asked_again_is_proven() -> None:
     assert "ghijklmnop" == desk.made
 
 
+def test_proven_stays_proven() -> None:
+    """What is polled stays so over revisions, however much was asked for in between, and so do its targets."""
+    desk = Desk(3 * ROOM)
+    for revision in range(1, 30):
+        desk.revision, desk.made = revision, ""
+        for letter in map(chr, range(1000 * revision, 1000 * revision + 3 * ROOM // 900)):
+            desk.get(letter)
+        desk.made = ""
+        desk.get("a", HERE), desk.get("a", ("there",))
+        assert desk.made in ("a", "")
+        assert desk.answers.known(HERE) is desk.answers.known(("there",)) is not None
+
+
 def test_a_flood_drops_nothing_polled() -> None:
     """While strangers ask for ten times the bytes, twenty feeds that are polled are made once in all."""
     desk, dice = Desk(20 * ROOM), random.Random(1)  # noqa: S311

@@ -62,7 +62,27 @@ def test_first_days() -> None:
     state = State(1, NOW, NOW, None)
     days = [ListingDay(date(2026, 3, 10), NOW, NOW, 0)]
     status = assess(state, Tries(), HELD, days, NOW, NOW)
-    assert ("quiet", "no papers today yet; Tuesdays usually have none") == (status.verdict, status.reason)
+    assert ("quiet", "no papers today yet") == (status.verdict, status.reason)
+
+
+def test_old_papers_only() -> None:
+    """Where the last papers are older than a month, as in a saved listing, the day of the last is told."""
+    days = [ListingDay(date(2025, 3, 10), NOW, NOW, 12)]
+    status = assess(State(1, NOW, NOW, None), Tries(), HELD, days, NOW, NOW)
+    assert ("quiet", "no papers since 2025-03-10") == (status.verdict, status.reason)
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/status.json"])
+def test_asking_for_readiness_is_enough(serve: Callable[..., httpx.Client], hub: Hub, path: str) -> None:
+    """A service that is only ever asked whether it is ready gets ready."""
+    hub.days[DAY] = entries(5)
+    client = serve(listing=hub.url)
+    while (
+        client.get("/readyz" if path == "/readyz" else path).text.count("no papers yet")
+        or not client.get("/status.json").json()["papers"]
+    ):
+        pass
+    assert 200 == client.get("/readyz").status_code
 
 
 def test_next_refresh() -> None:

@@ -4,6 +4,7 @@ Fetches nothing and renders nothing. A refresh is one transaction, and `revision
 when something a feed could show has changed.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,7 @@ class Tries:
 
 LEASE = timedelta(seconds=60)
 _RECENT = 1.0  # seconds
+_APART = 1_000_000  # microseconds
 _PLANNED = 400  # days; how long a rest a refresh makes up for
 _STATE = sa.select(tables.state)
 
@@ -145,7 +147,7 @@ class Archive:
         return self._recent or self.state()
 
     def _look(self) -> None:
-        if self._looking.acquire(blocking=self._recent is None):
+        if self._looking.acquire(blocking=False):
             try:
                 self._recent = self.state()
             except ArchiveError:
@@ -229,7 +231,7 @@ class Archive:
             for listing in listings:
                 _note_read(db, listing, tables.seconds(now))
             changes = {
-                "revision": max(state.revision + 1, int(now.timestamp() * 1e6)) if written else state.revision,
+                "revision": _revision(state.revision, now) if written else state.revision,
                 "first_refreshed_at": first,
                 "refreshed_at": moment,
                 "newest": writer.newest,
@@ -271,6 +273,11 @@ def _file(path: Path) -> tuple[int, int, bool]:
     except OSError:
         return 0, 0, False
     return fact.st_dev, fact.st_ino, fact.st_size > 0
+
+
+def _revision(before: int, now: datetime) -> int:
+    """Return a revision after `before`: the time; or, where the clock was set back, a little later than the last."""
+    return max(before + 1 + secrets.randbelow(_APART), int(now.timestamp() * 1e6))
 
 
 def _state(row: sa.Row[Any]) -> State:

@@ -58,7 +58,7 @@ def runner(name: str) -> Run:
     try:
         run: Run = import_module(SERVERS[name].module).run
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{name} is not installed; install it by: pip install 'feedproxy[{name}]'") from error
+        raise ConfigError(f"{name} is not installed; install it by: pip install {name}") from error
     return run
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from flask import Blueprint, Response, g, request
 
 from feedproxy.config import Config
+from feedproxy.errors import UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.query import Query, parse_query
 from feedproxy.responses import Answer, Headers, answer
@@ -55,6 +56,8 @@ def _rendered(served: Service, query: Query, name: str, address: str) -> tuple[A
     if served.metrics:
         served.metrics.rendered()
     found = served.archive.search(query)
+    if found.state.newest is None:  # it was emptied since anybody looked
+        raise UpstreamError("there are no papers yet", 10)
     made = Feed(query, address, found.entries, found.more)
     # A vote changes the body of a feed with counts, but no date in it; older entries none that is newest.
     changed = max(filter(None, (made.updated, found.state.backdated_at)))

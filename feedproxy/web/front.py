@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 _SAFE = ("GET", "HEAD")
+_USUAL = 200  # characters; a longer header is nobody's habit, and not kept
 _EXACT = "/feed."  # what the paths begin with whose format does not depend on `Accept`
 
 
@@ -42,10 +43,11 @@ class Front:
 
 def target(environ: "WSGIEnvironment") -> Target:
     """Return all of a request that decides which feed it gets and at which address."""
-    path = environ["PATH_INFO"]
+    path = environ.get("PATH_INFO", "")
+    named = environ.get("HTTP_HOST")
     return (
         environ["wsgi.url_scheme"],
-        environ.get("HTTP_HOST", ""),
+        f" {environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if named is None else named,
         environ.get("SCRIPT_NAME", ""),
         path,
         environ.get("QUERY_STRING", ""),
@@ -56,7 +58,7 @@ def target(environ: "WSGIEnvironment") -> Target:
 def reply(made: Answer, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:
     """Return status, headers and body of what the client takes of `made`, or of a 304 (RFC 9110, section 13.2.2)."""
     chosen = made.gzip if _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else made.plain
-    vary = "Accept-Encoding" if environ["PATH_INFO"].startswith(_EXACT) else "Accept-Encoding, Accept"
+    vary = "Accept-Encoding" if environ.get("PATH_INFO", "").startswith(_EXACT) else "Accept-Encoding, Accept"
     if _unmodified(environ, chosen.etag, made.last_modified):
         return "304 NOT MODIFIED", [*chosen.validators, ("Vary", vary)], b""
     return "200 OK", [*chosen.headers, ("Vary", vary)], chosen.body
@@ -66,13 +68,22 @@ def _unmodified(environ: "WSGIEnvironment", etag: str, last_modified: str | None
     """Say whether the client has it; the two plainest cases, nearly all polls, are told by a look."""
     held = environ.get("HTTP_IF_NONE_MATCH")
     if held == etag:
-        return "HTTP_IF_MATCH" not in environ
+        return True
     if held is None and "HTTP_IF_MODIFIED_SINCE" not in environ:
         return False
-    return not is_resource_modified(environ, etag=etag, last_modified=last_modified)
+    asked = {name: value for name, value in environ.items() if name != "HTTP_IF_MATCH"}  # that is for changes
+    try:
+        return not is_resource_modified(asked, etag=etag, last_modified=last_modified)
+    except OverflowError:  # a date in a time zone that cannot be, which Werkzeug lets through
+        return False
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Say whether the client takes and prefers gzip; what readers send is weighed once."""
+    return (_weighed if len(accept_encoding) <= _USUAL else _weighed.__wrapped__)(accept_encoding)
 
 
 @lru_cache(256)
-def _takes_gzip(accept_encoding: str) -> bool:
+def _weighed(accept_encoding: str) -> bool:
     accepted = parse_accept_header(accept_encoding, Accept)
     return 0 < accepted.quality("gzip") >= accepted.quality("identity")

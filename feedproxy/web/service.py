@@ -4,8 +4,10 @@ Answers nothing.
 """
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import current_app, request
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 EXTENSION = "feedproxy"
+_LONGEST_NAME = 253  # characters (RFC 1035, section 2.3.4)
 _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
 # One label that is no number in disguise, or a name under those set aside for local use.
 _LOCAL_NAME = re.compile(r"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.(localhost|local|internal|home\.arpa)")
@@ -46,6 +49,8 @@ def open_metrics(config: Config) -> "Metrics | None":
     """Return what counts, if `config` says so."""
     if not config.metrics:
         return None
+    if shared := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        Path(shared).mkdir(parents=True, exist_ok=True)
     from feedproxy.metrics import Metrics
 
     return Metrics()
@@ -79,6 +84,8 @@ def base() -> str:
 
 def _is_local(host: str) -> bool:
     """Say whether `host` is a name or address that only a local network can lead to."""
+    if len(host) > _LONGEST_NAME:
+        return False
     try:
         return ipaddress.ip_address(host.strip("[]")).is_private
     except ValueError:

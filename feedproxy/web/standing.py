@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, abort, request
 
 from feedproxy.errors import UpstreamError
+from feedproxy.query import Query
 from feedproxy.web import replies
 from feedproxy.web.service import service
 
@@ -18,8 +19,12 @@ def health() -> Response:
 
 @bp.get("/readyz")
 def ready() -> Response:
-    """Answer whether feeds can be served: whether the archive can be read and holds anything."""
-    if service().archive.state().newest is None:
+    """Answer whether feeds can be served: whether the archive can be read and holds anything.
+
+    Whoever waits for that sends no other request, so this one too sees that somebody refreshes.
+    """
+    service().refresher.start()
+    if service().archive.search(Query(limit=1)).state.newest is None:
         raise UpstreamError("there are no papers yet")
     return replies.text("ready")
 
@@ -28,6 +33,7 @@ def ready() -> Response:
 @bp.get("/status.json")
 def status() -> Response:
     """Answer how things stand, for people or as JSON."""
+    service().refresher.start()
     stands = service().refresher.status()
     by_path = request.path.endswith(".json")
     if by_path or request.accept_mimetypes.best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
