@@ -273,7 +273,7 @@ class Refresher:
     def status(self) -> Status:
         """Return how things stand, whoever refreshes."""
         archive, now = self.archive, self.clock()
-        days = archive.days()
+        days = archive.days(None)
         try:
             due_at = max(now, self.source.next_due(days, now))
         except FeedproxyError:  # a saved listing that is not there

@@ -2,11 +2,11 @@
 
 import gzip
 import random
-import sys
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 
@@ -190,19 +190,22 @@ def test_bounded_in_bytes() -> None:
 
 def test_one_at_a_time() -> None:
     """Of many who ask for the same at once, one makes it and the others wait for that."""
-    desk, together = Desk(10 * ROOM), threading.Barrier(8)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    looks, all_look, makers = count(1), threading.Event(), list[int]()
 
-    def ask(letter: str) -> Answer:
-        together.wait()
-        return desk.get(letter)
+    def revision() -> int:
+        if next(looks) == 8:
+            all_look.set()
+        return 1
 
+    def make() -> tuple[Answer, int]:
+        makers.append(threading.get_ident())
+        assert all_look.wait(10)
+        return made("a"), 1
+
+    answers = Answers(10 * ROOM, revision)
     with ThreadPoolExecutor(8) as pool:
-        found = set(map(id, pool.map(ask, "aaaaaaaa")))
-    sys.setswitchinterval(interval)
-    assert 1 == len(found)
-    assert "a" == desk.made
+        found = {id(given) for given in pool.map(lambda _: answers.get("a", make, HERE), range(8))}
+    assert (1, 1) == (len(found), len(makers))
 
 
 def test_a_failure_is_not_kept() -> None:

@@ -164,9 +164,9 @@ class Archive:
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
         return Holdings(count, _moment(last))
 
-    def days(self, newest: int | None = _PLANNED) -> dict[date, ListingDay]:
-        """Return the `newest` listing days that were ever asked for, by default more than a year; None for all."""
-        days = sa.select(tables.listing_days).order_by(tables.listing_days.c.day.desc()).limit(newest)
+    def days(self, limit: int | None = _PLANNED) -> dict[date, ListingDay]:
+        """Return the newest `limit` listing days ever asked for, by default more than a year of them; None for all."""
+        days = sa.select(tables.listing_days).order_by(tables.listing_days.c.day.desc()).limit(limit)
         with self._transaction() as db:
             rows = db.execute(days).all()
         return {

@@ -58,6 +58,8 @@ def runner(name: str) -> Run:
     try:
         run: Run = import_module(SERVERS[name].module).run
     except ModuleNotFoundError as error:
+        if error.name != name:
+            raise ConfigError(f"{name} does not run here: {error}") from error
         raise ConfigError(f"{name} is not installed; install it by: pip install {name}") from error
     return run
 
