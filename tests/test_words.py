@@ -196,7 +196,7 @@ URI = re.compile(
 @given(
     st.sampled_from(["", " ", "ht"]),
     st.sampled_from(["example.org", "[::1]", "[", "a@b"]),
-    st.text(st.sampled_from("/?#[]@:%2fé大 \"'\x00\\~")),
+    st.text("/?#[]@:%2fé大 \"'\x00\\~"),
 )
 def test_an_address_is_a_uri_or_nothing(before: str, host: str, rest: str) -> None:
     """Whatever is taken for an address fits the grammar of RFC 3986, and stays the same the second time."""
