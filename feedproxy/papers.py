@@ -92,6 +92,23 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A count of a paper, `upvotes` or `comments`, above all before, and when it was reached (aware UTC)."""
+
+    measure: str
+    value: int
+    reached_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The date a paper was listed by (aware UTC), and the steps of its counts, lowest first."""
+
+    listed_at: datetime
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """An entry that was left out: which one, and why."""
 

@@ -4,14 +4,14 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from feedproxy.archive import Archive, Found
 from feedproxy.errors import QueryError
 from feedproxy.filters import parse_filter
-from feedproxy.papers import Listing, Organization, Paper
+from feedproxy.papers import Listing, Organization, Paper, Step
 from feedproxy.query import Query, parse_query
 from tests.conftest import Clock
 from tests.made_up import paper_id
@@ -304,3 +304,34 @@ def test_newest_days_are_enough(months: tuple[Archive, NaiveArchive], conditions
         query = replace(parse_query(conditions), limit=limit, page=page)
         entries = naive.entries(query)[(page - 1) * limit :]
         assert Found(tuple(entries[:limit]), len(entries) > limit, archive.state()) == archive.search(query)
+
+
+def test_entered_are_the_dates_of_the_feed(both: tuple[Archive, NaiveArchive]) -> None:
+    """When entries entered since the first listing day asked for is what the feed says, page by page."""
+    archive, _ = both
+    queries = [parse_query(text) for text in ("", "min_upvotes=2", "q=agents", "q=rl OR tool&or_upvotes=60&limit=1")]
+    days, entered = archive.entered(queries, 4)
+    assert [date(2026, 3, day) for day in (8, 9, 10, 11)] == list(days)
+    for query, dates in zip(queries, entered, strict=True):
+        wide = replace(query, days=3660, limit=200)
+        pages = [archive.search(replace(wide, page=page)).entries for page in (1, 2)]
+        found = sorted(entry.entered_at for page in pages for entry in page if entry.entered_at.date() >= days[0])
+        assert found == dates
+        assert found
+
+
+def test_nothing_entered_an_empty_archive(archive: Archive) -> None:
+    """An empty archive has no listing days."""
+    assert ((), [[], []]) == archive.entered([Query(), Query(min_upvotes=2)])
+
+
+def test_the_past_of_a_paper_is_its_steps(archive: Archive, clock: Clock) -> None:
+    """The past of a paper tells by which date it was listed and each highest count it had since; others have none."""
+    archive.store([Listing((made_up("Agents", upvotes=0),))], clock())
+    at = clock.tick(hours=1)
+    archive.store([Listing((made_up("Agents", upvotes=3, comments=1),))], at)
+    steps = {Step("upvotes", 3, at), Step("comments", 1, at)}
+    past = archive.pasts([paper_id(1), paper_id(2)])
+    assert {paper_id(1): (FIRST.replace(hour=0), steps)} == {
+        name: (told.listed_at, set(told.steps)) for name, told in past.items()
+    }

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from sqlalchemy.dialects.sqlite import insert
 
 from feedproxy.archive import tables
 from feedproxy.archive.ledger import sightings
-from feedproxy.archive.search import number_of, page_of, windows
+from feedproxy.archive.search import DAY, dates_of, listed_days, number_of, page_of, spanning, steps_of, windows
 from feedproxy.archive.store import Writer, Written, paper_of
 from feedproxy.errors import ArchiveError, LeaseError
-from feedproxy.papers import Entry, Listing, ListingDay
+from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
 from feedproxy.query import Query
 
 
@@ -264,6 +264,30 @@ class Archive:
             *_, widest = windows(query, row.newest, row.lag)
             number: int = db.execute(number_of(query), widest).scalar_one()
         return number
+
+    def entered(self, queries: Sequence[Query], number: int = 30) -> tuple[tuple[date, ...], list[list[datetime]]]:
+        """Return the last `number` listing days, oldest first, and when each query's entries since entered (aware UTC).
+
+        Listing days are looked for in the last 90 days. What a query says of days, limit and page does not count.
+        """
+        with self._transaction() as db:
+            row = db.execute(_STATE).one()
+            days = sorted(db.scalars(listed_days(), {"newest": row.newest or 0, "number": number}))
+            start = days[0] * DAY if days else 0
+            found = [db.scalars(dates_of(query), spanning(query, start, row.lag)).all() for query in queries if days]
+        moments = [sorted(map(tables.moment, dates)) for dates in found] or [[] for _ in queries]
+        return tuple(tables.moment(day * DAY).date() for day in days), moments
+
+    def pasts(self, ids: Sequence[str]) -> dict[str, Past]:
+        """Return the past of each of these papers that the archive holds, by its id."""
+        found: dict[str, Past] = {}
+        with self._transaction() as db:
+            for row in db.execute(steps_of(), {"ids": ids}):
+                past = found.setdefault(row.id, Past(tables.moment(row.listed_at)))
+                if row.measure:
+                    step = Step(row.measure, row.value, tables.moment(row.reached_at))
+                    found[row.id] = replace(past, steps=(*past.steps, step))
+        return found
 
 
 def _file(path: Path) -> tuple[int, int, bool]:

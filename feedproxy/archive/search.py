@@ -23,6 +23,7 @@ GAP = "¶"  # stands first in every title and between names: no word of a query 
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
 _NARROW = 14  # days, which hold the newest fifty entries of a common word
 _MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
+_MONTHS = 90 * DAY  # in which the last listing days are looked for
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
 
 
@@ -49,6 +50,11 @@ def number_of(query: Query) -> sa.Select[Any]:
     return _number(_conditions(query))
 
 
+def dates_of(query: Query) -> sa.Select[Any]:
+    """Return the statement that selects the dates of the entries on all pages."""
+    return _dates(_conditions(query))
+
+
 def windows(query: Query, newest: int, lag: int) -> Iterator[dict[str, Any]]:
     """Yield the parameters of its statements, for a few days and then for all that `query` spans.
 
@@ -56,13 +62,16 @@ def windows(query: Query, newest: int, lag: int) -> Iterator[dict[str, Any]]:
     as `lag` is how long after its listing a paper may still meet a condition. `newest` is the newest
     date in the archive; both in seconds.
     """
-    given = {name: getattr(query, name) for name in _conditions(query)}
-    given |= {"limit": query.limit + 1, "offset": (query.page - 1) * query.limit}
-    if query.q:
-        given["q"] = _expression(query.q)
+    page = {"limit": query.limit + 1, "offset": (query.page - 1) * query.limit}
     for days in sorted({min(_NARROW, query.days), query.days}):
         start = newest - newest % DAY - (days - 1) * DAY
-        yield given | {"start": start, "low": start - lag}
+        yield spanning(query, start, lag) | page
+
+
+def spanning(query: Query, start: int, lag: int) -> dict[str, Any]:
+    """Return the parameters of its statements for all that entered from `start` on, whatever its `days`."""
+    given = {name: getattr(query, name) for name in _conditions(query)} | {"start": start, "low": start - lag}
+    return given | ({"q": _expression(query.q)} if query.q else {})
 
 
 def _conditions(query: Query) -> tuple[str, ...]:
@@ -81,6 +90,30 @@ def _page(conditions: tuple[str, ...]) -> sa.Select[Any]:
 @cache
 def _number(conditions: tuple[str, ...]) -> sa.Select[Any]:
     return sa.select(sa.func.count()).select_from(_entries(conditions).subquery())
+
+
+@cache
+def _dates(conditions: tuple[str, ...]) -> sa.Select[Any]:
+    return sa.select(_entries(conditions).subquery().c.entered_at)
+
+
+@cache
+def listed_days() -> sa.Select[Any]:
+    """Return the statement that selects the last `number` days, since the epoch, with papers listed before `newest`."""
+    row = papers.c
+    listed = sa.case((row.submitted_at > row.listed_at, row.listed_at), else_=row.submitted_at)
+    day = (listed // DAY).label("day")
+    held = sa.select(day).where(row.listed_at > sa.bindparam("newest", type_=sa.BigInteger) - _MONTHS)
+    return held.distinct().order_by(day.desc()).limit(sa.bindparam("number"))
+
+
+@cache
+def steps_of() -> sa.Select[Any]:
+    """Return the statement that selects `ids` with the date each was listed by, and every step it took since."""
+    row, step = papers.c, ledger.c
+    joined = papers.outerjoin(ledger, step.paper == row.listed_at)
+    columns = sa.select(row.id, row.listed_at, step.measure, step.value, step.reached_at).select_from(joined)
+    return columns.where(row.id.in_(sa.bindparam("ids", expanding=True))).order_by(step.value)
 
 
 def _entries(conditions: tuple[str, ...]) -> sa.Select[Any]:
