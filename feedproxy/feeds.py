@@ -142,7 +142,8 @@ def _links(paper: Paper) -> tuple[tuple[str, str], ...]:
     return tuple(named.items())[1:]
 
 
-def _link(paper: Paper, query: Query) -> str:
+def link_of(paper: Paper, query: Query) -> str:
+    """Return the address that the entry of `paper` leads to in a feed of `query`."""
     return {"hf": paper.hub_url, "arxiv": paper.arxiv_url, "pdf": paper.pdf_url}[query.link]
 
 
@@ -237,7 +238,7 @@ def _add(generator: FeedGenerator, entry: Entry, query: Query, name: str) -> Non
     added.paper.paper, added.paper.query = paper, query
     added.guid(paper.hub_url, permalink=True)
     added.title(paper.title)
-    added.link(href=_link(paper, query))
+    added.link(href=link_of(paper, query))
     added.published(entry.entered_at)
     if paper.ai_keywords:
         added.category([{"term": keyword} for keyword in paper.ai_keywords])
@@ -297,7 +298,7 @@ def _item(entry: Entry, query: Query) -> dict[str, object]:
     full = {"content_html": content(paper), "summary": paper.summary or None}
     item = {
         "id": paper.hub_url,
-        "url": _link(paper, query),
+        "url": link_of(paper, query),
         "external_url": paper.arxiv_url,
         "title": paper.title,
         **(full if query.content == "full" else {"content_text": ""}),

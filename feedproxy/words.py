@@ -5,6 +5,7 @@ Knows neither papers nor queries, so that both are normalised by the same code.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 _UNSEEN = ("Mn", "Mc", "Me", "Cf")  # accents, and what has no width such as the soft hyphen
@@ -35,10 +36,23 @@ def words(text: str) -> list[str]:
 
     Everything that is neither a letter nor a digit parts words.
     """
+    return _WORD.findall(_plain(text))
+
+
+def _plain(text: str) -> str:
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text)
         text = "".join(char for char in decomposed if unicodedata.category(char) not in _UNSEEN)
-    return _WORD.findall(text.casefold())
+    return text.casefold()
+
+
+def word_spans(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each of `search_words` with where it begins and ends in `text`, what has no width behind it included."""
+    parts = [_plain(char) for char in text]  # normalisation moves nothing but accents, which are dropped
+    places = [at for at, part in enumerate(parts) for _ in part] + [len(text)]
+    for found in _WORD.finditer("".join(parts)):
+        start, last, behind = (places[at] for at in (found.start(), found.end() - 1, found.end()))
+        yield singular(found[0]), start, max(behind, last + 1)
 
 
 def singular(word: str) -> str:

@@ -18,7 +18,7 @@ LAYERS = (
     ("query",),
     ("feeds",),
     ("upstream", "archive"),
-    ("status",),
+    ("status", "preview"),
     ("refresh", "responses", "metrics"),
     ("web",),
     ("server",),

@@ -49,6 +49,7 @@ def create_app(
     answers = Answers(config.cache_bytes, lambda: archive.recent().revision)
     app = Flask("feedproxy")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics)
     for part in (feed, page, standing):
         app.register_blueprint(part.bp)

@@ -1,13 +1,16 @@
-"""The page's route: a form's query in, the page with what the feed would hold out."""
+"""The page's route: a form's query in, the page with what its feed holds and would have delivered out."""
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from feedproxy.config import DEMO
-from feedproxy.errors import QueryError, UpstreamError
-from feedproxy.feeds import FORMATS, Feed, credit
+from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
+from feedproxy.feeds import FORMATS, Feed, link_of
 from feedproxy.filters import FIELDS
+from feedproxy.papers import Paper
+from feedproxy.preview import Preview, preview
 from feedproxy.query import PARAMETERS, Query, parse_query, query_pairs
 from feedproxy.web import replies
 from feedproxy.web.errors import retry_after
@@ -15,6 +18,23 @@ from feedproxy.web.feed import feed_response, preferred
 from feedproxy.web.service import base, query_string, service
 
 bp = Blueprint("page", __name__)
+
+_EXAMPLES = (
+    ("a word", "q=agents"),
+    ("a phrase", "q=%22tool%20use%22"),
+    ("one without another", "q=rl%20-survey"),
+    ("an organization", "q=org:nvidia"),
+    ("50 upvotes and more", "min_upvotes=50"),
+    ("a word, or 100 upvotes", "q=robot*&or_upvotes=100"),
+)
+# Readers that take a feed's address at the end of theirs.
+_READERS = (
+    ("Feedly", "https://feedly.com/i/subscription/feed/"),
+    ("Inoreader", "https://www.inoreader.com/?add_feed="),
+    ("NewsBlur", "https://www.newsblur.com/?url="),
+    ("Feedbin", "https://feedbin.com/?subscribe="),
+    ("The Old Reader", "https://theoldreader.com/feeds/subscribe?url="),
+)
 
 
 @bp.get("/")
@@ -31,29 +51,44 @@ def _filled_in(text: str) -> str:
 
 
 def _page_response(text: str) -> Response:
-    address, served = base(), service()
-    query, found, error = None, None, None
+    query, shown, error = Query(), None, None
     try:
         query = parse_query(text)
-        served.wait_until_filled()
-        found = served.archive.search(query)
+        service().wait_until_filled()
+        shown = preview(service().archive, query)
     except (QueryError, UpstreamError) as raised:
         error = raised
-    entries, more = (found.entries, found.more) if found else ((), False)
-    response = replies.html(
-        "page.html",
-        error.status if error else 200,
-        feed=Feed(query or Query(), address, entries, more),
-        readable=query is not None,
-        error=error,
-        given=dict(query_pairs(text)),
-        formats=FORMATS,
-        parameters=PARAMETERS,
-        fields=FIELDS,
-        credit=credit,
-        demo=served.config.listing == DEMO,
-    )
-    response.headers["Cache-Control"] = "no-store" if error else "no-cache"
-    response.headers.extend(retry_after(error))
-    response.vary.add("Accept")
-    return response
+    values = _values(query, shown, error, dict(query_pairs(text)))
+    if error:
+        response = replies.html("page.html", error.status, **values)
+        response.headers.extend(retry_after(error))
+        response.vary.add("Accept")
+        return response
+    return replies.kept_html("page.html", request.environ, **values)
+
+
+def _values(
+    query: Query, shown: Preview | None, error: FeedproxyError | None, given: dict[str, str]
+) -> dict[str, object]:
+    found, more = (shown.entries, shown.more) if shown else ((), False)
+    return {
+        "feed": Feed(query, base(), found, more),
+        "first": replace(query, page=1),
+        "shown": shown,
+        "error": error,
+        "given": given,
+        "further": any(name in PARAMETERS and name not in ("q", "min_upvotes", "page") for name in given),
+        "formats": FORMATS,
+        "parameters": PARAMETERS,
+        "fields": FIELDS,
+        "examples": _EXAMPLES,
+        "readers": _READERS,
+        "link_of": link_of,
+        "thumbnail": _has_thumbnail,
+        "demo": service().config.listing == DEMO,
+    }
+
+
+def _has_thumbnail(paper: Paper) -> bool:
+    """Say whether the page may load the picture of `paper`: only the Hub's, which its policy allows."""
+    return bool(paper.thumbnail and replies.is_from_hub(paper.thumbnail))

@@ -1,10 +1,28 @@
-"""Text, pages and JSON in, responses out that no cache keeps and no browser takes for anything else."""
+"""Text, pages and JSON in, responses out that no browser takes for anything else."""
 
 import json
+import re
+from typing import TYPE_CHECKING
 
 from flask import Response, render_template
 
-_PAGE_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+from feedproxy.responses import answer
+from feedproxy.web.front import reply
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+_HTML = "text/html; charset=utf-8"
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' https://*.huggingface.co; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# What goes with every page: it loads nothing from elsewhere but thumbnails, and tells nobody where it was.
+_PAGE = (
+    ("Content-Security-Policy", _PAGE_POLICY),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 
 
 def text(line: str, status: int = 200) -> Response:
@@ -18,11 +36,22 @@ def as_json(value: object) -> Response:
 
 
 def html(template: str, code: int = 200, **values: object) -> Response:
-    """Return a page that loads nothing from elsewhere and tells nobody where it was."""
-    response = made(render_template(template, **values), "text/html; charset=utf-8", code)
-    response.headers["Content-Security-Policy"] = _PAGE_POLICY
-    response.headers["Referrer-Policy"] = "no-referrer"
+    """Return a page that no cache keeps."""
+    response = made(render_template(template, **values), _HTML, code)
+    response.headers.update(_PAGE)
     return response
+
+
+def kept_html(template: str, environ: "WSGIEnvironment", **values: object) -> Response:
+    """Return a page that a browser may keep and asks for anew each time, compressed if it likes that."""
+    body = render_template(template, **values).encode()
+    status, headers, sent = reply(answer("html", body, _HTML, None, (("Cache-Control", "no-cache"), *_PAGE)), environ)
+    return Response(sent, status=status, headers=headers)
+
+
+def is_from_hub(address: str) -> bool:
+    """Say whether a page's policy lets it load a picture from `address`."""
+    return re.match(r"https://[a-z0-9-]+\.huggingface\.co/", address) is not None
 
 
 def made(body: str | bytes, content_type: str, status: int = 200) -> Response:

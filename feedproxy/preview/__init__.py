@@ -1,0 +1,102 @@
+"""The archive and a query in; all that the page shows of its feed out.
+
+Knows no HTML: how it looks is up to the page.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from feedproxy.archive import Archive
+from feedproxy.feeds import byline
+from feedproxy.papers import Entry, Past
+from feedproxy.preview.advice import thresholds, wider
+from feedproxy.preview.marks import Pieces, excerpt, marked
+from feedproxy.preview.reasons import reason
+from feedproxy.preview.volume import Volume, volume
+from feedproxy.query import Query
+
+_ADVICE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An entry as the page shows it: its texts in pieces, and why it entered."""
+
+    entry: Entry
+    title: Pieces
+    authors: Pieces
+    organization: Pieces
+    excerpt: Pieces
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A query with another number of upvotes, and the entries a listing day that it would have brought."""
+
+    query: Query
+    average: float
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do to find something: in words, as a query, and how many entries that has."""
+
+    told: str
+    query: Query
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A page of a query's entries, whether older ones follow, how many there are in all, and what came when.
+
+    `choices` are other numbers of upvotes; `advice`, for a query that finds nothing, what would find something.
+    """
+
+    entries: tuple[Entry, ...]
+    more: bool
+    count: int
+    shown: tuple[Shown, ...]
+    volume: Volume
+    choices: tuple[Choice, ...]
+    advice: tuple[Advice, ...]
+
+
+def preview(archive: Archive, query: Query) -> Preview:
+    """Return what the page shows of `query`; raises ArchiveError."""
+    found = archive.search(query)
+    pasts = archive.pasts([entry.paper.id for entry in found.entries])
+    choices = thresholds(query)
+    days, (entered, *others) = archive.entered([query, *choices])
+    averages = (volume(days, dates).average for dates in others)
+    count = archive.count(query)
+    return Preview(
+        found.entries,
+        found.more,
+        count,
+        tuple(_shown(entry, pasts[entry.paper.id], query) for entry in found.entries),
+        volume(days, entered),
+        tuple(Choice(choice, average) for choice, average in zip(choices, averages, strict=True)),
+        () if count else tuple(islice(_advice(archive, query), _ADVICE)),
+    )
+
+
+def _advice(archive: Archive, query: Query) -> Iterator[Advice]:
+    for told, less in wider(query):
+        if count := archive.count(less):
+            yield Advice(told, less, count)
+
+
+def _shown(entry: Entry, past: Past, query: Query) -> Shown:
+    paper, wanted = entry.paper, query.q
+    organization = paper.organization.fullname if paper.organization else ""
+    return Shown(
+        entry,
+        marked(paper.title, wanted, "title"),
+        marked(byline(paper), wanted, "author"),
+        marked(organization, wanted, "org"),
+        excerpt(marked(paper.summary, wanted, "abstract")) if query.content == "full" else (),
+        reason(entry, past, query),
+    )

@@ -1,0 +1,203 @@
+// Makes the page live: what is typed is shown after a pause, and the address bar, back and forward follow.
+// The server renders all of it; without this script the form and the links do the same by loading the page.
+
+const PAUSE = 300; // milliseconds without a key
+const STORE = "feedproxy.kept";
+const LINKS = "#examples a, #thresholds a, #nothing a, #pages a, #kept li a"; // lead to this page with another query
+
+const form = document.querySelector("#filter");
+const find = (selector, place = document) => place.querySelector(selector);
+const all = (selector, place = document) => [...place.querySelectorAll(selector)];
+
+// The form and its query -----------------------------------------------------------------------
+
+function typed() {
+  const given = new URLSearchParams(new FormData(form));
+  for (const field of all("select", form)) {
+    if (field.selectedIndex === 0) given.delete(field.name);
+  }
+  for (const [name, value] of [...given]) {
+    if (!value.trim()) given.delete(name);
+  }
+  return given.toString();
+}
+
+function fill(query) {
+  const given = new URLSearchParams(query);
+  for (const field of all("input, select", form)) {
+    if (field instanceof HTMLSelectElement) field.selectedIndex = 0;
+    field.value = given.get(field.name) ?? (field instanceof HTMLSelectElement ? field.value : "");
+  }
+}
+
+// Showing it -----------------------------------------------------------------------------------
+
+let asking = new AbortController();
+
+async function show(query) {
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  find("#results").ariaBusy = "true";
+  try {
+    const answer = await fetch(query ? `./?${query}` : "./", { headers: { Accept: "text/html" }, signal });
+    const body = await answer.text();
+    const page = new DOMParser().parseFromString(body, "text/html");
+    if (!find("#results", page)) throw new Error(body);
+    put(page);
+  } catch (error) {
+    if (signal.aborted) return;
+    find("#status").textContent = "The server does not answer; what is shown may be old. Type on to try again.";
+  }
+  find("#results").ariaBusy = null;
+}
+
+function put(page) {
+  const place = focusedPlace();
+  document.title = page.title;
+  all("link[rel=alternate]").forEach((link) => link.remove());
+  document.head.append(...all("link[rel=alternate]", page));
+  for (const problem of all(".error", form)) {
+    const told = document.getElementById(problem.id) && page.getElementById(problem.id);
+    problem.textContent = told ? told.textContent : "";
+    find(`[aria-describedby="${problem.id}"]`).toggleAttribute("aria-invalid", problem.textContent !== "");
+  }
+  find("#results").replaceWith(find("#results", page));
+  find("#status").textContent = find("#status", page).textContent;
+  enliven();
+  if (place) find(place)?.focus();
+}
+
+// Return where the focus goes when what has it is replaced.
+function focusedPlace() {
+  const focused = document.activeElement;
+  if (!focused?.closest("#results")) return null;
+  return focused.closest("#thresholds") ? "#thresholds [aria-current]" : "#in-words";
+}
+
+// Typing, links, back and forward ----------------------------------------------------------------
+
+let pause;
+let editing = null; // the field whose changes the newest entry of the history stands for
+
+function follow(query, field = null) {
+  clearTimeout(pause);
+  const address = query ? `./?${query}` : "./";
+  if (query !== location.search.slice(1)) {
+    history[field && field === editing ? "replaceState" : "pushState"](null, "", address);
+    editing = field;
+  }
+  return show(query);
+}
+
+form.addEventListener("input", (event) => {
+  clearTimeout(pause);
+  pause = setTimeout(() => follow(typed(), event.target.name), PAUSE);
+});
+
+form.addEventListener("focusout", () => {
+  editing = null;
+});
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  follow(typed());
+});
+
+addEventListener("popstate", () => {
+  clearTimeout(pause);
+  editing = null;
+  fill(location.search);
+  show(location.search.slice(1));
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest(LINKS);
+  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  fill(link.search);
+  follow(link.search.slice(1));
+});
+
+// Copying --------------------------------------------------------------------------------------
+
+async function copy(button) {
+  const link = find("a", button.parentElement);
+  try {
+    await navigator.clipboard.writeText(link.href);
+  } catch {
+    // Browsers have no clipboard but on HTTPS and on this machine.
+    getSelection().selectAllChildren(link);
+    if (!document.execCommand("copy")) {
+      button.textContent = "Press Ctrl+C";
+      return;
+    }
+  }
+  button.textContent = "Copied";
+  find("#status").textContent = "The address is copied.";
+  setTimeout(() => (button.textContent = "Copy"), 3000);
+}
+
+// Keeping filters, in this browser -----------------------------------------------------------------
+
+function kept() {
+  try {
+    const found = JSON.parse(localStorage.getItem(STORE));
+    return Array.isArray(found) ? found.filter((one) => typeof one?.query === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+function keep(filters) {
+  try {
+    localStorage.setItem(STORE, JSON.stringify(filters));
+  } catch {
+    find("#status").textContent = "This browser keeps nothing for this page.";
+  }
+  list();
+}
+
+function list() {
+  const filters = kept();
+  find("#kept").hidden = !filters.length;
+  find("#kept ul").replaceChildren(...filters.map(row));
+  const feeds = filters.map(({ query }) => `feed=${encodeURIComponent(`feed.rss${query && "?"}${query}`)}`);
+  find("#opml").setAttribute("href", `opml?${feeds.join("&")}`);
+}
+
+function row({ query, title }) {
+  const item = document.createElement("li");
+  const link = document.createElement("a");
+  link.href = query ? `./?${query}` : "./";
+  link.textContent = title || query;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Remove";
+  button.setAttribute("aria-label", `Remove ${link.textContent}`);
+  button.addEventListener("click", () => {
+    keep(kept().filter((one) => one.query !== query));
+    find("#kept").hidden ? find("#q").focus() : find("#kept button").focus();
+  });
+  item.append(link, button);
+  return item;
+}
+
+function keepThis(button) {
+  const { query, title } = button.dataset;
+  keep([...kept().filter((one) => one.query !== query), { query, title }]);
+  button.textContent = "Kept";
+  find("#status").textContent = `Kept: ${title}`;
+}
+
+// Show the buttons that need a script.
+function enliven() {
+  for (const button of all("#results button[hidden]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => (button.id === "keep" ? keepThis(button) : copy(button)));
+  }
+}
+
+addEventListener("storage", list);
+enliven();
+list();

@@ -1,0 +1,380 @@
+"""The page at the wire: what a person without a script gets to see; `tests/browser` has the rest."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import feedparser
+import httpx
+import lxml.html
+import pytest
+
+from feedproxy.archive import Archive
+from feedproxy.config import Config
+from feedproxy.listing import parse
+from feedproxy.query import PARAMETERS
+from tests.conftest import Clock, serving
+from tests.made_up import api, entries, entry
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+MEDIA_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json")
+THUMBNAIL = "https://cdn-thumbnails.huggingface.co/made-up.png"
+Serve = Callable[..., httpx.Client]
+Page = lxml.html.HtmlElement
+
+
+def page(client: httpx.Client, query: str = "") -> tuple[httpx.Response, Page]:
+    response = client.get(f"/?{query}", headers={"Accept": BROWSER})
+    return response, lxml.html.fromstring(response.text, base_url=str(response.url))
+
+
+def base(client: httpx.Client) -> str:
+    return str(client.base_url).rstrip("/")
+
+
+def words(element: Page) -> str:
+    return " ".join(element.text_content().split())
+
+
+def config(folder: Path) -> Config:
+    return Config.load(
+        {"FEEDPROXY_LISTING": str(folder / "listing.json"), "FEEDPROXY_ARCHIVE": str(folder / "archive.sqlite")}
+    )
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """The service with eight papers of one day, for the tests that only read."""
+    folder = tmp_path_factory.mktemp("settled")
+    (folder / "listing.json").write_bytes(api(entries(8, upvotes=3)))
+    with serving(config(folder), Clock()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """The service after six weeks: three papers each weekday, which get a vote a day for three days."""
+    folder, clock = tmp_path_factory.mktemp("grown"), Clock()
+    (folder / "listing.json").write_bytes(api([entry(900, day=date(2026, 1, 5))]))
+    archive = Archive(str(folder / "archive.sqlite"))
+    first = clock.now - timedelta(days=42)
+    days = [first.date() + timedelta(days=age) for age in range(43)]
+    for now in (first + timedelta(days=age) for age in range(43)):
+        listed = [day for day in days if day.weekday() < 5 and day <= now.date()][-4:]
+        archive.store([listing(day, (now.date() - day).days) for day in listed], now)
+    archive.close()
+    with serving(config(folder), clock) as client:
+        yield client
+
+
+def listing(day: date, age: int):  # type: ignore[no-untyped-def]
+    number = 10 * (day - date(2026, 1, 1)).days
+    return parse(api(entries(3, day=day, first=number, upvotes=min(age, 3))), day=day)
+
+
+# The filter and its feeds -------------------------------------------------------------------------
+
+
+def test_names_the_feeds(settled: httpx.Client) -> None:
+    """The page names the three feeds of its query, for people and for readers that look for them."""
+    _, html = page(settled, "min_upvotes=2&q=AGENTS&page=2")
+    addresses = [f"{base(settled)}/feed.{name}?q=agents&min_upvotes=2" for name in ("rss", "atom", "json")]
+    links = html.xpath("//link[@rel='alternate']")
+    assert list(zip(addresses, MEDIA_TYPES, strict=True)) == [(link.get("href"), link.get("type")) for link in links]
+    assert "Daily Papers: agents, at least 2 upvotes (RSS)" == links[0].get("title")
+    assert addresses == html.xpath("//ul[@id='addresses']//a/@href")
+    assert [f"feed:{addresses[0]}"] == html.xpath("//a[@class='subscribe']/@href")
+    for address in addresses:
+        assert 200 == settled.get(address).status_code
+
+
+def test_readers_get_the_address_whole(settled: httpx.Client) -> None:
+    """What stands in a reader's link behind its own address is the feed's, escaped so that nothing of it is lost."""
+    _, html = page(settled, "q=%22tool+use%22+a%26b&min_upvotes=2")
+    address = html.xpath("//ul[@id='addresses']//a/@href")[0]
+    links = [link for link in html.xpath("//p[@id='readers']/a/@href") if not link.startswith("feed:")]
+    assert 5 == len(links)
+    assert {True} == {link.endswith(quote(address, safe="")) for link in links}
+
+
+def test_says_the_filter_in_words(settled: httpx.Client) -> None:
+    """The filter stands there in words, with how far back it reaches and how much that is."""
+    _, html = page(settled, "q=Agents&min_upvotes=2")
+    assert "agents, at least 2 upvotes, last 90 days" == words(html.get_element_by_id("in-words"))
+    assert "1 entry in the last 90 days" == words(html.get_element_by_id("status"))
+    _, html = page(settled, "days=1")
+    assert "every paper, last 1 day" == words(html.get_element_by_id("in-words"))
+
+
+def test_every_parameter_has_a_field(settled: httpx.Client) -> None:
+    """The form has a field for every parameter but the page, each with a label and a place for its mistake."""
+    _, html = page(settled)
+    fields = [field for field in html.forms[0].inputs if field.get("name")]
+    assert set(PARAMETERS) - {"page"} == {field.name for field in fields}
+    for field in fields:
+        assert field.label is not None
+        assert html.get_element_by_id(field.get("aria-describedby")).text is None
+
+
+def test_keeps_what_was_typed(settled: httpx.Client) -> None:
+    """The form holds the query again, further parameters too, but not the page; what is hidden is shown if used."""
+    _, html = page(settled, "q=%22tool+use%22&min_upvotes=2&link=pdf&page=2&utm_source=x&_=1")
+    chosen = {name: value for name, value in html.forms[0].form_values() if value}
+    assert {"q": '"tool use"', "min_upvotes": "2", "link": "pdf", "content": "full", "counts": "0"} == chosen
+    assert "open" in html.get_element_by_id("options").attrib
+    _, html = page(settled, "q=agents")
+    assert "open" not in html.get_element_by_id("options").attrib
+
+
+def test_form_leads_to_the_plain_query(settled: httpx.Client) -> None:
+    """What a form sends, empty fields and defaults included, is the same query as without them."""
+    _, html = page(settled, "q=agents")
+    sent = "&".join(f"{name}={quote(value or '')}" for name, value in html.forms[0].form_values())
+    response, filled = page(settled, sent)
+    assert 200 == response.status_code
+    assert [f"{base(settled)}/feed.rss?q=agents"] == filled.xpath("//link[@rel='alternate']/@href")[:1]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "told", "kept"),
+    [
+        ("q=title%3A&min_upvotes=2", "q", "q at character 1: title: wants", {"q": "title:", "min_upvotes": "2"}),
+        ("q=a&min_upvotes=two", "min_upvotes", "min_upvotes: “two” is not", {"q": "a", "min_upvotes": "two"}),
+        ("q=a&days=x&link=pdf", "days", "days: “x” is not", {"q": "a", "days": "x", "link": "pdf"}),
+        ("q=a&link=ps", "link", "link: “ps” is not", {"q": "a"}),
+    ],
+)
+def test_mistake_stands_at_its_field(
+    settled: httpx.Client, query: str, field: str, told: str, kept: dict[str, str]
+) -> None:
+    """A mistake is 400 with its line at the field, where it can be mended, and there are no results."""
+    response, html = page(settled, query)
+    assert (400, "no-store") == (response.status_code, response.headers["Cache-Control"])
+    wrong = html.xpath("//*[@aria-invalid='true']")
+    assert [field] == [element.get("id") for element in wrong]
+    assert html.get_element_by_id(wrong[0].get("aria-describedby")).text.startswith(told)
+    assert kept.items() <= dict(html.forms[0].form_values()).items()
+    assert ["error"] == html.xpath("//div[@id='results']/*/@id")
+    assert [] == html.xpath("//link[@rel='alternate']")
+
+
+def test_mistake_without_a_field(settled: httpx.Client) -> None:
+    """A mistake that is about no field stands where the results would."""
+    response, html = page(settled, "min_upvote=2")
+    assert 400 == response.status_code
+    assert "“min_upvote”: there is no such parameter, did you mean min_upvotes?" == html.get_element_by_id("error").text
+    response, html = page(settled, "page=0")
+    assert html.get_element_by_id("error").text.startswith("page: “0” is not")
+
+
+def test_examples_find_what_they_say(settled: httpx.Client) -> None:
+    """Every example can be read."""
+    _, html = page(settled)
+    links = html.xpath("//p[@id='examples']/a/@href")
+    assert 6 == len(links)
+    for link in links:
+        assert 200 == page(settled, link.removeprefix("./?"))[0].status_code
+
+
+# What it delivers ---------------------------------------------------------------------------------
+
+
+def bars(html: Page) -> dict[date, int]:
+    return {
+        date.fromisoformat(bar.get("data-day")): int(bar.get("data-count"))
+        for bar in html.xpath("//*[contains(@class, 'bar')]")
+    }
+
+
+def fed(client: httpx.Client, query: str, days: list[date]) -> Counter[date]:
+    """Count the entries of a feed by the last of `days` before each."""
+    dates: list[date] = []
+    for number in (1, 2):
+        items = client.get(f"/feed.json?{query}&days=3660&limit=200&page={number}").json()["items"]
+        dates += [date.fromisoformat(item["date_published"][:10]) for item in items]
+    return Counter(max(day for day in days if day <= entered) for entered in dates if entered >= days[0])
+
+
+@pytest.mark.parametrize("query", ["", "min_upvotes=2", "q=agents&min_upvotes=1", "q=agents&days=1&limit=1"])
+def test_chart_shows_what_the_feed_brought(grown: httpx.Client, query: str) -> None:
+    """The chart counts the feed's entries over the last 30 listing days; those of a weekend are Friday's."""
+    _, html = page(grown, query)
+    shown = bars(html)
+    assert 30 == len(shown)
+    assert {0, 1, 2, 3, 4} == {day.weekday() for day in shown}
+    conditions = "&".join(part for part in query.split("&") if not part.startswith(("days", "limit")))
+    found = fed(grown, conditions, sorted(shown))
+    assert {day: found[day] for day in shown} == shown
+    assert f"{sum(shown.values()) / 30}" == html.xpath("//@data-average")[0]
+    assert f"{sum(not count for count in shown.values()) / 30}" == html.xpath("//@data-empty")[0]
+    rows = [" ".join(row.itertext("td")) for row in html.xpath("//section[@aria-labelledby='volume']//tr[td]")]
+    assert [f"{day} {shown[day]}" for day in sorted(shown, reverse=True)] == rows
+
+
+def test_chart_tells_the_threshold_apart(grown: httpx.Client) -> None:
+    """Each neighbouring threshold has the average of its own chart, leads there, and the one in use is marked."""
+    _, html = page(grown, "q=paper&min_upvotes=2&limit=7")
+    choices = html.xpath("//ul[@id='thresholds']//a")
+    assert ["0", "1", "2", "5", "10", "20", "50"] == [choice.get("data-min-upvotes") for choice in choices]
+    assert ["2"] == html.xpath("//ul[@id='thresholds']//a[@aria-current='true']/@data-min-upvotes")
+    for choice in choices:
+        _, chosen = page(grown, choice.get("href").removeprefix("./?"))
+        assert f"{float(chosen.xpath('//@data-average')[0]):.1f} a day" == words(choice.find("small")).replace(
+            ".00", ".0"
+        )
+        assert (choice.get("data-min-upvotes"), "7") == (
+            chosen.forms[0].fields["min_upvotes"] or "0",
+            chosen.forms[0].fields["limit"],
+        )
+
+
+def test_entries_are_those_of_the_feed(settled: httpx.Client) -> None:
+    """The entries are the feed's, in its order, with what a reader shows of them; the rest is a page away."""
+    _, html = page(settled, "limit=3")
+    feed = feedparser.parse(settled.get("/feed.rss?limit=3").content)
+    assert [entry.title for entry in feed.entries] == [words(title) for title in html.xpath("//ol//h3")]
+    assert [entry.link for entry in feed.entries] == html.xpath("//ol//h3/a/@href")
+    assert "Ada Example 8, Ben Placeholder" == words(html.find_class("byline")[0])
+    assert "10 Mar 2026, 00:00 UTC: listed. Now 3 upvotes, 0 comments." == words(html.find_class("why")[0])
+    assert [f"{base(settled)}/?limit=3&page=2"] == html.xpath("//a[@rel='next']/@href")
+    _, second = page(settled, "limit=3&page=2")
+    assert ["Older", "Newer"] == second.xpath("//p[@id='pages']/a/text()")
+    assert "4" == second.get_element_by_id("entries").get("start")
+    _, beyond = page(settled, "limit=3&page=9")
+    assert "There is no page 9: all 8 entries come before it." == words(beyond.get_element_by_id("nothing"))
+
+
+def test_entries_follow_the_options(settled: httpx.Client) -> None:
+    """Where titles lead and whether there is an abstract is as in the feed."""
+    _, html = page(settled, "limit=1&link=pdf&content=none")
+    assert ["https://arxiv.org/pdf/9913.00008"] == html.xpath("//ol//h3/a/@href")
+    assert [] == html.find_class("excerpt")
+
+
+def test_entries_say_why_they_entered(grown: httpx.Client) -> None:
+    """An entry says which count it reached when it entered, and what it has now."""
+    _, html = page(grown, "min_upvotes=2")
+    assert re.fullmatch(
+        r"\d+ Mar 2026, \d\d:\d\d UTC: reached [23] upvotes\. Now [23] upvotes, 0 comments\.",
+        words(html.find_class("why")[0]),
+    )
+
+
+def test_matched_words_are_marked(serve: Serve, tmp_path: Path) -> None:
+    """What the filter looks for is marked in title, abstract, authors and organization."""
+    found = entry(1, title="Agents Plan", summary="An agent plans.", organization={"name": "x", "fullname": "Made Up"})
+    (tmp_path / "listing.json").write_bytes(api([found]))
+    _, html = page(serve(listing=str(tmp_path / "listing.json")), "q=agent+org:made+author:%22ada+example%22")
+    assert ["Agents", "Ada Example", "Made", "agent"] == html.xpath("//ol//mark/text()")
+
+
+def test_thumbnails_come_from_the_hub_alone(serve: Serve, tmp_path: Path) -> None:
+    """A thumbnail is loaded late and without a referrer, and only where the page's policy allows it."""
+    found = [entry(1, thumbnail=THUMBNAIL), entry(2, thumbnail="https://huggingface.co.example.org/a.png"), entry(3)]
+    (tmp_path / "listing.json").write_bytes(api(found))
+    response, html = page(serve(listing=str(tmp_path / "listing.json")))
+    (image,) = html.xpath("//img")
+    assert (THUMBNAIL, "lazy", "no-referrer", "") == tuple(
+        image.get(name) for name in ("src", "loading", "referrerpolicy", "alt")
+    )
+    assert "img-src 'self' https://*.huggingface.co;" in response.headers["Content-Security-Policy"]
+
+
+def test_nothing_found(settled: httpx.Client) -> None:
+    """Nothing found says what would find something, with how much, and each of that leads there."""
+    _, html = page(settled, "q=agents+zebrafish&min_upvotes=2")
+    links = {words(item): item.find("a").get("href") for item in html.xpath("//div[@id='nothing']//li")}
+    assert {"with the words agents: 1 entry", "every paper: 8 entries"} == set(links)
+    _, found = page(settled, links["with the words agents: 1 entry"].removeprefix("./?"))
+    assert "1 entry in the last 90 days" == words(found.get_element_by_id("status"))
+
+
+# How it is sent -----------------------------------------------------------------------------------
+
+
+def test_demo_says_so(serve: Serve, settled: httpx.Client) -> None:
+    """The page of made-up papers says that they are made up; no other does."""
+    _, html = page(serve(listing="demo"))
+    assert "made-up papers" in html.find_class("note")[0].text
+    _, html = page(settled)
+    assert [] == html.find_class("note")
+
+
+def test_policy(settled: httpx.Client) -> None:
+    """The page allows its own script and style and nothing inline, and holds nothing inline."""
+    response, html = page(settled, "q=agents")
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " in policy
+    assert "unsafe" not in policy
+    assert ("nosniff", "no-referrer", "no-cache") == tuple(
+        response.headers[name] for name in ("X-Content-Type-Options", "Referrer-Policy", "Cache-Control")
+    )
+    assert [] == html.xpath("//script[not(@src)] | //script/text() | //style | //@style")
+    assert [] == html.xpath("//@*[starts-with(name(), 'on')]")
+    types = {
+        "script/@src": "text/javascript; charset=utf-8",
+        "link[@rel='stylesheet']/@href": "text/css; charset=utf-8",
+    }
+    for path, kind in types.items():
+        found = settled.get(str(response.url.join(html.xpath(f"//{path}")[0])))
+        assert (200, kind) == (found.status_code, found.headers["Content-Type"])
+
+
+def test_not_sent_twice(settled: httpx.Client) -> None:
+    """A page is compressed for who takes that, and not sent again to who has it."""
+    headers = {"Accept": BROWSER, "Accept-Encoding": "gzip"}
+    first = settled.get("/?q=agents", headers=headers)
+    assert ("gzip", {"Accept", "Accept-Encoding"}) == (
+        first.headers["Content-Encoding"], set(first.headers["Vary"].split(", "))
+    )  # fmt: skip
+    again = settled.get("/?q=agents", headers=headers | {"If-None-Match": first.headers["ETag"]})
+    assert (304, b"") == (again.status_code, again.content)
+    assert 304 != settled.get("/?q=tool", headers=headers | {"If-None-Match": first.headers["ETag"]}).status_code
+
+
+HOSTILE = "<script>alert(1)</script> \"'><img src=x onerror=alert(1)> & &lt;b&gt; {{ 7*7 }}"
+
+
+def test_hostile_text_stays_text(serve: Serve, tmp_path: Path) -> None:
+    """Markup in every field of a paper and in queries is text on the page, and no address leads to a script."""
+    strange = "javascript:alert(1)//https://a.huggingface.co/"
+    found = entry(
+        1,
+        title=HOSTILE,
+        summary=HOSTILE,
+        thumbnail=strange,
+        githubRepo=strange,
+        projectPage=strange,
+        authors=[{"name": HOSTILE, "hidden": False}],
+        organization={"name": HOSTILE, "fullname": HOSTILE},
+        ai_keywords=[HOSTILE],
+    )
+    (tmp_path / "listing.json").write_bytes(api([found]))
+    client = serve(listing=str(tmp_path / "listing.json"))
+    for query in ("q=script&link=pdf", f"q={quote('script title:img author:b org:onerror')}"):
+        _, html = page(client, query)
+        assert HOSTILE == html.xpath("string(//ol/li/h3)")
+        assert f"{HOSTILE} · {HOSTILE}" == words(html.find_class("byline")[0])
+        assert HOSTILE == words(html.find_class("excerpt")[0])
+        assert ["static/page.js"] == html.xpath("//script/@src")
+        assert [] == html.xpath("//img | //b[not(ancestor::ul[@id='thresholds'])]")
+        assert [] == [link for link in html.xpath("//@href | //@src") if link.lower().startswith("javascript")]
+    response, html = page(client, f"q={quote(HOSTILE)}&{quote(HOSTILE)}=1")
+    assert 400 == response.status_code
+    assert HOSTILE == html.forms[0].fields["q"]
+    assert ["static/page.js"] == html.xpath("//script/@src")
+    assert [] == html.xpath("//img")
+
+
+def test_a_page_is_light(grown: httpx.Client) -> None:
+    """The page with fifty entries, its style and its script come to under 40 kB as they are sent."""
+    sizes = []
+    for path in ("/", "/static/style.css", "/static/page.js"):
+        response = grown.get(path, headers={"Accept": BROWSER, "Accept-Encoding": "gzip"})
+        sizes.append(int(response.headers["Content-Length"]))
+    assert 50 == len(page(grown)[1].xpath("//ol/li"))
+    assert sum(sizes) < 40_000, json.dumps(sizes)

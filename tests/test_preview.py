@@ -1,0 +1,161 @@
+"""What the page shows of a filter: marks, reasons, how much it delivers, and what would find something."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedproxy.archive import Archive
+from feedproxy.filters import Term, parse_filter
+from feedproxy.papers import Entry, Listing, Past, Step
+from feedproxy.preview import preview
+from feedproxy.preview.advice import thresholds, wider
+from feedproxy.preview.marks import excerpt, marked
+from feedproxy.preview.reasons import reason
+from feedproxy.preview.volume import volume
+from feedproxy.query import Query, parse_query
+from feedproxy.words import search_words, word_spans
+from tests.conftest import Clock
+from tests.made_up import paper, paper_id
+from tests.naive import WORDS, Wording, matched, term
+from tests.test_words import ANY_TEXT
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+# A filter, a title, and the title with what is marked in brackets.
+MARKS = (
+    ("agents", "An Agent and its agents; agentic", "An [Agent] and its [agents]; agentic"),
+    ('"tool use"', "Tool-use, tools used, Tools Use", "[Tool-use], tools used, [Tools Use]"),
+    ("diffus*", "Diffusion is diffuse", "[Diffusion] is [diffuse]"),
+    ("polici*", "One policy", "One [policy]"),
+    ("rl -survey", "RL: a survey", "[RL]: a survey"),
+    ("-(a OR b)", "a b", "a b"),
+    ("rag OR (retrieval dense)", "Dense RAG", "[Dense] [RAG]"),
+    ("naive", "Nai\u0308ve, naïve", "[Nai\u0308ve], [naïve]"),
+    ("2", "½ of 𝟚", "[½] of [𝟚]"),
+    ("abstract:agents title:plans", "Agents that plan", "Agents that [plan]"),
+    ("org:nvidia", "nvidia", "nvidia"),
+)
+
+
+@pytest.mark.parametrize(("text", "title", "shown"), MARKS)
+def test_marks(text: str, title: str, shown: str) -> None:
+    """What a filter looks for is marked as it stands in the text, and nothing else is."""
+    found = marked(title, parse_filter(text), "title")
+    assert shown == "".join(f"[{piece}]" if mark else piece for piece, mark in found)
+
+
+@given(ANY_TEXT)
+def test_spans_are_where_the_words_stand(text: str) -> None:
+    """The words with their places are those of the search; what stands at a place reads as that word."""
+    spans = list(word_spans(text))
+    assert search_words(text) == [word for word, _, _ in spans]
+    assert all(word in search_words(text[start:end]) for word, start, end in spans)
+
+
+@given(st.randoms())
+def test_marks_agree_with_the_search(dice: random.Random) -> None:
+    """A paper that one term finds has a mark in what that looks at, and no other paper has."""
+    wanted = parse_filter(term(dice))
+    assert isinstance(wanted, Term)
+    title, summary = (" ".join(dice.choices(WORDS, k=4)) for _ in range(2))
+    seen = paper(title=title, summary=summary, authors=(dice.choice(WORDS),))
+    texts = {"title": title, "abstract": summary, "author": seen.authors[0]}
+    found = bool(matched(wanted, {Wording(NOON, seen)}))
+    assert found == any(mark for field, text in texts.items() for _, mark in marked(text, wanted, field))
+
+
+@given(ANY_TEXT, st.sampled_from(["agents", "a*", '"a b" OR c']))
+def test_marking_changes_no_character(text: str, wanted: str) -> None:
+    """The pieces of a text are the text."""
+    assert text == "".join(piece for piece, _ in marked(text, parse_filter(wanted), "title"))
+
+
+def test_excerpt_begins_shortly_before_the_first_mark() -> None:
+    """An excerpt of a long text shows its beginning, or the first mark where that comes later."""
+    text = f"{'word ' * 100}agents {'word ' * 100}"
+    begun, *_, ended = excerpt(marked(text, None, "abstract"))
+    assert (f"{text[:240]}", "…") == (begun[0], ended[0])
+    first, before, mark, after, last = excerpt(marked(text, parse_filter("agents"), "abstract"))
+    assert ("…", ("agents", True), "…") == (first[0], mark, last[0])
+    assert 80 == len(before[0])
+    assert 240 == len(before[0] + mark[0] + after[0])
+    assert (("short agents", False),) == excerpt(marked("short agents", None, "abstract"))
+
+
+def test_a_listing_day_lasts_until_the_next() -> None:
+    """Entries count for the last listing day before them, so that those of a weekend are Friday's."""
+    days = [date(2026, 3, 5), date(2026, 3, 6), date(2026, 3, 9)]
+    entered = [datetime(2026, 3, day, 23, 59, tzinfo=UTC) for day in (5, 6, 7, 8, 10)]
+    found = volume(days, entered)
+    assert ((days[0], 1), (days[1], 3), (days[2], 1)) == found.days
+    assert (5, 5 / 3, 3, 0) == (found.total, found.average, found.most, found.empty)
+    assert 1 / 3 == volume(days, entered[:4]).empty
+    assert (0, 0.0, 0.0, 0) == ((none := volume([], [])).total, none.average, none.empty, none.most)
+
+
+REASONS = (
+    ("", 0, (), "listed"),
+    ("min_upvotes=2", 0, (("upvotes", 7, 0),), "listed with 7 upvotes"),
+    ("min_upvotes=2", 3, (("upvotes", 1, 0), ("upvotes", 2, 3), ("upvotes", 9, 3)), "reached 2 upvotes"),
+    ("min_upvotes=5&min_comments=1", 3, (("upvotes", 6, 3), ("comments", 1, 3)), "reached 6 upvotes and 1 comment"),
+    ("min_upvotes=2&q=agents", 5, (("upvotes", 2, 3),), "its text came to match"),
+    ("q=agents&or_upvotes=9", 3, (("upvotes", 9, 3),), "reached 9 upvotes"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "entered", "steps", "told"), REASONS)
+def test_reason(query: str, entered: int, steps: tuple[tuple[str, int, int], ...], told: str) -> None:
+    """The page says what brought an entry in on its date, in hours after it was listed."""
+    past = Past(NOON, tuple(Step(measure, value, NOON + timedelta(hours=at)) for measure, value, at in steps))
+    at = NOON + timedelta(hours=entered)
+    assert told == reason(Entry(paper(), at, at), past, parse_query(query))
+
+
+def test_reason_where_upvotes_are_not_told() -> None:
+    """Comments that stand in for upvotes are called comments."""
+    past = Past(NOON - timedelta(days=1), (Step("upvotes", 3, NOON),))
+    assert "reached 3 comments" == reason(Entry(paper(upvotes=None), NOON, NOON), past, Query(min_upvotes=2))
+
+
+def test_thresholds_are_queries_that_can_be_read() -> None:
+    """The neighbouring thresholds include the one in use, and none that the query's other conditions rule out."""
+    assert [0, 1, 2, 3, 5, 10, 20, 50] == [query.min_upvotes for query in thresholds(Query(min_upvotes=3, page=4))]
+    assert [1, 2, 5] == [query.min_upvotes for query in thresholds(parse_query("min_upvotes=2&or_upvotes=10"))]
+    assert {1} == {query.page for query in thresholds(Query(page=4))}
+
+
+WIDER = {
+    "q=agents -survey&min_upvotes=9": {
+        "q=agents%20-survey&min_upvotes=9&days=3660", "q=agents%20-survey", "q=-survey&min_upvotes=9",
+        "q=agents&min_upvotes=9", "q=agents*%20-survey&min_upvotes=9", "days=3660",
+    },
+    'q="tool use"&days=3660&min_comments=1': {
+        "q=%22tool%20use%22&days=3660", "q=tool%20use&min_comments=1&days=3660", "days=3660",
+    },
+    "q=a OR b&or_upvotes=9&page=3": {"q=a%20OR%20b&or_upvotes=9&days=3660", "days=3660"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("query", WIDER)
+def test_wider(query: str) -> None:
+    """What asks for less is offered, one condition less at a time, and only what can be read."""
+    assert WIDER[query] == {str(less) for _, less in wider(parse_query(query))}
+
+
+def test_preview_tells_what_finds_something(archive: Archive, clock: Clock) -> None:
+    """Advice is what really finds something, with how much; where something is found, there is none."""
+    archive.store([Listing((paper(1, title="Agents", upvotes=3), paper(2, title="Surveys")))], clock())
+    told = {(str(advice.query), advice.count) for advice in preview(archive, parse_query("q=agents survey")).advice}
+    assert {("q=agents", 1), ("q=survey", 1), ("days=3660", 2)} == told
+    found = preview(archive, parse_query("q=agents"))
+    assert ((), 1, [paper_id(1)]) == (found.advice, found.count, [entry.paper.id for entry in found.entries])
+
+
+def test_preview_of_an_empty_archive(archive: Archive) -> None:
+    """Nothing comes of an empty archive, and nothing would find anything."""
+    found = preview(archive, Query())
+    assert ((), (), 0, ()) == (found.shown, found.volume.days, found.count, found.advice)
+    assert {0.0} == {choice.average for choice in found.choices}
