@@ -48,6 +48,9 @@ def _plain(text: str) -> str:
 
 def word_spans(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each of `search_words` with where it begins and ends in `text`, what has no width behind it included."""
+    if text.isascii():
+        yield from ((singular(found[0]), *found.span()) for found in _WORD.finditer(text.casefold()))
+        return
     parts = [_plain(char) for char in text]  # normalisation moves nothing but accents, which are dropped
     places = [at for at, part in enumerate(parts) for _ in part] + [len(text)]
     for found in _WORD.finditer("".join(parts)):

@@ -111,7 +111,8 @@ def listed_days() -> sa.Select[Any]:
 def steps_of() -> sa.Select[Any]:
     """Return the statement that selects `ids` with the date each was listed by, and every step it took since."""
     row, step = papers.c, ledger.c
-    joined = papers.outerjoin(ledger, step.paper == row.listed_at)
+    measures = step.measure.in_(sorted(set(_MEASURES.values())))  # which the ledger's key begins with
+    joined = papers.outerjoin(ledger, sa.and_(measures, step.paper == row.listed_at))
     columns = sa.select(row.id, row.listed_at, step.measure, step.value, step.reached_at).select_from(joined)
     return columns.where(row.id.in_(sa.bindparam("ids", expanding=True))).order_by(step.value)
 

@@ -14,15 +14,15 @@ _EXCERPT = 240  # characters
 _BEFORE = 80  # characters before the first mark
 
 
-def marked(text: str, wanted: Filter | None, *fields: str) -> Pieces:
-    """Return `text` in pieces, each with whether `wanted` looks for it in one of `fields`."""
-    found = list(word_spans(text))
-    inside = [False] * len(text)
-    for term in _sought(wanted):
-        if term.field in fields or (term.field is None and {"title", "abstract"} & set(fields)):
-            for start, end in _places(term, found):
-                inside[start:end] = [True] * (end - start)
-    return tuple(_pieces(text, inside))
+def marked(text: str, wanted: Filter | None, field: str) -> Pieces:
+    """Return `text`, which is a paper's `field`, in pieces, each with whether `wanted` looks for it there."""
+    sought = [term for term in _sought(wanted) if field in ((term.field,) if term.field else ("title", "abstract"))]
+    words = list(word_spans(text)) if sought else []
+    numbers: dict[str, set[int]] = {}
+    for number, (word, _, _) in enumerate(words):
+        numbers.setdefault(word, set()).add(number)
+    runs = (run for term in sought for run in _runs(term, numbers))
+    return tuple(_pieces(text, sorted((words[first][1], words[last][2]) for first, last in runs)))
 
 
 def excerpt(pieces: Pieces) -> Pieces:
@@ -55,27 +55,26 @@ def _sought(wanted: Filter | None) -> Iterator[Term]:
                 yield from _sought(part)
 
 
-def _places(term: Term, found: list[tuple[str, int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield where `term` stands among words with their places."""
-    length = len(term.words)
-    for at in range(len(found) - length + 1):
-        window = found[at : at + length]
-        if _reads(term, [word for word, _, _ in window]):
-            yield window[0][1], window[-1][2]
-
-
-def _reads(term: Term, folded: list[str]) -> bool:
+def _runs(term: Term, numbers: dict[str, set[int]]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last number of the words that `term` finds, given the numbers of each."""
     *before, last = term.words
-    if [singular(word) for word in before] != folded[:-1]:
-        return False
-    if term.prefix:
-        return folded[-1].startswith(last) or folded[-1] in begun(last)
-    return folded[-1] == singular(last)
+    begins = begun(last)
+    ends = [word for word in numbers if word.startswith(last) or word in begins] if term.prefix else [singular(last)]
+    earlier = [numbers.get(singular(word), set()) for word in before]
+    for last_one in (number for word in ends for number in numbers.get(word, ())):
+        first = last_one - len(before)
+        if all(first + at in found for at, found in enumerate(earlier)):
+            yield first, last_one
 
 
-def _pieces(text: str, inside: list[bool]) -> Iterator[tuple[str, bool]]:
-    start = 0
-    for at in range(1, len(text) + 1):
-        if at == len(text) or inside[at] != inside[start]:
-            yield text[start:at], inside[start]
-            start = at
+def _pieces(text: str, places: list[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
+    """Yield `text` in pieces by the places to mark, which ascend and may overlap."""
+    at = 0
+    for start, end in places:
+        if start > at:
+            yield text[at:start], False
+        if end > at:
+            yield text[max(start, at) : end], True
+            at = end
+    if at < len(text):
+        yield text[at:], False
