@@ -7,19 +7,19 @@ when something a feed could show has changed.
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from feedproxy.archive import tables
+from feedproxy.archive.database import Database
 from feedproxy.archive.ledger import sightings
 from feedproxy.archive.search import DAY, dates_of, listed_days, number_of, page_of, spanning, steps_of, windows
+from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.store import Writer, Written, paper_of
 from feedproxy.errors import ArchiveError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
@@ -73,6 +73,8 @@ _RECENT = 1.0  # seconds
 _APART = 1_000_000  # microseconds
 _PLANNED = 400  # days; how long a rest a refresh makes up for
 _STATE = sa.select(tables.state)
+_LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databases that let several write
+_TOKEN = sa.select(tables.lease.c.token).with_for_update()
 
 
 class Archive:
@@ -83,54 +85,18 @@ class Archive:
     """
 
     def __init__(self, address: str, patience: float = 10.0, timer: Callable[[], float] = time.monotonic) -> None:
-        self.address, self._patience, self._timer = address, patience, timer
+        self.address, self._timer = address, timer
+        self._database = _database(address, patience)
         self._looking = threading.Lock()
         self._recent: State | None = None
         self._look_at = 0.0
-        self._opening = threading.Lock()
-        self._opened: sa.Engine | None = None
-        self._file = (0, 0, False)
-
-    def _engine(self, *, writing: bool) -> sa.Engine:
-        path = tables.path_of(self.address)
-        with self._opening:
-            self._drop_if_replaced(path)
-            if self._opened is None:
-                try:
-                    self._opened = tables.open_engine(path, self._patience)
-                except ArchiveError:
-                    frozen = None if writing else tables.open_frozen(path)
-                    if frozen is None:
-                        raise
-                    return frozen
-                self._file = _file(path)
-            return self._opened
-
-    def _drop_if_replaced(self, path: Path) -> None:
-        """Let go of a file that is deleted, replaced or cut to nothing: some connections would lead elsewhere."""
-        if self._opened and self._file != (found := _file(path)):
-            if found[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
-                with suppress(OSError):
-                    path.unlink()
-            self._opened.dispose()
-            self._opened = None
 
     def close(self) -> None:
         """Let go of the database."""
-        with self._opening:
-            if self._opened:
-                self._opened.dispose()
-            self._opened = None
+        self._database.close()
 
-    @contextmanager
-    def _transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
-        engine = self._engine(writing=writing)
-        try:
-            with engine.connect().execution_options(writing=writing) as connection, connection.begin():
-                yield connection
-        except sa.exc.SQLAlchemyError as error:
-            verb = "write to" if writing else "read"
-            raise ArchiveError(f"cannot {verb} the archive {self.address}: {tables.cause(error)}") from error
+    def _transaction(self, *, writing: bool = False) -> AbstractContextManager[sa.Connection]:
+        return self._database.transaction(writing=writing)
 
     def state(self) -> State:
         """Return where the archive stands."""
@@ -177,6 +143,7 @@ class Archive:
     def asked(self, days: Sequence[date], now: datetime) -> None:
         """Note that `days` are being asked for, so that a failure is not tried again at once."""
         with self._transaction(writing=True) as db:
+            db.execute(_LOCKED)
             for day in days:
                 _note(db, day, asked_at=tables.seconds(now))
 
@@ -220,13 +187,13 @@ class Archive:
         nothing is stored and LeaseError raised if another has it by now.
         """
         with self._transaction(writing=True) as db:
-            if token is not None and token != db.scalar(sa.select(tables.lease.c.token)):
+            if token is not None and token != db.scalar(_TOKEN):
                 raise LeaseError
-            state = db.execute(_STATE).one()
+            state = db.execute(_LOCKED).one()
             moment = max(tables.seconds(now), state.refreshed_at or 0)
             first = state.first_refreshed_at or moment
             known = _read_before(db, [listing.day for listing in listings if listing.day])
-            writer = Writer(db, now=moment, previous=state.refreshed_at, newest=state.newest)
+            writer = Writer(db, self._database, now=moment, previous=state.refreshed_at, newest=state.newest)
             written = writer.write(sightings(listings, known, tables.moment(first)))
             for listing in listings:
                 _note_read(db, listing, tables.seconds(now))
@@ -246,8 +213,17 @@ class Archive:
         """Return the page of entries that `query` asks for, newest first."""
         with self._transaction() as db:
             row = db.execute(_STATE).one()
-            rows = [] if row.newest is None else _page(db, query, row)
+            rows = [] if row.newest is None else self._page(db, query, row)
         return Found(tuple(map(_entry, rows[: query.limit])), len(rows) > query.limit, self._saw(_state(row)))
+
+    def _page(self, db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
+        """Return the rows of the page that `query` asks for, and one more if there is one."""
+        rows: Sequence[sa.Row[Any]] = []
+        for window in windows(query, state.newest, state.lag):
+            rows = db.execute(page_of(query), self._database.spelled(window)).all()
+            if len(rows) > query.limit:
+                break
+        return rows
 
     def _saw(self, state: State) -> State:
         """Take `state` for the recent one if it is newer."""
@@ -262,7 +238,7 @@ class Archive:
             if row.newest is None:
                 return 0
             *_, widest = windows(query, row.newest, row.lag)
-            number: int = db.execute(number_of(query), widest).scalar_one()
+            number: int = db.execute(number_of(query), self._database.spelled(widest)).scalar_one()
         return number
 
     def entered(self, queries: Sequence[Query], number: int = 30) -> tuple[tuple[date, ...], list[list[datetime]]]:
@@ -274,7 +250,11 @@ class Archive:
             row = db.execute(_STATE).one()
             days = sorted(db.scalars(listed_days(), {"newest": row.newest or 0, "number": number}))
             start = days[0] * DAY if days else 0
-            found = [db.scalars(dates_of(query), spanning(query, start, row.lag)).all() for query in queries if days]
+            found = [
+                db.scalars(dates_of(query), self._database.spelled(spanning(query, start, row.lag))).all()
+                for query in queries
+                if days
+            ]
         moments = [sorted(map(tables.moment, dates)) for dates in found] or [[] for _ in queries]
         return tuple(tables.moment(day * DAY).date() for day in days), moments
 
@@ -290,13 +270,8 @@ class Archive:
         return found
 
 
-def _file(path: Path) -> tuple[int, int, bool]:
-    """Return what tells the file at `path` from any other that was or will be there, and whether it holds anything."""
-    try:
-        fact = path.stat()
-    except OSError:
-        return 0, 0, False
-    return fact.st_dev, fact.st_ino, fact.st_size > 0
+def _database(address: str, patience: float) -> Database:
+    return SQLite(path_of(address), patience)
 
 
 def _revision(before: int, now: datetime) -> int:
@@ -306,16 +281,6 @@ def _revision(before: int, now: datetime) -> int:
 
 def _state(row: sa.Row[Any]) -> State:
     return State(row.revision, _moment(row.refreshed_at), _moment(row.newest), _moment(row.backdated_at))
-
-
-def _page(db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
-    """Return the rows of the page that `query` asks for, and one more if there is one."""
-    rows: Sequence[sa.Row[Any]] = []
-    for window in windows(query, state.newest, state.lag):
-        rows = db.execute(page_of(query), window).all()
-        if len(rows) > query.limit:
-            break
-    return rows
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
@@ -336,7 +301,10 @@ def _note_read(db: sa.Connection, listing: Listing, moment: int) -> None:
 
 
 def _note(db: sa.Connection, day: date, **columns: object) -> None:
-    db.execute(insert(tables.listing_days).values(day=day, **columns).on_conflict_do_update(["day"], set_=columns))
+    """Write what is known of `day`, in a transaction that has the state to itself."""
+    days = tables.listing_days
+    if not db.execute(sa.update(days).where(days.c.day == day).values(columns)).rowcount:
+        db.execute(sa.insert(days).values(day=day, **columns))
 
 
 def _moment(seconds: int | None) -> datetime | None:

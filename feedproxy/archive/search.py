@@ -10,13 +10,11 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
 from feedproxy.archive.tables import PAPER, ledger, papers, search, texts
-from feedproxy.filters import And, Filter, Not, Or, Term
 from feedproxy.query import Query
-from feedproxy.words import begun, search_words, singular
+from feedproxy.words import search_words
 
 DAY = 86_400
 GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
@@ -25,9 +23,10 @@ _NARROW = 14  # days, which hold the newest fifty entries of a common word
 _MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
 _MONTHS = 90 * DAY  # in which the last listing days are looked for
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
+_spelled = [sa.bindparam(name, type_=sa.Text) for name in ("q", "long")]
 
 
-class _Latest(GenericFunction[int]):
+class Latest(GenericFunction[int]):
     """The greatest of two or more times, none of them NULL."""
 
     name = "greatest"
@@ -35,9 +34,10 @@ class _Latest(GenericFunction[int]):
     inherit_cache = True
 
 
-@compiles(_Latest, "sqlite")
-def _sqlite_latest(element: Any, compiler: Any, **options: Any) -> str:
-    return f"max({compiler.process(element.clauses, **options)})"
+class Matches(FunctionElement[Any]):
+    """That a row of the search index is one of those that the parameters `Database.spelled` are about."""
+
+    inherit_cache = True
 
 
 def page_of(query: Query) -> sa.Select[Any]:
@@ -69,9 +69,11 @@ def windows(query: Query, newest: int, lag: int) -> Iterator[dict[str, Any]]:
 
 
 def spanning(query: Query, start: int, lag: int) -> dict[str, Any]:
-    """Return the parameters of its statements for all that entered from `start` on, whatever its `days`."""
-    given = {name: getattr(query, name) for name in _conditions(query)} | {"start": start, "low": start - lag}
-    return given | ({"q": _expression(query.q)} if query.q else {})
+    """Return the parameters of its statements for all that entered from `start` on, whatever its `days`.
+
+    The filter in `q` is yet to be spelled (`Database.spelled`).
+    """
+    return {name: getattr(query, name) for name in _conditions(query)} | {"start": start, "low": start - lag}
 
 
 def _conditions(query: Query) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ def steps_of() -> sa.Select[Any]:
     measures = step.measure.in_(sorted(set(_MEASURES.values())))  # which the ledger's key begins with
     joined = papers.outerjoin(ledger, sa.and_(measures, step.paper == row.listed_at))
     columns = sa.select(row.id, row.listed_at, step.measure, step.value, step.reached_at).select_from(joined)
-    return columns.where(row.id.in_(sa.bindparam("ids", expanding=True))).order_by(step.value)
+    return columns.where(row.id.in_(sa.bindparam("ids", expanding=True))).order_by(step.value, step.measure)
 
 
 def _entries(conditions: tuple[str, ...]) -> sa.Select[Any]:
@@ -138,7 +140,7 @@ def _all_met(conditions: list[str]) -> sa.Select[Any]:
     for name, step in zip(others, steps, strict=True):
         joined = joined.join(step, _is_first(name, step, found.c.paper))
     times = [found.c.since, *(step.c.reached_at for step in steps)]
-    latest = _Latest(*times) if others else found.c.since
+    latest = Latest(*times) if others else found.c.since
     return sa.select(found.c.paper, latest.label("since")).select_from(joined)
 
 
@@ -171,33 +173,11 @@ def _matched() -> sa.Subquery:
     return (
         sa.select(texts.c.paper, sa.func.min(texts.c.since).label("since"))
         .join_from(search, texts, texts.c.since == search.c.rowid)
-        .where(sa.literal_column("search").op("MATCH")(sa.bindparam("q", type_=sa.Text)), search.c.rowid >= _low)
+        .where(Matches(*_spelled), search.c.rowid >= _low)
         .where(texts.c.paper >= _low)
         .group_by(texts.c.paper)
         .subquery()
     )
-
-
-def _expression(wanted: Filter) -> str:
-    """Return `wanted` in FTS5's language, whose NOT takes two sides."""
-    if isinstance(wanted, Term):
-        return _term(wanted)
-    if isinstance(wanted, Or):
-        return "(" + " OR ".join(map(_expression, wanted.parts)) + ")"
-    parts = wanted.parts if isinstance(wanted, And) else (wanted,)
-    without = [_expression(part.part) for part in parts if isinstance(part, Not)]
-    demanded = [_expression(part) for part in parts if not isinstance(part, Not)] or [f'title : "{GAP}"']
-    return "(" + " NOT ".join([" AND ".join(demanded), *without]) + ")"
-
-
-def _term(term: Term) -> str:
-    columns = term.field or "{title abstract}"
-    *before, last = term.words
-    folded = [singular(word) for word in before]
-    if not term.prefix:
-        return f'{columns} : "{" ".join([*folded, singular(last)])}"'
-    either = [f'"{" ".join([*folded, last])}" *', *(f'"{" ".join([*folded, word])}"' for word in sorted(begun(last)))]
-    return f"{columns} : ({' OR '.join(either)})"
 
 
 def document(title: str, summary: str, authors: tuple[str, ...], organization: tuple[str, ...]) -> dict[str, str]:

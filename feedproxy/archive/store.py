@@ -12,13 +12,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import tables
+from feedproxy.archive.database import Database, Wording
 from feedproxy.archive.ledger import Sighting, dated, present, reads_alike, revised
 from feedproxy.archive.search import document
 from feedproxy.papers import Organization, Paper
 
 _CHUNK = 500
 _BLOCK = 256  # seconds whose dates are looked up at once
-_ORDER = (tables.dates, tables.papers, tables.ledger, tables.texts, tables.search)  # each points to those before it
+_ORDER = (tables.dates, tables.papers, tables.ledger, tables.texts)  # each points to those before it
 
 # Put together once: a refresh runs each many times.
 _TAKEN = sa.select(tables.dates).where(tables.dates.c.date.between(sa.bindparam("first"), sa.bindparam("last")))
@@ -77,14 +78,18 @@ class Writer:
     `newest` is the newest date handed out before, and after writing the newest there is.
     """
 
-    def __init__(self, db: sa.Connection, *, now: int, previous: int | None, newest: int | None) -> None:
-        self.db, self.now, self.previous, self.newest = db, now, previous, newest
+    def __init__(
+        self, db: sa.Connection, database: Database, *, now: int, previous: int | None, newest: int | None
+    ) -> None:
+        self.db, self.database = db, database
+        self.now, self.previous, self.newest = now, previous, newest
         self.lag, self.backdated = 0, False
         self._present = now
         self._next: dict[int, int] = {}
         self._taken: dict[int, set[int]] = {}
         self._changed: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
-        self._rows: dict[sa.TableClause, list[dict[str, Any]]] = {}
+        self._rows: dict[sa.Table, list[dict[str, Any]]] = {}
+        self._wordings: list[Wording] = []
 
     def write(self, seen: Sequence[Sighting]) -> Written:
         """Write all that is new in `seen`, which comes in dating order."""
@@ -104,6 +109,7 @@ class Writer:
         for table in _ORDER:
             if added := self._rows.get(table):
                 self.db.execute(sa.insert(table), added)
+        self.database.index(self.db, self._wordings)
 
     def _insert(self, change: _Change) -> list[str]:
         date = self._hand_out(change)
@@ -162,9 +168,9 @@ class Writer:
         digest = hashlib.sha256("\n".join(words.values()).encode()).hexdigest()
         if date == key or not self.db.execute(_HAD, {"paper": key, "digest": digest}).first():
             self._add(tables.texts, since=date, paper=key, digest=digest)
-            self._add(tables.search, rowid=date, **words)
+            self._wordings.append((date, words))
 
-    def _add(self, table: sa.TableClause, **row: Any) -> None:
+    def _add(self, table: sa.Table, **row: Any) -> None:
         self._rows.setdefault(table, []).append(row)
 
     def _known(self, ids: Sequence[str]) -> dict[str, _Known]:

@@ -1,19 +1,13 @@
-"""The tables of the archive, and opening the database that holds them.
+"""The tables of the archive, the same in every database.
 
 Times are integer epoch seconds, UTC. A date that a feed can show is handed out once: that makes
 `papers.listed_at` and `texts.since` keys, and rows lie in listing order.
 """
 
-from contextlib import closing, suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
 
-from feedproxy.errors import ArchiveError
-from feedproxy.filters import FIELDS
 from feedproxy.papers import Paper
 
 SCHEMA = 1
@@ -118,93 +112,12 @@ lease = sa.Table(
     sa.Column("failed_at", _Seconds),
 )
 
-# The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
-# Without an index of prefixes, `w*` would read every word there is.
-search = sa.table("search", sa.column("rowid", sa.Integer), *map(sa.column, FIELDS))
-_CREATE_SEARCH = (
-    f"CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5({', '.join(FIELDS)}, "
-    "content='', tokenize='ascii', prefix='1 2 3')"
-)
+# The search index, whose other columns are the database's own.
+search = sa.table("search", sa.column("rowid", sa.BigInteger))
 
 
-def path_of(archive: str) -> Path:
-    """Return the path in `archive`, a path or `sqlite:///PATH`; raises ArchiveError where there is none."""
-    path = archive.removeprefix("sqlite:///")
-    if "://" in path or path in ("", ":memory:"):
-        raise ArchiveError("the archive is to be a file: a path, or sqlite:///PATH")
-    return Path(path)
-
-
-def open_engine(path: Path, patience: float) -> sa.Engine:
-    """Return an engine for the archive at `path`, creating what is missing; it waits `patience` seconds for a writer.
-
-    Raises ArchiveError if it cannot be opened, is no archive, or was written by another version.
-    """
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": patience})
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        _create(engine)
-    except (sa.exc.SQLAlchemyError, OSError) as error:
-        engine.dispose()
-        raise ArchiveError(f"cannot open the archive {path}: {cause(error)}") from error
-    except ArchiveError:
-        engine.dispose()
-        raise
-    return engine
-
-
-def open_frozen(path: Path) -> sa.Engine | None:
-    """Return an engine that only reads the archive at `path`, where no file can be made beside it, if it is whole.
-
-    SQLite makes one even to read, and cannot where the disk is full or read-only
-    (https://www.sqlite.org/wal.html#readonly). Not to be kept: it takes the archive for one that nobody changes.
-    """
-    ahead = Path(f"{path}-wal")
-    if ahead.exists() and ahead.stat().st_size:
-        return None
-    address = sa.URL.create("sqlite", database=path.absolute().as_uri(), query={"immutable": "1", "uri": "true"})
-    engine = sa.create_engine(address, poolclass=sa.NullPool)
-    with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
-        if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA:
-            return engine
-    return None
-
-
-def cause(error: Exception) -> str:
-    """Return what the database itself said."""
-    return str(getattr(error, "orig", None) or error)
-
-
-def _configure(connection: Any, _: object) -> None:
-    """Leave transactions to SQLAlchemy."""
-    connection.isolation_level = None
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: sa.Connection) -> None:
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-def _create(engine: sa.Engine) -> None:
-    with engine.connect() as connection:
-        schema = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        strange = not schema and sa.inspect(connection).get_table_names()
-    if schema not in (0, SCHEMA):
-        age = "a newer" if schema > SCHEMA else "an older"
-        raise ArchiveError(f"{engine.url.database} was written by {age} feedproxy, and this one cannot read it")
-    if strange:
-        raise ArchiveError(f"{engine.url.database} is a database of something else")
-    if schema == SCHEMA:
-        return
-    with closing(engine.raw_connection()) as raw:  # so that readers and the writer need not wait for each other
-        raw.cursor().execute("PRAGMA journal_mode=WAL")
-    with engine.connect().execution_options(writing=True) as connection, connection.begin():
-        metadata.create_all(connection)
-        connection.exec_driver_sql(_CREATE_SEARCH)
-        connection.exec_driver_sql("INSERT OR IGNORE INTO state (only, revision, lag) VALUES (1, 0, 0)")
-        connection.exec_driver_sql("INSERT OR IGNORE INTO lease (only, token, until, failures) VALUES (1, 0, 0, 0)")
-        connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA}")
+def create(db: sa.Connection) -> None:
+    """Create the tables, with nothing in them but the two rows that are always there."""
+    metadata.create_all(db)
+    db.execute(sa.insert(state).values(only=1, revision=0, lag=0))
+    db.execute(sa.insert(lease).values(only=1, token=0, until=0, failures=0))

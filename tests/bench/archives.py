@@ -27,7 +27,7 @@ _LOOKS = (29, 2, 0)  # how many days after its own a listing is read
 _BATCH = 200  # days filled in at once
 _EVENING = time(23, 30, tzinfo=UTC)
 _MAKERS = (
-    *(f"feedproxy/archive/{name}.py" for name in ("ledger", "search", "store", "tables")),
+    *(f"feedproxy/archive/{name}.py" for name in ("ledger", "search", "sqlite", "store", "tables")),
     *("feedproxy/words.py", "tests/made_year.py", "tests/made_prose.py", "tests/bench/archives.py"),
 )
 
