@@ -28,6 +28,7 @@ function fill(query) {
     if (field instanceof HTMLSelectElement) field.selectedIndex = 0;
     field.value = given.get(field.name) ?? (field instanceof HTMLSelectElement ? field.value : "");
   }
+  if (all("#options [name]").some(({ name }) => given.has(name))) find("#options").open = true;
 }
 
 // Showing it -----------------------------------------------------------------------------------
@@ -38,7 +39,7 @@ async function show(query) {
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
-  find("#results").ariaBusy = "true";
+  find("#results").setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(query ? `./?${query}` : "./", { headers: { Accept: "text/html" }, signal });
     const body = await answer.text();
@@ -49,7 +50,7 @@ async function show(query) {
     if (signal.aborted) return;
     find("#status").textContent = "The server does not answer; what is shown may be old. Type on to try again.";
   }
-  find("#results").ariaBusy = null;
+  find("#results").removeAttribute("aria-busy");
 }
 
 function put(page) {
@@ -57,15 +58,19 @@ function put(page) {
   document.title = page.title;
   all("link[rel=alternate]").forEach((link) => link.remove());
   document.head.append(...all("link[rel=alternate]", page));
-  for (const problem of all(".error", form)) {
-    const told = document.getElementById(problem.id) && page.getElementById(problem.id);
-    problem.textContent = told ? told.textContent : "";
-    find(`[aria-describedby="${problem.id}"]`).toggleAttribute("aria-invalid", problem.textContent !== "");
-  }
+  all(".error", form).forEach((place) => tell(place, page.getElementById(place.id)?.textContent ?? ""));
   find("#results").replaceWith(find("#results", page));
   find("#status").textContent = find("#status", page).textContent;
   enliven();
   if (place) find(place)?.focus();
+}
+
+// Tell, below a field, what is wrong with it.
+function tell(place, problem) {
+  const field = find(`[aria-describedby="${place.id}"]`);
+  place.textContent = problem;
+  if (problem) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
 }
 
 // Return where the focus goes when what has it is replaced.
