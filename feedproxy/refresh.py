@@ -140,7 +140,7 @@ class Refresher:
         if not force and (pause := _pause(tries, now)):
             raise _NotNow(f"{tries.error}; the next try is in {_seconds(pause)} s", _seconds(pause))
         total = self._get(self.source.due(self.archive.days(), now, force=force), lease)
-        if total.listings and self._empty():
+        if total.listings and self.archive.state().newest is None:  # `recent` may be what it was before
             raise UpstreamError(f"{self.source.name} lists no papers")
         return total
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ class Hub:
         self.api: Answer | None = None
         self.page = True
         self.requests: list[Request] = []
+        self.delay = 0.0
+        self.answered_at: list[float] = []
         self.gate = threading.Event()
         self.gate.set()
         self.url = ""
@@ -135,6 +138,9 @@ def running() -> Iterator[Hub]:
             hub.requests.append(request)
             hub.gate.wait(20)
             answer = hub.answer(request)
+            time.sleep(hub.delay)
+            if answer.body != b"[]":
+                hub.answered_at.append(time.monotonic())
             (answer.send or send)(self, answer)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002

@@ -343,6 +343,15 @@ def test_slow_source(hub: fake.Hub, archive: Archive, clock: Clock):
     assert Outcome(31, 1, 1) == slow.round()
 
 
+def test_first_round_beside_a_look(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """The first papers are no failure while another thread still looks at the archive as it was before."""
+    hub.days = {DAY: entries(1)}
+    assert archive.recent().newest is None
+    with archive._looking:
+        assert Outcome(31, 1, 1) == refresher.round()
+    assert Tries() == archive.tries()
+
+
 @pytest.mark.parametrize("how", [KeyboardInterrupt, SystemExit])
 def test_interrupted(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock, how: type[BaseException]):
     """A round that is stopped gives the lease back at once, and is no failure."""

@@ -246,19 +246,26 @@ def status(url: str) -> int:
     return httpx.get(url, timeout=30).status_code
 
 
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port of IPv6's own loopback that somebody listens at."""
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listening:
+        yield listening.getsockname()[1]
+
+
 @every_server
-def test_ipv6(start: Start, server: str) -> None:
+def test_ipv6(start: Start, server: str, taken: int) -> None:
     """An IPv6 address in brackets is listened at, and one that is taken is told in one line."""
-    with suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
-        bind = f"[::1]:{taken.getsockname()[1]}"
-        refused = start("feedproxy", "serve", "--demo", "--server", server, "--bind", bind)
-        told = f"feedproxy: cannot listen at {bind}: Address already in use\n"
-        assert (told, 1) == (refused.stderr and refused.stderr.read(), refused.wait())
-        process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "[::1]:0")
-        port = httpx.URL(address_of(process)).port
-        assert 200 == httpx.get(f"http://[::1]:{port}/feed.rss", timeout=30).status_code
-        return
-    pytest.skip("this machine has no IPv6")
+    refused = start("feedproxy", "serve", "--demo", "--server", server, "--bind", f"[::1]:{taken}")
+    told = f"feedproxy: cannot listen at [::1]:{taken}: Address already in use\n"
+    assert (told, 1) == (refused.stderr and refused.stderr.read(), refused.wait())
+    process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "[::1]:0")
+    port = httpx.URL(address_of(process)).port
+    assert 200 == httpx.get(f"http://[::1]:{port}/feed.rss", timeout=30).status_code
 
 
 @every_server

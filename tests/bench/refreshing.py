@@ -1,7 +1,6 @@
 """What readers notice of a refresh: how long the first one takes them, and how slow answers get while one runs."""
 
 import statistics
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,15 +49,14 @@ def _waited(what: str, took: list[float], goal: Goal | None) -> Figure:
 def _first(archive: Path, delay: float) -> float:
     """Return the milliseconds from the Hub's first listing with papers to the reader's answer."""
     with fake.running() as hub, ThreadPoolExecutor(1) as pool:
-        hub.days, answered = full_listings(), list[float]()
-        _slow(hub, delay, answered)
+        hub.days, hub.delay = full_listings(), delay
         hub.gate.clear()
         with servers.gunicorn("wsgi:app", settings(archive, hub)) as server:
             reader = pool.submit(_timed, server.port)
             servers.until(lambda: hub.requests, "the service asks for no listing")
             time.sleep(0.3)  # for the reader, who may come after the refresh
             hub.gate.set()
-            return (reader.result(30) - answered[0]) * 1000
+            return (reader.result(30) - hub.answered_at[0]) * 1000
 
 
 def _timed(port: int) -> float:
@@ -77,7 +75,7 @@ def during(run: Run) -> Iterator[Figure]:
             for path in FEEDS:
                 asked(server.port, path)
             idle = _latencies(server.port, script, _IDLE)
-            _slow(hub, _DELAY, [])
+            hub.delay = _DELAY
             hub.gate.set()
             busy = _latencies(server.port, script, _BUSY)
             days = len({day for day, _ in hub.asked()})
@@ -120,17 +118,3 @@ def _fields(made: Paper) -> dict[str, Any]:
         "projectPage": made.project_page,
         "ai_keywords": list(made.ai_keywords) or None,
     }
-
-
-def _slow(hub: fake.Hub, seconds: float, answered: list[float]) -> None:
-    """Make `hub` take its time; note in `answered` when it answers with papers."""
-    at_once, waiting = hub.answer, threading.Event()
-
-    def answer(request: fake.Request) -> fake.Answer:
-        given = at_once(request)
-        waiting.wait(seconds)
-        if given.body != b"[]":
-            answered.append(time.monotonic())
-        return given
-
-    hub.answer = answer  # type: ignore[method-assign]

@@ -18,7 +18,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from tests import hub as fake
-from tests.hub import Answer, Request
 from tests.made_up import entries
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -75,21 +74,6 @@ def paths() -> list[str]:
     ]
 
 
-def slow_answers(hub: fake.Hub) -> list[float]:
-    """Make `hub` take its time; return where it notes when it answers with papers."""
-    at_once, answered = hub.answer, list[float]()
-
-    def answer(request: Request) -> Answer:
-        given = at_once(request)
-        time.sleep(_DELAY)
-        if given.body != b"[]":
-            answered.append(time.monotonic())
-        return given
-
-    hub.answer = answer  # type: ignore[method-assign]
-    return answered
-
-
 def last_days(today: date) -> Iterator[date]:
     """Yield today and the weekdays of the 30 days before."""
     yield today
@@ -127,7 +111,7 @@ def test_cold_crowd(tmp_path: Path) -> None:
             day: entries(30, day=day, first=1 + 100 * number, upvotes=40)
             for number, day in enumerate(last_days(datetime.now(UTC).date()))
         }
-        answered = slow_answers(hub)
+        hub.delay = _DELAY
         port = stack.enter_context(workers(tmp_path / "archive.sqlite", hub.url))
         while get(port, "/healthz").status != 200:
             time.sleep(0.1)
@@ -135,8 +119,8 @@ def test_cold_crowd(tmp_path: Path) -> None:
         started, got = visits(port)
         wait_for_quiet(hub)
         asked = Counter(hub.asked())
-    after = sorted(visit.at - answered[0] for visit in got)
-    report(got, after, answered[0] - started, asked)
+    after = sorted(visit.at - hub.answered_at[0] for visit in got)
+    report(got, after, hub.answered_at[0] - started, asked)
     expected = Counter({(str(day), "0"): 1 for day in window()} | {(str(day), "1"): 1 for day in hub.days})
     assert {200} == {visit.status for visit in got}
     assert expected == asked
