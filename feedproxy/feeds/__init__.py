@@ -1,0 +1,56 @@
+"""Entries and a query in, the bytes of an RSS 2.0, Atom 1.0 or JSON Feed 1.1 document out.
+
+Has no clock and reads nothing: equal entries, query and address give equal bytes. Adding a format is
+adding a row to `FORMATS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from feedproxy.feeds.entry import MAX_AUTHORS, byline, content, credit, link_of, shown_authors
+from feedproxy.feeds.feed import NOTHING_YET, Feed
+from feedproxy.feeds.jsonfeed import json_feed
+from feedproxy.feeds.xml import MEDIA_TYPES, atom, rss
+
+__all__ = [
+    "FORMATS",
+    "MAX_AUTHORS",
+    "NOTHING_YET",
+    "Feed",
+    "Format",
+    "byline",
+    "content",
+    "credit",
+    "link_of",
+    "render",
+    "shown_authors",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One row: what people call it, its media type, the other types asked for that mean it, its charset, its maker."""
+
+    title: str
+    media_type: str
+    accepted: tuple[str, ...]
+    charset: str
+    render: Callable[[Feed], bytes]
+
+    @property
+    def content_type(self) -> str:
+        """The media type as sent."""
+        return f"{self.media_type}{self.charset}"
+
+
+FORMATS: dict[str, Format] = {
+    "rss": Format("RSS", MEDIA_TYPES["rss"], ("application/xml", "text/xml"), "; charset=utf-8", rss),
+    "atom": Format("Atom", MEDIA_TYPES["atom"], (), "; charset=utf-8", atom),
+    # JSON is UTF-8 (RFC 8259)
+    "json": Format("JSON Feed", "application/feed+json", ("application/json",), "", json_feed),
+}
+
+
+def render(feed: Feed, name: str) -> bytes:
+    """Return `feed` as a document of the format `name`, a key of `FORMATS`."""
+    return FORMATS[name].render(feed)

@@ -1,0 +1,52 @@
+"""A feed in, the bytes of a JSON Feed 1.1 document out (jsonfeed.org)."""
+
+import json
+from typing import Any
+
+from feedproxy.feeds.entry import content, link_of, shown_authors
+from feedproxy.feeds.feed import LANGUAGE, Feed
+from feedproxy.papers import Entry
+from feedproxy.query import Query
+
+_ICON = "https://huggingface.co/favicon.ico"
+
+
+def json_feed(feed: Feed) -> bytes:
+    """Return JSON Feed 1.1."""
+    document = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": feed.title,
+        "home_page_url": feed.home,
+        "feed_url": feed.address("json"),
+        "description": feed.description,
+        "next_url": feed.pages("json").get("next"),
+        "icon": _ICON,
+        "language": LANGUAGE,
+        "authors": [{"name": "Hugging Face Daily Papers", "url": "https://huggingface.co/papers"}],
+        "items": [_item(entry, feed.query) for entry in feed.entries],
+    }
+    return json.dumps(_without_nothing(document), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _item(entry: Entry, query: Query) -> dict[str, object]:
+    paper = entry.paper
+    counts = {"upvotes": paper.upvotes, "comments": paper.comments}
+    full = {"content_html": content(paper), "summary": paper.summary or None}
+    item = {
+        "id": paper.hub_url,
+        "url": link_of(paper, query),
+        "external_url": paper.arxiv_url,
+        "title": paper.title,
+        **(full if query.content == "full" else {"content_text": ""}),
+        "image": paper.thumbnail,
+        "date_published": entry.entered_at.isoformat(),
+        "date_modified": entry.updated_at.isoformat(),
+        "authors": [{"name": name} for name in shown_authors(paper)] or None,
+        "tags": list(paper.ai_keywords) or None,
+        "_feedproxy": _without_nothing(counts) if query.counts else None,
+    }
+    return _without_nothing(item)
+
+
+def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,148 @@
+"""A feed in; an RSS 2.0 or Atom 1.0 document out: RFC 4287, RFC 5005, the RSS Advisory Board's profile."""
+
+import html
+import re
+from collections.abc import Mapping
+from email.utils import format_datetime
+from typing import Any
+
+import feedgen.entry
+import feedgen.feed
+from feedgen.entry import FeedEntry
+from feedgen.ext.base import BaseEntryExtension, BaseExtension
+from feedgen.feed import FeedGenerator
+from feedgen.util import xml_elem
+
+from feedproxy.feeds.entry import byline, content, credit, link_of, link_type, shown_authors
+from feedproxy.feeds.feed import LANGUAGE, Feed
+from feedproxy.papers import Entry, Paper
+from feedproxy.query import Query
+
+# feedgen's own formats a date under a process-wide change of locale, which other threads see.
+feedgen.feed.formatRFC2822 = feedgen.entry.formatRFC2822 = format_datetime
+
+MEDIA_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml"}
+_TTL = 15  # minutes, as often as the newest listing is looked at
+_ICON = "https://huggingface.co/favicon.ico"
+_ATOM, _DC = "http://www.w3.org/2005/Atom", "http://purl.org/dc/elements/1.1/"
+_MEDIA, _SLASH = "http://search.yahoo.com/mrss/", "http://purl.org/rss/1.0/modules/slash/"
+
+
+class _FeedElements(BaseExtension):  # type: ignore[misc]
+    """What feedgen's feed lacks: the links to its other pages, the namespaces of the entries."""
+
+    pages: Mapping[str, str]
+    media_type: str
+
+    def extend_ns(self) -> dict[str, str]:
+        return {"dc": _DC, "media": _MEDIA, "slash": _SLASH}
+
+    def extend_atom(self, feed: Any) -> Any:
+        for relation, address in self.pages.items():
+            xml_elem("link", feed, href=address, rel=relation, type=self.media_type)
+        return feed
+
+    def extend_rss(self, feed: Any) -> Any:
+        for relation, address in self.pages.items():
+            xml_elem(f"{{{_ATOM}}}link", feed[0], href=address, rel=relation, type=self.media_type)
+        return feed
+
+
+class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
+    """What feedgen's entry lacks or gets wrong."""
+
+    paper: Paper
+    query: Query
+
+    def extend_atom(self, element: Any) -> Any:
+        link = element.find("link")
+        link.set("rel", "alternate")
+        link.set("type", link_type(self.paper, self.query))
+        xml_elem("link", element, href=self.paper.discussion_url, rel="replies", type="text/html")
+        if self.query.content == "none":  # RFC 4287, section 4.1.1.1, advises a summary that is not empty
+            xml_elem("summary", element).text = credit(self.paper) or self.paper.title
+        for text in (element.find("title"), element.find("summary")):
+            if text is not None and re.search("[<>&]", text.text):
+                text.text = html.escape(text.text, quote=False)
+                text.set("type", "html")
+        return self._shared(element)
+
+    def extend_rss(self, element: Any) -> Any:
+        if names := byline(self.paper) if self.paper.authors else "":
+            xml_elem(f"{{{_DC}}}creator", element).text = names
+        return self._shared(element)
+
+    def _shared(self, element: Any) -> Any:
+        if self.paper.thumbnail:
+            xml_elem(f"{{{_MEDIA}}}thumbnail", element, url=self.paper.thumbnail)
+        if self.query.counts:
+            xml_elem(f"{{{_SLASH}}}comments", element).text = str(self.paper.comments)
+        if self.query.counts and self.paper.upvotes is not None:
+            community = xml_elem(f"{{{_MEDIA}}}community", element)
+            xml_elem(f"{{{_MEDIA}}}statistics", community, favorites=str(self.paper.upvotes))
+        return element
+
+
+def _generator(feed: Feed, name: str) -> FeedGenerator:
+    generator = FeedGenerator()
+    generator.register_extension("paper", _FeedElements, _EntryElements)
+    generator.id(feed.id)
+    generator.title(feed.title)
+    generator.subtitle(feed.description)
+    generator.description(feed.description)
+    media_type = MEDIA_TYPES[name]
+    generator.link(href=feed.address(name), rel="self", type=media_type)
+    generator.link(href=feed.home, rel="alternate", type="text/html")
+    generator.paper.pages, generator.paper.media_type = feed.pages(name), media_type
+    generator.author(name="Hugging Face Daily Papers", uri="https://huggingface.co/papers")
+    generator.language(LANGUAGE)
+    generator.generator("feedproxy")
+    generator.icon(_ICON)
+    generator.ttl(_TTL)
+    generator.updated(feed.updated)
+    for entry in feed.entries:
+        _add(generator, entry, feed.query, name)
+    return generator
+
+
+def _add(generator: FeedGenerator, entry: Entry, query: Query, name: str) -> None:
+    """Add an entry, telling feedgen what the format has a place for; the rest would cost time."""
+    paper = entry.paper
+    added = generator.add_entry(order="append")
+    added.paper.paper, added.paper.query = paper, query
+    added.guid(paper.hub_url, permalink=True)
+    added.title(paper.title)
+    added.link(href=link_of(paper, query))
+    added.published(entry.entered_at)
+    if paper.ai_keywords:
+        added.category([{"term": keyword} for keyword in paper.ai_keywords])
+    if name == "rss":
+        added.comments(paper.discussion_url)
+    else:
+        added.updated(entry.updated_at)
+        added.author([{"name": name} for name in shown_authors(paper)])
+    if query.content == "full":
+        _add_text(added, paper, name)
+
+
+def _add_text(added: FeedEntry, paper: Paper, name: str) -> None:
+    if name == "rss":
+        added.description(html.escape(paper.summary, quote=False))
+    added.content(content(paper), type="html")
+    if name == "atom":
+        added.summary(paper.summary or None)
+
+
+_RSS_TEXT = re.compile(rb"<(title|category|dc:creator)>.*?</\1>", re.DOTALL)
+
+
+def rss(feed: Feed) -> bytes:
+    """Return RSS 2.0; in its plain text `<` and `&` are numeric, for readers that decode names twice."""
+    made: bytes = _generator(feed, "rss").rss_str(pretty=True)
+    return _RSS_TEXT.sub(lambda text: text[0].replace(b"&lt;", b"&#x3C;").replace(b"&amp;", b"&#x26;"), made)
+
+
+def atom(feed: Feed) -> bytes:
+    """Return Atom 1.0."""
+    made: bytes = _generator(feed, "atom").atom_str(pretty=True)
+    return made
