@@ -105,7 +105,7 @@ def parse_query(query_string: str) -> Query:
         parameter = PARAMETERS.get(name)
         if not parameter:
             known = similar(name, PARAMETERS) or f" (parameters: {', '.join(PARAMETERS)})"
-            raise QueryError(_shown(name), f"there is no such parameter{known}")
+            raise QueryError(shown(name), f"there is no such parameter{known}")
         if name in given:
             raise QueryError(name, "given more than once")
         if not text:
@@ -113,7 +113,7 @@ def parse_query(query_string: str) -> Query:
         try:
             given[name] = parameter.read(text)
         except ValueError as error:
-            raise QueryError(name, f"{_shown(text)} {error}") from None
+            raise QueryError(name, f"{shown(text)} {error}") from None
     return _sensible(Query(**given))  # type: ignore[arg-type]
 
 
@@ -138,5 +138,7 @@ def query_pairs(query_string: str) -> list[tuple[str, str]]:
         raise QueryError("query", "holds more than 100 parameters") from error
 
 
-def _shown(text: str) -> str:
-    return f"“{one_line(text, 40)}”"
+def shown(text: str) -> str:
+    """Return `text` in quotation marks on one line; percent-encoded where some of it would not be seen, as a space."""
+    seen = text if one_line(text, len(text)) == text else quote(text)
+    return f"“{one_line(seen, 40)}”"

@@ -15,7 +15,7 @@ from feedproxy.web.service import Service, base, query_string, service
 bp = Blueprint("feed", __name__)
 
 
-@bp.get("/feed.<any(rss, atom, json):name>")
+@bp.get(f"/feed.<any({', '.join(FORMATS)}):name>")
 def feed(name: str) -> Response:
     """Answer with the feed in one format."""
     return feed_response(parse_query(query_string()), name)
