@@ -105,6 +105,7 @@ SETTINGS: dict[str, Setting] = {
     "stale_if_error": Setting(_whole(0, 2_592_000), "86400", "seconds a cache may serve it when this server fails"),
     "metrics": Setting(_whole(0, 1), "0", "1 serves Prometheus metrics at /metrics"),
     "cache_bytes": Setting(_whole(0, 2**40), "67108864", "bytes of finished feeds kept in memory"),
+    "feeds": Setting(_path, "", "a TOML file that gives feeds names of their own"),
 }
 
 
@@ -123,6 +124,7 @@ class Config:
     stale_if_error: int
     metrics: int
     cache_bytes: int
+    feeds: str | None
     origins: Mapping[str, str] = field(compare=False)
     unknown: tuple[str, ...] = ()
 

@@ -39,6 +39,13 @@ class QueryError(FeedproxyError):
         self.position = position
 
 
+class UnknownFeedError(FeedproxyError):
+    """A name that no feed has."""
+
+    status = 404
+    exit_code = 2
+
+
 class HostError(FeedproxyError):
     """A request for a host name this server was not told it has."""
 

@@ -100,7 +100,7 @@ def parse_query(query_string: str) -> Query:
     """Read the query part of a URL, without its `?`; raises QueryError for the first mistake in it."""
     given: dict[str, object] = {}
     for name, text in query_pairs(query_string):
-        if _IGNORED.fullmatch(name):
+        if is_ignored(name):
             continue
         parameter = PARAMETERS.get(name)
         if not parameter:
@@ -126,6 +126,11 @@ def _sensible(query: Query) -> Query:
     if 0 < query.or_upvotes <= query.min_upvotes:
         raise QueryError("or_upvotes", f"{query.or_upvotes} is not above min_upvotes, which then counts for nothing")
     return query
+
+
+def is_ignored(name: str) -> bool:
+    """Say whether a parameter is one that others add to any address, and means nothing here."""
+    return bool(_IGNORED.fullmatch(name))
 
 
 def query_pairs(query_string: str) -> list[tuple[str, str]]:

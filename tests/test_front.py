@@ -122,6 +122,18 @@ def test_negotiated_by_accept(service: Service) -> None:
     assert ("application/feed+json", "Accept-Encoding, Accept") == (found.content_type, found.headers["Vary"])
 
 
+def test_named_feed_from_memory(start: Callable[..., Service], tmp_path: Path) -> None:
+    """A feed with a name is known like any other, apart from the feed of its query, whatever `Accept` says."""
+    (tmp_path / "feeds.toml").write_text('[[feed]]\nname = "p"\ntitle = "P"\nquery = "q=paper"\n')
+    service = start(feeds=str(tmp_path / "feeds.toml"))
+    plain = service.client.get("/feed.rss?q=paper")
+    named = service.client.get("/f/p.rss")
+    for path, first in (("/f/p.rss", named), ("/feed.rss?q=paper", plain)):
+        assert not service.reached_flask(path, headers={"Accept": "application/feed+json"})
+        assert first.data == service.client.get(path).data
+    assert plain.headers["ETag"] != named.headers["ETag"]
+
+
 @pytest.mark.parametrize("path", ["/feed.rss?limit=0", "/feed.rss?q=(", "/nowhere", "/healthz", "/status.json", "/"])
 def test_never_kept(service: Service, path: str) -> None:
     """A mistake, a page and what the service says of itself are answered anew each time."""

@@ -16,6 +16,7 @@ LAYERS = (
     ("papers", "config"),
     ("filters", "listing"),
     ("query",),
+    ("named",),
     ("feeds",),
     ("upstream", "archive"),
     ("status", "preview"),

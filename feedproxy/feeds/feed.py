@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from feedproxy.named import Named
 from feedproxy.papers import Entry
 from feedproxy.query import Query
 
@@ -14,17 +15,21 @@ LANGUAGE = "en"
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What one document shows: `entries` newest first, `more` if older ones follow; `base` without a slash."""
+    """What one document shows: `entries` newest first, `more` if older ones follow; `base` without a slash.
+
+    `named` if it is one the operator gave a name: that decides its title, its address and what it is known by.
+    """
 
     query: Query
     base: str
     entries: tuple[Entry, ...]
     more: bool = False
+    named: Named | None = None
 
     @property
     def title(self) -> str:
         """The feed's name, with its filter in words."""
-        return ": ".join(filter(None, (TITLE, self.query.in_words)))
+        return self.named.title if self.named else ": ".join(filter(None, (TITLE, self.query.in_words)))
 
     @property
     def description(self) -> str:
@@ -33,9 +38,10 @@ class Feed:
 
     @property
     def id(self) -> str:
-        """What this feed is known by on every server and page of it (RFC 4287, section 4.2.6)."""
+        """What this feed is known by on each page of it: its name on this server, else its query on every server."""
         query = replace(self.query, page=1)
-        return uuid.uuid5(uuid.NAMESPACE_URL, f"https://huggingface.co/papers?{query}").urn
+        seed = f"{self.base}/{self.named.path('')}" if self.named else f"https://huggingface.co/papers?{query}"
+        return uuid.uuid5(uuid.NAMESPACE_URL, seed).urn
 
     @property
     def updated(self) -> datetime:
@@ -49,9 +55,11 @@ class Feed:
 
     def address(self, name: str = "", page: int = 0) -> str:
         """Return this feed's address as the format `name`, or its page's; of another `page` of it if given."""
-        path = f"{self.base}/feed.{name}" if name else f"{self.base}/"
         query = replace(self.query, page=page or self.query.page)
-        return "?".join(filter(None, (path, str(query))))
+        path = f"feed.{name}" if name else ""
+        if self.named and name:
+            path, query = self.named.path(name), Query(page=query.page)
+        return "?".join(filter(None, (f"{self.base}/{path}", str(query))))
 
     def pages(self, name: str = "") -> dict[str, str]:
         """Return the addresses of the pages beside this one by their relation (RFC 5005, section 3)."""

@@ -38,6 +38,7 @@ class _FeedElements(BaseExtension):  # type: ignore[misc]
         return {"dc": _DC, "media": _MEDIA, "slash": _SLASH}
 
     def extend_atom(self, feed: Any) -> Any:
+        _mark_as_html(feed.find("title"))
         for relation, address in self.pages.items():
             xml_elem("link", feed, href=address, rel=relation, type=self.media_type)
         return feed
@@ -62,9 +63,7 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
         if self.query.content == "none":  # RFC 4287, section 4.1.1.1, advises a summary that is not empty
             xml_elem("summary", element).text = credit(self.paper) or self.paper.title
         for text in (element.find("title"), element.find("summary")):
-            if text is not None and re.search("[<>&]", text.text):
-                text.text = html.escape(text.text, quote=False)
-                text.set("type", "html")
+            _mark_as_html(text)
         return self._shared(element)
 
     def extend_rss(self, element: Any) -> Any:
@@ -81,6 +80,13 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
             community = xml_elem(f"{{{_MEDIA}}}community", element)
             xml_elem(f"{{{_MEDIA}}}statistics", community, favorites=str(self.paper.upvotes))
         return element
+
+
+def _mark_as_html(text: Any) -> None:
+    """Make HTML of a text with markup in it, which some readers take it for whatever it is."""
+    if text is not None and re.search("[<>&]", text.text):
+        text.text = html.escape(text.text, quote=False)
+        text.set("type", "html")
 
 
 def _generator(feed: Feed, name: str) -> FeedGenerator:

@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
+from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
 from feedproxy.upstream import Source, open_source
@@ -42,6 +43,7 @@ def create_app(
     Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
     """
     config = config or _environment()
+    feeds = read_feeds(config.feeds)
     archive = archive or Archive(config.archive)
     metrics = open_metrics(config)
     observe = metrics.observe if metrics else None
@@ -50,7 +52,7 @@ def create_app(
     app = Flask("feedproxy")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics)
+    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
     for part in (feed, page, standing):
         app.register_blueprint(part.bp)
     app.register_error_handler(Exception, failed)

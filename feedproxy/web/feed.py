@@ -1,5 +1,6 @@
 """The feeds' routes: a query in, its feed out, from memory if it is there."""
 
+from dataclasses import replace
 from functools import partial
 
 from flask import Blueprint, Response, g, request
@@ -7,6 +8,7 @@ from flask import Blueprint, Response, g, request
 from feedproxy.config import Config
 from feedproxy.errors import UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.named import Named, find
 from feedproxy.query import Query, parse_query
 from feedproxy.responses import Answer, Headers, answer
 from feedproxy.web.front import reply, target
@@ -27,6 +29,13 @@ def negotiated() -> Response:
     return feed_response(parse_query(query_string()), preferred() or "rss")
 
 
+@bp.get(f"/f/<called>.<any({', '.join(FORMATS)}):name>")
+def named(called: str, name: str) -> Response:
+    """Answer with a feed that has a name, in one format."""
+    chosen = find(service().feeds, called)
+    return feed_response(chosen.asked(query_string()), name, chosen)
+
+
 def preferred(over: str | None = None) -> str | None:
     """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
     accept = request.accept_mimetypes
@@ -38,12 +47,12 @@ def preferred(over: str | None = None) -> str | None:
     return best if request.headers.get("Accept") and ranks[best] > floor else None
 
 
-def feed_response(query: Query, name: str) -> Response:
-    """Answer with the feed of `query` as a document of the format `name`."""
-    address, served = base(), service()
+def feed_response(query: Query, name: str, named: Named | None = None) -> Response:
+    """Answer with the feed of `query`, which may be that of `named`, as a document of the format `name`."""
+    feed, served = Feed(query, base(), (), named=named), service()
     served.wait_until_filled()
-    make = partial(_rendered, served, query, name, address)
-    made = served.answers.get((str(query), name, address), make, target(request.environ))
+    make = partial(_rendered, served, feed, name)
+    made = served.answers.get(feed.address(name), make, target(request.environ))
     if served.metrics:
         served.metrics.fed()
     g.format = name
@@ -51,17 +60,17 @@ def feed_response(query: Query, name: str) -> Response:
     return Response(body, status=status, headers=headers)
 
 
-def _rendered(served: Service, query: Query, name: str, address: str) -> tuple[Answer, int]:
-    """Return a feed and the revision of the archive it was made of."""
+def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:
+    """Return a feed, whose entries are searched for, and the revision of the archive it was made of."""
     if served.metrics:
         served.metrics.rendered()
-    found = served.archive.search(query)
+    found = served.archive.search(feed.query)
     if found.state.newest is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
-    made = Feed(query, address, found.entries, found.more)
+    made = replace(feed, entries=found.entries, more=found.more)
     # A vote changes the body of a feed with counts, but no date in it; older entries none that is newest.
     changed = max(filter(None, (made.updated, found.state.backdated_at)))
-    last_modified = None if query.counts else changed
+    last_modified = None if feed.query.counts else changed
     headers = _headers(served.config, name)
     return answer(name, render(made, name), FORMATS[name].content_type, last_modified, headers), found.state.revision
 

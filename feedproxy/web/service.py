@@ -15,6 +15,7 @@ from flask import current_app, request
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import HostError, QueryError
+from feedproxy.named import Named
 from feedproxy.refresh import Refresher
 from feedproxy.responses import Answers
 
@@ -37,6 +38,7 @@ class Service:
     refresher: Refresher
     answers: Answers
     metrics: "Metrics | None"
+    feeds: tuple[Named, ...] = ()
 
     def wait_until_filled(self) -> None:
         """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
