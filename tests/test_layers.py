@@ -18,6 +18,7 @@ LAYERS = (
     ("query",),
     ("named",),
     ("feeds",),
+    ("addresses",),
     ("upstream", "archive"),
     ("status", "preview"),
     ("refresh", "responses", "metrics"),

@@ -18,7 +18,7 @@ from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
 from feedproxy.upstream import Source, open_source
-from feedproxy.web import feed, page, standing
+from feedproxy.web import feed, opml, page, standing
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
 from feedproxy.web.service import EXTENSION, Service, open_metrics
@@ -53,7 +53,7 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
-    for part in (feed, page, standing):
+    for part in (feed, opml, page, standing):
         app.register_blueprint(part.bp)
     app.register_error_handler(Exception, failed)
     app.wsgi_app = Front(app.wsgi_app, answers, metrics)  # type: ignore[method-assign]
