@@ -11,11 +11,15 @@ from feedproxy.text import plural
 
 _LATE = timedelta(hours=1)  # without a good refresh; four times as long as the newest listing is good for
 _MEMORY = timedelta(days=30)
+_SHOWN = 14  # listing days
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand. Times aware UTC; `verdict` one of fresh, quiet, broken, empty, and `reason` in words."""
+    """How things stand. Times aware UTC; `verdict` one of fresh, quiet, broken, empty, and `reason` in words.
+
+    `listings` are the newest days asked for, newest first.
+    """
 
     verdict: str
     reason: str
@@ -26,19 +30,27 @@ class Status:
     failed_at: datetime | None
     papers: int
     days: int
+    listings: tuple[ListingDay, ...]
 
     def as_json(self) -> dict[str, object]:
         """Return the fields with times as RFC 3339 text."""
-        return {
-            name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
-        }
+        listings = [
+            {"day": str(told.day), "papers": told.count if told.good_at else None, "read_at": _text(told.good_at)}
+            for told in self.listings
+        ]
+        return {name: _text(value) for name, value in asdict(self).items()} | {"listings": listings}
+
+
+def _text(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def assess(
     state: State, tries: Tries, holdings: Holdings, days: Iterable[ListingDay], due_at: datetime, now: datetime
 ) -> Status:
     """Tell fresh from quiet from broken; `due_at` is when the next listing is due by plan."""
-    held = {told.day: told for told in days if told.good_at}
+    known = sorted(days, key=lambda told: told.day, reverse=True)
+    held = {told.day: told for told in known if told.good_at}
     verdict, reason = _verdict(state, tries, held, now)
     return Status(
         verdict,
@@ -50,6 +62,7 @@ def assess(
         failed_at=tries.failed_at,
         papers=holdings.papers,
         days=len(held),
+        listings=tuple(known[:_SHOWN]),
     )
 
 

@@ -1,17 +1,21 @@
 """Whether all is well: fresh, quiet, broken or empty, told apart by time, weekday and the usual volume."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import httpx
+import lxml.html
 import pytest
 
-from feedproxy.archive import Holdings, State, Tries
+from feedproxy.archive import Archive, Holdings, State, Tries
+from feedproxy.listing import parse
 from feedproxy.papers import ListingDay
 from feedproxy.status import Status, assess
 from tests.conftest import Clock
 from tests.hub import Answer, Hub
-from tests.made_up import DAY, entries
+from tests.made_up import DAY, api, entries
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)  # a Tuesday
 HELD = Holdings(600, NOW - timedelta(hours=3))
@@ -105,9 +109,38 @@ def test_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock: Clock)
     assert told.keys() == client.get("/status", headers={"Accept": "application/json"}).json().keys()
     page = client.get("/status", headers={"Accept": "text/html,*/*;q=0.8"})
     assert ("text/html; charset=utf-8", "no-store") == (page.headers["Content-Type"], page.headers["Cache-Control"])
-    assert "<h1>Fresh</h1>" in page.text
+    assert "Fresh: 5 papers today" == lxml.html.fromstring(page.text).find_class("verdict")[0].text_content()
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert (200, "ready\n") == (client.get("/readyz").status_code, client.get("/readyz").text)
+
+
+def test_listing_days_at_the_wire(serve: Callable[..., httpx.Client], clock: Clock, tmp_path: Path) -> None:
+    """`/status` shows the last 14 listing days: how many papers each had, and when it was last read."""
+    days = [DAY - timedelta(days=age) for age in range(20)]
+    counts = [5, 0, 2] + [1] * 17
+    found = [api(entries(n, first=10 * age, day=days[age])) for age, n in enumerate(counts)]
+    with closing(Archive(str(tmp_path / "served.sqlite"))) as archive:
+        archive.store([parse(listing, day=day) for listing, day in zip(found, days, strict=True)], clock())
+    client = serve(listing=str(tmp_path / "none.json"))
+    read_at = "2026-03-10T12:00:00+00:00"
+    expected = [{"day": str(day), "papers": n, "read_at": read_at} for day, n in zip(days, counts, strict=True)][:14]
+    assert expected == client.get("/status.json").json()["listings"]
+    html = lxml.html.fromstring(client.get("/status", headers={"Accept": "text/html"}).text)
+    assert [str(day) for day in days[:14]] == html.xpath("//table[@id='listings']//th/time/@datetime")
+    assert [read_at] * 14 == html.xpath("//table[@id='listings']//td/time/@datetime")
+    assert list(map(str, counts[:14])) == html.xpath("//table[@id='listings']//tr/td[1]/text()")
+    assert 2 == len(html.xpath("//table/caption"))
+
+
+def test_day_that_was_never_read() -> None:
+    """A listing day that was asked for and never read has neither a count nor a time."""
+    days = [ListingDay(DAY, NOW), ListingDay(DAY - timedelta(days=1), NOW, NOW, 3)]
+    told = assess(State(1, NOW, NOW, None), NO_TRIES, HELD, days, NOW, NOW).as_json()
+    assert [
+        {"day": "2026-03-10", "papers": None, "read_at": None},
+        {"day": "2026-03-09", "papers": 3, "read_at": NOW.isoformat()},
+    ] == told["listings"]
+    assert 1 == told["days"]
 
 
 def test_trouble_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock: Clock) -> None:
