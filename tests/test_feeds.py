@@ -229,7 +229,7 @@ def test_html_shows_any_text(text: str) -> None:
 def test_rss_channel_comes_first() -> None:
     """RSS says everything about the channel before the first item."""
     names = [child.tag.rpartition("}")[2] for child in tree("rss", "limit=2&page=2", more=True)("/rss/channel/*")]
-    told = ["title", "link", "description", "link", "docs", "generator", "language", "lastBuildDate", "ttl"]
+    told = ["title", "link", "description", "link", "docs", "generator", "image", "language", "lastBuildDate", "ttl"]
     assert told + ["link", "link"] + ["item"] * len(ENTRIES) == names
 
 
@@ -248,6 +248,18 @@ CHANNEL = {
 def test_rss_channel(name: str, expected: str) -> None:
     """RSS names the page of the same query and how often to ask, and no version of anything."""
     assert [expected] == tree("rss", "min_upvotes=2&q=Agents")(f"string(/rss/channel/{name})").split("\n")
+
+
+def test_rss_image() -> None:
+    """RSS names its icon with the title and the page of the feed, in the size it has."""
+    (image,) = tree("rss", "q=agents")("/rss/channel/image")
+    assert {
+        "url": f"{BASE}/static/icon.png",
+        "title": "Daily Papers: agents",
+        "link": f"{BASE}/?q=agents",
+        "width": "144",
+        "height": "144",
+    } == {child.tag: child.text for child in image}
 
 
 @pytest.mark.parametrize("query", ["", "limit=50&days=90", "q=B OR a&min_upvotes=02", "content=none&limit=7&page=2"])
@@ -277,7 +289,8 @@ def test_atom_feed_describes_itself() -> None:
     found = tree("atom")
     assert ["en"] == found("/a:feed/@xml:lang")
     assert ["Hugging Face Daily Papers"] == found("/a:feed/a:author/a:name/text()")
-    assert ["https://huggingface.co/favicon.ico"] == found("/a:feed/a:icon/text()")
+    assert [f"{BASE}/static/icon.png"] == found("/a:feed/a:icon/text()")
+    assert [] == found("/a:feed/a:logo")
     assert [("feedproxy", {})] == [(made.text, made.attrib) for made in found("/a:feed/a:generator")]
 
 
@@ -606,9 +619,10 @@ def test_json_version_comes_first() -> None:
 
 
 def test_json_feed_describes_itself() -> None:
-    """JSON Feed names the page, its language and its author."""
+    """JSON Feed names the page, its icon, its language and its author."""
     made = json_feed("q=agents")
     assert f"{BASE}/?q=agents" == made["home_page_url"]
+    assert [f"{BASE}/static/icon.png"] * 2 == [made["icon"], made["favicon"]]
     assert "en" == made["language"]
     assert [{"name": "Hugging Face Daily Papers", "url": "https://huggingface.co/papers"}] == made["authors"]
 

@@ -612,6 +612,26 @@ def test_hosts_do_not_mix(settled: httpx.Client) -> None:
         assert {f"http://{host}"} == set(re.findall(r'_url":"(http://[^/]+)', response.text))
 
 
+# Icons ------------------------------------------------------------------------------------------
+
+
+def test_icons(settled: httpx.Client) -> None:
+    """The icon that feeds and pages name is there, small, and as large as it is said to be; so is /favicon.ico."""
+    feed = settled.get("/feed.json").json()
+    page = lxml.html.fromstring(settled.get("/status", headers={"Accept": BROWSER}).text)
+    named = [feed["icon"], *page.xpath("//link[@rel='icon']/@href"), "/favicon.ico"]
+    found = [settled.get(address) for address in named]
+    kinds = ["image/png", "image/png", "image/svg+xml; charset=utf-8", "image/png"]
+    assert kinds == [response.headers["Content-Type"] for response in found]
+    assert {200} == {response.status_code for response in found}
+    assert found[0].content == found[1].content == found[-1].content
+    assert found[0].content.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\0\x90" * 2)
+    assert all(len(response.content) < 4096 for response in found)
+    assert "public, max-age=86400" == found[-1].headers["Cache-Control"]
+    again = settled.get("/favicon.ico", headers={"If-None-Match": found[-1].headers["ETag"]})
+    assert 304 == again.status_code
+
+
 # Where the application comes from ---------------------------------------------------------------
 
 

@@ -53,6 +53,11 @@ class Feed:
         """The page with the same query."""
         return self.address()
 
+    @property
+    def icon(self) -> str:
+        """A square PNG, as wide as RSS allows."""
+        return f"{self.base}/static/icon.png"
+
     def address(self, name: str = "", page: int = 0) -> str:
         """Return this feed's address as the format `name`, or its page's; of another `page` of it if given."""
         query = replace(self.query, page=page or self.query.page)

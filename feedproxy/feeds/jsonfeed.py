@@ -8,8 +8,6 @@ from feedproxy.feeds.feed import LANGUAGE, Feed
 from feedproxy.papers import Entry
 from feedproxy.query import Query
 
-_ICON = "https://huggingface.co/favicon.ico"
-
 
 def json_feed(feed: Feed) -> bytes:
     """Return JSON Feed 1.1."""
@@ -20,7 +18,8 @@ def json_feed(feed: Feed) -> bytes:
         "feed_url": feed.address("json"),
         "description": feed.description,
         "next_url": feed.pages("json").get("next"),
-        "icon": _ICON,
+        "icon": feed.icon,
+        "favicon": feed.icon,
         "language": LANGUAGE,
         "authors": [{"name": "Hugging Face Daily Papers", "url": "https://huggingface.co/papers"}],
         "items": [_item(entry, feed.query) for entry in feed.entries],

@@ -22,8 +22,8 @@ from feedproxy.query import Query
 feedgen.feed.formatRFC2822 = feedgen.entry.formatRFC2822 = format_datetime
 
 MEDIA_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml"}
+_ICON_SIDE = "144"  # pixels
 _TTL = 15  # minutes, as often as the newest listing is looked at
-_ICON = "https://huggingface.co/favicon.ico"
 _ATOM, _DC = "http://www.w3.org/2005/Atom", "http://purl.org/dc/elements/1.1/"
 _MEDIA, _SLASH = "http://search.yahoo.com/mrss/", "http://purl.org/rss/1.0/modules/slash/"
 
@@ -103,7 +103,9 @@ def _generator(feed: Feed, name: str) -> FeedGenerator:
     generator.author(name="Hugging Face Daily Papers", uri="https://huggingface.co/papers")
     generator.language(LANGUAGE)
     generator.generator("feedproxy")
-    generator.icon(_ICON)
+    if name == "rss":  # whose image feedgen makes a logo in Atom, which ought to be twice as wide as high
+        generator.image(feed.icon, width=_ICON_SIDE, height=_ICON_SIDE)
+    generator.icon(feed.icon)
     generator.ttl(_TTL)
     generator.updated(feed.updated)
     for entry in feed.entries:
