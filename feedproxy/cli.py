@@ -20,11 +20,13 @@ from typing import Any
 import click
 
 from feedproxy import __version__
+from feedproxy.addresses import read_address, relative, split
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, SETTINGS, Config, variable
 from feedproxy.errors import FeedproxyError, ListingError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.logs import start_log
+from feedproxy.named import read_feeds
 from feedproxy.query import parse_query, query_pairs
 from feedproxy.refresh import Outcome, Refresher, backfill_days
 from feedproxy.server import SERVERS, Start, in_address, listen, own_folder, reachable, runner
@@ -91,8 +93,9 @@ def serve(config: Config, bind: str, workers: int, server: str, demo: bool, log_
     """Serve the feeds over HTTP until stopped."""
     start_log(as_json=log_json)
     run = runner(server)
+    read_feeds(config.feeds)
     archive = _refresher(config).archive
-    archive.state()  # what is wrong with listing and archive is told now, not by each worker
+    archive.state()  # what is wrong with feeds, listing and archive is told now, not by each worker
     archive.close()  # workers are forked, and SQLite's connections must not be
     try:
         host, opened = listen(bind, workers_listen=SERVERS[server].workers_listen)
@@ -258,21 +261,23 @@ def _write(path: Path, document: bytes) -> None:
 
 
 @main.command()
-@click.argument("query_string")
+@click.argument("address", metavar="QUERY|ADDRESS")
 @_configured
-def check(config: Config, query_string: str) -> None:
-    """Say how a query is understood and how many papers it matches, or what is wrong with it."""
+def check(config: Config, address: str) -> None:
+    """Say how a query or a feed's address is understood and how many papers it matches, or what is wrong with it."""
+    text = relative(address)
     try:
-        query = parse_query(query_string)
+        asked, form = read_address(text, config.public_url or _LOCAL, read_feeds(config.feeds))
     except QueryError as error:
-        _show_place(query_string, error)
+        _show_place(split(text)[1], error)
         raise
+    query = asked.query
     refresher = _refresher(config)
     if not isinstance(refresher.source, Hub):
         _freshen(refresher)
     newest = refresher.archive.state().newest
     click.echo(f"{query.in_words or 'every paper'}")
-    click.echo(Feed(query, config.public_url or _LOCAL, ()).address("rss"))
+    click.echo(asked.address(form))
     count = refresher.archive.count(query)
     until = f"in the {query.days} days to {newest:%Y-%m-%d}" if newest else "(the archive is empty: feedproxy refresh)"
     click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {until}")
@@ -295,10 +300,12 @@ def _columns(char: str) -> int:
 @main.command()
 @_configured
 def config(config: Config) -> None:
-    """Print every setting, its value and where it came from."""
+    """Print every setting, its value and where it came from; then the feeds that have names."""
     width = max(len(variable(name)) for name in SETTINGS)
     for name in SETTINGS:
         click.echo(f"{variable(name):{width}}  {config.shown(name) or '-'}  ({config.origins[name]})")
+    for named in read_feeds(config.feeds):
+        click.echo(f"/f/{named.name}  {named.query or '-'}  {named.title}")
 
 
 def _refresher(config: Config) -> Refresher:

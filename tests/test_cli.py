@@ -473,6 +473,46 @@ def test_check(run: Run, kept: Path, query: str, told: str) -> None:
     assert (0, told, "") == (result.exit_code, result.stdout, result.stderr)
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("feed.rss?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
+        ("/feed.atom?q=AGENTS&limit=50", "agents\nhttp://localhost:8000/feed.atom?q=agents\n"),
+        ("https://feeds.example.org/feed.json?q=agents", "agents\nhttp://localhost:8000/feed.json?q=agents\n"),
+        ("http://nas:8000/below/it/feed.rss?q=a/b", '"a b"\nhttp://localhost:8000/feed.rss?q=%22a%20b%22\n'),
+        ("https://feeds.example.org/?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
+        ("https://feeds.example.org/f/a.atom", "agents\nhttp://localhost:8000/f/a.atom\n"),
+        ("f/a.rss?page=2", "agents\nhttp://localhost:8000/f/a.rss?page=2\n"),
+        ("feed.rss", "every paper\nhttp://localhost:8000/feed.rss\n"),
+    ],
+)
+def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -> None:
+    """`check` takes a feed's address too, on whatever server, and says what it understood."""
+    Path("feeds.toml").write_text('[[feed]]\nname = "a"\ntitle = "A"\nquery = "q=agents"\n')
+    result = run("check", address, archive=str(kept), feeds="feeds.toml")
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert result.stdout.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("agents", "feedproxy: “agents”: there is no such feed here; feed.rss?q=agents is one\n"),
+        (
+            "https://x.example/feeds.rss?q=a",
+            "feedproxy: “feeds.rss”: there is no such feed here, did you mean feed.rss?\n",
+        ),
+        ("feed.rss?q=agents%20((a)", "agents ((a)\n       ^\nfeedproxy: q at character 8: this ( is never closed\n"),
+        ("https://x.example/feed.rss?q=((a)", "((a)\n^\nfeedproxy: q at character 1: this ( is never closed\n"),
+        ("f/a.rss", "feedproxy: “f/a.rss”: there is no such feed here; feed.rss?q=agents is one\n"),
+    ],
+)
+def test_check_of_a_wrong_address(run: Run, address: str, told: str) -> None:
+    """What is wrong with an address is told as it is for a query."""
+    result = run("check", address)
+    assert (2, "", told) == (result.exit_code, result.stdout, result.stderr)
+
+
 def test_check_reads_a_saved_listing(run: Run, tmp_path: Path) -> None:
     """`check` of a saved listing reads it first."""
     (tmp_path / "listing.json").write_bytes(api(entries(3)))
@@ -528,6 +568,24 @@ def test_config(run: Run) -> None:
     assert ["-", "(default)"] == rows["FEEDPROXY_PUBLIC_URL"]
     assert ["(set)", "(FEEDPROXY_HF_TOKEN)"] == rows["FEEDPROXY_HF_TOKEN"]
     assert "madeupsecret" not in result.output
+
+
+def test_config_names_the_feeds(run: Run) -> None:
+    """`config` prints the file of named feeds and what is in it, or what is wrong with it."""
+    Path("feeds.toml").write_text('[[feed]]\nname = "a"\ntitle = "An A"\nquery = "min_upvotes=02&q=AGENTS"\n')
+    told = run("config", feeds="feeds.toml").stdout.splitlines()
+    assert f"{Path('feeds.toml').absolute()} (FEEDPROXY_FEEDS)" in [" ".join(line.split()[1:]) for line in told]
+    assert "/f/a  q=agents&min_upvotes=2  An A" == told[-1]
+
+
+@pytest.mark.parametrize("command", [["config"], ["serve"], ["check", "q=agents"]])
+def test_bad_feeds(run: Run, command: list[str]) -> None:
+    """A file of named feeds that cannot be used is one line and exit code 2; nothing is served."""
+    Path("feeds.toml").write_text('[[feed]]\nname = "a"\ntitle = "A"\nquery = "q=((a)"\n')
+    result = run(*command, feeds="feeds.toml")
+    assert 2 == result.exit_code
+    told = "feedproxy: FEEDPROXY_FEEDS {}: feed 1 “a”: query: q at character 1: this ( is never closed"
+    assert told.format(Path("feeds.toml").absolute()) == one_line(result)
 
 
 def test_unknown_setting(run: Run) -> None:
