@@ -57,6 +57,6 @@ def _read(number: int, text: str) -> tuple[Feed, str]:
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:
     """Return an OPML file of `feeds`, each address once, in their order."""
     outlines = {feed.address(form, 1): (feed, form) for feed, form in feeds}
-    response = replies.made(render_template("opml.xml", outlines=outlines), "text/x-opml; charset=utf-8")
+    response = replies.made(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="feedproxy.opml"'
     return response
