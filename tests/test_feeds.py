@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from feedproxy.feeds import FORMATS, NOTHING_YET, Feed, byline, content, credit, render
+from feedproxy.named import Named
 from feedproxy.papers import Entry, Organization, Paper
 from feedproxy.query import Query, parse_query
 from feedproxy.text import one_line, paragraphs
@@ -33,6 +34,9 @@ NS = {
     "media": "http://search.yahoo.com/mrss/",
     "slash": "http://purl.org/rss/1.0/modules/slash/",
 }
+
+
+NAMED = Named("agents", "Agents <worth> a look & more", parse_query("q=agents&limit=2"))
 
 
 def document(name: str, query: str = "", entries: tuple[Entry, ...] = ENTRIES, *, more: bool = False) -> bytes:
@@ -60,6 +64,7 @@ GOLDEN: dict[str, Callable[[], Feed]] = {
     "none": lambda: Feed(parse_query("content=none"), BASE, ENTRIES),
     "pdf": lambda: Feed(parse_query("link=pdf"), BASE, ENTRIES),
     "page": lambda: Feed(parse_query('q="tool use" OR -agents&min_upvotes=2&limit=2&page=2'), BASE, ENTRIES[2:4], True),
+    "named": lambda: Feed(parse_query("q=agents&limit=2&page=2"), BASE, ENTRIES[2:4], True, NAMED),
     "empty": lambda: Feed(parse_query("q=agents"), BASE, ()),
 }
 
@@ -165,7 +170,8 @@ def feeds(draw: st.DrawFn) -> Feed:
         content=st.sampled_from(("full", "none")),
         counts=st.integers(0, 1),
     )
-    return Feed(draw(query), BASE, entries, draw(st.booleans()))
+    named = st.none() | st.builds(Named, st.just("a-1"), NAME, st.just(Query()))
+    return Feed(draw(query), BASE, entries, draw(st.booleans()), draw(named))
 
 
 def read_rss(body: bytes) -> list[tuple[str, str, datetime]]:
@@ -199,17 +205,23 @@ def read_json(body: bytes) -> list[tuple[str, str, datetime]]:
     return [(item["id"], item["title"], _time(item["date_published"])) for item in items]
 
 
+TITLE: dict[str, Callable[[bytes], str]] = {
+    "rss": lambda body: etree.fromstring(body).findtext("channel/title"),
+    "atom": lambda body: _text(etree.fromstring(body).find("a:title", NS)),
+    "json": lambda body: json.loads(body)["title"],
+}
 READ = {"rss": read_rss, "atom": read_atom, "json": read_json}
 
 
 @given(feed=feeds())
 @settings(max_examples=25)
 def test_any_papers(feed: Feed) -> None:
-    """Any papers make a well-formed document that reads back with the same ids, titles, dates and order."""
+    """Any papers and titles make a well-formed document that reads back with the same ids, titles, dates and order."""
     expected = [(entry.paper.hub_url, entry.paper.title, entry.entered_at) for entry in feed.entries]
     for name, read in READ.items():
         body = render(feed, name)
         assert expected == read(body), name
+        assert feed.title == TITLE[name](body)
         assert body == render(copy.deepcopy(feed), name), "equal feeds, equal bytes"
 
 
