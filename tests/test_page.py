@@ -293,6 +293,21 @@ def test_nothing_found(settled: httpx.Client) -> None:
     assert "1 entry in the last 90 days" == words(found.get_element_by_id("status"))
 
 
+def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, settled: httpx.Client) -> None:
+    """Feeds that the operator gave names lead to the page of their query and to themselves; without any, none are."""
+    (tmp_path / "feeds.toml").write_text(
+        '[[feed]]\nname = "tools"\ntitle = "<b>Tools</b>"\nquery = "q=tool&link=pdf"\n'
+    )
+    client = serve(listing="demo", feeds=str(tmp_path / "feeds.toml"))
+    _, html = page(client)
+    links = html.xpath("//section[@id='named']//a")
+    assert ["<b>Tools</b>", "RSS", "Atom", "JSON Feed"] == [link.text for link in links[:-1]]
+    targets = [link.get("href") for link in links]
+    assert ["./?q=tool&link=pdf", "f/tools.rss", "f/tools.atom", "f/tools.json", "feeds.opml"] == targets
+    assert {200} == {client.get(f"/{target.removeprefix('./')}").status_code for target in targets}
+    assert [] == page(settled)[1].xpath("//section[@id='named']")
+
+
 # How it is sent -----------------------------------------------------------------------------------
 
 

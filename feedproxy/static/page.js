@@ -3,7 +3,7 @@
 
 const PAUSE = 300; // milliseconds without a key
 const STORE = "feedproxy.kept";
-const LINKS = "#examples a, #thresholds a, #nothing a, #pages a, #kept li a"; // lead to this page with another query
+const LINKS = "#examples a, #named li > a:first-child, #thresholds a, #nothing a, #pages a, #kept li a"; // lead to this page with another query
 
 const form = document.querySelector("#filter");
 const find = (selector, place = document) => place.querySelector(selector);

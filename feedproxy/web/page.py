@@ -83,6 +83,7 @@ def _values(
         "fields": FIELDS,
         "examples": _EXAMPLES,
         "readers": _READERS,
+        "named": service().feeds,
         "link_of": link_of,
         "thumbnail": _has_thumbnail,
         "demo": service().config.listing == DEMO,
