@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[httpx.Client]:
-    """One server with two named feeds, which goes by BASE, for tests that only read."""
+    """One server with two named feeds, which goes by BASE, for tests that only read; OPML asks it for no papers."""
     with serving(settings(folder, feeds=str(folder / "feeds.toml"), public_url=BASE), Clock()) as client:
         yield client
 
@@ -143,8 +143,9 @@ def test_newsboat_imports_it(client: httpx.Client, tmp_path: Path) -> None:
     assert wanted == [line.split()[0] for line in (tmp_path / "urls").read_text().splitlines()]
 
 
-def test_every_address_answers(client: httpx.Client) -> None:
-    """What stands in a file is a feed of this server, with the entries that were asked for."""
+def test_every_address_answers(serve: Callable[..., httpx.Client], folder: Path) -> None:
+    """What stands in a file is a feed of this server."""
+    client = serve(listing=str(folder / "listing.json"), feeds=str(folder / "feeds.toml"), public_url=BASE)
     for _, _, address in outlines(client.get(asked("q=agents", "feed.atom?limit=2", "f/agents.json"))):
         assert address.startswith(BASE)
         assert 200 == client.get(address.removeprefix(BASE)).status_code
