@@ -27,14 +27,16 @@ class QueryError(FeedproxyError):
     """A parameter or filter that cannot be read.
 
     `position` counts characters of the parameter's value from 0; None where the whole is wrong.
+    `problem` is the message for where it stands beside the parameter.
     """
 
     status = 400
     exit_code = 2
 
     def __init__(self, parameter: str, message: str, position: int | None = None) -> None:
-        where = "" if position is None else f" at character {position + 1}"
-        super().__init__(f"{parameter}{where}: {message}")
+        where = "" if position is None else f"at character {position + 1}"
+        super().__init__(f"{parameter} {where}".rstrip() + f": {message}")
+        self.problem = f"{where}: {message}".removeprefix(": ")
         self.parameter = parameter
         self.position = position
 

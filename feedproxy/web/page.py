@@ -20,12 +20,12 @@ from feedproxy.web.service import base, query_string, service
 bp = Blueprint("page", __name__)
 
 _EXAMPLES = (
-    ("a word", "q=agents"),
-    ("a phrase", "q=%22tool%20use%22"),
-    ("one without another", "q=rl%20-survey"),
-    ("an organization", "q=org:nvidia"),
+    ("agents", "q=agents"),
+    ('"tool use"', "q=%22tool%20use%22"),
+    ("rl -survey", "q=rl%20-survey"),
+    ("org:nvidia", "q=org:nvidia"),
     ("50 upvotes and more", "min_upvotes=50"),
-    ("a word, or 100 upvotes", "q=robot*&or_upvotes=100"),
+    ("robot*, or 100 upvotes", "q=robot*&or_upvotes=100"),
 )
 # Readers that take a feed's address at the end of theirs.
 _READERS = (
