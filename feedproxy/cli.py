@@ -111,6 +111,8 @@ def serve(config: Config, bind: str, workers: int, server: str, demo: bool, log_
 
 def _greeting(config: Config, address: str, *, demo: bool) -> str:
     shown = config.public_url or address
+    if config.access_key:  # which stays out of what becomes a log
+        shown += f"/k/${variable('access_key')}"
     return (
         f"listing:   {'made-up papers (--demo)' if demo else config.listing}\n"
         f"archive:   {config.shown('archive')}\n"
@@ -224,12 +226,16 @@ def feed(config: Config, query_string: str, name: str | None, output: Path | Non
     if refresher.archive.state().newest is None:
         raise UpstreamError("there are no papers yet: the archive is empty")
     found = refresher.archive.search(query)
-    base = config.public_url or _LOCAL
-    document = render(Feed(query, base, found.entries, found.more), name)
+    document = render(Feed(query, _base(config), found.entries, found.more), name)
     if output and str(output) != "-":
         _write(output, document)
     else:
         click.echo(document, nl=False)
+
+
+def _base(config: Config) -> str:
+    """Return the address feeds carry that nobody was asked for at."""
+    return (config.public_url or _LOCAL) + config.access_path
 
 
 def _freshen(refresher: Refresher) -> None:
@@ -267,7 +273,7 @@ def check(config: Config, address: str) -> None:
     """Say how a query or a feed's address is understood and how many papers it matches, or what is wrong with it."""
     text = relative(address)
     try:
-        asked, form = read_address(text, config.public_url or _LOCAL, read_feeds(config.feeds))
+        asked, form = read_address(text, _base(config), read_feeds(config.feeds))
     except QueryError as error:
         _show_place(split(text)[1], error)
         raise

@@ -68,6 +68,12 @@ def _token(text: str) -> str:
     return text
 
 
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,200}", text):
+        raise ValueError("wants 16 to 200 letters, digits, - and _, such as `openssl rand -hex 16` prints")
+    return text
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not re.fullmatch("[0-9]{1,12}", text) or not low <= int(text) <= high:
@@ -98,6 +104,10 @@ SETTINGS: dict[str, Setting] = {
     "archive": Setting(_path, "", "the SQLite file that keeps it; default: one for each listing, in your data folder"),
     "public_url": Setting(_address, "", "the address feeds carry; default: that of the request, on a known host"),
     "hosts": Setting(_hosts, "", "further host names to answer to, parted by commas; local ones always are"),
+    "trusted_proxies": Setting(
+        _whole(0, 10), "0", "how many servers in front add to X-Forwarded-For, -Proto and -Host; 0 believes none of it"
+    ),
+    "access_key": Setting(_key, "", "if set, every address begins with /k/ and this key", secret=True),
     "hf_token": Setting(_token, "", "a Hugging Face token, which doubles the Hub's rate limit", secret=True),
     "pace": Setting(_pause, "1", "seconds between two requests to the Hub"),
     "max_age": Setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed without asking"),
@@ -117,6 +127,8 @@ class Config:
     archive: str = field(repr=False)
     public_url: str | None
     hosts: tuple[str, ...]
+    trusted_proxies: int
+    access_key: str | None = field(repr=False)
     hf_token: str | None = field(repr=False)
     pace: float
     max_age: int
@@ -148,6 +160,11 @@ class Config:
         values["hosts"] = values["hosts"] or ()
         origins = {name: origin for name, (_, origin) in chosen.items()}
         return cls(**values, origins=origins, unknown=tuple(_unknown(environment)))  # type: ignore[arg-type]
+
+    @property
+    def access_path(self) -> str:
+        """What stands before every path: nothing, unless there is an access key."""
+        return f"/k/{self.access_key}" if self.access_key else ""
 
     def shown(self, name: str) -> str:
         """Return the value of a setting as text; secrets as a note that they are set."""

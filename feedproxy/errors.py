@@ -54,6 +54,15 @@ class HostError(FeedproxyError):
     status = 421
 
 
+class AccessError(FeedproxyError):
+    """A request without the access key of this server."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("this server is private: its addresses begin with /k/, its access key and a slash")
+
+
 class ConfigError(FeedproxyError):
     """Settings that cannot be used; the message names every one of them."""
 

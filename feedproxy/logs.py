@@ -1,6 +1,7 @@
-"""The form of every line of the log, in every process: plain text, or one JSON object."""
+"""The form of every line of the log, in every process: plain text, or one JSON object; and what is in none."""
 
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -15,6 +16,20 @@ def start_log(*, as_json: bool = False) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_json() if as_json else logging.Formatter(_PLAIN))
+
+
+_KEY = re.compile(r"((?:/|%2f)(?:k|%6b)(?:/|%2f))(?:(?!%2f)[^/\s?#\"'])+", re.IGNORECASE)
+
+
+class _Record(logging.LogRecord):
+    def getMessage(self) -> str:  # noqa: N802
+        """Return the message without access keys."""
+        return _KEY.sub(r"\1***", super().getMessage())
+
+
+def keep_keys_out() -> None:
+    """From now on log no access key in this process: servers log whole addresses, of good requests and of bad ones."""
+    logging.setLogRecordFactory(_Record)
 
 
 def _json() -> logging.Formatter:

@@ -85,6 +85,15 @@ def test_feed(run: Run, name: str) -> None:
     assert document.entries[0].title.startswith("[made up]")
 
 
+def test_access_key_in_addresses(run: Run) -> None:
+    """The address that `check` tells, and a feed that `feed` writes, have the access key; `config` does not show it."""
+    key = "made-up-key-0123456789"
+    told = run("check", "q=agents", listing="demo", access_key=key).stdout
+    assert f"http://localhost:8000/k/{key}/feed.rss?q=agents" == told.splitlines()[1]
+    assert f"http://localhost:8000/k/{key}/feed.rss?" in run("feed", "limit=1", listing="demo", access_key=key).stdout
+    assert key not in run("config", access_key=key).stdout
+
+
 def test_feed_carries_the_public_url(run: Run) -> None:
     """A feed made for static hosting carries the configured address."""
     result = run("feed", "limit=1", "--format", "json", listing="demo", public_url="https://example.org/f")

@@ -26,6 +26,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert "https://huggingface.co" == config.listing
     assert str(tmp_path / "share" / "feedproxy" / "hub.sqlite") == config.archive
     assert (None, (), None) == (config.public_url, config.hosts, config.hf_token)
+    assert (0, None, "") == (config.trusted_proxies, config.access_key, config.access_path)
     assert (1.0, 300, 900, 86_400, 2**26) == (
         config.pace,
         config.max_age,
@@ -63,6 +64,8 @@ def test_empty_means_default(name: str, text: str) -> None:
         ("public_url", " http://192.0.2.7 ", "http://192.0.2.7"),
         ("hosts", "Feeds.example.org, [FD00::1],,my_box", ("feeds.example.org", "[fd00::1]", "my_box")),
         ("hf_token", MADE_UP, MADE_UP),
+        ("trusted_proxies", "2", 2),
+        ("access_key", "a-made_up-KEY-0123", "a-made_up-KEY-0123"),
         ("pace", "0", 0.0),
         ("pace", "2.5", 2.5),
         ("max_age", "0", 0),
@@ -99,6 +102,7 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("public_url", "https://feeds.example.org/#a", ADDRESS),
         ("public_url", "https://feeds.example.org/<b>", ADDRESS),
         ("hosts", "a.example:80", "wants host names without a port, parted by commas"),
+        ("trusted_proxies", "yes", "wants a whole number from 0 to 10"),
         ("pace", "-1", "wants seconds from 0 to 3600"),
         ("pace", "3601", "wants seconds from 0 to 3600"),
         ("pace", "nan", "wants seconds from 0 to 3600"),
@@ -131,11 +135,12 @@ def test_all_problems_at_once() -> None:
 
 def test_secrets_are_not_shown() -> None:
     """A token or password is in no text that is made of the settings or of what is wrong with them."""
-    config = load(hf_token=MADE_UP, archive="postgresql://ada:madeupsecret@db/papers")
+    config = load(hf_token=MADE_UP, access_key="key-madeupsecret", archive="postgresql://ada:madeupsecret@db/papers")
     told = [repr(config), *(config.shown(name) for name in SETTINGS)]
-    for wrong in ({"hf_token": f"{MADE_UP} \x01"}, {"public_url": "https://ada:madeupsecret@example.org"}):
+    wrongs = {"hf_token": f"{MADE_UP} \x01", "access_key": "madeupsecret", "public_url": "https://a:madeupsecret@b.org"}
+    for name, wrong in wrongs.items():
         with pytest.raises(ConfigError) as caught:
-            load(**wrong)
+            load(**{name: wrong})
         told.append(str(caught.value))
     assert not [text for text in told if "madeupsecret" in text]
     assert "(set)" == config.shown("hf_token")

@@ -226,8 +226,8 @@ def test_junk_in_the_place_of_the_archive(service: Service) -> None:
 
 
 def test_public_address(start: Callable[..., Service]) -> None:
-    """With a public address equal feeds are equal under whatever host they are asked for."""
-    service = start(public_url="https://feeds.example.org")
+    """With a public address equal feeds are equal under whichever host they are asked for."""
+    service = start(public_url="https://feeds.example.org", hosts="a.example, b.example")
     hosts = ("localhost", "a.example", "b.example") * 2
     assert 1 == len({service.client.get(FEED, headers={"Host": host}).data for host in hosts})
 

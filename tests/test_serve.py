@@ -45,6 +45,16 @@ every_wsgi_server = pytest.mark.parametrize(
 )
 
 FEED = "/feed.atom?q=agents"
+KEY = "made-up-key-0123456789"
+FORWARDED = {
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Ssl": "on",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Prefix": "/evil",
+    "Script-Name": "/evil",
+    "Script_Name": "/evil",
+    "Forwarded": "host=evil.example;proto=https",
+}
 LONGEST = 8190 - len("GET  HTTP/1.1\r\n")  # bytes of a path and query that every server takes
 TOLD = ("Content-Type", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control", "Vary", "X-Content-Type-Options")
 Facts = tuple[int, list[str | None], str | None, bytes]
@@ -236,6 +246,48 @@ def test_those_who_wait_block_nobody(start: Start, hub: Hub, server: str) -> Non
     assert [200] * 10 == found
 
 
+@every_server
+def test_forwarded_is_not_believed(start: Start, server: str) -> None:
+    """No server takes scheme, host or path from headers that anybody on this machine can send."""
+    process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "127.0.0.1:0")
+    address = address_of(process)
+    told = retried(f"{address}/feed.json").json()["feed_url"]
+    assert told == httpx.get(f"{address}/feed.json?utm_source=x", headers=FORWARDED, timeout=30).json()["feed_url"]
+
+
+@every_server
+def test_key_is_not_printed(start: Start, server: str) -> None:
+    """The access key is in nothing that is printed, be a request good, without the key, or no HTTP at all."""
+    process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "127.0.0.1:0", access_key=KEY)
+    _, _, subscribe, choose = greeting(process)
+    assert f"{choose.removeprefix('or choose: ')}feed.rss?q=agents&min_upvotes=2" == subscribe.partition(" ")[2]
+    address = subscribe.partition(" ")[2].partition("/k/")[0]
+    assert f"{address}/k/$FEEDPROXY_ACCESS_KEY/" == choose.removeprefix("or choose: ")
+    use_key(address)
+    code, rest = stop(process)
+    assert (0, False) == (code, KEY.upper() in rest.upper())
+
+
+def use_key(address: str) -> None:
+    """Ask at `address` with the key in every way that a server may log."""
+    assert 200 == retried(f"{address}/k/{KEY}/feed.rss", lambda response: response.status_code != 503).status_code
+    expected = {f"k/{KEY}/feed.rss": 200, f"%6B/{KEY}/?q=%22": 400, f"k/{KEY}x/feed.rss": 403, f"k/{KEY}/no": 404}
+    referer = {"Referer": f"{address}/k/{KEY}/"}
+    assert expected == {
+        path: httpx.get(f"{address}/{path}", headers=referer, timeout=30).status_code for path in expected
+    }
+    for line in (
+        f"GET /k/{KEY}/feed.rss",
+        f"GET /k/{KEY}/ x HTTP/1.1",
+        f"G\x00T /k/{KEY}/ HTTP/1.1",
+        f"GET //[/k/{KEY}/ HTTP/9",
+    ):
+        with socket.create_connection(("127.0.0.1", httpx.URL(address).port or 0), timeout=20) as connection:
+            connection.sendall(f"{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            while connection.recv(65_536):
+                pass
+
+
 def hub_day() -> date:
     """Return the day a server of now asks for first, a weekday: today, or the Friday before."""
     today = datetime.now(UTC).date()
@@ -315,6 +367,7 @@ def asked(etag: str) -> Iterator[tuple[str, str, dict[str, str]]]:
     yield "GET", "/feed.atom?q=na%C3%AFve%20OR%20agents", plain
     yield "GET", "/feed.atom?q=%FF", plain
     yield "GET", "/feed.%C3%A9", plain
+    yield "GET", FEED, plain | FORWARDED
     yield "POST", "/feed.rss", plain
     longest = f"{FEED}&utm_campaign="
     yield "GET", longest + "x" * (LONGEST - len(longest)), plain
@@ -347,3 +400,21 @@ def test_every_server_gives_the_same(start: Start, serve: Serve, tmp_path: Path,
     process.terminate()
     assert process.wait(20) in (0, -signal.SIGTERM)
     reader.join()
+
+
+ACCESS_LOG = {"gunicorn": "--access-logfile -", "granian": "--access-log", "uwsgi": "", "waitress-serve": ""}
+
+
+@every_wsgi_server
+def test_no_server_logs_the_key(start: Start, port: int, command: str) -> None:
+    """With a log of every request, where a server writes one that can be told what to leave out, the key is in none."""
+    name, _, options = command.replace("8000", str(port)).partition(" ")
+    process = start(name, *f"{ACCESS_LOG[name]} {options}".split(), listing="demo", access_key=KEY)
+    printed: list[str] = []
+    reader = threading.Thread(target=lambda: printed.extend(process.communicate()), daemon=True)
+    reader.start()
+    use_key(f"http://127.0.0.1:{port}")
+    process.terminate()
+    reader.join(20)
+    assert KEY.upper() not in "".join(printed).upper()
+    assert not ACCESS_LOG[name] or "".join(printed).count("/k/***/") > 3

@@ -598,11 +598,13 @@ def test_unknown_host(settled: httpx.Client, host: str, told: str) -> None:
 
 
 def test_public_url(serve: Serve, listing: Path) -> None:
-    """FEEDPROXY_PUBLIC_URL is the address in every feed, whatever host was asked."""
-    client = serve(listing=str(listing), public_url="https://feeds.example.org/papers/")
-    answers = {ask(client, "/feed.json", host).text for host in ("localhost", "evil.example", "", None)}
+    """FEEDPROXY_PUBLIC_URL is the address in every feed, by whichever of its names the server was asked."""
+    client = serve(listing=str(listing), public_url="https://Feeds.example.org:8443/papers/", hosts="origin.example")
+    names = ("localhost", "127.0.0.1:1", "feeds.example.org", "FEEDS.example.org:81", "origin.example", None)
+    answers = {ask(client, "/feed.json", host).text for host in names}
     assert 1 == len(answers)
-    assert '"feed_url":"https://feeds.example.org/papers/feed.json"' in answers.pop()
+    assert '"feed_url":"https://Feeds.example.org:8443/papers/feed.json"' in answers.pop()
+    assert {421} == {ask(client, "/feed.json", host).status for host in ("evil.example", "example.org", "")}
 
 
 def test_hosts_do_not_mix(settled: httpx.Client) -> None:

@@ -40,6 +40,10 @@ def _settings(start: Start, listening: socket.socket) -> dict[str, Any]:
         "preload_app": True,  # once, before workers are forked, who then share most of its memory
         "threads": 16,  # as many readers may wait for the first listing without blocking others
         "limit_request_line": 8190,  # a filter of 500 characters, percent-encoded
+        # By default it believes whoever connects from this machine, and from a Unix socket always.
+        "forwarded_allow_ips": "",
+        "secure_scheme_headers": {},
+        "forwarder_headers": "",
         "graceful_timeout": 5,  # seconds for what is under way when told to end
         "loglevel": "warning",
         "errorlog": None,

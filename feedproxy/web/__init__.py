@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
+from feedproxy.logs import keep_keys_out
 from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
@@ -21,6 +22,7 @@ from feedproxy.upstream import Source, open_source
 from feedproxy.web import feed, opml, page, standing
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
+from feedproxy.web.mount import mounted
 from feedproxy.web.service import EXTENSION, Service, open_metrics
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ def create_app(
     for part in (feed, opml, page, standing):
         app.register_blueprint(part.bp)
     app.register_error_handler(Exception, failed)
-    app.wsgi_app = Front(app.wsgi_app, answers, metrics)  # type: ignore[method-assign]
+    app.wsgi_app = mounted(Front(app.wsgi_app, answers, metrics), config, metrics)  # type: ignore[method-assign, assignment]
+    if config.access_key:
+        keep_keys_out()
     if metrics:
         app.after_request(partial(_count, metrics))
     return app

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flask import current_app, request
 
@@ -75,13 +76,20 @@ def query_string() -> str:
 def base() -> str:
     """Return the address feeds carry, without a slash; refuses a host this server was not told it has."""
     config = service().config
-    if config.public_url:
-        return config.public_url
-    host = re.sub(r":\d*$", "", request.host.casefold())
-    if not _is_local(host) and host not in config.hosts:
+    host = _host(request.host)
+    public = [_host(urlsplit(config.public_url).netloc)] if config.public_url else []
+    if not _is_local(host) and host not in (*public, *config.hosts):
         known = f"this server does not go by “{host[:100]}”" if host else "the request names no host"
         raise HostError(f"{known}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
+    if config.public_url:
+        return config.public_url + config.access_path
+    if request.scheme not in ("http", "https"):  # whoever stands in front passed on what a client made up
+        raise HostError("X-Forwarded-Proto is neither http nor https")
     return request.root_url.rstrip("/")
+
+
+def _host(name: str) -> str:
+    return re.sub(r":\d*$", "", name.casefold())
 
 
 def _is_local(host: str) -> bool:

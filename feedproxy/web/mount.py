@@ -1,0 +1,66 @@
+"""Where the application is mounted: a request's path in, the same without the public path and the access key out.
+
+Refuses a request without the key, before anything that was answered before is looked up.
+"""
+
+import hmac
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from feedproxy.config import Config
+from feedproxy.errors import AccessError
+from feedproxy.web.errors import failed
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from feedproxy.metrics import Metrics
+
+_OPEN = ("/healthz", "/readyz")  # whoever looks after the process needs no key
+
+
+def mounted(app: "WSGIApplication", config: Config, metrics: "Metrics | None") -> "WSGIApplication":
+    """Return `app` behind what `config` asks for; as it is, where that is nothing."""
+    path = unquote_to_bytes(urlsplit(config.public_url or "").path).decode("latin-1")
+    if path or config.access_key:
+        app = Mount(app, path, config.access_path, metrics)
+    trusted = config.trusted_proxies
+    return ProxyFix(app, x_for=trusted, x_proto=trusted, x_host=trusted) if trusted else app
+
+
+class Mount:
+    """A WSGI application that moves `path`, if it came, and `access`, which must, from PATH_INFO to SCRIPT_NAME."""
+
+    def __init__(self, app: "WSGIApplication", path: str, access: str, metrics: "Metrics | None") -> None:
+        self._app, self._path, self._access, self._metrics = app, path, access, metrics
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        if environ.get("PATH_INFO", "").startswith(f"{self._path}/"):
+            _move(environ, len(self._path))
+        if _is_below(environ, self._access):
+            _move(environ, len(self._access))
+        elif environ.get("PATH_INFO", "") not in _OPEN:
+            return self._refused(environ, start_response)
+        return self._app(environ, start_response)
+
+    def _refused(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        error = AccessError()
+        if self._metrics:
+            self._metrics.answered("other", error.status)
+        return failed(error)(environ, start_response)
+
+
+def _is_below(environ: "WSGIEnvironment", access: str) -> bool:
+    """Say whether the path begins with `access` and a slash, in a time that tells nothing of how nearly it does."""
+    begins = environ.get("PATH_INFO", "")[: len(access) + 1]
+    return not access or hmac.compare_digest(begins.encode("latin-1", "replace"), f"{access}/".encode())
+
+
+def _move(environ: "WSGIEnvironment", length: int) -> None:
+    path = environ["PATH_INFO"]
+    environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + path[:length]
+    environ["PATH_INFO"] = path[length:]

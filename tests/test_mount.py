@@ -1,0 +1,255 @@
+"""Behind servers in front: a path of one's own, an access key, and whose word on the address counts."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import feedparser
+import httpx
+import lxml.html
+import pytest
+
+from feedproxy.config import Config
+from feedproxy.logs import keep_keys_out
+from tests.conftest import Clock, serving
+from tests.made_up import api, entries
+
+KEY = "made-up_KEY-0123456789"
+PUBLIC = "https://feeds.example.org/daily"
+FEED = "/feed.atom?q=paper&limit=5&page=2"
+HTML = {"Accept": "text/html"}
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def start(serve: Serve, tmp_path: Path) -> Serve:
+    """Start the service on papers enough for three pages of five."""
+    (tmp_path / "listing.json").write_bytes(api(entries(12, upvotes=3)))
+    return lambda **options: serve(listing=str(tmp_path / "listing.json"), **options)
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_prefix_taken_off_or_not(start: Serve, key: str) -> None:
+    """With a path in the public address an answer is the same whether the server in front takes it off or not."""
+    client = start(public_url=PUBLIC, access_key=key)
+    access = f"/k/{key}" if key else ""
+    for path in (FEED, "/feed?q=paper", "/?q=paper", "/status", "/static/style.css", "/healthz") * 2:
+        taken_off, left = client.get(access + path), client.get(f"/daily{access}{path}")
+        assert (200, taken_off.content) == (left.status_code, left.content)
+
+
+@pytest.mark.parametrize("public", [PUBLIC, "https://feeds.example.org/feed", "https://feeds.example.org/d%C3%A4/x"])
+def test_odd_prefixes(start: Serve, public: str) -> None:
+    """A path in the public address may look like one of the service's own, or be percent-encoded."""
+    client = start(public_url=public)
+    path = httpx.URL(public).raw_path.decode()
+    assert [200] * 3 == [client.get(asked).status_code for asked in ("/feed", "/feed.rss", f"{path}/feed.rss")]
+    assert 404 == client.get(f"{path}{path}/feed.rss").status_code
+    assert 404 == client.get(f"{path}x/feed.rss").status_code
+
+
+def links(page: httpx.Response) -> Iterator[str]:
+    """Yield every address a page leads to at the service's own host, whole."""
+    for _, attribute, link, _ in lxml.html.fromstring(page.text).iterlinks():
+        whole = urljoin(PUBLIC + page.url.raw_path.decode(), link)
+        if attribute in ("href", "src", "action") and whole.startswith(("https://feeds.example.org", "http://127")):
+            yield whole
+
+
+@pytest.mark.parametrize("path", ["/?q=paper&limit=5", "/status", "/?q=%22"])
+@pytest.mark.parametrize("key", ["", KEY])
+def test_pages_lead_where_they_are(start: Serve, path: str, key: str) -> None:
+    """Every link of a page leads below the public path and the key, to something that is there."""
+    client = start(public_url=PUBLIC, access_key=key)
+    access = f"/k/{key}" if key else ""
+    found = set(links(client.get(access + path, headers=HTML)))
+    assert len(found) >= 2
+    assert [] == [link for link in found if not link.startswith(f"{PUBLIC}{access}/")]
+    whole = [
+        link.removeprefix(PUBLIC) for link in found if not link.endswith("/opml")
+    ]  # which wants to be told of what
+    assert {200} == {client.get(link, headers=HTML).status_code for link in whole}
+
+
+# The access key ---------------------------------------------------------------------------------
+
+WITHOUT = [
+    FEED,
+    f"{FEED}&key={KEY}",
+    f"/k{FEED}",
+    f"/k/{KEY}",
+    f"/k/{KEY[:-1]}{FEED}",
+    f"/k/{KEY}x{FEED}",
+    f"/k/{KEY.lower()}{FEED}",
+    f"/k//{KEY}{FEED}",
+    f"/K/{KEY}{FEED}",
+    f"/k/%C3%BC{KEY[2:]}{FEED}",
+    f"/elsewhere/k/{KEY}{FEED}",
+    "/",
+    "/status",
+    "/status.json",
+    "/metrics",
+    "/static/style.css",
+    "/healthz/",
+    "/nowhere",
+]
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """One server with a key, which was asked for the feed, for all tests that only try to read."""
+    folder = tmp_path_factory.mktemp("private")
+    (folder / "listing.json").write_bytes(api(entries(12, upvotes=3)))
+    settings = {"LISTING": folder / "listing.json", "ARCHIVE": folder / "a.sqlite", "METRICS": 1, "ACCESS_KEY": KEY}
+    with serving(Config.load({f"FEEDPROXY_{name}": str(text) for name, text in settings.items()}), Clock()) as client:
+        assert [200] * 2 == [client.get(f"/k/{KEY}{FEED}").status_code for _ in range(2)]
+        yield client
+
+
+@pytest.mark.parametrize("path", WITHOUT)
+def test_without_the_key(private: httpx.Client, path: str) -> None:
+    """Without the key, or with another, nothing is answered but one line, also where the answer is known by then."""
+    line = "this server is private: its addresses begin with /k/, its access key and a slash\n"
+    for method, body in {"GET": line, "POST": line, "HEAD": ""}.items():
+        refused = private.request(method, path, headers={"If-None-Match": "*"})
+        assert (403, "no-store", body) == (refused.status_code, refused.headers["Cache-Control"], refused.text)
+
+
+def test_refusals_are_counted(start: Serve) -> None:
+    """Who comes without the key is counted."""
+    client = start(access_key=KEY, metrics="1")
+    for path in ("/", "/feed.rss", "/healthz"):
+        client.get(path)
+    assert 'feedproxy_requests_total{format="other",status="403"} 2.0' in client.get(f"/k/{KEY}/metrics").text
+
+
+def test_open_with_a_key(start: Serve) -> None:
+    """Whoever looks after the process needs no key, and may use it."""
+    client = start(access_key=KEY)
+    client.get(f"/k/{KEY}/feed.rss")
+    paths = [f"{access}{path}" for access in ("", f"/k/{KEY}") for path in ("/healthz", "/readyz")]
+    assert [200] * 4 == [client.get(path).status_code for path in paths]
+
+
+@pytest.mark.parametrize("public", ["", PUBLIC])
+@pytest.mark.parametrize("name", ["rss", "atom", "json"])
+def test_feeds_carry_the_key(start: Serve, tmp_path: Path, name: str, public: str) -> None:
+    """Every address of the service in a feed has the key in it and leads somewhere; its id has not."""
+    client = start(access_key=KEY, public_url=public)
+    address = public or str(client.base_url)
+    path = f"/feed.{name}?q=paper&limit=5&page=2"
+    body = client.get(f"/k/{KEY}{path}").text
+    told = re.findall(rf"{re.escape(address)}([^\"<]*)", body.replace("&amp;", "&"))
+    expected = {path, path.replace("2", "3"), path.replace(f"feed.{name}", "")}
+    expected |= set() if name == "json" else {path.replace("&page=2", "")}
+    assert {f"/k/{KEY}{own}" for own in expected} == {own for own in told if "/static/" not in own}
+    assert len(told) == body.count(KEY)
+    assert {200} == {client.get(own).status_code for own in told}
+    keyless = start(public_url=public, archive=str(tmp_path / "other.sqlite")).get(path).text
+    assert feedparser.parse(keyless).feed.get("id") == feedparser.parse(body).feed.get("id")
+
+
+def test_opml_carries_the_key(start: Serve, tmp_path: Path) -> None:
+    """The addresses in OPML have the key, be they of feeds with names or of those asked for, in whatever way."""
+    (tmp_path / "feeds.toml").write_text('[[feed]]\nname = "papers"\ntitle = "Papers"\nquery = "q=paper"\n')
+    client = start(access_key=KEY, public_url=PUBLIC, feeds=str(tmp_path / "feeds.toml"))
+    own = f"{PUBLIC}/k/{KEY}/"
+    asked = {"feed": ["f/papers.rss", f"{own}feed.atom?q=paper"]}
+    for file, expected in (("feeds.opml", {"f/papers.rss"}), ("opml", {"f/papers.rss", "feed.atom?q=paper"})):
+        told = client.get(f"/k/{KEY}/{file}", params=asked if file == "opml" else None).text
+        assert {f"{own}{path}" for path in expected} == set(re.findall(r'xmlUrl="([^"]*)"', told))
+        assert {200} == {client.get(f"/k/{KEY}/{path}").status_code for path in expected}
+        assert 403 == client.get(f"/{file}").status_code
+
+
+def test_key_stays_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """However a server spells an address in its log, the key in it is left out."""
+    keep_keys_out()
+    log = logging.getLogger("gunicorn.access")
+    spellings = ("/k/{}/feed.rss?q=a", "/d/%6b/{}", "http://h/k%2F{}%2Ffeed.rss", "/k/{0}?q=/k/{0}")
+    for spelled in (spelling.format(KEY) for spelling in spellings):
+        log.warning('%(h)s "GET %(r)s HTTP/1.1"', {"h": "::1", "r": spelled})
+        log.warning("invalid: %s", repr(spelled))
+    assert 8 == len(caplog.messages)
+    assert KEY.upper() not in caplog.text.upper()
+    assert 'invalid: "/k/***/feed.rss?q=a"'.replace('"', "'") == caplog.messages[1]
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """One server that trusts one in front, for all tests that only read."""
+    folder = tmp_path_factory.mktemp("settled")
+    (folder / "listing.json").write_bytes(api(entries(12, upvotes=3)))
+    settings = {"LISTING": folder / "listing.json", "ARCHIVE": folder / "a.sqlite", "TRUSTED_PROXIES": 1}
+    with serving(Config.load({f"FEEDPROXY_{name}": str(text) for name, text in settings.items()}), Clock()) as client:
+        yield client
+
+
+# X-Forwarded-* ----------------------------------------------------------------------------------
+
+FORWARDED = {
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "feeds.example.org",
+    "X-Forwarded-For": "203.0.113.9",
+    "X-Forwarded-Port": "81",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-Ssl": "on",
+    "Forwarded": "host=evil.example;proto=https",
+}
+
+
+def address_told(client: httpx.Client, **headers: str) -> str:
+    response = client.get("/feed.json", headers=FORWARDED | headers)
+    assert 200 == response.status_code, response.text
+    told: str = response.json()["feed_url"]
+    return told.removesuffix("/feed.json")
+
+
+def test_forwarded_is_not_believed(start: Serve) -> None:
+    """Unless told to, the service believes nothing about the address it was asked at but the request's own Host."""
+    client = start(hosts="feeds.example.org")
+    assert [str(client.base_url)] * 2 == [address_told(client) for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "headers", "expected"),
+    [
+        ("1", {}, "https://feeds.example.org"),
+        ("1", {"X-Forwarded-Host": "evil.example, feeds.example.org:81"}, "https://feeds.example.org:81"),
+        ("1", {"X-Forwarded-Proto": "https, http"}, "http://feeds.example.org"),
+        ("2", {"X-Forwarded-Host": "evil.example, feeds.example.org, nas"}, "http://feeds.example.org"),
+        ("2", {"X-Forwarded-Host": "a, nas, b", "X-Forwarded-Proto": "x, https, http"}, "https://nas"),
+    ],
+)
+def test_forwarded_by_so_many(start: Serve, proxies: str, headers: dict[str, str], expected: str) -> None:
+    """Of so many servers in front the first one's word counts; what is longer ago, which anybody may say, does not."""
+    client = start(hosts="feeds.example.org", trusted_proxies=proxies)
+    assert [expected] * 2 == [address_told(client, **headers) for _ in range(2)]
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-Host", "X-Forwarded-Proto"])
+@pytest.mark.parametrize("junk", ["java.script", "evil.example:1", "nas:99999", "[::1", "nas/evil", '"><b>', ""])
+def test_forwarded_junk(settled: httpx.Client, name: str, junk: str) -> None:
+    """What a trusted server in front passes on of a client's is refused where it is no host or scheme, or ignored."""
+    ignored = junk in ('"><b>', "")
+    for path in ("/feed.rss", "/?q=paper"):
+        answer = settled.get(path, headers={name: junk})
+        assert (200 if ignored else 421) == answer.status_code
+        assert ignored == (f'href="{settled.base_url}/feed.rss' in answer.text)
+
+
+def test_forwarded_host_is_checked(start: Serve) -> None:
+    """A host named by a trusted server in front has to be known like any other."""
+    client = start(trusted_proxies="1", public_url=PUBLIC)
+    hosts = {"feeds.example.org": 200, "localhost": 200, "evil.example": 421}
+    assert hosts == {host: client.get("/feed.rss", headers={"X-Forwarded-Host": host}).status_code for host in hosts}
+
+
+def test_forwarded_does_not_mix(start: Serve) -> None:
+    """An answer for one address is not given for another: what was forwarded is looked at before the memory is."""
+    client = start(hosts="feeds.example.org", trusted_proxies="1")
+    expected = ["https://feeds.example.org", "http://nas"] * 2
+    heads = [{}, {"X-Forwarded-Host": "nas", "X-Forwarded-Proto": "http"}] * 2
+    assert expected == [address_told(client, **head) for head in heads]
