@@ -29,7 +29,7 @@ EVERYTHING = "limit=200&days=3660"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)  # later than every capture
 NAMES = [
     str(path.relative_to(CAPTURES)) for kind in ("api", "page", "text") for path in sorted(CAPTURES.glob(f"{kind}/*"))
-]
+] or ["any"]  # which is skipped, with the reason, where there are none
 
 # An entry as a reader shows it: id, when it was published, when updated, by whom.
 Seen = tuple[str, datetime, datetime | None, str]
