@@ -1,0 +1,271 @@
+"""With its script the page follows what is typed and chosen, without being loaded again."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.chromium import Watch
+from tests.browser.shown import (
+    address,
+    bars,
+    count_told,
+    fields,
+    has_focus,
+    items,
+    query,
+    settled,
+    titles,
+)
+
+Open = Callable[..., Page]
+_MARK = "window.loadedOnce = true"
+ANSWERS = "**/?q=*"
+
+
+def is_same_document(page: Page) -> bool:
+    return page.evaluate("window.loadedOnce === true")
+
+
+def test_results_follow_typing(open_page: Open, service: httpx.Client) -> None:
+    """What is typed changes the entries, the chart, the count and the address bar."""
+    page = open_page()
+    page.evaluate(_MARK)
+    all_bars, all_count = bars(page), count_told(page)
+    page.locator("#q").press_sequentially("agents")
+    settled(page, "agents")
+    assert {"q": "agents"} == query(page.url)
+    assert [item["title"] for item in items(service, address(page, "json"))] == titles(page)
+    assert list(all_bars) == list(bars(page))
+    assert 0 < sum(bars(page).values()) < sum(all_bars.values())
+    assert 0 < count_told(page) < all_count
+    assert is_same_document(page)
+
+
+def test_matched_words_are_marked(open_page: Open) -> None:
+    """What the filter found is marked, in every entry, and is what was looked for."""
+    page = open_page("?q=title:agents")
+    marked = [text.casefold() for text in page.locator("#entries h3 mark").all_inner_texts()]
+    assert len(titles(page)) == page.locator("#entries > li:has(h3 mark)").count() > 0
+    assert {"agents"} == set(marked)
+
+
+def test_every_entry_tells_why_it_entered(open_page: Open) -> None:
+    """Each entry has the time and the reason of its entering, and its picture loads late and tells nobody of the page."""
+    page = open_page("?min_upvotes=5")
+    number = len(titles(page))
+    assert 50 == number
+    assert number == page.locator("#entries > li .why time").count()
+    assert number == page.locator("#entries > li img[loading=lazy][referrerpolicy=no-referrer]").count()
+
+
+def test_thumbnails_are_asked_for_without_a_referrer(open_page: Open, watch: Watch) -> None:
+    """The host of the pictures is not told who asks, and is asked only for those that are seen."""
+    page = open_page()
+    expect(page.locator("#entries > li img").first).to_have_js_property("complete", True)
+    page.locator("#entries > li img").first.scroll_into_view_if_needed()
+    with page.expect_request("https://*.huggingface.co/**"):
+        page.locator("#entries > li img").nth(30).scroll_into_view_if_needed()
+    assert 0 < len(watch.thumbnails)
+    assert [] == [name for asked in watch.thumbnails for name in asked.all_headers() if name in ("referer", "cookie")]
+
+
+def test_a_threshold_is_picked(open_page: Open, service: httpx.Client) -> None:
+    """A click on a number of upvotes fills it in, and the average that stood there is that of the chart that follows."""
+    page = open_page("?q=agents")
+    page.evaluate(_MARK)
+    promised = page.locator('#thresholds a[data-min-upvotes="5"]').inner_text()
+    page.locator('#thresholds a[data-min-upvotes="5"]').click()
+    settled(page, "at least 5 upvotes")
+    assert {"q": "agents", "min_upvotes": "5"} == fields(page) == query(page.url)
+    assert ["5"] == page.locator("#thresholds [aria-current=true]").evaluate_all("a => a.map(x => x.dataset.minUpvotes)")
+    assert page.locator("[data-average]").inner_text() in promised
+    assert [item["title"] for item in items(service, address(page, "json"))] == titles(page)
+    assert is_same_document(page)
+
+
+def test_options_take_part(open_page: Open, service: httpx.Client) -> None:
+    """The further options open, and what is set there is in the feed's address."""
+    page = open_page()
+    page.locator("#options summary").click()
+    page.locator("#days").fill("7")
+    page.locator("#limit").fill("3")
+    page.locator("#link").select_option("arxiv")
+    settled(page, "last 7 days")
+    page.wait_for_url(lambda url: query(url) == {"days": "7", "limit": "3", "link": "arxiv"})
+    expect(page.locator("#entries > li")).to_have_count(3)
+    links = page.locator("#entries > li h3 a").evaluate_all("found => found.map(link => link.href)")
+    assert [item["url"] for item in items(service, address(page, "json"))] == links
+    assert all(link.startswith("https://arxiv.org/abs/") for link in links)
+
+
+def test_back_and_forward(open_page: Open) -> None:
+    """Back and forward bring back the form and its results, one step for each filter that was settled on."""
+    page = open_page()
+    page.evaluate(_MARK)
+    first = titles(page)
+    page.locator("#q").press_sequentially("agents")
+    settled(page, "agents")
+    agents = titles(page)
+    page.locator('#thresholds a[data-min-upvotes="10"]').click()
+    settled(page, "at least 10 upvotes")
+    page.go_back()
+    expect(page.locator("#min_upvotes")).to_have_value("")
+    expect(page.locator("#in-words")).not_to_contain_text("upvotes")
+    assert ({"q": "agents"}, agents) == (fields(page), titles(page))
+    page.go_back()
+    settled(page, "every paper")
+    assert ({}, first) == (fields(page), titles(page))
+    page.go_forward()
+    page.go_forward()
+    settled(page, "at least 10 upvotes")
+    assert {"q": "agents", "min_upvotes": "10"} == fields(page)
+    assert is_same_document(page)
+
+
+def test_examples_fill_the_form(open_page: Open) -> None:
+    """Each example fills in the form with its query and nothing else, and shows it."""
+    page = open_page()
+    page.evaluate(_MARK)
+    examples = page.locator("#examples a")
+    wanted = [query(link.get_attribute("href") or "") for link in examples.all()]
+    assert {"q", "min_upvotes", "or_upvotes"} == {name for example in wanted for name in example}
+    for link, example in zip(examples.all(), wanted, strict=True):
+        link.click()
+        page.wait_for_url(lambda url, example=example: query(url) == example)
+        assert example == fields(page)
+        expect(page.locator("#in-words")).to_be_visible()
+    assert is_same_document(page)
+
+
+def test_a_wrong_filter_is_told_at_its_field(open_page: Open, watch: Watch) -> None:
+    """A filter that cannot be read is told under its field, with the position; mended, it is shown again."""
+    watch.expects("status of 400")
+    page = open_page()
+    page.locator("#min_upvotes").fill("2")
+    page.locator("#q").fill('agents "tool use')
+    field, problem = page.locator("#q"), page.locator("#q-error")
+    expect(problem).to_contain_text("at character 8")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert "q-error" == field.get_attribute("aria-describedby")
+    assert problem.bounding_box()["y"] > field.bounding_box()["y"]
+    assert 0 == page.locator("#entries, #addresses, #chart").count()
+    assert {"q": 'agents "tool use', "min_upvotes": "2"} == fields(page)
+    assert 0 == page.locator("link[rel=alternate]").count()
+    field.press("End")
+    field.press_sequentially('"')
+    settled(page, "tool use")
+    expect(problem).to_be_hidden()
+    assert field.get_attribute("aria-invalid") in (None, "false")
+
+
+def test_a_wrong_number_is_told_at_its_field(open_page: Open, watch: Watch) -> None:
+    """A wrong number of days is told under its own field, which is in sight."""
+    watch.expects("status of 400")
+    page = open_page("?days=0")
+    expect(page.locator("#days-error")).to_be_visible()
+    expect(page.locator("#days")).to_have_attribute("aria-invalid", "true")
+    assert page.locator("#q").get_attribute("aria-invalid") is None
+
+
+def test_a_late_answer_changes_nothing(open_page: Open) -> None:
+    """An answer that comes after that of a later filter is not shown."""
+    page = open_page()
+    held: list[Route] = []
+    page.route(lambda url: query(url) == {"q": "agents"}, lambda route: held.append(route))
+    with page.expect_request(lambda request: query(request.url) == {"q": "agents"}):
+        page.locator("#q").fill("agents")
+    page.locator("#q").fill("diffusion")
+    settled(page, "diffusion")
+    ended: list[str] = []
+    page.on("requestfinished", lambda request: ended.append(request.url))
+    for route in held:
+        route.continue_()
+    page.evaluate("fetch('static/style.css').then(answer => answer.text())")  # comes after what was let go
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert 1 == len(held)
+    assert "diffusion" in page.locator("#in-words").inner_text()
+    assert {"q": "diffusion"} == fields(page) == query(page.url)
+
+
+@pytest.mark.parametrize("trouble", ["refused", "another page", "silence"])
+def test_the_server_is_gone(trouble: str, open_page: Open, watch: Watch) -> None:
+    """While the server cannot be reached one line says so, the form stays as it was, and typing on recovers."""
+    page = open_page("?min_upvotes=2")
+    told = page.locator("#status").inner_text()
+    page.route(ANSWERS, {"refused": _refuse, "another page": _answer_otherwise, "silence": _end_early}[trouble])
+    watch.expects("status of 502" if trouble == "another page" else "ERR_")
+    page.locator("#q").fill("agents")
+    expect(page.locator("#status")).not_to_have_text(told)
+    assert "\n" not in page.locator("#status").inner_text()
+    assert "entries" not in page.locator("#status").inner_text()
+    assert {"q": "agents", "min_upvotes": "2"} == fields(page)
+    page.unroute(ANSWERS)
+    page.locator("#q").press_sequentially(" ")
+    page.locator("#q").press_sequentially("video")
+    settled(page, "agents video")
+    assert 0 <= count_told(page)
+
+
+def _refuse(route: Route) -> None:
+    route.abort("connectionrefused")
+
+
+def _answer_otherwise(route: Route) -> None:
+    route.fulfill(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")
+
+
+def _end_early(route: Route) -> None:
+    route.abort("connectionreset")
+
+
+def test_the_count_is_announced(open_page: Open) -> None:
+    """The live region says how many entries there are, and is itself never replaced."""
+    page = open_page()
+    region = page.locator("#status")
+    assert "status" == region.get_attribute("role")
+    region.evaluate("element => { element.same = true }")
+    before = region.inner_text()
+    page.locator("#q").fill("video")
+    expect(region).not_to_have_text(before)
+    assert count_told(page) >= len(titles(page)) > 0
+    assert region.evaluate("element => element.same === true")
+
+
+def test_the_keyboard_is_enough(open_page: Open) -> None:
+    """Tab leads from the words to the numbers of upvotes and the copy buttons, and where one is can be seen."""
+    page = open_page("?q=agents")
+    page.locator("#q").focus()
+    places = ("#min_upvotes", "#addresses li[data-format=rss] button", '#thresholds a[data-min-upvotes="2"]')
+    for place in sorted(places, key=lambda place: _height(page, place)):
+        _tab_to(page, place)
+    page.keyboard.press("Enter")
+    settled(page, "at least 2 upvotes")
+    assert has_focus(page.locator('#thresholds a[data-min-upvotes="2"]'))
+
+
+def _height(page: Page, place: str) -> float:
+    return page.locator(place).bounding_box()["y"]
+
+
+def _tab_to(page: Page, place: str) -> None:
+    """Press Tab until `place` has the focus; each place on the way shows that it has it."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("(({outlineStyle, outlineWidth}) => [outlineStyle, outlineWidth])(getComputedStyle(document.activeElement))")
+        assert outline[0] != "none"
+        assert outline[1] not in ("", "0px")
+        if has_focus(page.locator(place)):
+            return
+    raise AssertionError(f"Tab does not lead to {place}")
+
+
+def test_typing_keeps_the_focus(open_page: Open) -> None:
+    """Whoever types goes on typing while the results are replaced."""
+    page = open_page()
+    page.locator("#q").press_sequentially("agents")
+    settled(page, "agents")
+    page.keyboard.type(" video")
+    settled(page, "agents video")
+    assert has_focus(page.locator("#q"))

@@ -1,0 +1,104 @@
+"""How the page looks and what it weighs: narrow, dark, calm, and without a barrier that axe-core knows of."""
+
+import gzip
+from collections.abc import Callable
+from urllib.parse import urljoin
+
+import httpx
+import lxml.html
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.chromium import Watch
+from tests.browser.shown import luminance
+
+Open = Callable[..., Page]
+NARROW = {"width": 360, "height": 740}
+_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice")
+_PAGES = ("", "?q=agents&min_upvotes=2", "?q=%22agents&days=0", "?q=nonesuch", "?days=0", "status")
+
+
+@pytest.mark.parametrize("path", _PAGES)
+def test_axe_finds_nothing(path: str, open_page: Open, watch: Watch) -> None:
+    """axe-core finds no violation, wide and narrow, light and dark, with all options open."""
+    if "days=0" in path:
+        watch.expects("status of 400")
+    page = open_page(path)
+    page.locator("details").evaluate_all("found => found.forEach(details => { details.open = true })")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for size in (NARROW, {"width": 1280, "height": 900}):
+            page.set_viewport_size(size)
+            found = Axe().run(page, options={"runOnly": {"type": "tag", "values": _RULES}})
+            assert 0 == found.violations_count, f"{scheme}, {size['width']} px: {found.generate_report()}"
+            assert 20 < len(found.response["passes"])
+
+
+@pytest.mark.parametrize("path", ["", "?q=agents&min_upvotes=2", "?q=nonesuch", "status"])
+def test_narrow_is_one_column(path: str, open_page: Open) -> None:
+    """At 360 pixels nothing scrolls sideways, and what was side by side stands below one another."""
+    page = open_page(path, viewport=NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    boxes = [place.bounding_box() for place in page.locator("main > :visible").all()]
+    assert all(upper["y"] + upper["height"] <= lower["y"] + 1 for upper, lower in zip(boxes, boxes[1:], strict=False))
+    assert all(0 <= box["x"] and box["x"] + box["width"] <= NARROW["width"] for box in boxes)
+
+
+def _colors(page: Page) -> list[list[float]]:
+    """Return background and text colour of the page, as the canvas reads them."""
+    return page.evaluate("""() => {
+        const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+        const read = color => {
+            context.fillStyle = "#777"; context.fillStyle = color; context.fillRect(0, 0, 1, 1);
+            return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        };
+        const style = [document.body, document.documentElement].map(element => getComputedStyle(element));
+        const own = style.map(one => one.backgroundColor).find(color => !/, 0\\)$|^transparent$/.test(color));
+        return [read(own ?? "canvas"), read(style[0].color)];
+    }""")
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+@pytest.mark.parametrize("path", ["", "status"])
+def test_dark_is_dark(path: str, scheme: str, is_dark: bool, open_page: Open) -> None:
+    """The page is dark where the system asks for it, and light where not; text stands out from it."""
+    background, text = (luminance(color) for color in _colors(open_page(path, color_scheme=scheme)))
+    assert is_dark == (background < 0.05)
+    assert 7 < (max(background, text) + 0.05) / (min(background, text) + 0.05)
+
+
+def test_nothing_moves_for_those_who_mind(open_page: Open) -> None:
+    """Where the system asks for less motion nothing on the page moves."""
+    page = open_page("?q=agents", reduced_motion="reduce")
+    moving = """found => found.map(element => getComputedStyle(element)).filter(
+        style => parseFloat(style.transitionDuration) > 0.01 || style.animationName !== "none").length"""
+    assert 0 == page.locator("*").evaluate_all(moving)
+    page.locator("#q").fill("video")
+    expect(page.locator("#in-words")).to_contain_text("video")
+    assert 0 == page.evaluate("document.getAnimations().length")
+
+
+def weights(client: httpx.Client, path: str = "") -> dict[str, tuple[int, int]]:
+    """Return the bytes of the page and of each file it takes, as they are and compressed."""
+    start = client.get(f"./{path}", headers={"Accept": "text/html"})
+    root = lxml.html.fromstring(start.content)
+    parts = root.xpath("//link[@rel='stylesheet' or contains(@rel, 'icon')]/@href | //script/@src | //main//img[@id]/@src")
+    answers = {"page": start} | {part: client.get(urljoin(f"/{path}", part)) for part in parts}
+    assert {200} == {answer.status_code for answer in answers.values()}
+    return {name: (len(answer.content), len(gzip.compress(answer.content))) for name, answer in answers.items()}
+
+
+def test_the_page_is_light(service: httpx.Client) -> None:
+    """With fifty entries the page, its style, script and icons take less than 40 kB on the wire."""
+    found = weights(service)
+    assert 50 == service.get("./").text.count('loading="lazy"')
+    assert 2 < len(found)
+    sent = {name: _sent(service, name) for name in found if name != "page"} | {"page": _sent(service, "")}
+    assert 40_000 > sum(sent.values()), f"sent {sent}; raw and compressed {found}"
+
+
+def _sent(client: httpx.Client, path: str) -> int:
+    """Return the bytes of the body that a browser, which takes gzip, is sent."""
+    with client.stream("GET", f"./{path}", headers={"Accept": "text/html", "Accept-Encoding": "gzip"}) as answer:
+        return sum(map(len, answer.iter_raw()))

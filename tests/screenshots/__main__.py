@@ -1,0 +1,58 @@
+"""Draw the pages from made-up papers as a browser shows them: light, dark, narrow.
+
+    python -m tests.screenshots [FOLDER]
+
+FOLDER is this one unless told otherwise; the README shows `page.png` of it.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Browser
+
+from feedproxy.config import Config
+from tests import made_month
+from tests.browser import chromium
+from tests.conftest import serving
+
+_WIDE, _MIDDLE, _NARROW = ({"width": width, "height": height} for width, height in ((1100, 850), (768, 1024), (360, 740)))
+_SHOWN = "?q=agents&min_upvotes=2"
+# Each picture: the path, the size of the window, the colours, and whether all of the page is drawn.
+PICTURES = {
+    "page": (_SHOWN, _WIDE, "light", False),
+    "page-dark": (_SHOWN, _WIDE, "dark", False),
+    "page-whole": (_SHOWN, _MIDDLE, "light", True),
+    "page-narrow": (_SHOWN, _NARROW, "light", True),
+    "start": ("", _WIDE, "light", False),
+    "error": ("?q=agents+%22tool", _WIDE, "light", False),
+    "nothing": ("?q=agents+nonesuch&min_upvotes=2", _WIDE, "light", False),
+    "status": ("status", _WIDE, "light", False),
+    "status-dark": ("status", _NARROW, "dark", True),
+}
+
+
+def main(folder: Path) -> None:
+    """Draw every picture into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as scratch:
+        listings, archive = made_month.save(Path(scratch) / "listings"), f"{scratch}/archive.sqlite"
+        made_month.keep(archive)
+        settings = {"FEEDPROXY_LISTING": str(listings), "FEEDPROXY_ARCHIVE": archive}
+        settings["FEEDPROXY_PUBLIC_URL"] = "https://feeds.example.org"
+        with serving(Config.load(settings), lambda: made_month.NOW) as client, chromium.running() as browser:
+            for name in PICTURES:
+                _draw(browser, str(client.base_url), folder, name)
+
+
+def _draw(browser: Browser, base: str, folder: Path, name: str) -> None:
+    path, size, scheme, whole = PICTURES[name]
+    with chromium.context(browser, chromium.Watch(), viewport=size, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(f"{base}/{path}", wait_until="networkidle")
+        page.screenshot(path=folder / f"{name}.png", full_page=whole)
+    print(folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
