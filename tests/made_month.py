@@ -1,4 +1,4 @@
-"""Six weeks of made-up Daily Papers to look at: titles that read like titles, votes that rise, weekends without a listing.
+"""Six weeks of made-up Daily Papers to look at: votes that rise, weekends without a listing.
 
 What is listed on a day depends on the day alone, so that saved files and an archive written beside them agree.
 """
@@ -91,7 +91,7 @@ def _title(dice: random.Random, thing: str, other: str) -> str:
     return dice.choice(
         (
             f"{made} {thing} {end}",
-            f"{made}{thing.split()[0]}: {other} {end}",
+            f"{made}{thing.partition(' ')[0]}: {other} {end}",
             f"{thing} and {other}, Reconciled",
             f"{made} {thing} for {other}",
             f"A Survey of {made} {thing}",

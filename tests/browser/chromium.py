@@ -21,7 +21,8 @@ _FLAGS = (
 )
 _OUTSIDE = re.compile(r"^(?!data:|blob:|about:|http://127\.0\.0\.1[:/])")
 _THUMBNAIL = re.compile(r"^https://([a-z0-9-]+\.)+huggingface\.co/")
-_DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="648"><rect width="100%" height="100%" fill="#fdfdf8"/>
+_DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="648">
+<rect width="100%" height="100%" fill="#fdfdf8"/>
 <g fill="#9aa5b1"><rect x="120" y="90" width="960" height="60"/><rect x="260" y="190" width="680" height="24"/>
 <path d="M120 280h440v16H120zm0 40h440v16H120zm0 40h440v16H120zm0 40h300v16H120zm520-120h440v200H640z"/></g></svg>"""
 _TOLD = "document.addEventListener('securitypolicyviolation', e => console.error(`CSP: ${e.violatedDirective}`))"

@@ -22,7 +22,8 @@ def bars(page: Page) -> dict[str, int]:
 
 def fields(page: Page) -> dict[str, str]:
     """Return what is in the fields of the form, but for empty ones and choices that are the first."""
-    read = """found => found.filter(field => field.name && (field.tagName === 'SELECT' ? field.selectedIndex : field.value))
+    read = """found => found
+        .filter(field => field.name && (field.tagName === "SELECT" ? field.selectedIndex : field.value))
         .map(field => [field.name, field.value])"""
     return dict(page.locator("#filter :is(input, select)").evaluate_all(read))
 

@@ -49,7 +49,8 @@ def listed(settings: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "q=agents", "min_upvotes=10", "q=video&min_upvotes=5", "q=speech&or_upvotes=20", "q=survey&min_upvotes=50"]
+    "query",
+    ["", "q=agents", "min_upvotes=10", "q=video&min_upvotes=5", "q=speech&or_upvotes=20", "q=survey&min_upvotes=50"],
 )
 def test_the_chart_is_the_feed(
     query: str, settings: dict[str, str], listed: list[str], service: httpx.Client, open_page: Callable[..., Page]
@@ -60,7 +61,9 @@ def test_the_chart_is_the_feed(
     assert expected == bars(page)
     assert _DAYS == len(expected)
     average, empty = page.locator("[data-average]"), page.locator("[data-empty]")
-    assert sum(expected.values()) / _DAYS == pytest.approx(float(average.get_attribute("data-average") or "nan"), abs=0.01)
+    assert sum(expected.values()) / _DAYS == pytest.approx(
+        float(average.get_attribute("data-average") or "nan"), abs=0.01
+    )
     share = sum(not number for number in expected.values()) / _DAYS
     assert share == pytest.approx(float(empty.get_attribute("data-empty") or "nan"), abs=0.01)
 

@@ -52,7 +52,7 @@ def test_matched_words_are_marked(open_page: Open) -> None:
 
 
 def test_every_entry_tells_why_it_entered(open_page: Open) -> None:
-    """Each entry has the time and the reason of its entering, and its picture loads late and tells nobody of the page."""
+    """Each entry has the time and the reason of its entering, and its picture loads late and without a referrer."""
     page = open_page("?min_upvotes=5")
     number = len(titles(page))
     assert 50 == number
@@ -72,14 +72,16 @@ def test_thumbnails_are_asked_for_without_a_referrer(open_page: Open, watch: Wat
 
 
 def test_a_threshold_is_picked(open_page: Open, service: httpx.Client) -> None:
-    """A click on a number of upvotes fills it in, and the average that stood there is that of the chart that follows."""
+    """A click on a number of upvotes fills it in, and the average that stood there is the chart's that follows."""
     page = open_page("?q=agents")
     page.evaluate(_MARK)
     promised = page.locator('#thresholds a[data-min-upvotes="5"]').inner_text()
     page.locator('#thresholds a[data-min-upvotes="5"]').click()
     settled(page, "at least 5 upvotes")
     assert {"q": "agents", "min_upvotes": "5"} == fields(page) == query(page.url)
-    assert ["5"] == page.locator("#thresholds [aria-current=true]").evaluate_all("a => a.map(x => x.dataset.minUpvotes)")
+    assert ["5"] == page.locator("#thresholds [aria-current=true]").evaluate_all(
+        "a => a.map(x => x.dataset.minUpvotes)"
+    )
     assert page.locator("[data-average]").inner_text() in promised
     assert [item["title"] for item in items(service, address(page, "json"))] == titles(page)
     assert is_same_document(page)
@@ -173,7 +175,11 @@ def test_a_late_answer_changes_nothing(open_page: Open) -> None:
     """An answer that comes after that of a later filter is not shown."""
     page = open_page()
     held: list[Route] = []
-    page.route(lambda url: query(url) == {"q": "agents"}, lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(lambda url: query(url) == {"q": "agents"}, hold)
     with page.expect_request(lambda request: query(request.url) == {"q": "agents"}):
         page.locator("#q").fill("agents")
     page.locator("#q").fill("diffusion")
@@ -253,7 +259,9 @@ def _tab_to(page: Page, place: str) -> None:
     """Press Tab until `place` has the focus; each place on the way shows that it has it."""
     for _ in range(60):
         page.keyboard.press("Tab")
-        outline = page.evaluate("(({outlineStyle, outlineWidth}) => [outlineStyle, outlineWidth])(getComputedStyle(document.activeElement))")
+        outline = page.evaluate(
+            "(({outlineStyle, outlineWidth}) => [outlineStyle, outlineWidth])(getComputedStyle(document.activeElement))"
+        )
         assert outline[0] != "none"
         assert outline[1] not in ("", "0px")
         if has_focus(page.locator(place)):

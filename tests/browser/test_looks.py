@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from itertools import pairwise
 from urllib.parse import urljoin
 
 import httpx
@@ -16,13 +17,14 @@ from tests.browser.shown import luminance
 Open = Callable[..., Page]
 NARROW = {"width": 360, "height": 740}
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice")
-_PAGES = ("", "?q=agents&min_upvotes=2", "?q=%22agents&days=0", "?q=nonesuch", "?days=0", "status")
+# A few entries are as good as many: axe-core looks at each of them.
+_PAGES = ("?limit=4", "?q=agents&min_upvotes=2&limit=4", "?q=%22agents", "?q=nonesuch", "?days=0", "status")
 
 
 @pytest.mark.parametrize("path", _PAGES)
 def test_axe_finds_nothing(path: str, open_page: Open, watch: Watch) -> None:
     """axe-core finds no violation, wide and narrow, light and dark, with all options open."""
-    if "days=0" in path:
+    if path in ("?q=%22agents", "?days=0"):
         watch.expects("status of 400")
     page = open_page(path)
     page.locator("details").evaluate_all("found => found.forEach(details => { details.open = true })")
@@ -41,7 +43,7 @@ def test_narrow_is_one_column(path: str, open_page: Open) -> None:
     page = open_page(path, viewport=NARROW)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     boxes = [place.bounding_box() for place in page.locator("main > :visible").all()]
-    assert all(upper["y"] + upper["height"] <= lower["y"] + 1 for upper, lower in zip(boxes, boxes[1:], strict=False))
+    assert all(upper["y"] + upper["height"] <= lower["y"] + 1 for upper, lower in pairwise(boxes))
     assert all(0 <= box["x"] and box["x"] + box["width"] <= NARROW["width"] for box in boxes)
 
 
@@ -83,7 +85,9 @@ def weights(client: httpx.Client, path: str = "") -> dict[str, tuple[int, int]]:
     """Return the bytes of the page and of each file it takes, as they are and compressed."""
     start = client.get(f"./{path}", headers={"Accept": "text/html"})
     root = lxml.html.fromstring(start.content)
-    parts = root.xpath("//link[@rel='stylesheet' or contains(@rel, 'icon')]/@href | //script/@src | //main//img[@id]/@src")
+    parts = root.xpath(
+        "//link[@rel='stylesheet' or contains(@rel, 'icon')]/@href | //script/@src | //main//img[@id]/@src"
+    )
     answers = {"page": start} | {part: client.get(urljoin(f"/{path}", part)) for part in parts}
     assert {200} == {answer.status_code for answer in answers.values()}
     return {name: (len(answer.content), len(gzip.compress(answer.content))) for name, answer in answers.items()}

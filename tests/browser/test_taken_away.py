@@ -8,7 +8,7 @@ import feedparser
 import httpx
 import listparser
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.shown import address, items, query, settled, titles
 
@@ -42,7 +42,7 @@ def test_an_address_is_copied(name: str, clipboard: Open, service: httpx.Client)
     assert 0 < len(found)
 
 
-def test_copying_goes_without_a_clipboard(open_page: Open, open_context: Callable[..., BrowserContext]) -> None:
+def test_copying_goes_without_a_clipboard(open_page: Open) -> None:
     """Where the browser has no clipboard, as on plain HTTP, the button does not claim what did not happen."""
     page = open_page("?q=agents")
     page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
@@ -52,7 +52,7 @@ def test_copying_goes_without_a_clipboard(open_page: Open, open_context: Callabl
 
 
 def test_the_page_names_its_feeds(open_page: Open, service: httpx.Client) -> None:
-    """A reader that is given the page's address finds the three feeds of its query, also after the script changed it."""
+    """A reader that is given the page's address finds the feeds of its query, also after the script changed it."""
     page = open_page("?q=agents")
     page.locator('#thresholds a[data-min-upvotes="5"]').click()
     settled(page, "at least 5 upvotes")
@@ -61,7 +61,7 @@ def test_the_page_names_its_feeds(open_page: Open, service: httpx.Client) -> Non
     assert [address(page, name) for name in _FORMATS] == live
     page.reload()
     assert live == page.locator("head link[rel=alternate]").evaluate_all(read)
-    assert [titles(page)] * 1 == [[item["title"] for item in items(service, live[2])]]
+    assert [item["title"] for item in items(service, live[2])] == titles(page)
 
 
 def test_readers_are_handed_the_address(open_page: Open) -> None:
@@ -119,7 +119,7 @@ def test_a_spoilt_store_breaks_nothing(kept: str, open_page: Open) -> None:
     assert page.evaluate("typeof pwned") == "undefined"
 
 
-def test_filters_are_kept_for_one_browser(open_page: Open, browser: Browser) -> None:
+def test_filters_are_kept_for_one_browser(open_page: Open) -> None:
     """Nobody else sees what was kept."""
     open_page("?q=agents").locator("#keep").click()
     expect(open_page("?q=agents").locator("#kept")).to_be_hidden()
