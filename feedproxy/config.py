@@ -52,7 +52,19 @@ def _listing(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    return text if "://" in text else str(Path(text).expanduser().absolute())
+    return str(Path(text).expanduser().absolute())
+
+
+# Its password, as all of it, is percent-encoded: of a / or @ in it nobody could tell what comes after.
+_DATABASE = re.compile(r"postgresql(\+psycopg)?://([^/?#@\s]*@)?[^/?#@\s]*/[^/?#\s]+(\?[^#\s]*)?")
+
+
+def _archive(text: str) -> str:
+    if "://" not in text:
+        return _path(text)
+    if not text.startswith("sqlite:///") and not _DATABASE.fullmatch(text):
+        raise ValueError("wants a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
+    return text
 
 
 def _hosts(text: str) -> tuple[str, ...]:
@@ -101,7 +113,12 @@ class Setting:
 
 SETTINGS: dict[str, Setting] = {
     "listing": Setting(_listing, HUB, "where the listing comes from: the Hub, a mirror of it, a saved file or folder"),
-    "archive": Setting(_path, "", "the SQLite file that keeps it; default: one for each listing, in your data folder"),
+    "archive": Setting(
+        _archive,
+        "",
+        "what keeps it: a SQLite file, or `postgresql+psycopg://USER:PASSWORD@HOST/DATABASE`; "
+        "default: a file for each listing, in your data folder",
+    ),
     "public_url": Setting(_address, "", "the address feeds carry; default: that of the request, on a known host"),
     "hosts": Setting(_hosts, "", "further host names to answer to, parted by commas; local ones always are"),
     "trusted_proxies": Setting(
@@ -176,7 +193,8 @@ class Config:
 
 def _redacted(text: str) -> str:
     """Return `text` without the password of an address in it."""
-    return re.sub(r"(://[^/@:]*:)[^/]*@", r"\1***@", text)
+    passwords = r"(://[^/@:]*:)[^/]*@" if is_address(text) else r"(://[^/@:]*:).*@"  # where it belongs, or anywhere
+    return re.sub(r"(password=)[^&]*", r"\1***", re.sub(passwords, r"\1***@", text))
 
 
 def variable(name: str) -> str:

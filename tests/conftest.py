@@ -1,10 +1,12 @@
 """What every test may ask for: a clock to tick, an archive, a fake Hub, and the service at a real port."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.web import create_app
 from tests import hub as fake
+from tests import postgres
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "listings"
 
@@ -61,8 +64,38 @@ def open_archive() -> Iterator[Callable[..., Archive]]:
 
 
 @pytest.fixture
-def archive(open_archive: Callable[..., Archive], tmp_path: Path) -> Archive:
-    return open_archive(tmp_path / "archive.sqlite")
+def address(tmp_path: Path) -> str:
+    """Return where the test's archive is; a module overrides this to have its tests hold in every database."""
+    return str(tmp_path / "archive.sqlite")
+
+
+@pytest.fixture
+def archive(open_archive: Callable[..., Archive], address: str) -> Archive:
+    return open_archive(address)
+
+
+NewAddress = Callable[[str], str]
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def new_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewAddress]:
+    """Return a place for one more archive in a database of the given kind."""
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with ExitStack() as stack:
+        server = cache(lambda: stack.enter_context(postgres.shared(common)))
+        yield (
+            lambda kind: (
+                str(tmp_path_factory.mktemp("archive") / "archive.sqlite") if kind == "sqlite" else server().create()
+            )
+        )
+
+
+@pytest.fixture(params=DATABASES)
+def either(new_address: NewAddress, request: pytest.FixtureRequest) -> str:
+    """Return a place for an archive, in one database after the other."""
+    return new_address(request.param)
 
 
 @pytest.fixture

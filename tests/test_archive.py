@@ -19,13 +19,18 @@ from feedproxy.errors import ArchiveError
 from feedproxy.listing import parse
 from feedproxy.papers import Listing
 from feedproxy.query import Query, parse_query
-from tests import made_up
+from tests import made_up, postgres
 from tests.conftest import Clock
 from tests.hub import Timer
 from tests.made_up import DAY, api, entries, entry, paper_id
 
 Opener = Callable[..., Archive]
 MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def address(either: str) -> str:
+    return either
 
 
 def listing(*found: dict[str, Any], day: date = DAY) -> Listing:
@@ -235,11 +240,10 @@ def test_days_are_the_newest(archive: Archive, clock: Clock) -> None:
     assert set(days) == archive.days(None).keys()
 
 
-def test_one_revision_means_one_thing(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
+def test_one_revision_means_one_thing(open_archive: Opener, address: str, clock: Clock) -> None:
     """Whoever searches while somebody stores, over whatever connection, finds the same for the same revision."""
-    path = tmp_path / "archive.sqlite"
-    open_archive(path).store([listing(*entries(5))], clock())
-    readers = [open_archive(path) for _ in range(2)]
+    open_archive(address).store([listing(*entries(5))], clock())
+    readers = [open_archive(address) for _ in range(2)]
     found: dict[int, set[tuple[object, ...]]] = {}
     done = threading.Event()
 
@@ -253,7 +257,7 @@ def test_one_revision_means_one_thing(open_archive: Opener, tmp_path: Path, cloc
     with ThreadPoolExecutor(4) as pool:
         searches = [pool.submit(search, reader) for reader in readers * 2]
         for votes in range(2, 22):
-            open_archive(path).store([listing(*entries(5 + votes, upvotes=votes))], clock.tick(minutes=15))
+            open_archive(address).store([listing(*entries(5 + votes, upvotes=votes))], clock.tick(minutes=15))
         done.set()
     for revision, page in (one for searched in searches for one in searched.result()):
         found.setdefault(revision, set()).add(page)
@@ -264,14 +268,14 @@ def test_one_revision_means_one_thing(open_archive: Opener, tmp_path: Path, cloc
 # What is polled all the time ---------------------------------------------------------------------
 
 
-def test_recent_state_is_looked_at_once_a_second(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
+def test_recent_state_is_looked_at_once_a_second(open_archive: Opener, address: str, clock: Clock) -> None:
     """What another process stored is seen a second later, what this one stored at once."""
     timer = Timer()
-    looking = open_archive(tmp_path / "archive.sqlite", timer=timer)
+    looking = open_archive(address, timer=timer)
     looking.store([listing(entry(1))], clock())
     first = looking.recent()
     assert first == looking.state()
-    open_archive(tmp_path / "archive.sqlite").store([listing(entry(2))], clock.tick(minutes=15))
+    open_archive(address).store([listing(entry(2))], clock.tick(minutes=15))
     assert first == looking.recent()
     timer.sleep(1)
     assert first.revision < looking.recent().revision
@@ -279,12 +283,12 @@ def test_recent_state_is_looked_at_once_a_second(open_archive: Opener, tmp_path:
     assert looking.state() == looking.recent()
 
 
-def test_recent_state_is_that_of_the_last_search(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
+def test_recent_state_is_that_of_the_last_search(open_archive: Opener, address: str, clock: Clock) -> None:
     """Once a search has seen what another process stored, nothing older is taken for recent."""
-    looking = open_archive(tmp_path / "archive.sqlite", timer=Timer())
+    looking = open_archive(address, timer=Timer())
     looking.store([listing(entry(1))], clock())
     looking.recent()
-    open_archive(tmp_path / "archive.sqlite").store([listing(entry(2))], clock.tick(minutes=15))
+    open_archive(address).store([listing(entry(2))], clock.tick(minutes=15))
     assert looking.search(Query()).state == looking.recent()
 
 
@@ -415,12 +419,24 @@ def test_archive_survives_being_closed(archive: Archive, clock: Clock) -> None:
     assert before == (shown(archive), archive.state())
 
 
+def refuse_texts(address: str) -> None:
+    """Have the database refuse any further wording."""
+    if address.startswith("postgresql"):
+        postgres.run(
+            address,
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$",
+            "CREATE TRIGGER no BEFORE INSERT ON texts EXECUTE FUNCTION no()",
+        )
+        return
+    with closing(sqlite3.connect(address)) as other:
+        other.execute("CREATE TRIGGER no BEFORE INSERT ON texts BEGIN SELECT RAISE(ABORT, 'no room'); END")
+
+
 def test_failed_refresh_stores_nothing(archive: Archive, clock: Clock) -> None:
     """A refresh is all or nothing: what breaks half-way leaves no trace."""
     archive.store([listing(entry(1))], clock())
     before = shown(archive), archive.state(), archive.days()
-    with closing(sqlite3.connect(archive.address)) as other:
-        other.execute("CREATE TRIGGER no BEFORE INSERT ON texts BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    refuse_texts(archive.address)
     with pytest.raises(ArchiveError, match=r"cannot write to the archive .*no room"):
         archive.store([listing(entry(2), day=DAY + timedelta(days=1))], clock.tick(hours=1))
     assert before == (shown(archive), archive.state(), archive.days())
@@ -499,7 +515,15 @@ def test_empty_file_becomes_an_archive(tmp_path: Path, open_archive: Opener) -> 
     [
         ("/dev/null/archive.sqlite", "File exists"),
         ("mysql://someone:secret@localhost/feeds", "the archive is to be a file"),
-        ("postgresql//://someone:secret@localhost/feeds", "the archive is to be a file"),
+        ("postgresql//://someone:secret@localhost/feeds", "the archive is to be postgresql"),
+        ("postgresql+asyncpg://someone:secret@localhost/feeds", "the archive is to be postgresql"),
+        ("postgresql://someone:secret@localhost/", "the archive is to be postgresql"),
+        ("postgresql://someone:secret@localhost:many/feeds", "the archive is to be postgresql"),
+        (
+            "postgresql://someone:secret@localhost/feeds?host=/nowhere",
+            "postgresql://localhost/feeds: ",
+        ),
+        ("postgresql://localhost/feeds?host=/nowhere&password=secret&odd=1", "invalid connection option"),
         ("sqlite://", "the archive is to be a file"),
         ("sqlite:///:memory:", "the archive is to be a file"),
     ],

@@ -8,6 +8,7 @@ from feedproxy.config import SETTINGS, Config, is_address, variable
 from feedproxy.errors import ConfigError
 
 MADE_UP = "hf_madeupsecret"
+POSTGRES = "postgresql+psycopg://ada:made%2Fup@db:5432/papers?sslmode=require"
 
 
 def load(**texts: str) -> Config:
@@ -59,6 +60,8 @@ def test_empty_means_default(name: str, text: str) -> None:
         ("archive", "~/archive.sqlite", "/home/ada/archive.sqlite"),
         ("archive", "archive.sqlite", str(Path("archive.sqlite").absolute())),
         ("archive", "sqlite:////srv/archive.sqlite", "sqlite:////srv/archive.sqlite"),
+        ("archive", POSTGRES, POSTGRES),
+        ("archive", "postgresql:///papers?host=/run/postgresql", "postgresql:///papers?host=/run/postgresql"),
         ("public_url", "https://feeds.example.org/", "https://feeds.example.org"),
         ("public_url", "http://[::1]:8000/papers", "http://[::1]:8000/papers"),
         ("public_url", " http://192.0.2.7 ", "http://192.0.2.7"),
@@ -83,6 +86,7 @@ def test_good_values(name: str, text: str, value: object) -> None:
     assert variable(name) == config.origins[name]
 
 
+DATABASE = "wants a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
 
 
@@ -98,6 +102,10 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("listing", "http://[::1", ADDRESS),
         ("listing", "http://[1::2::3]", ADDRESS),
         ("listing", "http://1.2.3.999", ADDRESS),
+        ("archive", "mysql://db/papers", DATABASE),
+        ("archive", "postgresql+asyncpg://db/papers", DATABASE),
+        ("archive", "postgresql://db", DATABASE),
+        ("archive", "postgresql://db/papers#1", DATABASE),
         ("public_url", "feeds.example.org", ADDRESS),
         ("public_url", "https://feeds.example.org/#a", ADDRESS),
         ("public_url", "https://feeds.example.org/<b>", ADDRESS),
@@ -137,14 +145,23 @@ def test_secrets_are_not_shown() -> None:
     """A token or password is in no text that is made of the settings or of what is wrong with them."""
     config = load(hf_token=MADE_UP, access_key="key-madeupsecret", archive="postgresql://ada:madeupsecret@db/papers")
     told = [repr(config), *(config.shown(name) for name in SETTINGS)]
-    wrongs = {"hf_token": f"{MADE_UP} \x01", "access_key": "madeupsecret", "public_url": "https://a:madeupsecret@b.org"}
-    for name, wrong in wrongs.items():
+    assert {"(set)", "postgresql://ada:***@db/papers"} <= set(told)
+    config = load(archive="postgresql://db/papers?user=ada&password=madeupsecret")
+    told.append(config.shown("archive"))
+    for wrong in (
+        {"hf_token": f"{MADE_UP} \x01"},
+        {"access_key": "madeupsecret"},
+        {"public_url": "https://ada:madeupsecret@example.org"},
+        {"archive": "mysql://ada:madeupsecret@db/papers"},
+        {"archive": "postgresql://ada:with/madeupsecret@db/papers"},
+        {"archive": "postgresql://ada:with@madeupsecret@db/papers"},
+        {"archive": "postgresql://db?password=madeupsecret"},
+    ):
         with pytest.raises(ConfigError) as caught:
-            load(**{name: wrong})
+            load(**wrong)
         told.append(str(caught.value))
     assert not [text for text in told if "madeupsecret" in text]
-    assert "(set)" == config.shown("hf_token")
-    assert "postgresql://ada:***@db/papers" == config.shown("archive")
+    assert "postgresql://db/papers?user=ada&password=***" == config.shown("archive")
 
 
 def test_shown() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,14 @@ from tests.conftest import Clock
 from tests.made_up import DAY, api, entries
 
 
-def test_one_at_a_time(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock) -> None:
+@pytest.fixture
+def address(either: str) -> str:
+    return either
+
+
+def test_one_at_a_time(open_archive: Callable[..., Archive], address: str, clock: Clock) -> None:
     """While one has the lease no other gets it, through whatever opening of the same file."""
-    here, there = (open_archive(tmp_path / "archive.sqlite") for _ in range(2))
+    here, there = (open_archive(address) for _ in range(2))
     assert 1 == here.lease("one", clock())
     assert (None, None) == (there.lease("other", clock()), here.lease("other", clock()))
 
@@ -89,9 +93,9 @@ def test_store_without_the_lease(archive: Archive, clock: Clock) -> None:
     assert (None, {}) == (archive.state().newest, archive.days())
 
 
-def test_tries(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock) -> None:
+def test_tries(open_archive: Callable[..., Archive], address: str, clock: Clock) -> None:
     """What is noted when the lease is given back is there for everybody, until something else is."""
-    here, there = (open_archive(tmp_path / "archive.sqlite") for _ in range(2))
+    here, there = (open_archive(address) for _ in range(2))
     assert Tries() == there.tries()
     noted = Tries(3, "made up", clock(), datetime(2026, 3, 10, 12, 4, tzinfo=UTC))
     for tries in (noted, Tries()):

@@ -13,7 +13,7 @@ from feedproxy.errors import QueryError
 from feedproxy.filters import parse_filter
 from feedproxy.papers import Listing, Organization, Paper, Step
 from feedproxy.query import Query, parse_query
-from tests.conftest import Clock
+from tests.conftest import DATABASES, Clock, NewAddress
 from tests.made_up import paper_id
 from tests.naive import WORDS, NaiveArchive, query_string
 
@@ -21,6 +21,11 @@ FIRST = datetime(2026, 3, 10, 12, tzinfo=UTC)
 AGES = (100, 30, 8, 7, 2, 1, 0)
 NAMES = ("Ada Lovelace", "Lovelace Bob", "Bob Müller", "Muller Ada", "大模型 Ada", "…")
 ORGANIZATIONS = (None, None, Organization("acme", "Acme Labs"), Organization("labs", "Agents & Tools"))
+
+
+@pytest.fixture
+def address(either: str) -> str:
+    return either
 
 
 def text(dice: random.Random, length: int) -> str:
@@ -71,10 +76,10 @@ def history() -> Iterator[tuple[datetime, list[Paper]]]:
         yield FIRST + timedelta(hours=hours), listing
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, NaiveArchive]]:
+@pytest.fixture(scope="module", params=DATABASES)
+def both(new_address: NewAddress, request: pytest.FixtureRequest) -> Iterator[tuple[Archive, NaiveArchive]]:
     """The archive and the naive one, after the same history."""
-    archive, naive = Archive(str(tmp_path_factory.mktemp("search") / "archive.sqlite")), NaiveArchive()
+    archive, naive = Archive(new_address(request.param)), NaiveArchive()
     for now, papers in history():
         archive.store([Listing(tuple(papers))], now)
         naive.store(papers, now)
@@ -146,10 +151,10 @@ FINDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+@pytest.fixture(scope="module", params=DATABASES)
+def library(new_address: NewAddress, request: pytest.FixtureRequest) -> Iterator[Archive]:
     """An archive of a few papers, listed in reverse order."""
-    archive = Archive(str(tmp_path_factory.mktemp("search") / "library.sqlite"))
+    archive = Archive(new_address(request.param))
     titles = list(LIBRARY)[::-1]
     archive.store(
         [Listing(tuple(made_up(title, *LIBRARY[title], number) for number, title in enumerate(titles)))], FIRST
@@ -276,10 +281,10 @@ def test_pages_follow_one_another(archive: Archive, clock: Clock) -> None:
 # Newest days first --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, NaiveArchive]]:
+@pytest.fixture(scope="module", params=DATABASES)
+def months(new_address: NewAddress, request: pytest.FixtureRequest) -> Iterator[tuple[Archive, NaiveArchive]]:
     """The archive and the naive one, after 60 days of listings whose papers change for two days."""
-    archive, naive = Archive(str(tmp_path_factory.mktemp("months") / "archive.sqlite")), NaiveArchive()
+    archive, naive = Archive(new_address(request.param)), NaiveArchive()
     dice, listed = random.Random(4), list[list[Paper]]()  # noqa: S311
     for day in range(60):
         midnight = FIRST.replace(hour=0) + timedelta(days=day)

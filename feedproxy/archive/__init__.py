@@ -271,6 +271,10 @@ class Archive:
 
 
 def _database(address: str, patience: float) -> Database:
+    if address.startswith("postgresql"):
+        from feedproxy.archive.postgres import Postgres
+
+        return Postgres(address, patience)
     return SQLite(path_of(address), patience)
 
 

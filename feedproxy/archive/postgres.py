@@ -1,0 +1,211 @@
+"""The archive in a PostgreSQL database that several machines share: reaching it, and its search index in tsvectors.
+
+Holds nothing of what the archive means.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.ext.compiler import compiles
+
+from feedproxy.archive.database import Database, Wording
+from feedproxy.archive.search import GAP, Matches
+from feedproxy.archive.tables import SCHEMA
+from feedproxy.errors import ArchiveError
+from feedproxy.filters import FIELDS, And, Filter, Not, Term
+from feedproxy.words import begun, singular
+
+_CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
+_LOCK = 0x66656564  # what processes that create the tables at the same time wait for
+_MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
+_SEARCH = sa.table("search", sa.column("rowid"), sa.column("words", TSVECTOR), sa.column("long", JSONB(True)))
+_CREATE_SEARCH = (
+    "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL, long jsonb)",
+    "CREATE INDEX search_words ON search USING gin (words) WITH (fastupdate = off)",
+    "CREATE TABLE feedproxy (schema integer NOT NULL)",
+)
+_READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
+
+
+class Postgres(Database):
+    """The archive at a URL; waits `patience` seconds for a connection, for another's writing and for an answer."""
+
+    def __init__(self, address: str, patience: float) -> None:
+        url = _url(address)
+        self.shown = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
+        self._patience, self._looked_at, self._process = patience, False, os.getpid()
+        try:
+            self._engine = sa.create_engine(
+                url,
+                pool_size=_CONNECTIONS,
+                max_overflow=0,
+                pool_timeout=patience,
+                pool_pre_ping=True,  # a server that was restarted costs no error
+                connect_args=_connecting(patience, url.query),
+            )
+        except ImportError as error:
+            raise ArchiveError("PostgreSQL wants psycopg: pip install 'feedproxy[postgres]'") from error
+        event.listen(self._engine, "connect", self._configure)
+
+    def connect(self, *, writing: bool) -> sa.Connection:
+        """Return a connection of this process, to a database that was looked at since it was last reached anew."""
+        if self._process != os.getpid():  # what is open belongs to the process this one was forked from
+            self._engine.dispose(close=False)
+            self._process, self._looked_at = os.getpid(), False
+        if not self._looked_at:
+            self._prepare()
+            self._looked_at = True
+        return self._engine.connect().execution_options(**(_WRITING if writing else _READING))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose(close=self._process == os.getpid())
+
+    def _configure(self, connection: Any, _: object) -> None:
+        """Bound every wait; a transaction whose process is frozen or gone ends, or nobody else could write."""
+        self._looked_at = False
+        milliseconds = int(self._patience * 1000)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SET lock_timeout = {milliseconds}; SET statement_timeout = {milliseconds};"
+                f"SET idle_in_transaction_session_timeout = {3 * milliseconds}; SET jit = off"
+            )
+        connection.commit()
+
+    def _prepare(self) -> None:
+        with self._engine.connect() as db:
+            if not self.is_new(db):
+                return
+        with self._engine.connect() as db, db.begin():
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            self.fill(db)
+
+    def schema(self, db: sa.Connection) -> int:
+        """Return the number in the table that marks an archive."""
+        return (db.scalar(sa.select(_MARK.c.schema)) or 0) if sa.inspect(db).has_table(_MARK.name) else 0
+
+    def create_index(self, db: sa.Connection) -> None:
+        """Create the table of wordings, its index, and the mark."""
+        for statement in _CREATE_SEARCH:
+            db.exec_driver_sql(statement)
+        db.execute(sa.insert(_MARK).values(schema=SCHEMA))
+
+    def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
+        """Add `wordings` to the table."""
+        if rows := [{"rowid": date} | _indexed(words) for date, words in wordings]:
+            db.execute(sa.insert(_SEARCH), rows)
+
+    def expressed(self, wanted: Filter) -> dict[str, str]:
+        """Return `wanted` as a tsquery, and as a jsonpath for wordings that fit in no tsvector."""
+        return {"q": f"{_query(wanted)} | '{GAP}'", "long": _path(wanted)}
+
+
+def _url(address: str) -> sa.URL:
+    try:
+        url = sa.make_url(address)
+    except (sa.exc.ArgumentError, ValueError):
+        url = None
+    if not url or url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
+        raise ArchiveError("the archive is to be postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _connecting(patience: float, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how to connect, where the URL does not say; a machine that vanishes is noticed in half a minute."""
+    chosen = {
+        "connect_timeout": max(2, int(patience)),  # seconds; libpq takes 1 for 2
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,  # milliseconds
+        "application_name": "feedproxy",
+    }
+    # Not prepared: a plan for whatever a filter may hold is a bad one, and PgBouncer knows no prepared statements.
+    return {name: value for name, value in chosen.items() if name not in given} | {"prepare_threshold": None}
+
+
+# Search -----------------------------------------------------------------------------------------
+#
+# A wording is a tsvector whose weights are the fields. A position is left out between fields and between names, so
+# that no phrase runs on. What exceeds a tsvector (https://www.postgresql.org/docs/current/textsearch-limits.html)
+# would be cut off silently or refused: such a wording has the single lexeme GAP, which every query also finds, and
+# its words in `long`, where a jsonpath looks for them.
+
+_WEIGHTS = dict(zip(FIELDS, "ABCD", strict=True))
+_POSITIONS = 16_383  # in one tsvector
+_OFTEN = 255  # positions of one word
+_LONGEST = 2_046  # bytes of one word
+_LARGEST = 1_000_000  # bytes of all
+
+
+@compiles(Matches, "postgresql")
+def _matches(element: Any, compiler: Any, **options: Any) -> str:
+    q, long = (compiler.process(part, **options) for part in element.clauses)
+    kept = f"(search.long IS NULL OR search.long @@ CAST({long} AS jsonpath))"
+    return f"(search.words @@ CAST({q} AS tsquery) AND {kept})"
+
+
+def _indexed(words: Mapping[str, str]) -> dict[str, Any]:
+    """Return the columns of a wording: a tsvector as PostgreSQL writes it, or the words themselves."""
+    found: dict[str, list[str]] = {}
+    last = 0
+    for last, weight, word in _placed(words):
+        found.setdefault(word, []).append(f"{last}{weight}")
+    vector = " ".join(f"'{word}':{','.join(places)}" for word, places in found.items())
+    longest = max((len(word.encode()) for word in found), default=0)
+    often = max(map(len, found.values()), default=0)
+    if last > _POSITIONS or often > _OFTEN or longest > _LONGEST or len(vector.encode()) > _LARGEST:
+        return {"words": f"'{GAP}'", "long": {field: f" {text} " for field, text in words.items()}}
+    return {"words": vector, "long": None}
+
+
+def _placed(words: Mapping[str, str]) -> Iterator[tuple[int, str, str]]:
+    """Yield every word with its position and weight."""
+    position = count(1)
+    for field, text in words.items():
+        for at, word in zip(position, text.split(), strict=False):
+            if word != GAP:
+                yield at, _WEIGHTS[field], word
+        next(position)
+
+
+def _query(wanted: Filter) -> str:
+    if isinstance(wanted, Term):
+        weights = _WEIGHTS[wanted.field] if wanted.field else "AB"
+        phrases = (
+            " <-> ".join([*(f"'{word}':{weights}" for word in before), f"'{last}':{'*' * begins}{weights}"])
+            for before, last, begins in _phrases(wanted)
+        )
+        return f"({' | '.join(phrases)})"
+    if isinstance(wanted, Not):
+        return f"!{_query(wanted.part)}"
+    return f"({(' & ' if isinstance(wanted, And) else ' | ').join(map(_query, wanted.parts))})"
+
+
+def _path(wanted: Filter) -> str:
+    if isinstance(wanted, Term):
+        tests = (
+            f'$.{field} like_regex {json.dumps(" ".join(["", *before, last, *[""] * (not begins)]))} flag "q"'
+            for field in ([wanted.field] if wanted.field else ("title", "abstract"))
+            for before, last, begins in _phrases(wanted)
+        )
+        return f"({' || '.join(tests)})"
+    if isinstance(wanted, Not):
+        return f"!{_path(wanted.part)}"
+    return f"({(' && ' if isinstance(wanted, And) else ' || ').join(map(_path, wanted.parts))})"
+
+
+def _phrases(term: Term) -> list[tuple[list[str], str, bool]]:
+    """Return the phrases that make `term`: the words before the last, the last, and whether it is only begun."""
+    *before, last = term.words
+    folded = [singular(word) for word in before]
+    if not term.prefix:
+        return [(folded, singular(last), False)]
+    return [(folded, last, True), *((folded, word, False) for word in sorted(begun(last)))]
