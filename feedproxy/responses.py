@@ -13,6 +13,8 @@ from email.utils import format_datetime
 from cachetools import FIFOCache, LRUCache
 from isal import isal_zlib
 
+from feedproxy.errors import ArchiveError
+
 Headers = tuple[tuple[str, str], ...]
 Target = tuple[str, ...]
 _OWN = 4_000  # bytes an answer takes besides its two bodies, about
@@ -130,9 +132,20 @@ class Answers:
         kept = self._current(key)
         if not kept:
             with self._gates[hash(key) % _GATES]:
-                kept = self._current(key) or self._keep(key, _Kept(*make()))
+                kept = self._current(key) or self._made(key, make)
         self._remember(target, key, kept)
         return kept.answer
+
+    def _made(self, key: Hashable, make: Callable[[], tuple[Answer, int]]) -> _Kept:
+        """Make an answer and keep it; while the archive cannot be read, return the last one that could be made."""
+        try:
+            return self._keep(key, _Kept(*make()))
+        except ArchiveError:
+            with self._lock:
+                before = self._proven.get(key) or self._tried.get(key)
+            if before is None:
+                raise
+            return before
 
     def _current(self, key: Hashable) -> _Kept | None:
         revision = self._revision()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,11 @@ from feedproxy.query import parse_query
 from tests.made_up import api, entries, entry, paper_id
 
 THRESHOLDS = (1, 2, 5, 10, 50)
+
+
+@pytest.fixture
+def address(either: str) -> str:
+    return either
 
 
 @dataclass

@@ -35,7 +35,7 @@ _WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 
 
 class Postgres(Database):
-    """The archive at a URL; waits `patience` seconds for a connection, for another's writing and for an answer."""
+    """The archive at a URL; waits `patience` seconds for a connection or a lock, twice that for an answer."""
 
     def __init__(self, address: str, patience: float) -> None:
         url = _url(address)
@@ -59,10 +59,24 @@ class Postgres(Database):
         if self._process != os.getpid():  # what is open belongs to the process this one was forked from
             self._engine.dispose(close=False)
             self._process, self._looked_at = os.getpid(), False
-        if not self._looked_at:
-            self._prepare()
-            self._looked_at = True
-        return self._engine.connect().execution_options(**(_WRITING if writing else _READING))
+        connection = self._engine.connect()
+        try:
+            if not self._looked_at:
+                self._look(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection.execution_options(**(_WRITING if writing else _READING))
+
+    def _look(self, db: sa.Connection) -> None:
+        """Create the tables, once, where there are none."""
+        with db.begin():
+            new = self.is_new(db)
+        if new:
+            with db.begin():
+                db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                self.fill(db)
+        self._looked_at = True
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -74,18 +88,10 @@ class Postgres(Database):
         milliseconds = int(self._patience * 1000)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SET lock_timeout = {milliseconds}; SET statement_timeout = {milliseconds};"
+                f"SET lock_timeout = {milliseconds}; SET statement_timeout = {2 * milliseconds};"
                 f"SET idle_in_transaction_session_timeout = {3 * milliseconds}; SET jit = off"
             )
         connection.commit()
-
-    def _prepare(self) -> None:
-        with self._engine.connect() as db:
-            if not self.is_new(db):
-                return
-        with self._engine.connect() as db, db.begin():
-            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-            self.fill(db)
 
     def schema(self, db: sa.Connection) -> int:
         """Return the number in the table that marks an archive."""

@@ -1,0 +1,290 @@
+"""What is PostgreSQL's own: limits of its index, waits, lost connections; and that it answers as SQLite does."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from feedproxy.archive import LEASE, Archive
+from feedproxy.errors import ArchiveError, QueryError
+from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.filters import parse_filter
+from feedproxy.listing import parse
+from feedproxy.papers import Listing
+from feedproxy.query import Query, parse_query
+from tests import postgres
+from tests.conftest import DATABASES, Clock, NewAddress
+from tests.made_up import DAY, api, entries, paper
+from tests.naive import NaiveArchive, query_string
+from tests.test_search import history
+
+Opener = Callable[..., Archive]
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def address(new_address: NewAddress) -> str:
+    return new_address("postgresql")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    """Run a server that a test may stop and start."""
+    with postgres.running() as running:
+        yield running
+
+
+# The same as SQLite -----------------------------------------------------------------------------
+
+
+def documents(archive: Archive, query: Query) -> list[bytes]:
+    found = archive.search(query)
+    return [render(Feed(query, "http://localhost:8000", found.entries, found.more), name) for name in FORMATS]
+
+
+def readable(dice: random.Random) -> Iterator[Query]:
+    while True:
+        try:
+            yield parse_query(query_string(dice))
+        except QueryError:
+            continue
+
+
+def test_same_bytes_as_sqlite(open_archive: Opener, new_address: NewAddress) -> None:
+    """Five hundred generated queries give the same bytes from both databases in every format."""
+    archives = [open_archive(new_address(kind)) for kind in DATABASES]
+    for now, papers in history():
+        for archive in archives:
+            archive.store([Listing(tuple(papers))], now)
+    queries = readable(random.Random(6))  # noqa: S311
+    full = 0
+    for query in (next(queries) for _ in range(500)):
+        one, other = (documents(archive, query) for archive in archives)
+        assert one == other, str(query)
+        full += b"<item>" in one[0]
+    assert full > 100
+
+
+LONG = {
+    "a word 254 times": "tool " * 254 + "use",
+    "a word 255 times": "tool " * 255 + "use",
+    "a word 256 times": "tool " * 256 + "use",
+    "a word 5,000 times": "tool " * 5000 + "use",
+    "16,378 words": " ".join(map(str, range(16_376))) + " tool use",
+    "16,379 words": " ".join(map(str, range(16_377))) + " tool use",
+    "16,380 words": " ".join(map(str, range(16_378))) + " tool use",
+    "40,000 words": " ".join(map(str, range(40_000))) + " tool use",
+    "a word of 2,046 bytes": "x" * 2046 + " tool use",
+    "a word of 2,047 bytes": "x" * 2047 + " tool use",
+    "words of a megabyte": " ".join(f"{number:0100}" for number in range(11_000)) + " tool use",
+}
+ASKED = (
+    "tool",
+    '"tool use"',
+    "-tool",
+    "us*",
+    '"tool us"*',
+    "tool -use",
+    "title:use",
+    "-(title:use OR use)",
+    "𠀀𠀁 OR use",
+)
+NAMED = ("author:placeholder", 'author:"example 9999"', 'author:"placeholder ada"', "-author:placeholder", "author:ex*")
+
+
+def test_what_exceeds_the_index_is_found_all_the_same(archive: Archive, clock: Clock) -> None:
+    """Words too long, too many or too often the same are searched like any others, up to every limit and beyond."""
+    naive = NaiveArchive()
+    authors = [tuple(f"Ada Example {number}" for number in range(many)) for many in (664, 10_000)]
+    authors.append(("Ben Placeholder",) * 10_000)
+    papers = [paper(number, summary=text) for number, text in enumerate(LONG.values(), 1)]
+    papers += [paper(number, authors=names) for number, names in enumerate(authors, 100)]
+    archive.store([Listing(tuple(papers))], clock())
+    naive.store(papers, clock())
+    for text in ASKED + NAMED:
+        query = Query(q=parse_filter(text), limit=200)
+        expected = [entry.paper.id for entry in naive.entries(query)]
+        assert expected == [entry.paper.id for entry in archive.search(query).entries], text
+    assert len(LONG) == archive.count(Query(q=parse_filter('"tool use"')))
+
+
+# Several at once --------------------------------------------------------------------------------
+
+
+def test_created_by_many_at_once(open_archive: Opener, address: str) -> None:
+    """However many open a new archive at the same moment, it is created once, and each can use it."""
+    archives = [open_archive(address) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        states = list(pool.map(lambda archive: archive.state(), archives))
+    assert {0} == {state.revision for state in states}
+
+
+def test_written_by_several_at_once(open_archive: Opener, address: str, clock: Clock) -> None:
+    """Whoever stores at the same time stores one after the other: nothing is lost, no date is given twice."""
+    archives = [open_archive(address) for _ in range(4)]
+    archives[0].store([], clock())
+    now = clock.tick(hours=1)
+
+    def store(number: int) -> int:
+        found = entries(20, first=1 + 100 * number, upvotes=3) + entries(5, upvotes=number + 1)
+        archive = archives[number % 4]
+        archive.asked([DAY], now)
+        return archive.store([parse(api(found), day=DAY)], now).new
+
+    with ThreadPoolExecutor(4) as pool:
+        new = sum(pool.map(store, range(1, 9)))
+    found = archives[0].search(Query(limit=200)).entries
+    assert 8 * 20 + 5 == new == len({entry.paper.id for entry in found})
+    assert len(found) == len({entry.entered_at for entry in found})
+    assert {9} == {entry.paper.upvotes for entry in archives[0].search(parse_query("min_upvotes=9")).entries}
+
+
+def test_nobody_takes_the_lease_from_whoever_stores(open_archive: Opener, address: str, clock: Clock) -> None:
+    """Between the look at its token and the commit a holder keeps the lease; frozen there, it is cut off."""
+    holder, other = open_archive(address), open_archive(address, patience=0.2)
+    frozen = open_archive(address, patience=0.2)
+    token = holder.lease("one", clock())
+    clock.tick(seconds=LEASE.total_seconds())
+    taken = []
+
+    def freeze() -> None:
+        with frozen._database.transaction(writing=True) as db:
+            assert token == db.scalar(sa.text("SELECT token FROM lease FOR UPDATE"))
+            with pytest.raises(ArchiveError, match="lock timeout"):
+                other.lease("other", clock())
+            taken.append(_until_taken(other, clock))
+            db.execute(sa.text("UPDATE state SET revision = 99"))
+
+    with pytest.raises(ArchiveError, match="cannot write to the archive"):
+        freeze()
+    assert [(token or 0) + 1] == taken
+    assert 0 == holder.state().revision
+
+
+def _until_taken(archive: Archive, clock: Clock) -> int:
+    for _ in range(50):
+        try:
+            return archive.lease("other", clock()) or 0
+        except ArchiveError:
+            continue
+    raise AssertionError("the lease was never free")
+
+
+# Lost and found ---------------------------------------------------------------------------------
+
+
+def test_restarted_server_costs_no_error(server: postgres.Server, open_archive: Opener, clock: Clock) -> None:
+    """An archive whose server was restarted, or crashed, in the meantime reads and writes on."""
+    archive = open_archive(server.create())
+    for how, number in zip(("fast", "immediate"), count(1)):
+        archive.store([parse(api(entries(number)), day=DAY)], clock.tick(minutes=15))
+        server.stop(how)
+        server.start()
+        assert number == archive.count(Query())
+
+
+def test_served_from_memory_meanwhile(
+    server: postgres.Server, serve: Callable[..., httpx.Client], open_archive: Opener, clock: Clock
+) -> None:
+    """While the server is away a feed that was asked for before is answered as it was; others once it is back."""
+    address = server.create()
+    writing = open_archive(address)
+    writing.store([parse(api(entries(9)), day=DAY)], clock())
+    client = serve(archive=address, listing="http://127.0.0.1:9")
+    before = client.get("/feed.atom?q=agents")
+    assert 200 == before.status_code
+    writing.store([parse(api(entries(10)), day=DAY)], clock.tick(minutes=1))
+    assert 200 == client.get("/feed.atom?q=paper").status_code
+    server.stop()
+    try:
+        held = client.get("/feed.atom?q=agents")
+        assert (200, before.content) == (held.status_code, held.content)
+        etag = {"If-None-Match": held.headers["ETag"]}
+        assert 304 == client.get("/feed.atom?q=agents", headers=etag).status_code
+        new = client.get("/feed.atom?q=policy")
+        assert (503, "60") == (new.status_code, new.headers["Retry-After"])
+    finally:
+        server.start()
+    assert 200 == client.get("/feed.atom?q=policy").status_code
+
+
+def test_database_made_anew(server: postgres.Server, open_archive: Opener, clock: Clock) -> None:
+    """A database that was dropped and created again under an open archive is filled with tables again."""
+    address = server.create()
+    archive = open_archive(address)
+    archive.store([parse(api(entries(3)), day=DAY)], clock())
+    name = sa.make_url(address).database
+    server.run(f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+    assert archive.state().newest is None
+
+
+_FORKED = """
+import os, sys
+from feedproxy.archive import Archive
+import sqlalchemy as sa
+archive = Archive(sys.argv[1])
+def server_process():
+    with archive._database.transaction() as db:
+        return db.scalar(sa.text("SELECT pg_backend_pid()"))
+print(server_process(), flush=True)
+if child := os.fork():
+    os.waitpid(child, 0)
+print(server_process(), flush=True)
+archive.close()
+"""
+
+
+def test_no_connection_crosses_a_fork(address: str) -> None:
+    """A forked process opens its own connection, and leaves its parent's alone."""
+    forking = [sys.executable, "-c", _FORKED, address]
+    told = subprocess.run(forking, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    first, of_child, again = told.stdout.split()
+    assert "" == told.stderr
+    assert first == again != of_child
+
+
+# What cannot be used ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statements", "reason"),
+    [
+        (("CREATE TABLE recipes (name text)",), "is a database of something else"),
+        (("CREATE TABLE feedproxy (schema integer)", "INSERT INTO feedproxy VALUES (99)"), "by a newer feedproxy"),
+    ],
+)
+def test_what_is_no_archive_is_refused(
+    statements: tuple[str, ...], reason: str, address: str, open_archive: Opener
+) -> None:
+    """A database that holds something else is one clear error, and gets no table."""
+    postgres.run(address, *statements)
+    with pytest.raises(ArchiveError, match=reason):
+        open_archive(address).state()
+    engine = sa.create_engine(address)
+    assert 1 == len(sa.inspect(engine).get_table_names())
+    engine.dispose()
+
+
+def test_missing_driver_is_told_in_one_line(tmp_path: Path) -> None:
+    """Without psycopg the command says what to install."""
+    without = "import sys; sys.modules['psycopg'] = None; from feedproxy.cli import main; main()"
+    command = [sys.executable, "-c", without, "feed", "q=a", "--no-refresh", "--listing", "demo"]
+    told = subprocess.run(
+        [*command, "--archive", "postgresql+psycopg://ada:secret@localhost/papers"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (1, "feedproxy: PostgreSQL wants psycopg: pip install 'feedproxy[postgres]'\n") == (
+        told.returncode,
+        told.stderr,
+    )
