@@ -1,0 +1,24 @@
+"""The commands: the same engine as `web`, from a terminal or a timetable.
+
+Exit codes: 0, 1 for failure, 2 for usage.
+"""
+
+import click
+
+from feedproxy import __version__
+from feedproxy.cli.asking import check, config, feed
+from feedproxy.cli.frame import Commands
+from feedproxy.cli.refreshing import backfill, refresh
+from feedproxy.cli.serving import serve
+from feedproxy.logs import start_log
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="feedproxy")
+def main() -> None:
+    """Hugging Face Daily Papers as feeds you can filter."""
+    start_log()
+
+
+for command in (serve, refresh, backfill, feed, check, config):
+    main.add_command(command)

@@ -1,0 +1,77 @@
+"""What the commands share: their errors in one line, their settings, what refreshes for them."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+import click
+
+from feedproxy.archive import Archive
+from feedproxy.config import DEMO, Config, variable
+from feedproxy.errors import FeedproxyError
+from feedproxy.refresh import Outcome, Refresher
+from feedproxy.upstream import Hub, open_source
+
+
+class Commands(click.Group):
+    """Turns what feedproxy expects to go wrong into its one line and exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except FeedproxyError as error:
+            click.echo(f"feedproxy: {error}", err=True)
+            sys.exit(error.exit_code)
+        except OSError as error:  # such as a full disk behind standard output
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly: whoever read has read enough
+            click.echo(f"feedproxy: {error.strerror}", err=True)
+            sys.exit(1)
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a command its `Config`, and give it the two options that overrule settings."""
+
+    @click.option("--listing", metavar="URL|PATH", help=f"Overrules {variable('listing')}.")
+    @click.option("--archive", metavar="FILE", help=f"Overrules {variable('archive')}.")
+    @wraps(command)
+    def configured(listing: str | None, archive: str | None, **rest: Any) -> Any:
+        if rest.get("demo") and listing:
+            raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
+        listing = DEMO if rest.get("demo") else listing
+        config = Config.load(os.environ, {"listing": listing, "archive": archive})
+        tell(config.unknown)
+        return command(config=config, **rest)
+
+    return configured
+
+
+def tell(problems: Iterable[str]) -> None:
+    """Print each problem on a line of standard error."""
+    for problem in problems:
+        click.echo(f"feedproxy: {problem}", err=True)
+
+
+def refresher_of(config: Config) -> Refresher:
+    """Return what refreshes the archive, which the command's end closes; raises for a listing that is not there."""
+    refresher = Refresher(open_source(config), Archive(config.archive))
+    refresher.source.next_due({}, refresher.clock())
+    click.get_current_context().call_on_close(refresher.archive.close)
+    return refresher
+
+
+def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
+    """Refresh once, telling what will take long and what went wrong."""
+    empty = refresher.archive.state().newest is None
+    if empty and isinstance(refresher.source, Hub):
+        click.echo(f"the archive is empty: reading 30 days from {refresher.source.name}, about a minute", err=True)
+    outcome = refresher.round(force=force or empty)
+    if outcome is None:
+        click.echo("feedproxy: another process is refreshing this archive", err=True)
+        return Outcome()
+    tell(outcome.problems)
+    return outcome
