@@ -4,7 +4,6 @@ Fetches nothing and renders nothing. A refresh is one transaction, and `revision
 when something a feed could show has changed.
 """
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,11 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import tables
-from feedproxy.archive.database import Database
+from feedproxy.archive.database import Database, Opening
 from feedproxy.archive.ledger import sightings
 from feedproxy.archive.search import DAY, dates_of, listed_days, number_of, page_of, spanning, steps_of, windows
 from feedproxy.archive.sqlite import SQLite, path_of
-from feedproxy.archive.store import Writer, Written, paper_of
+from feedproxy.archive.store import Writer, Written, paper_of, revision_after
 from feedproxy.errors import ArchiveError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
 from feedproxy.query import Query
@@ -69,8 +68,8 @@ class Tries:
 
 
 LEASE = timedelta(seconds=60)
+PATIENCE = 10.0  # seconds
 _RECENT = 1.0  # seconds
-_APART = 1_000_000  # microseconds
 _PLANNED = 400  # days; how long a rest a refresh makes up for
 _STATE = sa.select(tables.state)
 _LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databases that let several write
@@ -84,9 +83,9 @@ class Archive:
     end. Every method raises ArchiveError.
     """
 
-    def __init__(self, address: str, patience: float = 10.0, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, address: str, patience: float = PATIENCE, timer: Callable[[], float] = time.monotonic) -> None:
         self.address, self._timer = address, timer
-        self._database = _database(address, patience)
+        self._database = open_database(address, patience)
         self._looking = threading.Lock()
         self._recent: State | None = None
         self._look_at = 0.0
@@ -198,7 +197,7 @@ class Archive:
             for listing in listings:
                 _note_read(db, listing, tables.seconds(now))
             changes = {
-                "revision": _revision(state.revision, now) if written else state.revision,
+                "revision": revision_after(state.revision, now) if written else state.revision,
                 "first_refreshed_at": first,
                 "refreshed_at": moment,
                 "newest": writer.newest,
@@ -270,17 +269,13 @@ class Archive:
         return found
 
 
-def _database(address: str, patience: float) -> Database:
+def open_database(address: str, patience: float = PATIENCE, opening: Opening = Opening.USE) -> Database:
+    """Return the database at a path or URL, for those who work on the archive itself; raises ArchiveError."""
     if address.startswith("postgresql"):
         from feedproxy.archive.postgres import Postgres
 
-        return Postgres(address, patience)
-    return SQLite(path_of(address), patience)
-
-
-def _revision(before: int, now: datetime) -> int:
-    """Return a revision after `before`: the time; or, where the clock was set back, a little later than the last."""
-    return max(before + 1 + secrets.randbelow(_APART), int(now.timestamp() * 1e6))
+        return Postgres(address, patience, opening)
+    return SQLite(path_of(address), patience, opening)
 
 
 def _state(row: sa.Row[Any]) -> State:

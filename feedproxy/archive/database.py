@@ -3,27 +3,42 @@
 Holds no SQL of either: that is in `sqlite` and `postgres`, and what both understand in the other modules.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from feedproxy.archive import tables
+from feedproxy.archive import migrations, tables
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import Filter
+
+log = logging.getLogger(__name__)
+HALF = -1  # the schema's number while an archive is copied here
 
 Wording = tuple[int, Mapping[str, str]]  # the date it is indexed under, and its words by field, as `search.document`
 
 
+class Opening(Enum):
+    """What for a database is opened: to be used and created where missing, only if present, or to be copied into."""
+
+    USE = auto()
+    PRESENT = auto()
+    COPY = auto()
+
+
 class Database(ABC):
-    """A database that holds an archive, opened and filled with empty tables at the first use.
+    """A database that holds an archive, opened at the first use, filled with empty tables or migrated where need be.
 
     `shown` names it in what people read. Safe to use from several threads.
     """
 
     shown: str
+    opening: Opening
 
     @contextmanager
     def transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
@@ -67,24 +82,66 @@ class Database(ABC):
         """Return the number of the schema there is; 0 where there is none."""
 
     @abstractmethod
-    def create_index(self, db: sa.Connection) -> None:
-        """Create the search index and note the schema's number."""
+    def note_schema(self, db: sa.Connection, number: int) -> None:
+        """Write down the number of the schema."""
 
-    def is_new(self, db: sa.Connection) -> bool:
-        """Say whether there is nothing; raises ArchiveError where there is anything but an archive of this version."""
+    @abstractmethod
+    def create_index(self, db: sa.Connection) -> None:
+        """Create the search index."""
+
+    def is_ready(self, db: sa.Connection) -> bool:
+        """Say whether there is an archive of this schema, or half of one to go on with; False where `prepare` can help.
+
+        Raises ArchiveError where there is what cannot be opened.
+        """
         strange, schema = sa.inspect(db).get_table_names(), self.schema(db)
-        if schema not in (0, tables.SCHEMA):
-            age = "a newer" if schema > tables.SCHEMA else "an older"
-            raise ArchiveError(f"{self.shown} was written by {age} feedproxy, and this one cannot read it")
+        if schema > tables.SCHEMA:
+            raise ArchiveError(f"{self.shown} was written by a newer feedproxy, and this one cannot read it")
         if strange and not schema:
             raise ArchiveError(f"{self.shown} is a database of something else")
-        return not schema
+        if not schema and self.opening is Opening.PRESENT:
+            raise self.absent()
+        if schema == HALF and self.opening is not Opening.COPY:
+            raise ArchiveError(f"{self.shown} is half of a copy: repeat feedproxy archive copy, or delete it")
+        return schema in (HALF, tables.SCHEMA)
 
-    def fill(self, db: sa.Connection) -> None:
-        """Create all tables, where there is nothing by now."""
-        if self.is_new(db):
+    def prepare(self, db: sa.Connection) -> None:
+        """Create all tables where there is nothing by now, or make an archive of this schema of an older one."""
+        if self.is_ready(db):
+            return
+        if older := self.schema(db):
+            log.info("%s is brought from schema %d to %d, which takes a while", self.shown, older, tables.SCHEMA)
+            migrations.migrate(db, older)
+        else:
             tables.create(db)
             self.create_index(db)
+        self.note_schema(db, HALF if self.opening is Opening.COPY and not older else tables.SCHEMA)
+
+    def absent(self) -> ArchiveError:
+        """Return the error that there is no archive here."""
+        return ArchiveError(f"there is no archive at {self.shown}")
+
+    # Looking after it -----------------------------------------------------------------------------
+
+    @abstractmethod
+    def rebuild_index(self, db: sa.Connection) -> None:
+        """Make the search index again, of the words in `texts`."""
+
+    @abstractmethod
+    def index_fits(self) -> bool:
+        """Say whether the search index holds what is in `texts` and nothing else."""
+
+    @abstractmethod
+    def faults(self, db: sa.Connection) -> list[str]:
+        """Return what the database itself finds wrong with what it holds."""
+
+    @abstractmethod
+    def backup(self, file: Path, *, replacing: bool) -> None:
+        """Write the archive as it is at one moment to `file`, which appears when it is whole; raises ArchiveError."""
+
+    @abstractmethod
+    def restore(self, file: Path) -> None:
+        """Put the backup `file` in the place of all that the archive holds, at once; raises ArchiveError."""
 
 
 def cause(error: Exception) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,9 +15,9 @@ from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.database import Database, Wording
+from feedproxy.archive.database import Database, Opening, Wording
 from feedproxy.archive.search import GAP, Matches
-from feedproxy.archive.tables import SCHEMA
+from feedproxy.archive.tables import texts
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
 from feedproxy.words import begun, singular
@@ -28,7 +29,11 @@ _SEARCH = sa.table("search", sa.column("rowid"), sa.column("words", TSVECTOR), s
 _CREATE_SEARCH = (
     "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL, long jsonb)",
     "CREATE INDEX search_words ON search USING gin (words) WITH (fastupdate = off)",
-    "CREATE TABLE feedproxy (schema integer NOT NULL)",
+)
+_ALIKE = sa.text(
+    "SELECT count(*) FROM search JOIN unnest(CAST(:dates AS bigint[]), CAST(:words AS text[]), CAST(:long AS text[])) "
+    "AS given (rowid, words, long) USING (rowid) WHERE search.words = CAST(given.words AS tsvector) "
+    "AND search.long IS NOT DISTINCT FROM CAST(given.long AS jsonb)"
 )
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
@@ -37,8 +42,9 @@ _WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 class Postgres(Database):
     """The archive at a URL; waits `patience` seconds for a connection or a lock, twice that for an answer."""
 
-    def __init__(self, address: str, patience: float) -> None:
+    def __init__(self, address: str, patience: float, opening: Opening) -> None:
         url = _url(address)
+        self.opening = opening
         self.shown = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
         self._patience, self._looked_at, self._process = patience, False, os.getpid()
         try:
@@ -71,11 +77,11 @@ class Postgres(Database):
     def _look(self, db: sa.Connection) -> None:
         """Create the tables, once, where there are none."""
         with db.begin():
-            new = self.is_new(db)
-        if new:
+            ready = self.is_ready(db)
+        if not ready:
             with db.begin():
                 db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-                self.fill(db)
+                self.prepare(db)
         self._looked_at = True
 
     def close(self) -> None:
@@ -86,10 +92,11 @@ class Postgres(Database):
         """Bound every wait; a transaction whose process is frozen or gone ends, or nobody else could write."""
         self._looked_at = False
         milliseconds = int(self._patience * 1000)
+        bounded = milliseconds if self.opening is Opening.USE else 0  # to look after an archive takes the time it takes
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SET lock_timeout = {milliseconds}; SET statement_timeout = {2 * milliseconds};"
-                f"SET idle_in_transaction_session_timeout = {3 * milliseconds}; SET jit = off"
+                f"SET lock_timeout = {milliseconds}; SET statement_timeout = {2 * bounded};"
+                f"SET idle_in_transaction_session_timeout = {3 * bounded}; SET jit = off"
             )
         connection.commit()
 
@@ -97,11 +104,16 @@ class Postgres(Database):
         """Return the number in the table that marks an archive."""
         return (db.scalar(sa.select(_MARK.c.schema)) or 0) if sa.inspect(db).has_table(_MARK.name) else 0
 
+    def note_schema(self, db: sa.Connection, number: int) -> None:
+        """Write the number into the table that marks an archive."""
+        db.exec_driver_sql("CREATE TABLE IF NOT EXISTS feedproxy (schema integer NOT NULL)")
+        db.execute(sa.delete(_MARK))
+        db.execute(sa.insert(_MARK).values(schema=number))
+
     def create_index(self, db: sa.Connection) -> None:
-        """Create the table of wordings, its index, and the mark."""
+        """Create the table of wordings and its index."""
         for statement in _CREATE_SEARCH:
             db.exec_driver_sql(statement)
-        db.execute(sa.insert(_MARK).values(schema=SCHEMA))
 
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
         """Add `wordings` to the table."""
@@ -111,6 +123,41 @@ class Postgres(Database):
     def expressed(self, wanted: Filter) -> dict[str, str]:
         """Return `wanted` as a tsquery, and as a jsonpath for wordings that fit in no tsvector."""
         return {"q": f"{_query(wanted)} | '{GAP}'", "long": _path(wanted)}
+
+    # Looking after it -----------------------------------------------------------------------------
+
+    def rebuild_index(self, db: sa.Connection) -> None:
+        """Create the table again and fill it."""
+        db.exec_driver_sql("DROP TABLE IF EXISTS search")
+        self.create_index(db)
+        for wordings in _pieces(db):
+            self.index(db, wordings)
+
+    def index_fits(self) -> bool:
+        """Compare each row with what would be written, without keeping anybody waiting."""
+        with self.transaction() as db:
+            if not sa.inspect(db).has_table("search"):
+                return False
+            rows = db.scalar(sa.select(sa.func.count()).select_from(_SEARCH))
+            for wordings in _pieces(db):
+                rows -= len(wordings)
+                if len(wordings) != db.scalar(_ALIKE, _arrays(wordings)):
+                    return False
+        return not rows
+
+    def faults(self, db: sa.Connection) -> list[str]:
+        """Return nothing: PostgreSQL looks after what it holds."""
+        return []
+
+    def backup(self, file: Path, *, replacing: bool) -> None:
+        """Refuse: PostgreSQL has a command of its own for it."""
+        raise ArchiveError(f"pg_dump backs up {self.shown}; or copy it to a file: feedproxy archive copy URL FILE")
+
+    def restore(self, file: Path) -> None:
+        """Refuse: PostgreSQL has a command of its own for it."""
+        raise ArchiveError(
+            f"pg_restore restores {self.shown}; or copy a file to a new database: feedproxy archive copy"
+        )
 
 
 def _url(address: str) -> sa.URL:
@@ -156,6 +203,19 @@ def _matches(element: Any, compiler: Any, **options: Any) -> str:
     q, long = (compiler.process(part, **options) for part in element.clauses)
     kept = f"(search.long IS NULL OR search.long @@ CAST({long} AS jsonpath))"
     return f"(search.words @@ CAST({q} AS tsquery) AND {kept})"
+
+
+def _pieces(db: sa.Connection) -> Iterator[list[Wording]]:
+    """Yield all wordings, some at a time."""
+    rows = db.execute(sa.select(texts), execution_options={"yield_per": 1000})
+    for piece in rows.mappings().partitions():
+        yield [(row["since"], {field: row[field] for field in FIELDS}) for row in piece]
+
+
+def _arrays(wordings: Sequence[Wording]) -> dict[str, list[Any]]:
+    rows = [_indexed(words) for _, words in wordings]
+    long = [row["long"] and json.dumps(row["long"]) for row in rows]
+    return {"dates": [date for date, _ in wordings], "words": [row["words"] for row in rows], "long": long}
 
 
 def _indexed(words: Mapping[str, str]) -> dict[str, Any]:

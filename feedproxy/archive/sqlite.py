@@ -3,17 +3,21 @@
 Holds nothing of what the archive means.
 """
 
+import os
+import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.database import Database, Wording, cause
+from feedproxy.archive.database import Database, Opening, Wording, cause
 from feedproxy.archive.search import GAP, Latest, Matches
 from feedproxy.archive.tables import SCHEMA
 from feedproxy.errors import ArchiveError
@@ -21,9 +25,10 @@ from feedproxy.filters import FIELDS, And, Filter, Not, Or, Term
 from feedproxy.words import begun, singular
 
 # The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
-# Without an index of prefixes, `w*` would read every word there is.
+# Without an index of prefixes, `w*` would read every word there is. The words themselves are kept in `texts` alone.
 _CREATE_SEARCH = (
-    f"CREATE VIRTUAL TABLE search USING fts5({', '.join(FIELDS)}, content='', tokenize='ascii', prefix='1 2 3')"
+    f"CREATE VIRTUAL TABLE search USING fts5({', '.join(FIELDS)}, "
+    "content='texts', content_rowid='since', tokenize='ascii', prefix='1 2 3')"
 )
 _SEARCH = sa.table("search", sa.column("rowid"), *map(sa.column, FIELDS))
 
@@ -31,8 +36,8 @@ _SEARCH = sa.table("search", sa.column("rowid"), *map(sa.column, FIELDS))
 class SQLite(Database):
     """The archive at `path`; waits `patience` seconds for another's writing to end."""
 
-    def __init__(self, path: Path, patience: float) -> None:
-        self.path, self.shown, self._patience = path, str(path), patience
+    def __init__(self, path: Path, patience: float, opening: Opening) -> None:
+        self.path, self.shown, self.opening, self._patience = path, str(path), opening, patience
         self._opening = threading.Lock()
         self._opened: sa.Engine | None = None
         self._file = (0, 0, False)
@@ -78,6 +83,8 @@ class SQLite(Database):
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         try:
+            if self.opening is Opening.PRESENT and not self.path.exists():
+                raise self.absent()
             self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
             self._prepare(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
@@ -90,22 +97,25 @@ class SQLite(Database):
 
     def _prepare(self, engine: sa.Engine) -> None:
         with engine.connect() as db:
-            if not self.is_new(db):
+            if self.is_ready(db):
                 return
         with closing(engine.raw_connection()) as raw:  # so that readers and the writer need not wait for each other
             raw.cursor().execute("PRAGMA journal_mode=WAL")
         with engine.connect().execution_options(writing=True) as db, db.begin():
-            self.fill(db)
+            self.prepare(db)
 
     def schema(self, db: sa.Connection) -> int:
         """Return the number in the file's head."""
         number: int = db.exec_driver_sql("PRAGMA user_version").scalar_one()
         return number
 
+    def note_schema(self, db: sa.Connection, number: int) -> None:
+        """Write the number into the file's head."""
+        db.exec_driver_sql(f"PRAGMA user_version={number}")
+
     def create_index(self, db: sa.Connection) -> None:
         """Create the virtual table."""
         db.exec_driver_sql(_CREATE_SEARCH)
-        db.exec_driver_sql(f"PRAGMA user_version={SCHEMA}")
 
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
         """Add `wordings` to the virtual table."""
@@ -116,6 +126,76 @@ class SQLite(Database):
         """Return `wanted` in FTS5's language."""
         return {"q": _expression(wanted)}
 
+    # Looking after it -----------------------------------------------------------------------------
+
+    def rebuild_index(self, db: sa.Connection) -> None:
+        """Create the virtual table again and let FTS5 fill it."""
+        db.exec_driver_sql("DROP TABLE IF EXISTS search")
+        self.create_index(db)
+        db.exec_driver_sql("INSERT INTO search (search) VALUES ('rebuild')")
+
+    def index_fits(self) -> bool:
+        """Let FTS5 compare, which keeps writers waiting; https://www.sqlite.org/fts5.html#the_integrity_check_command."""
+        with self.transaction(writing=True) as db:
+            try:
+                db.exec_driver_sql("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+            except sa.exc.DatabaseError:
+                return False
+        return True
+
+    def faults(self, db: sa.Connection) -> list[str]:
+        """Return what is damaged in the file, and which tables refer to rows that are not there."""
+        damaged = [line for line in db.exec_driver_sql("PRAGMA integrity_check(5)").scalars() if line != "ok"]
+        astray = set(db.exec_driver_sql("PRAGMA foreign_key_check").scalars())
+        return damaged + [f"{table} refers to papers that are not there" for table in sorted(astray)]
+
+    def backup(self, file: Path, *, replacing: bool) -> None:
+        """Write a copy beside `file`, then put it in its place."""
+        if file.exists() and not replacing:
+            raise ArchiveError(f"{file} is there already")
+        if Path(f"{file}-wal").exists():
+            raise ArchiveError(f"{file} is an archive in use, or was left by one")
+        unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            with self.transaction() as db, closing(sqlite3.connect(unfinished)) as copy:
+                self._copy(_driver(db), copy)
+            unfinished.replace(file)
+        except (sqlite3.Error, OSError) as error:
+            raise ArchiveError(f"cannot write {file}: {error}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def restore(self, file: Path) -> None:
+        """Write a copy of `file`, migrated if need be, over all pages of the archive, in one transaction of SQLite's.
+
+        So whoever has the archive open goes on, and what stands in its `-wal` is not mixed with other pages.
+        """
+        with self.transaction():  # opens it; what is no archive is not overwritten
+            folder = self.path.absolute().parent
+        try:
+            with TemporaryDirectory(prefix=".restore-", dir=folder) as scratch:
+                self._restore(file, Path(scratch) / "archive.sqlite")
+        except (sqlite3.Error, OSError) as error:
+            raise ArchiveError(f"cannot restore {file}: {error}") from error
+
+    def _restore(self, file: Path, scratch: Path) -> None:
+        there = f"{file.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(there, uri=True)) as backup, closing(sqlite3.connect(scratch)) as copy:
+            self._copy(backup, copy)
+        whole = SQLite(scratch, self._patience, Opening.PRESENT)
+        with closing(whole), whole.transaction() as db, closing(sqlite3.connect(self.path)) as archive:
+            self._copy(_driver(db), archive)
+
+    def _copy(self, one: sqlite3.Connection, other: sqlite3.Connection) -> None:
+        """Write all pages of `one` to `other`, unless somebody keeps writing to it."""
+        deadline = time.monotonic() + self._patience
+
+        def go_on(status: int, *_: int) -> None:
+            if status == sqlite3.SQLITE_BUSY and time.monotonic() > deadline:
+                raise sqlite3.OperationalError("database is locked")
+
+        one.backup(other, progress=go_on)
+
 
 def path_of(archive: str) -> Path:
     """Return the path in `archive`, a path or `sqlite:///PATH`; raises ArchiveError where there is none."""
@@ -123,6 +203,11 @@ def path_of(archive: str) -> Path:
     if "://" in path or path in ("", ":memory:"):
         raise ArchiveError("the archive is to be a file: a path, or sqlite:///PATH")
     return Path(path)
+
+
+def _driver(db: sa.Connection) -> sqlite3.Connection:
+    """Return the driver's own connection beneath `db`."""
+    return cast("sqlite3.Connection", db.connection.driver_connection)
 
 
 def _file(path: Path) -> tuple[int, int, bool]:

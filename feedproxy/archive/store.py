@@ -4,9 +4,11 @@ Decides nothing about dates beyond handing each out once; the rules are in `ledg
 """
 
 import hashlib
+import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +20,7 @@ from feedproxy.archive.search import document
 from feedproxy.papers import Organization, Paper
 
 _CHUNK = 500
+_APART = 1_000_000  # microseconds
 _BLOCK = 256  # seconds whose dates are looked up at once
 _ORDER = (tables.dates, tables.papers, tables.ledger, tables.texts)  # each points to those before it
 
@@ -162,12 +165,10 @@ class Writer:
 
     def _reword(self, key: int, paper: Paper, date: int) -> None:
         """Index the paper's wording under `date`, unless it had this one before."""
-        organization = paper.organization
-        names = (organization.name, organization.fullname) if organization else ()
-        words = document(paper.title, paper.summary, paper.authors, names)
-        digest = hashlib.sha256("\n".join(words.values()).encode()).hexdigest()
+        words = wording(paper)
+        digest = digest_of(words.values())
         if date == key or not self.db.execute(_HAD, {"paper": key, "digest": digest}).first():
-            self._add(tables.texts, since=date, paper=key, digest=digest)
+            self._add(tables.texts, since=date, paper=key, digest=digest, **words)
             self._wordings.append((date, words))
 
     def _add(self, table: sa.Table, **row: Any) -> None:
@@ -180,6 +181,23 @@ class Writer:
             for chunk in _chunks(ids)
             for row in self.db.execute(sa.select(*columns).where(tables.papers.c.id.in_(chunk)))
         }
+
+
+def wording(paper: Paper) -> dict[str, str]:
+    """Return the words of `paper` by field."""
+    organization = paper.organization
+    names = (organization.name, organization.fullname) if organization else ()
+    return document(paper.title, paper.summary, paper.authors, names)
+
+
+def digest_of(words: Iterable[str]) -> str:
+    """Return what stands for the words of a wording, given field by field."""
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def revision_after(before: int, now: datetime) -> int:
+    """Return a revision after `before`: the time; or, where the clock was set back, a little later than the last."""
+    return max(before + 1 + secrets.randbelow(_APART), int(now.timestamp() * 1e6))
 
 
 def _listed(seen: Sighting) -> int:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from feedproxy.filters import FIELDS
 from feedproxy.papers import Paper
 
-SCHEMA = 1
+SCHEMA = 2  # the way here from older ones is in `migrations`
 metadata = sa.MetaData()
 _Seconds = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -63,13 +64,14 @@ ledger = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Every wording a paper ever had, by when it was first seen; the search index has it under that date.
+# Every wording a paper ever had, by when it was first seen, and its words, out of which the search index is made.
 texts = sa.Table(
     "texts",
     metadata,
     _date_key("since"),
     sa.Column("paper", _Seconds, sa.ForeignKey("papers.listed_at"), nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in FIELDS),
     sa.UniqueConstraint("paper", "digest"),
 )
 
