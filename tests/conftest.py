@@ -12,10 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 from werkzeug.serving import make_server
 
 from feedproxy.archive import Archive
+from feedproxy.cli import main
 from feedproxy.config import Config
 from feedproxy.web import create_app
 from tests import hub as fake
@@ -140,6 +142,33 @@ def serve(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., httpx.Client]]
             return stack.enter_context(serving(config, clock))
 
         yield start
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command with its data in the test's own folder; whatever happens, there is no traceback."""
+    for name in [name for name in os.environ if name.startswith("FEEDPROXY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*words: object, **settings: str) -> Result:
+        environment = {f"FEEDPROXY_{name.upper()}": text for name, text in ({"pace": "0"} | settings).items()}
+        result = CliRunner().invoke(main, [str(word) for word in words], env=environment)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+def one_line(result: Result) -> str:
+    """Return the line a command complains with."""
+    assert result.stderr.endswith("\n")
+    assert 1 == result.stderr.count("\n"), result.stderr
+    return result.stderr.rstrip()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,43 +10,26 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import feedparser
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from feedproxy import __version__
 from feedproxy.archive import Archive
 from feedproxy.cli import main
 from feedproxy.listing import parse
 from feedproxy.query import parse_query
+from tests.conftest import Run, one_line
 from tests.hub import Answer, Hub, Request
 from tests.made_up import api, capture, entries, entry
 
-Run = Callable[..., Result]
 MONDAY = date(2025, 1, 6)
 WEEK = [MONDAY + timedelta(days=age) for age in range(5)]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command with its data in the test's own folder; whatever happens, there is no traceback."""
-    for name in [name for name in os.environ if name.startswith("FEEDPROXY_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    monkeypatch.chdir(tmp_path)
-
-    def invoke(*words: object, **settings: str) -> Result:
-        environment = {f"FEEDPROXY_{name.upper()}": text for name, text in ({"pace": "0"} | settings).items()}
-        result = CliRunner().invoke(main, [str(word) for word in words], env=environment)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return invoke
 
 
 @pytest.fixture
@@ -168,13 +151,6 @@ def test_unwritable_output(run: Run, tmp_path: Path, path: str, told: str) -> No
     assert result.stderr.startswith(f"feedproxy: cannot write {path}: ")
     assert told in one_line(result)
     assert {"file", "share"} == {found.name for found in tmp_path.iterdir()}
-
-
-def one_line(result: Result) -> str:
-    """Return the line a command complains with."""
-    assert result.stderr.endswith("\n")
-    assert 1 == result.stderr.count("\n"), result.stderr
-    return result.stderr.rstrip()
 
 
 def test_first_feed_refreshes(run: Run, hub: Hub) -> None:

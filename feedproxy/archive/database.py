@@ -46,11 +46,19 @@ class Database(ABC):
 
         Raises ArchiveError.
         """
+        with (
+            self.told("write to" if writing else "read"),
+            self.connect(writing=writing) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def told(self, verb: str) -> Iterator[None]:
+        """Raise ArchiveError, saying that this database could not be read or written to, for what its driver raises."""
         try:
-            with self.connect(writing=writing) as connection, connection.begin():
-                yield connection
+            yield
         except sa.exc.SQLAlchemyError as error:
-            verb = "write to" if writing else "read"
             raise ArchiveError(f"cannot {verb} the archive {self.shown}: {cause(error)}") from error
 
     @abstractmethod

@@ -78,7 +78,7 @@ class SQLite(Database):
 
     def _open(self) -> sa.Engine:
         """Return an engine for the file, creating what is missing; raises ArchiveError."""
-        address = sa.URL.create("sqlite", database=self.shown)
+        address = sa.URL.create("sqlite", database=str(self.path))
         engine = sa.create_engine(address, connect_args={"timeout": self._patience})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
@@ -152,12 +152,12 @@ class SQLite(Database):
     def backup(self, file: Path, *, replacing: bool) -> None:
         """Write a copy beside `file`, then put it in its place."""
         if file.exists() and not replacing:
-            raise ArchiveError(f"{file} is there already")
-        if Path(f"{file}-wal").exists():
-            raise ArchiveError(f"{file} is an archive in use, or was left by one")
+            raise ArchiveError(f"{file} is there already; --force replaces it")
         unfinished = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             with self.transaction() as db, closing(sqlite3.connect(unfinished)) as copy:
+                if Path(f"{file}-wal").exists():  # it would be taken for that of the new file
+                    raise ArchiveError(f"{file} is an archive in use, or was left by one")
                 self._copy(_driver(db), copy)
             unfinished.replace(file)
         except (sqlite3.Error, OSError) as error:
@@ -183,6 +183,7 @@ class SQLite(Database):
         with closing(sqlite3.connect(there, uri=True)) as backup, closing(sqlite3.connect(scratch)) as copy:
             self._copy(backup, copy)
         whole = SQLite(scratch, self._patience, Opening.PRESENT)
+        whole.shown = str(file)
         with closing(whole), whole.transaction() as db, closing(sqlite3.connect(self.path)) as archive:
             self._copy(_driver(db), archive)
 
@@ -228,7 +229,9 @@ def _open_frozen(path: Path) -> sa.Engine | None:
     ahead = Path(f"{path}-wal")
     if ahead.exists() and ahead.stat().st_size:
         return None
-    address = sa.URL.create("sqlite", database=path.absolute().as_uri(), query={"immutable": "1", "uri": "true"})
+    address = sa.URL.create(
+        "sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "immutable": "1", "uri": "true"}
+    )
     engine = sa.create_engine(address, poolclass=sa.NullPool)
     with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
         if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA:

@@ -6,6 +6,7 @@ Exit codes: 0, 1 for failure, 2 for usage.
 import click
 
 from feedproxy import __version__
+from feedproxy.cli.archive import archive
 from feedproxy.cli.asking import check, config, feed
 from feedproxy.cli.frame import Commands
 from feedproxy.cli.refreshing import backfill, refresh
@@ -20,5 +21,5 @@ def main() -> None:
     start_log()
 
 
-for command in (serve, refresh, backfill, feed, check, config):
+for command in (serve, refresh, backfill, feed, check, config, archive):
     main.add_command(command)

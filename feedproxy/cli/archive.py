@@ -1,0 +1,105 @@
+"""`archive`: copy, check, back up and restore what is kept."""
+
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from feedproxy.archive import open_database
+from feedproxy.archive.checking import Finding, findings, repair
+from feedproxy.archive.database import Database, Opening
+from feedproxy.archive.moving import Copy, copying
+from feedproxy.cli.frame import configured
+from feedproxy.config import SETTINGS, Config
+from feedproxy.errors import ArchiveError
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def archive() -> None:
+    """Copy, check, back up and restore the archive."""
+
+
+@archive.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy(source: str, target: str) -> None:
+    """Copy the archive FROM to TO, each of them a file or the URL of a database.
+
+    Interrupted, it is resumed by repeating it. Until all is there and compared, TO does not open as an archive.
+    """
+    here, there = _opened(source, Opening.PRESENT), _opened(target, Opening.COPY)
+    if here.shown == there.shown:
+        raise click.UsageError("FROM and TO are the same archive")
+    with closing(here), closing(there), copying(here, there) as copied:
+        _copy(copied)
+        click.echo(f"{there.shown}: {copied.rows} rows, equal to those of {here.shown}")
+
+
+def _opened(address: str, opening: Opening) -> Database:
+    return open_database(str(SETTINGS["archive"].read(address)), opening=opening)
+
+
+def _copy(copied: Copy) -> None:
+    try:
+        _show("copying  ", copied.rows, copied.pieces())
+        _show("comparing", 2 * copied.rows, copied.compared())
+        copied.finish()
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted; the same command goes on", err=True)
+        raise
+
+
+def _show(label: str, length: int, done: Iterable[int]) -> None:
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        for rows in done:
+            bar.update(rows)
+
+
+@archive.command()
+@click.option("--repair", "repairing", is_flag=True, help="Make the search index again where it is wrong.")
+@configured
+def check(config: Config, repairing: bool) -> None:
+    """Say what is right and what is wrong with the archive; it may be in use meanwhile."""
+    with closing(open_database(config.archive, opening=Opening.PRESENT)) as database:
+        wrong = [finding for finding in findings(database) if not _told(finding)]
+        if repairing and any(finding.reparable for finding in wrong):
+            repair(database, datetime.now(UTC))
+            click.echo("the search index was made again")
+            wrong = [finding for finding in findings(database) if not _told(finding)]
+    if wrong:
+        raise ArchiveError(f"{database.shown} is not in order")
+
+
+def _told(finding: Finding) -> bool:
+    click.echo(f"NOT OK  {finding.about}: {finding.wrong}" if finding.wrong else f"ok      {finding.about}")
+    return not finding.wrong
+
+
+@archive.command()
+@click.argument("file", type=_FILE)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@configured
+def backup(config: Config, file: Path, force: bool) -> None:
+    """Write the archive as it is at this moment to FILE, while it is in use or not.
+
+    FILE appears when it is whole. One that is there already is replaced only with --force: it may be the last good one.
+    """
+    with closing(open_database(config.archive, opening=Opening.PRESENT)) as database:
+        database.backup(file, replacing=force)
+    click.echo(f"{file}: {file.stat().st_size} bytes")
+
+
+@archive.command()
+@click.argument("file", type=_FILE)
+@click.confirmation_option(prompt="This replaces all that the archive holds. Go on?")
+@configured
+def restore(config: Config, file: Path) -> None:
+    """Put the backup FILE in the place of what the archive holds, while it is in use or not."""
+    with closing(open_database(config.archive)) as database:
+        database.restore(file)
+    click.echo(f"{database.shown}: as in {file}")

@@ -1,0 +1,203 @@
+"""Moving house: a copy is equal, goes on where it was interrupted, and is no archive until it is whole."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from feedproxy.archive import Archive, open_database, tables
+from feedproxy.archive.database import Database, Opening
+from feedproxy.archive.moving import LARGE, copying
+from feedproxy.errors import ArchiveError
+from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.papers import Listing
+from feedproxy.query import parse_query
+from tests.conftest import Clock, Run, one_line
+from tests.made_up import difficult_papers, paper
+
+Opened = Callable[[object, Opening], Database]
+Opener = Callable[..., Archive]
+QUERIES = ["", "min_upvotes=3", "q=zebra", "q=-zebra", "q=paper&min_upvotes=2", "q=org:lab", "counts=1&link=pdf"]
+PIECE = 5
+
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    """Open a database that is closed when the test ends."""
+    with ExitStack() as stack:
+        yield lambda address, opening: stack.enter_context(closing(open_database(str(address), opening=opening)))
+
+
+@pytest.fixture
+def home(open_archive: Opener, tmp_path: Path, clock: Clock) -> Path:
+    """An archive of some days in which papers rose and were reworded."""
+    path = tmp_path / "home.sqlite"
+    archive = open_archive(path)
+    for number in range(1, 5):
+        papers = (*difficult_papers(), paper(20, title=f"Zebras {number}", upvotes=number), paper(20 + number))
+        archive.store([Listing(papers, day=clock().date())], clock.tick(hours=9))
+    archive.close()
+    return path
+
+
+def move(source: Database, target: Database, pieces: int = 10_000) -> int:
+    """Copy at most so many pieces, and finish if those were all; return how many rows were there before."""
+    with copying(source, target, piece=PIECE) as copy:
+        done = copy.pieces()
+        before = next(done)
+        for _ in range(pieces):
+            if next(done, None) is None:
+                list(copy.compared())
+                copy.finish()
+                break
+    return before
+
+
+def feeds(archive: Archive) -> list[bytes]:
+    found = [(query, archive.search(query)) for query in map(parse_query, QUERIES)]
+    return [
+        render(Feed(query, "https://example.org", page.entries, page.more), name)
+        for query, page in found
+        for name in FORMATS
+    ]
+
+
+def rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return all that an archive holds but for who refreshes."""
+    held = [table for table in tables.metadata.sorted_tables if table is not tables.lease]
+    with database.transaction() as db:
+        return {table.name: sorted(map(tuple, db.execute(sa.select(table))), key=repr) for table in held}
+
+
+def test_copy_is_equal(home: Path, tmp_path: Path, opened: Opened, open_archive: Opener) -> None:
+    """A copy holds the same rows, and makes the same bytes of every feed; so does a copy of the copy."""
+    copies = [home, tmp_path / "away.sqlite", tmp_path / "back.sqlite"]
+    for source, target in pairwise(copies):
+        move(opened(source, Opening.PRESENT), opened(target, Opening.COPY))
+    held = [rows(opened(path, Opening.PRESENT)) for path in copies]
+    assert [] == [name for name, found in held[0].items() if not found]
+    assert held[0] == held[1] == held[2]
+    made = [feeds(open_archive(path)) for path in copies]
+    assert len(QUERIES) * len(FORMATS) == len(set(made[0]))
+    assert made[0] == made[1] == made[2]
+
+
+def test_copy_goes_on_after_each_piece(home: Path, tmp_path: Path, opened: Opened, open_archive: Opener) -> None:
+    """A copy that is broken off after every piece goes on with the next, opens for nothing else, and ends equal."""
+    away = tmp_path / "away.sqlite"
+    source = opened(home, Opening.PRESENT)
+    held = rows(source)
+    large = sum(len(held[table.name]) for table in LARGE)
+    there = [move(source, opened(away, Opening.COPY), pieces=1)]
+    while there[-1] < large:
+        with pytest.raises(ArchiveError, match="is half of a copy: repeat feedproxy archive copy"):
+            open_archive(away).state()
+        there.append(move(source, opened(away, Opening.COPY), pieces=1))
+    assert there[:3] == [0, PIECE, 2 * PIECE]
+    assert held == rows(opened(away, Opening.PRESENT))
+
+
+def test_copy_begins_anew_where_the_archive_has_changed(
+    home: Path, tmp_path: Path, opened: Opened, open_archive: Opener, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a copy of an archive that was refreshed meanwhile is not gone on with, and that is said."""
+    caplog.set_level("INFO")
+    away = tmp_path / "away.sqlite"
+    move(opened(home, Opening.PRESENT), opened(away, Opening.COPY), pieces=12)
+    open_archive(home).store([Listing((paper(20, title="Okapi", upvotes=90),))], clock.tick(hours=1))
+    assert 0 == move(opened(home, Opening.PRESENT), opened(away, Opening.COPY))
+    assert ["what is copied has changed since it was begun: beginning anew"] == caplog.messages
+    assert rows(opened(home, Opening.PRESENT)) == rows(opened(away, Opening.PRESENT))
+    assert 1 == open_archive(away).count(parse_query("q=okapi"))
+
+
+def test_copy_is_of_one_moment(home: Path, tmp_path: Path, opened: Opened, open_archive: Opener, clock: Clock) -> None:
+    """What is refreshed while it is copied is copied as it was at the start."""
+    before = rows(opened(home, Opening.PRESENT))
+    with copying(opened(home, Opening.PRESENT), opened(tmp_path / "away.sqlite", Opening.COPY), piece=PIECE) as copy:
+        for _ in copy.pieces():
+            open_archive(home).store([Listing((paper(21, upvotes=clock().hour),))], clock.tick(hours=1))
+        list(copy.compared())
+        copy.finish()
+    assert before == rows(opened(tmp_path / "away.sqlite", Opening.PRESENT)) != rows(opened(home, Opening.PRESENT))
+
+
+def test_two_copy_at_once(home: Path, tmp_path: Path, opened: Opened) -> None:
+    """Whoever copies the same archive to the same place at the same time helps along."""
+    with ThreadPoolExecutor(2) as pool:
+        away = tmp_path / "away.sqlite"
+        pairs = [(opened(home, Opening.PRESENT), opened(away, Opening.COPY)) for _ in range(2)]
+        ended = [pool.submit(move, *pair).exception() for pair in pairs]
+    assert [None] in ([error] for error in ended)
+    assert rows(opened(home, Opening.PRESENT)) == rows(opened(away, Opening.PRESENT))
+
+
+def test_what_differs_does_not_become_an_archive(home: Path, tmp_path: Path, opened: Opened) -> None:
+    """Half a copy in which anything is not as in the archive it is of is never finished, and says what to do."""
+    away = opened(tmp_path / "away.sqlite", Opening.COPY)
+    move(opened(home, Opening.PRESENT), away, pieces=12)
+    with away.transaction(writing=True) as db:
+        db.execute(sa.update(tables.papers).values(title="Another").where(tables.papers.c.upvotes == 4))
+    with pytest.raises(ArchiveError, match=r"papers has .*, not .*; delete it and copy again"):
+        move(opened(home, Opening.PRESENT), away)
+    with pytest.raises(ArchiveError, match="is half of a copy"), opened(away.shown, Opening.USE).transaction():
+        pass
+
+
+def test_half_of_another_archive_is_told_apart(
+    home: Path, tmp_path: Path, opened: Opened, open_archive: Opener, clock: Clock
+) -> None:
+    """Even two archives that were refreshed in the same microsecond do not mix."""
+    twin, away = tmp_path / "twin.sqlite", opened(tmp_path / "away.sqlite", Opening.COPY)
+    open_archive(twin).store([Listing((paper(7), paper(8)))], clock())
+    assert open_archive(twin).state().revision == open_archive(home).state().revision
+    move(opened(home, Opening.PRESENT), away, pieces=1)
+    with pytest.raises(ArchiveError, match="delete it and copy again"):
+        move(opened(twin, Opening.PRESENT), away)
+
+
+# The command ------------------------------------------------------------------------------------
+
+
+def test_command_copies(run: Run, home: Path, tmp_path: Path, opened: Opened) -> None:
+    """`archive copy` says how much is equal, and again when it is repeated."""
+    for _ in range(2):
+        result = run("archive", "copy", home, tmp_path / "away.sqlite")
+        assert (0, 1) == (result.exit_code, result.stdout.count("rows, equal to those of"))
+    assert rows(opened(home, Opening.PRESENT)) == rows(opened(tmp_path / "away.sqlite", Opening.PRESENT))
+
+
+def test_half_a_copy_is_not_served(run: Run, home: Path, tmp_path: Path, opened: Opened) -> None:
+    """A server on half a copy does not start, and says what to do."""
+    move(opened(home, Opening.PRESENT), opened(tmp_path / "away.sqlite", Opening.COPY), pieces=3)
+    for command in (["serve"], ["refresh"], ["feed", "q=agents"], ["archive", "check"], ["archive", "backup", "b"]):
+        result = run(*command, "--archive", tmp_path / "away.sqlite", listing="demo")
+        assert 1 == result.exit_code
+        assert "away.sqlite is half of a copy: repeat feedproxy archive copy" in one_line(result)
+
+
+def test_another_archive_is_not_overwritten(
+    run: Run, home: Path, tmp_path: Path, opened: Opened, open_archive: Opener, clock: Clock
+) -> None:
+    """Where there is an archive already, a junk file or another database, nothing is copied to."""
+    open_archive(tmp_path / "other.sqlite").store([Listing((paper(1),))], clock.tick(hours=1))
+    before = rows(opened(tmp_path / "other.sqlite", Opening.PRESENT))
+    result = run("archive", "copy", home, tmp_path / "other.sqlite")
+    assert (1, True) == (result.exit_code, "holds another archive, which is not overwritten" in one_line(result))
+    assert before == rows(opened(tmp_path / "other.sqlite", Opening.PRESENT))
+    (tmp_path / "junk").write_bytes(b"keep me" * 200)
+    assert 1 == run("archive", "copy", home, tmp_path / "junk").exit_code
+    assert b"keep me" * 200 == (tmp_path / "junk").read_bytes()
+
+
+def test_nothing_is_not_copied(run: Run, home: Path, tmp_path: Path) -> None:
+    """An archive that is not there is not made by copying it; nor is one copied to itself."""
+    result = run("archive", "copy", tmp_path / "nowhere" / "a.sqlite", tmp_path / "away.sqlite")
+    assert (1, True) == (result.exit_code, "there is no archive at" in one_line(result))
+    assert ["home.sqlite"] == [path.name for path in tmp_path.iterdir()]
+    result = run("archive", "copy", home, f"sqlite:///{home}")
+    assert (2, True) == (result.exit_code, "are the same archive" in result.stderr)
