@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from feedproxy.errors import ArchiveError
 from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.papers import Listing
 from feedproxy.query import parse_query
-from tests.conftest import Clock, Run, one_line
+from tests.conftest import Clock, NewAddress, Run, one_line
 from tests.made_up import difficult_papers, paper
 
 Opened = Callable[[object, Opening], Database]
@@ -32,10 +33,23 @@ def opened() -> Iterator[Opened]:
         yield lambda address, opening: stack.enter_context(closing(open_database(str(address), opening=opening)))
 
 
+@pytest.fixture(params=[("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "sqlite")], ids="-".join)
+def kinds(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """In which databases the archive is and is to be."""
+    found: tuple[str, str] = request.param
+    return found
+
+
 @pytest.fixture
-def home(open_archive: Opener, tmp_path: Path, clock: Clock) -> Path:
+def away(kinds: tuple[str, str], new_address: NewAddress) -> str:
+    """A place for a copy."""
+    return new_address(kinds[1])
+
+
+@pytest.fixture
+def home(kinds: tuple[str, str], new_address: NewAddress, open_archive: Opener, clock: Clock) -> str:
     """An archive of some days in which papers rose and were reworded."""
-    path = tmp_path / "home.sqlite"
+    path = new_address(kinds[0])
     archive = open_archive(path)
     for number in range(1, 5):
         papers = (*difficult_papers(), paper(20, title=f"Zebras {number}", upvotes=number), paper(20 + number))
@@ -73,9 +87,11 @@ def rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
         return {table.name: sorted(map(tuple, db.execute(sa.select(table))), key=repr) for table in held}
 
 
-def test_copy_is_equal(home: Path, tmp_path: Path, opened: Opened, open_archive: Opener) -> None:
+def test_copy_is_equal(
+    home: str, away: str, kinds: tuple[str, str], new_address: NewAddress, opened: Opened, open_archive: Opener
+) -> None:
     """A copy holds the same rows, and makes the same bytes of every feed; so does a copy of the copy."""
-    copies = [home, tmp_path / "away.sqlite", tmp_path / "back.sqlite"]
+    copies = [home, away, new_address(kinds[0])]
     for source, target in pairwise(copies):
         move(opened(source, Opening.PRESENT), opened(target, Opening.COPY))
     held = [rows(opened(path, Opening.PRESENT)) for path in copies]
@@ -86,9 +102,8 @@ def test_copy_is_equal(home: Path, tmp_path: Path, opened: Opened, open_archive:
     assert made[0] == made[1] == made[2]
 
 
-def test_copy_goes_on_after_each_piece(home: Path, tmp_path: Path, opened: Opened, open_archive: Opener) -> None:
+def test_copy_goes_on_after_each_piece(home: str, away: str, opened: Opened, open_archive: Opener) -> None:
     """A copy that is broken off after every piece goes on with the next, opens for nothing else, and ends equal."""
-    away = tmp_path / "away.sqlite"
     source = opened(home, Opening.PRESENT)
     held = rows(source)
     large = sum(len(held[table.name]) for table in LARGE)
@@ -102,11 +117,10 @@ def test_copy_goes_on_after_each_piece(home: Path, tmp_path: Path, opened: Opene
 
 
 def test_copy_begins_anew_where_the_archive_has_changed(
-    home: Path, tmp_path: Path, opened: Opened, open_archive: Opener, clock: Clock, caplog: pytest.LogCaptureFixture
+    home: str, away: str, opened: Opened, open_archive: Opener, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Half a copy of an archive that was refreshed meanwhile is not gone on with, and that is said."""
     caplog.set_level("INFO")
-    away = tmp_path / "away.sqlite"
     move(opened(home, Opening.PRESENT), opened(away, Opening.COPY), pieces=12)
     open_archive(home).store([Listing((paper(20, title="Okapi", upvotes=90),))], clock.tick(hours=1))
     assert 0 == move(opened(home, Opening.PRESENT), opened(away, Opening.COPY))
@@ -115,89 +129,107 @@ def test_copy_begins_anew_where_the_archive_has_changed(
     assert 1 == open_archive(away).count(parse_query("q=okapi"))
 
 
-def test_copy_is_of_one_moment(home: Path, tmp_path: Path, opened: Opened, open_archive: Opener, clock: Clock) -> None:
+def test_copy_is_of_one_moment(home: str, away: str, opened: Opened, open_archive: Opener, clock: Clock) -> None:
     """What is refreshed while it is copied is copied as it was at the start."""
     before = rows(opened(home, Opening.PRESENT))
-    with copying(opened(home, Opening.PRESENT), opened(tmp_path / "away.sqlite", Opening.COPY), piece=PIECE) as copy:
+    with copying(opened(home, Opening.PRESENT), opened(away, Opening.COPY), piece=PIECE) as copy:
         for _ in copy.pieces():
             open_archive(home).store([Listing((paper(21, upvotes=clock().hour),))], clock.tick(hours=1))
         list(copy.compared())
         copy.finish()
-    assert before == rows(opened(tmp_path / "away.sqlite", Opening.PRESENT)) != rows(opened(home, Opening.PRESENT))
+    assert before == rows(opened(away, Opening.PRESENT)) != rows(opened(home, Opening.PRESENT))
 
 
-def test_two_copy_at_once(home: Path, tmp_path: Path, opened: Opened) -> None:
-    """Whoever copies the same archive to the same place at the same time helps along."""
+def test_two_copy_at_once(home: str, away: str, opened: Opened) -> None:
+    """Of two that copy the same archive to the same place at the same time at least one ends well, with all of it."""
     with ThreadPoolExecutor(2) as pool:
-        away = tmp_path / "away.sqlite"
         pairs = [(opened(home, Opening.PRESENT), opened(away, Opening.COPY)) for _ in range(2)]
-        ended = [pool.submit(move, *pair).exception() for pair in pairs]
-    assert [None] in ([error] for error in ended)
+        copying = [pool.submit(move, *pair) for pair in pairs]
+        ended = [copy.exception() for copy in copying]
+    assert None in ended
     assert rows(opened(home, Opening.PRESENT)) == rows(opened(away, Opening.PRESENT))
 
 
-def test_what_differs_does_not_become_an_archive(home: Path, tmp_path: Path, opened: Opened) -> None:
+def test_what_differs_does_not_become_an_archive(home: str, away: str, opened: Opened) -> None:
     """Half a copy in which anything is not as in the archive it is of is never finished, and says what to do."""
-    away = opened(tmp_path / "away.sqlite", Opening.COPY)
-    move(opened(home, Opening.PRESENT), away, pieces=12)
-    with away.transaction(writing=True) as db:
+    copied = opened(away, Opening.COPY)
+    move(opened(home, Opening.PRESENT), copied, pieces=12)
+    with copied.transaction(writing=True) as db:
         db.execute(sa.update(tables.papers).values(title="Another").where(tables.papers.c.upvotes == 4))
     with pytest.raises(ArchiveError, match=r"papers has .*, not .*; delete it and copy again"):
-        move(opened(home, Opening.PRESENT), away)
-    with pytest.raises(ArchiveError, match="is half of a copy"), opened(away.shown, Opening.USE).transaction():
+        move(opened(home, Opening.PRESENT), copied)
+    with pytest.raises(ArchiveError, match="is half of a copy"), opened(away, Opening.USE).transaction():
         pass
 
 
 def test_half_of_another_archive_is_told_apart(
-    home: Path, tmp_path: Path, opened: Opened, open_archive: Opener, clock: Clock
+    home: str, away: str, kinds: tuple[str, str], new_address: NewAddress, opened: Opened, open_archive: Opener
 ) -> None:
     """Even two archives that were refreshed in the same microsecond do not mix."""
-    twin, away = tmp_path / "twin.sqlite", opened(tmp_path / "away.sqlite", Opening.COPY)
-    open_archive(twin).store([Listing((paper(7), paper(8)))], clock())
-    assert open_archive(twin).state().revision == open_archive(home).state().revision
-    move(opened(home, Opening.PRESENT), away, pieces=1)
+    twin = new_address(kinds[0])
+    revision = open_archive(home).state().revision
+    open_archive(twin).store([Listing((paper(7), paper(8)))], datetime.fromtimestamp(revision / 1e6, UTC))
+    assert revision == open_archive(twin).state().revision
+    move(opened(home, Opening.PRESENT), opened(away, Opening.COPY), pieces=1)
     with pytest.raises(ArchiveError, match="delete it and copy again"):
-        move(opened(twin, Opening.PRESENT), away)
+        move(opened(twin, Opening.PRESENT), opened(away, Opening.COPY))
 
 
 # The command ------------------------------------------------------------------------------------
 
 
-def test_command_copies(run: Run, home: Path, tmp_path: Path, opened: Opened) -> None:
+def test_command_copies(run: Run, home: str, away: str, opened: Opened) -> None:
     """`archive copy` says how much is equal, and again when it is repeated."""
     for _ in range(2):
-        result = run("archive", "copy", home, tmp_path / "away.sqlite")
+        result = run("archive", "copy", home, away)
         assert (0, 1) == (result.exit_code, result.stdout.count("rows, equal to those of"))
-    assert rows(opened(home, Opening.PRESENT)) == rows(opened(tmp_path / "away.sqlite", Opening.PRESENT))
+    assert rows(opened(home, Opening.PRESENT)) == rows(opened(away, Opening.PRESENT))
 
 
-def test_half_a_copy_is_not_served(run: Run, home: Path, tmp_path: Path, opened: Opened) -> None:
+def test_half_a_copy_is_not_served(run: Run, home: str, away: str, opened: Opened) -> None:
     """A server on half a copy does not start, and says what to do."""
-    move(opened(home, Opening.PRESENT), opened(tmp_path / "away.sqlite", Opening.COPY), pieces=3)
-    for command in (["serve"], ["refresh"], ["feed", "q=agents"], ["archive", "check"], ["archive", "backup", "b"]):
-        result = run(*command, "--archive", tmp_path / "away.sqlite", listing="demo")
+    move(opened(home, Opening.PRESENT), opened(away, Opening.COPY), pieces=3)
+    for command in (["serve"], ["refresh"], ["feed", "q=agents"], ["archive", "check"]):
+        result = run(*command, "--archive", away, listing="demo")
         assert 1 == result.exit_code
-        assert "away.sqlite is half of a copy: repeat feedproxy archive copy" in one_line(result)
+        assert "is half of a copy: repeat feedproxy archive copy" in one_line(result)
 
 
 def test_another_archive_is_not_overwritten(
-    run: Run, home: Path, tmp_path: Path, opened: Opened, open_archive: Opener, clock: Clock
+    run: Run, home: str, away: str, opened: Opened, open_archive: Opener, clock: Clock
 ) -> None:
-    """Where there is an archive already, a junk file or another database, nothing is copied to."""
-    open_archive(tmp_path / "other.sqlite").store([Listing((paper(1),))], clock.tick(hours=1))
-    before = rows(opened(tmp_path / "other.sqlite", Opening.PRESENT))
-    result = run("archive", "copy", home, tmp_path / "other.sqlite")
+    """Where there is an archive already nothing is copied to."""
+    open_archive(away).store([Listing((paper(1),))], clock.tick(hours=1))
+    before = rows(opened(away, Opening.PRESENT))
+    result = run("archive", "copy", home, away)
     assert (1, True) == (result.exit_code, "holds another archive, which is not overwritten" in one_line(result))
-    assert before == rows(opened(tmp_path / "other.sqlite", Opening.PRESENT))
+    assert before == rows(opened(away, Opening.PRESENT))
+
+
+def test_what_is_no_archive_is_not_overwritten(run: Run, tmp_path: Path, open_archive: Opener) -> None:
+    """Where there is something else it stays."""
+    open_archive(tmp_path / "home.sqlite").state()
     (tmp_path / "junk").write_bytes(b"keep me" * 200)
-    assert 1 == run("archive", "copy", home, tmp_path / "junk").exit_code
+    result = run("archive", "copy", "home.sqlite", "junk")
+    assert (1, True) == (result.exit_code, "file is not a database" in one_line(result))
     assert b"keep me" * 200 == (tmp_path / "junk").read_bytes()
 
 
-def test_nothing_is_not_copied(run: Run, home: Path, tmp_path: Path) -> None:
+def test_nothing_is_not_copied(
+    run: Run, tmp_path: Path, home: str, away: str, new_address: NewAddress, kinds: tuple[str, str]
+) -> None:
     """An archive that is not there is not made by copying it; nor is one copied to itself."""
-    result = run("archive", "copy", tmp_path / "nowhere" / "a.sqlite", tmp_path / "away.sqlite")
-    assert (1, True) == (result.exit_code, "there is no archive at" in one_line(result))
-    assert ["home.sqlite"] == [path.name for path in tmp_path.iterdir()]
-    result = run("archive", "copy", home, f"sqlite:///{home}")
+    nowhere = new_address(kinds[0])
+    for _ in range(2):
+        result = run("archive", "copy", nowhere, away)
+        assert (1, True) == (result.exit_code, "there is no archive at" in one_line(result))
+    assert [] == list(tmp_path.iterdir())
+    result = run("archive", "copy", home, home)
     assert (2, True) == (result.exit_code, "are the same archive" in result.stderr)
+
+
+def test_address_that_is_none(run: Run) -> None:
+    """What cannot be an archive is named, without a password in it."""
+    result = run("archive", "copy", "mysql://someone:secret@localhost/feeds", "away.sqlite")
+    assert (2, False) == (result.exit_code, "secret" in result.stderr)
+    assert "an archive wants a file, or postgresql+psycopg://" in result.stderr

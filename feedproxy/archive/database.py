@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -142,14 +141,6 @@ class Database(ABC):
     @abstractmethod
     def faults(self, db: sa.Connection) -> list[str]:
         """Return what the database itself finds wrong with what it holds."""
-
-    @abstractmethod
-    def backup(self, file: Path, *, replacing: bool) -> None:
-        """Write the archive as it is at one moment to `file`, which appears when it is whole; raises ArchiveError."""
-
-    @abstractmethod
-    def restore(self, file: Path) -> None:
-        """Put the backup `file` in the place of all that the archive holds, at once; raises ArchiveError."""
 
 
 def cause(error: Exception) -> str:

@@ -163,7 +163,10 @@ def _rows(db: sa.Connection, table: sa.Table, *, after: Sequence[Any] | None, li
     key = list(table.primary_key)
     rows = sa.select(table).order_by(*key).limit(limit)
     if after is not None:
-        rows = rows.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, after)))
+        rows = rows.where(
+            sa.tuple_(*key)
+            > sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(after, key, strict=True)))
+        )
     return [dict(row) for row in db.execute(rows).mappings()]
 
 

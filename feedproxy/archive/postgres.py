@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -138,7 +137,7 @@ class Postgres(Database):
         with self.transaction() as db:
             if not sa.inspect(db).has_table("search"):
                 return False
-            rows = db.scalar(sa.select(sa.func.count()).select_from(_SEARCH))
+            rows = db.execute(sa.select(sa.func.count()).select_from(_SEARCH)).scalar_one()
             for wordings in _pieces(db):
                 rows -= len(wordings)
                 if len(wordings) != db.scalar(_ALIKE, _arrays(wordings)):
@@ -146,18 +145,9 @@ class Postgres(Database):
         return not rows
 
     def faults(self, db: sa.Connection) -> list[str]:
-        """Return nothing: PostgreSQL looks after what it holds."""
-        return []
-
-    def backup(self, file: Path, *, replacing: bool) -> None:
-        """Refuse: PostgreSQL has a command of its own for it."""
-        raise ArchiveError(f"pg_dump backs up {self.shown}; or copy it to a file: feedproxy archive copy URL FILE")
-
-    def restore(self, file: Path) -> None:
-        """Refuse: PostgreSQL has a command of its own for it."""
-        raise ArchiveError(
-            f"pg_restore restores {self.shown}; or copy a file to a new database: feedproxy archive copy"
-        )
+        """Return which indexes are not valid; what else PostgreSQL holds it looks after itself."""
+        names = db.exec_driver_sql("SELECT CAST(indexrelid AS regclass) FROM pg_index WHERE NOT indisvalid").scalars()
+        return [f"the index {name} is not valid" for name in names]
 
 
 def _url(address: str) -> sa.URL:

@@ -150,7 +150,7 @@ class SQLite(Database):
         return damaged + [f"{table} refers to papers that are not there" for table in sorted(astray)]
 
     def backup(self, file: Path, *, replacing: bool) -> None:
-        """Write a copy beside `file`, then put it in its place."""
+        """Write the archive as it is at one moment to `file`, which appears when it is whole; raises ArchiveError."""
         if file.exists() and not replacing:
             raise ArchiveError(f"{file} is there already; --force replaces it")
         unfinished = file.with_name(f".{file.name}.{os.getpid()}")
@@ -166,9 +166,10 @@ class SQLite(Database):
             unfinished.unlink(missing_ok=True)
 
     def restore(self, file: Path) -> None:
-        """Write a copy of `file`, migrated if need be, over all pages of the archive, in one transaction of SQLite's.
+        """Put the backup `file` in the place of all that the archive holds, at once; raises ArchiveError.
 
-        So whoever has the archive open goes on, and what stands in its `-wal` is not mixed with other pages.
+        A copy of it, migrated if need be, is written over all pages in one transaction of SQLite's. So whoever has the
+        archive open goes on, and what stands in its `-wal` is not mixed with other pages.
         """
         with self.transaction():  # opens it; what is no archive is not overwritten
             folder = self.path.absolute().parent

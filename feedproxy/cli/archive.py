@@ -10,8 +10,9 @@ import click
 
 from feedproxy.archive import open_database
 from feedproxy.archive.checking import Finding, findings, repair
-from feedproxy.archive.database import Database, Opening
+from feedproxy.archive.database import Opening
 from feedproxy.archive.moving import Copy, copying
+from feedproxy.archive.sqlite import SQLite
 from feedproxy.cli.frame import configured
 from feedproxy.config import SETTINGS, Config
 from feedproxy.errors import ArchiveError
@@ -32,16 +33,20 @@ def copy(source: str, target: str) -> None:
 
     Interrupted, it is resumed by repeating it. Until all is there and compared, TO does not open as an archive.
     """
-    here, there = _opened(source, Opening.PRESENT), _opened(target, Opening.COPY)
-    if here.shown == there.shown:
+    one, other = _address(source), _address(target)
+    if one == other:
         raise click.UsageError("FROM and TO are the same archive")
+    here, there = open_database(one, opening=Opening.PRESENT), open_database(other, opening=Opening.COPY)
     with closing(here), closing(there), copying(here, there) as copied:
         _copy(copied)
         click.echo(f"{there.shown}: {copied.rows} rows, equal to those of {here.shown}")
 
 
-def _opened(address: str, opening: Opening) -> Database:
-    return open_database(str(SETTINGS["archive"].read(address)), opening=opening)
+def _address(text: str) -> str:
+    try:
+        return str(SETTINGS["archive"].read(text)).removeprefix("sqlite:///")
+    except ValueError as error:
+        raise click.UsageError(f"an archive {error}") from None
 
 
 def _copy(copied: Copy) -> None:
@@ -89,7 +94,7 @@ def backup(config: Config, file: Path, force: bool) -> None:
 
     FILE appears when it is whole. One that is there already is replaced only with --force: it may be the last good one.
     """
-    with closing(open_database(config.archive, opening=Opening.PRESENT)) as database:
+    with closing(_file_of(config, Opening.PRESENT)) as database:
         database.backup(file, replacing=force)
     click.echo(f"{file}: {file.stat().st_size} bytes")
 
@@ -100,6 +105,13 @@ def backup(config: Config, file: Path, force: bool) -> None:
 @configured
 def restore(config: Config, file: Path) -> None:
     """Put the backup FILE in the place of what the archive holds, while it is in use or not."""
-    with closing(open_database(config.archive)) as database:
+    with closing(_file_of(config, Opening.USE)) as database:
         database.restore(file)
     click.echo(f"{database.shown}: as in {file}")
+
+
+def _file_of(config: Config, opening: Opening) -> SQLite:
+    database = open_database(config.archive, opening=opening)
+    if not isinstance(database, SQLite):
+        raise ArchiveError(f"{database.shown} is no file: back it up by pg_dump, or feedproxy archive copy to a file")
+    return database
