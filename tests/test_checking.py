@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from feedproxy.archive import Archive
+from feedproxy.archive import Archive, open_database
 from feedproxy.papers import Listing
 from feedproxy.query import Query, parse_query
-from tests.conftest import Clock, Run, one_line
+from tests.conftest import Clock, NewAddress, Run, one_line
 from tests.made_up import paper
 from tests.test_migrations import SCHEMA_1
 
@@ -23,19 +23,35 @@ Opener = Callable[..., Archive]
 def path(open_archive: Opener, tmp_path: Path, clock: Clock) -> Path:
     """An archive in which a paper rose and was reworded."""
     path = tmp_path / "archive.sqlite"
-    archive = open_archive(path)
+    fill(open_archive(path), clock)
+    return path
+
+
+@pytest.fixture
+def shared(new_address: NewAddress, open_archive: Opener, clock: Clock) -> str:
+    """The same archive in PostgreSQL."""
+    address = new_address("postgresql")
+    fill(open_archive(address), clock)
+    return address
+
+
+def fill(archive: Archive, clock: Clock) -> None:
     for title in ("Zebras", "Okapi"):
         archive.store([Listing((paper(1, title=title, upvotes=len(title)), paper(2)), clock().date())], clock())
         clock.tick(hours=1)
     archive.store([Listing((paper(1, title="Okapi", upvotes=9),))], clock.tick(hours=1))
     archive.close()
-    return path
 
 
-def damage(path: Path, statement: str) -> None:
-    with closing(sqlite3.connect(path)) as db:
-        db.execute(statement)
-        db.commit()
+def damage(archive: Path | str, statement: str) -> None:
+    """Run `statement` without what keeps an archive whole."""
+    if isinstance(archive, Path):
+        with closing(sqlite3.connect(archive)) as file:
+            file.execute(statement)
+            file.commit()
+    else:
+        with closing(open_database(archive)) as database, database.transaction(writing=True) as db:
+            db.exec_driver_sql(statement)
 
 
 def titles(archive: Archive, query: str = "") -> set[str]:
@@ -112,6 +128,48 @@ def test_damaged_file_is_told(run: Run, path: Path) -> None:
     result = run("archive", "check", "--archive", path)
     assert (1, True) == (result.exit_code, "malformed" in result.stderr)
     assert 1 == result.stderr.count("\n")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM search WHERE rowid = (SELECT min(rowid) FROM search)",
+        "UPDATE search SET words = ''",
+        "INSERT INTO search SELECT 1, words FROM search LIMIT 1",
+        "DROP TABLE search",
+    ],
+)
+def test_index_in_postgresql_is_repaired(run: Run, shared: str, open_archive: Opener, statement: str) -> None:
+    """The search index in PostgreSQL is compared row by row, and made again."""
+    assert 0 == run("archive", "check", "--archive", shared).exit_code
+    damage(shared, statement)
+    assert "NOT OK  the search index" in run("archive", "check", "--archive", shared).stdout
+    assert 0 == run("archive", "check", "--repair", "--archive", shared).exit_code
+    assert ({"Okapi"}, {"Okapi"}) == tuple(titles(open_archive(shared), f"q={word}") for word in ("zebra", "okapi"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE ledger SET reached_at = paper WHERE value = 9", "every ledger rises"),
+        ("DELETE FROM dates WHERE date = (SELECT max(reached_at) FROM ledger)", "every date in use was handed out"),
+        ("UPDATE state SET lag = 60", "no step or wording came later than the longest lag"),
+        ("UPDATE texts SET abstract = 'other words'", "the words of every wording are whole"),
+    ],
+)
+def test_damage_in_postgresql_is_told(run: Run, shared: str, statement: str, told: str) -> None:
+    """What is to hold of an archive is looked at in PostgreSQL too."""
+    damage(shared, statement)
+    result = run("archive", "check", "--archive", shared)
+    assert (1, True) == (result.exit_code, f"NOT OK  {told}" in result.stdout)
+
+
+def test_postgresql_is_backed_up_by_its_own_command(run: Run, shared: str, tmp_path: Path) -> None:
+    """For an archive in PostgreSQL `backup` and `restore` say what does it instead."""
+    for words in (["backup", "file"], ["restore", "file", "--yes"]):
+        result = run("archive", *words, "--archive", shared)
+        assert (1, True) == (result.exit_code, "is no file: back it up by pg_dump" in one_line(result))
+    assert [] == list(tmp_path.iterdir())
 
 
 # backup and restore -----------------------------------------------------------------------------

@@ -137,12 +137,12 @@ class Postgres(Database):
         with self.transaction() as db:
             if not sa.inspect(db).has_table("search"):
                 return False
-            rows = db.execute(sa.select(sa.func.count()).select_from(_SEARCH)).scalar_one()
+            held = db.execute(sa.select(sa.func.count()).select_from(_SEARCH)).scalar_one()
+            wanted = alike = 0
             for wordings in _pieces(db):
-                rows -= len(wordings)
-                if len(wordings) != db.scalar(_ALIKE, _arrays(wordings)):
-                    return False
-        return not rows
+                wanted += len(wordings)
+                alike += db.execute(_ALIKE, _arrays(wordings)).scalar_one()
+        return held == wanted == alike
 
     def faults(self, db: sa.Connection) -> list[str]:
         """Return which indexes are not valid; what else PostgreSQL holds it looks after itself."""
