@@ -57,19 +57,20 @@ def readable(dice: random.Random) -> Iterator[Query]:
             continue
 
 
-def test_same_bytes_as_sqlite(open_archive: Opener, new_address: NewAddress) -> None:
-    """Five hundred generated queries give the same bytes from both databases in every format."""
+@pytest.mark.parametrize("number", [60])
+def test_same_bytes_as_sqlite(open_archive: Opener, new_address: NewAddress, number: int) -> None:
+    """Generated queries give the same bytes from both databases in every format; `tests/slow` asks 500."""
     archives = [open_archive(new_address(kind)) for kind in DATABASES]
     for now, papers in history():
         for archive in archives:
             archive.store([Listing(tuple(papers))], now)
     queries = readable(random.Random(6))  # noqa: S311
     full = 0
-    for query in (next(queries) for _ in range(500)):
+    for query in (next(queries) for _ in range(number)):
         one, other = (documents(archive, query) for archive in archives)
         assert one == other, str(query)
         full += b"<item>" in one[0]
-    assert full > 100
+    assert full > number / 5
 
 
 LONG = {
