@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording
 from feedproxy.archive.search import GAP, Matches
-from feedproxy.archive.tables import texts
+from feedproxy.archive.tables import SCHEMA, texts
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
 from feedproxy.words import begun, singular
@@ -25,10 +25,9 @@ _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
 _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
 _SEARCH = sa.table("search", sa.column("rowid"), sa.column("words", TSVECTOR), sa.column("long", JSONB(True)))
-_CREATE_SEARCH = (
-    "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL, long jsonb)",
-    "CREATE INDEX search_words ON search USING gin (words) WITH (fastupdate = off)",
-)
+_CREATE_SEARCH = "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL, long jsonb)"
+# Last of all: to fill a table that has it takes many times as long.
+_CREATE_INDEX = "CREATE INDEX IF NOT EXISTS search_words ON search USING gin (words) WITH (fastupdate = off)"
 _ALIKE = sa.text(
     "SELECT count(*) FROM search JOIN unnest(CAST(:dates AS bigint[]), CAST(:words AS text[]), CAST(:long AS text[])) "
     "AS given (rowid, words, long) USING (rowid) WHERE search.words = CAST(given.words AS tsvector) "
@@ -104,15 +103,16 @@ class Postgres(Database):
         return (db.scalar(sa.select(_MARK.c.schema)) or 0) if sa.inspect(db).has_table(_MARK.name) else 0
 
     def note_schema(self, db: sa.Connection, number: int) -> None:
-        """Write the number into the table that marks an archive."""
+        """Write the number into the table that marks an archive; one that is whole has an index of its words."""
         db.exec_driver_sql("CREATE TABLE IF NOT EXISTS feedproxy (schema integer NOT NULL)")
         db.execute(sa.delete(_MARK))
         db.execute(sa.insert(_MARK).values(schema=number))
+        if number == SCHEMA:
+            db.exec_driver_sql(_CREATE_INDEX)
 
     def create_index(self, db: sa.Connection) -> None:
-        """Create the table of wordings and its index."""
-        for statement in _CREATE_SEARCH:
-            db.exec_driver_sql(statement)
+        """Create the table of wordings; `note_schema` creates the index of their words."""
+        db.exec_driver_sql(_CREATE_SEARCH)
 
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
         """Add `wordings` to the table."""
@@ -131,6 +131,7 @@ class Postgres(Database):
         self.create_index(db)
         for wordings in _pieces(db):
             self.index(db, wordings)
+        self.note_schema(db, self.schema(db))
 
     def index_fits(self) -> bool:
         """Compare each row with what would be written, without keeping anybody waiting."""
