@@ -18,18 +18,23 @@ def start_log(*, as_json: bool = False) -> None:
         handler.setFormatter(_json() if as_json else logging.Formatter(_PLAIN))
 
 
-_KEY = re.compile(r"((?:/|%2f)(?:k|%6b)(?:/|%2f))(?:(?!%2f)[^/\s?#\"'])+", re.IGNORECASE)
+# Where a key stands; the public path before it may end in /k too.
+_PLACE = r"((?:(?:/|%2f)(?:k|%6b))+(?:/|%2f))(?:(?!%2f)[^/\s?#\"'])+"
 
 
-class _Record(logging.LogRecord):
-    def getMessage(self) -> str:  # noqa: N802
-        """Return the message without access keys."""
-        return _KEY.sub(r"\1***", super().getMessage())
+def keep_keys_out(key: str) -> None:
+    """From now on log in this process neither `key`, wherever it stands, nor what stands in a key's place.
 
+    Servers log whole addresses, of good requests and of bad ones.
+    """
+    pattern = re.compile(f"{_PLACE}|{re.escape(key)}", re.IGNORECASE)
 
-def keep_keys_out() -> None:
-    """From now on log no access key in this process: servers log whole addresses, of good requests and of bad ones."""
-    logging.setLogRecordFactory(_Record)
+    class Record(logging.LogRecord):
+        def getMessage(self) -> str:  # noqa: N802
+            """Return the message without access keys."""
+            return pattern.sub(r"\1***", super().getMessage())
+
+    logging.setLogRecordFactory(Record)
 
 
 def _json() -> logging.Formatter:

@@ -166,7 +166,7 @@ def test_opml_carries_the_key(start: Serve, tmp_path: Path) -> None:
 
 def test_key_stays_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """However a server spells an address in its log, the key in it is left out."""
-    keep_keys_out()
+    keep_keys_out(KEY)
     log = logging.getLogger("gunicorn.access")
     spellings = ("/k/{}/feed.rss?q=a", "/d/%6b/{}", "http://h/k%2F{}%2Ffeed.rss", "/k/{0}?q=/k/{0}")
     for spelled in (spelling.format(KEY) for spelling in spellings):
@@ -175,6 +175,26 @@ def test_key_stays_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     assert 8 == len(caplog.messages)
     assert KEY.upper() not in caplog.text.upper()
     assert 'invalid: "/k/***/feed.rss?q=a"'.replace('"', "'") == caplog.messages[1]
+
+
+@pytest.mark.parametrize(
+    ("spelled", "shown"),
+    [
+        (f"/k/k/{KEY}/feed.rss", "/k/k/***/feed.rss"),
+        (f"/k/./{KEY}/feed.rss", "/k/***/***/feed.rss"),
+        (f"/k//{KEY}/feed.rss", "/k//***/feed.rss"),
+        (f"/k/'{KEY}/feed.rss", "/k/'***/feed.rss"),
+        (f"/{KEY.lower()}/feed.rss", "/***/feed.rss"),
+        (f"k/{KEY}/feed.rss", "k/***/feed.rss"),
+        (f"/feed.rss?key={KEY}", "/feed.rss?key=***"),
+        ("/k/nearly_right/feed.rss", "/k/***/feed.rss"),
+    ],
+)
+def test_misplaced_key_stays_out_of_the_log(caplog: pytest.LogCaptureFixture, spelled: str, shown: str) -> None:
+    """The key is left out also where it stands in no key's place, or the public path ends as keys begin."""
+    keep_keys_out(KEY)
+    logging.getLogger("gunicorn.access").warning("GET %s", spelled)
+    assert [f"GET {shown}"] == caplog.messages
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def create_app(
     app.register_error_handler(Exception, failed)
     app.wsgi_app = mounted(Front(app.wsgi_app, answers, metrics), config, metrics)  # type: ignore[method-assign, assignment]
     if config.access_key:
-        keep_keys_out()
+        keep_keys_out(config.access_key)
     if metrics:
         app.after_request(partial(_count, metrics))
     return app
