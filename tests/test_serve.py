@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -405,6 +406,13 @@ def test_every_server_gives_the_same(start: Start, serve: Serve, tmp_path: Path,
 ACCESS_LOG = {"gunicorn": "--access-logfile -", "granian": "--access-log", "uwsgi": "", "waitress-serve": ""}
 
 
+def hang_up(port: int, path: str) -> None:
+    """Ask, and reset the connection before there is an answer."""
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+
 @every_wsgi_server
 def test_no_server_logs_the_key(start: Start, port: int, command: str) -> None:
     """With a log of every request, where a server writes one that can be told what to leave out, the key is in none."""
@@ -414,6 +422,9 @@ def test_no_server_logs_the_key(start: Start, port: int, command: str) -> None:
     reader = threading.Thread(target=lambda: printed.extend(process.communicate()), daemon=True)
     reader.start()
     use_key(f"http://127.0.0.1:{port}")
+    for days in range(1, 41):
+        hang_up(port, f"/k/{KEY}/feed.rss?days={days}")
+    assert retried(f"http://127.0.0.1:{port}/readyz", lambda response: response.status_code == 200)
     process.terminate()
     reader.join(20)
     assert KEY.upper() not in "".join(printed).upper()
