@@ -182,6 +182,14 @@ def test_expired_copy(start: Start) -> None:
     assert (503, "60") == (unknown.status_code, unknown.headers["Retry-After"])
     assert "feedproxy does not answer; try again in a minute\n" == unknown.text
     client.get(f"/k/{KEY}/opml", params={"feed": f"{client.base_url}/k/{KEY}/feed.rss"})
+    encoded = f"http:%252f%252fx%252fk%252f{KEY}%252f"
+    for odd in (
+        f"/k/{KEY}/opml?feed=k/{KEY}/feed.rss",
+        f"/k/{KEY}/opml?feed={encoded}",
+        f"/k/{KEY}/a%0Ab",
+        f"/k/k/{KEY}/",
+    ):
+        assert 503 == client.get(odd).status_code
     found = [re.findall(r" (/k/\S*) \d+ \d+ (\S+) ", line) for line in cached.log()]
     shown = f"/k/***{FEEDS[0]}"
     assert [[(shown, word)] for word in ("MISS", "REVALIDATED", "HIT", "STALE")] == found[:4]
