@@ -562,6 +562,8 @@ def made_up_query(dice: random.Random) -> str:
         ("nas", "http://nas"),
         ("nas.local:81", "http://nas.local:81"),
         ("papers.localhost", "http://papers.localhost"),
+        ("xn--a.local", "http://xn--a.local"),  # not what any name becomes in ASCII
+        ("xn--bcher-kva.local", "http://xn--bcher-kva.local"),
         ("feeds.example.org", "http://feeds.example.org"),
         ("FEEDS.example.org:8443", "http://feeds.example.org:8443"),
     ],

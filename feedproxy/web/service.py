@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import current_app, request
 
@@ -85,7 +85,7 @@ def base() -> str:
         return config.public_url + config.access_path
     if request.scheme not in ("http", "https"):  # whoever stands in front passed on what a client made up
         raise HostError("X-Forwarded-Proto is neither http nor https")
-    return request.root_url.rstrip("/")
+    return f"{request.scheme}://{request.host.casefold()}{quote(request.root_path.rstrip('/'))}"
 
 
 def _host(name: str) -> str:
