@@ -50,6 +50,13 @@ def test_odd_prefixes(start: Serve, public: str) -> None:
     assert 404 == client.get(f"{path}x/feed.rss").status_code
 
 
+def test_no_address_of_a_redirect(start: Serve) -> None:
+    """A path with a slash too many is not redirected to an address that only the server in front can be asked at."""
+    client = start(public_url=PUBLIC)
+    found = [client.get(f"{prefix}{path}") for prefix in ("", "/daily") for path in ("/static//style.css", "/f//x.rss")]
+    assert [(404, None)] * 4 == [(answer.status_code, answer.headers.get("Location")) for answer in found]
+
+
 def links(page: httpx.Response) -> Iterator[str]:
     """Yield every address a page leads to at the service's own host, whole."""
     for _, attribute, link, _ in lxml.html.fromstring(page.text).iterlinks():

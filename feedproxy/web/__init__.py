@@ -53,6 +53,7 @@ def create_app(
     answers = Answers(config.cache_bytes, lambda: archive.recent().revision)
     app = Flask("feedproxy")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
     for part in (feed, opml, page, standing):

@@ -26,7 +26,7 @@ def failed(error: Exception) -> Response:
         return response
     if isinstance(error, HTTPException):
         response = replies.text(_LINES.get(error.code or 500, error.name), error.code or 500)
-        response.headers.extend((name, value) for name, value in error.get_headers() if name in ("Allow", "Location"))
+        response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
         return response
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     return replies.text("something is wrong with this server; its log says what", 500)
