@@ -257,6 +257,18 @@ def test_forwarded_is_not_believed(start: Start, server: str) -> None:
 
 
 @every_server
+def test_underscores_do_not_forward(start: Start, port: int, server: str) -> None:
+    """With a public address no header changes that in feeds, be it written with _ where servers in front look for -."""
+    settings = {"public_url": "https://feeds.example.org", "trusted_proxies": "1"}
+    start("feedproxy", "serve", "--demo", "--server", server, "--bind", f"127.0.0.1:{port}", **settings)
+    headers = FORWARDED | {"X-Forwarded-Host": "feeds.example.org", "X_Forwarded_Host": "nas", "X_Forwarded_Proto": "x"}
+    address = f"http://127.0.0.1:{port}/feed.json"
+    retried(address)
+    found = httpx.get(address, headers=headers, timeout=30).json()["feed_url"]
+    assert "https://feeds.example.org/feed.json" == found
+
+
+@every_server
 def test_key_is_not_printed(start: Start, server: str) -> None:
     """The access key is in nothing that is printed, be a request good, without the key, or no HTTP at all."""
     process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "127.0.0.1:0", access_key=KEY)
