@@ -14,6 +14,7 @@ from feedproxy.filters import parse_filter
 from feedproxy.papers import Listing, Organization, Paper, Step
 from feedproxy.query import Query, parse_query
 from tests.conftest import DATABASES, Clock, NewAddress
+from tests.made_up import paper as listed
 from tests.made_up import paper_id
 from tests.naive import WORDS, NaiveArchive, query_string
 
@@ -340,3 +341,16 @@ def test_the_past_of_a_paper_is_its_steps(archive: Archive, clock: Clock) -> Non
     assert {paper_id(1): (FIRST.replace(hour=0), steps)} == {
         name: (told.listed_at, set(told.steps)) for name, told in past.items()
     }
+
+
+def test_a_paper_that_came_late_makes_no_listing_day(archive: Archive, clock: Clock) -> None:
+    """A paper that is listed years after its day, or on a day that cannot be, enters now and adds no listing day."""
+    today = listed(1, submitted_at=clock.now)
+    archive.store([Listing((today,), day=clock.now.date())], clock())
+    late = (
+        listed(2, submitted_at=datetime(1970, 1, 2, tzinfo=UTC)),
+        listed(3, submitted_at=FIRST - timedelta(days=800)),
+    )
+    archive.store([Listing((today, *late), day=clock.now.date())], clock.tick(hours=1))
+    days, (entered,) = archive.entered([Query()])
+    assert ((date(2026, 3, 10),), 3) == (days, len(entered))

@@ -105,7 +105,8 @@ def listed_days() -> sa.Select[Any]:
     row = papers.c
     listed = sa.case((row.submitted_at > row.listed_at, row.listed_at), else_=row.submitted_at)
     day = (listed // DAY).label("day")
-    held = sa.select(day).where(row.listed_at > sa.bindparam("newest", type_=sa.BigInteger) - _MONTHS)
+    start = sa.bindparam("newest", type_=sa.BigInteger) - _MONTHS
+    held = sa.select(day).where(row.listed_at > start, listed > start)  # a paper may come long after its day
     return held.distinct().order_by(day.desc()).limit(sa.bindparam("number"))
 
 
