@@ -244,6 +244,7 @@ def test_entries_are_those_of_the_feed(settled: httpx.Client) -> None:
     _, second = page(settled, "limit=3&page=2")
     assert ["Older", "Newer"] == second.xpath("//p[@id='pages']/a/text()")
     assert "4" == second.get_element_by_id("entries").get("start")
+    assert "limit=3" == second.get_element_by_id("keep").get("data-query")
     _, beyond = page(settled, "limit=3&page=9")
     assert "There is no page 9: all 8 entries come before it." == words(beyond.get_element_by_id("nothing"))
 
