@@ -135,6 +135,7 @@ WIDER = {
     'q="tool use"&days=3660&min_comments=1': {
         "q=%22tool%20use%22&days=3660", "q=tool%20use&min_comments=1&days=3660", "days=3660",
     },
+    'q="in-context learn"*&days=3660': {"q=in%20context%20learn*&days=3660", "days=3660"},
     "q=a OR b&or_upvotes=9&page=3": {"q=a%20OR%20b&or_upvotes=9&days=3660", "days=3660"},
 }  # fmt: skip
 

@@ -57,7 +57,8 @@ def _looser(wanted: Filter) -> Iterator[Filter]:
 
 def _easier(part: Filter) -> Iterator[tuple[Filter, ...]]:
     if isinstance(part, Term) and len(part.words) > 1:
-        yield tuple(Term((word,), field=part.field) for word in part.words)
+        *before, last = part.words
+        yield *(Term((word,), field=part.field) for word in before), Term((last,), part.prefix, part.field)
     elif isinstance(part, Term) and not part.prefix:
         yield (Term(part.words, prefix=True, field=part.field),)
 
