@@ -73,6 +73,12 @@ def test_marking_changes_no_character(text: str, wanted: str) -> None:
     assert text == "".join(piece for piece, _ in marked(text, parse_filter(wanted), "title"))
 
 
+def test_a_prefix_is_marked_wherever_it_stands_in_the_alphabet() -> None:
+    """Of a phrase the last word may be begun; words before and after in the alphabet are not marked."""
+    found = marked("Deep agents, deep agency, deep age, deep ahead, zoo", parse_filter('"deep agen"*'), "title")
+    assert ["Deep agents", "deep agency"] == [piece for piece, mark in found if mark]
+
+
 def test_excerpt_begins_shortly_before_the_first_mark() -> None:
     """An excerpt of a long text shows its beginning, or the first mark where that comes later."""
     text = f"{'word ' * 100}agents {'word ' * 100}"

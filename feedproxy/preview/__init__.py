@@ -17,6 +17,7 @@ from feedproxy.preview.volume import Volume, volume
 from feedproxy.query import Query
 
 _ADVICE = 5
+_READ = 2_000  # characters of an abstract in which marks are looked for; the longest seen: 1,923
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,6 @@ def _shown(entry: Entry, past: Past, query: Query) -> Shown:
         marked(paper.title, wanted, "title"),
         marked(byline(paper), wanted, "author"),
         marked(organization, wanted, "org"),
-        excerpt(marked(paper.summary, wanted, "abstract")) if query.content == "full" else (),
+        excerpt(marked(paper.summary[:_READ], wanted, "abstract")) if query.content == "full" else (),
         reason(entry, past, query),
     )

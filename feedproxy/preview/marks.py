@@ -3,8 +3,9 @@
 Pure. Finds what the archive's search finds, by the same words; drops nothing of the text.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, islice, takewhile
 
 from feedproxy.filters import And, Filter, Not, Or, Term
 from feedproxy.words import begun, singular, word_spans
@@ -16,12 +17,17 @@ _BEFORE = 80  # characters before the first mark
 
 def marked(text: str, wanted: Filter | None, field: str) -> Pieces:
     """Return `text`, which is a paper's `field`, in pieces, each with whether `wanted` looks for it there."""
-    sought = [term for term in _sought(wanted) if field in ((term.field,) if term.field else ("title", "abstract"))]
+    sought = [
+        term
+        for term in dict.fromkeys(_sought(wanted))
+        if field in ((term.field,) if term.field else ("title", "abstract"))
+    ]
     words = list(word_spans(text)) if sought else []
     numbers: dict[str, set[int]] = {}
     for number, (word, _, _) in enumerate(words):
         numbers.setdefault(word, set()).add(number)
-    runs = (run for term in sought for run in _runs(term, numbers))
+    spelled = sorted(numbers)
+    runs = (run for term in sought for run in _runs(term, numbers, spelled))
     return tuple(_pieces(text, sorted((words[first][1], words[last][2]) for first, last in runs)))
 
 
@@ -55,16 +61,20 @@ def _sought(wanted: Filter | None) -> Iterator[Term]:
                 yield from _sought(part)
 
 
-def _runs(term: Term, numbers: dict[str, set[int]]) -> Iterator[tuple[int, int]]:
-    """Yield the first and last number of the words that `term` finds, given the numbers of each."""
+def _runs(term: Term, numbers: dict[str, set[int]], spelled: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last number of the words that `term` finds, given the numbers of each and all in order."""
     *before, last = term.words
-    begins = begun(last)
-    ends = [word for word in numbers if word.startswith(last) or word in begins] if term.prefix else [singular(last)]
+    ends = [*_beginning(last, spelled), *begun(last)] if term.prefix else [singular(last)]
     earlier = [numbers.get(singular(word), set()) for word in before]
     for last_one in (number for word in ends for number in numbers.get(word, ())):
         first = last_one - len(before)
         if all(first + at in found for at, found in enumerate(earlier)):
             yield first, last_one
+
+
+def _beginning(prefix: str, spelled: list[str]) -> Iterator[str]:
+    """Yield those of the words `spelled`, in order, that begin with `prefix`."""
+    return takewhile(lambda word: word.startswith(prefix), islice(spelled, bisect_left(spelled, prefix), None))
 
 
 def _pieces(text: str, places: list[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
