@@ -154,13 +154,17 @@ function kept() {
   }
 }
 
+// Return whether the browser did keep them.
 function keep(filters) {
   try {
     localStorage.setItem(STORE, JSON.stringify(filters));
+    return true;
   } catch {
     find("#status").textContent = "This browser keeps nothing for this page.";
+    return false;
+  } finally {
+    list();
   }
-  list();
 }
 
 function list() {
@@ -190,7 +194,7 @@ function row({ query, title }) {
 
 function keepThis(button) {
   const { query, title } = button.dataset;
-  keep([...kept().filter((one) => one.query !== query), { query, title }]);
+  if (!keep([...kept().filter((one) => one.query !== query), { query, title }])) return;
   button.textContent = "Kept";
   find("#status").textContent = `Kept: ${title}`;
 }

@@ -119,6 +119,17 @@ def test_a_spoilt_store_breaks_nothing(kept: str, open_page: Open) -> None:
     assert page.evaluate("typeof pwned") == "undefined"
 
 
+def test_nothing_is_said_to_be_kept_that_is_not(open_page: Open) -> None:
+    """Where the browser refuses to store anything, the page says that, and does not claim to have kept the filter."""
+    page = open_page("?q=agents")
+    page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    )
+    page.locator("#keep").click()
+    expect(page.locator("#status")).to_have_text("This browser keeps nothing for this page.")
+    expect(page.locator("#keep")).to_have_text("Keep this filter")
+
+
 def test_filters_are_kept_for_one_browser(open_page: Open) -> None:
     """Nobody else sees what was kept."""
     open_page("?q=agents").locator("#keep").click()
