@@ -85,10 +85,15 @@ function focusedPlace() {
 let pause;
 let editing = null; // the field whose changes the newest entry of the history stands for
 
+// Forms write + for a space, links %20.
+function spelled(query) {
+  return new URLSearchParams(query).toString();
+}
+
 function follow(query, field = null) {
   clearTimeout(pause);
   const address = query ? `./?${query}` : "./";
-  if (query !== location.search.slice(1)) {
+  if (spelled(query) !== spelled(location.search)) {
     history[field && field === editing ? "replaceState" : "pushState"](null, "", address);
     editing = field;
   }

@@ -126,6 +126,15 @@ def test_back_and_forward(open_page: Open) -> None:
     assert is_same_document(page)
 
 
+def test_the_same_filter_is_one_step(open_page: Open) -> None:
+    """Showing again what a link led to, which spells a space in another way than the form, is no step of its own."""
+    page = open_page("?q=agents%20-survey")
+    steps = page.evaluate("history.length")
+    with page.expect_response("**/?*"):
+        page.locator("#q").press("Enter")
+    assert steps == page.evaluate("history.length")
+
+
 def test_examples_fill_the_form(open_page: Open) -> None:
     """Each example fills in the form with its query and nothing else, and shows it."""
     page = open_page()
