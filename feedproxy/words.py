@@ -51,11 +51,16 @@ def word_spans(text: str) -> Iterator[tuple[str, int, int]]:
     if text.isascii():
         yield from ((singular(found[0]), *found.span()) for found in _WORD.finditer(text.casefold()))
         return
-    parts = [_plain(char) for char in text]  # normalisation moves nothing but accents, which are dropped
+    parts = [_plain_character(char) for char in text]  # normalisation moves nothing but accents, which are dropped
     places = [at for at, part in enumerate(parts) for _ in part] + [len(text)]
     for found in _WORD.finditer("".join(parts)):
         start, last, behind = (places[at] for at in (found.start(), found.end() - 1, found.end()))
         yield singular(found[0]), start, max(behind, last + 1)
+
+
+@lru_cache(4096)
+def _plain_character(char: str) -> str:
+    return _plain(char)
 
 
 def singular(word: str) -> str:

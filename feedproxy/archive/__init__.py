@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -259,14 +259,15 @@ class Archive:
 
     def pasts(self, ids: Sequence[str]) -> dict[str, Past]:
         """Return the past of each of these papers that the archive holds, by its id."""
-        found: dict[str, Past] = {}
+        listed: dict[str, datetime] = {}
+        steps: dict[str, list[Step]] = {}
         with self._transaction() as db:
             for row in db.execute(steps_of(), {"ids": ids}):
-                past = found.setdefault(row.id, Past(tables.moment(row.listed_at)))
+                listed[row.id] = tables.moment(row.listed_at)
+                taken = steps.setdefault(row.id, [])
                 if row.measure:
-                    step = Step(row.measure, row.value, tables.moment(row.reached_at))
-                    found[row.id] = replace(past, steps=(*past.steps, step))
-        return found
+                    taken.append(Step(row.measure, row.value, tables.moment(row.reached_at)))
+        return {name: Past(listed[name], tuple(taken)) for name, taken in steps.items()}
 
 
 def open_database(address: str, patience: float = PATIENCE, opening: Opening = Opening.USE) -> Database:

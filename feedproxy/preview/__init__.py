@@ -77,7 +77,7 @@ def preview(archive: Archive, query: Query) -> Preview:
         found.entries,
         found.more,
         count,
-        tuple(_shown(entry, pasts[entry.paper.id], query) for entry in found.entries),
+        tuple(_shown(entry, pasts.get(entry.paper.id, Past(entry.entered_at)), query) for entry in found.entries),
         volume(days, entered),
         tuple(Choice(choice, average) for choice, average in zip(choices, averages, strict=True)),
         () if count else tuple(islice(_advice(archive, query), _ADVICE)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, islice
 
 from feedproxy.errors import QueryError
 from feedproxy.filters import And, Filter, Term
@@ -9,6 +10,7 @@ from feedproxy.query import Query, parse_query
 
 THRESHOLDS = (0, 1, 2, 5, 10, 20, 50)
 _LONGEST = 3660  # days
+_TRIES = 20
 
 
 def sensible(query: Query) -> Query | None:
@@ -27,7 +29,7 @@ def thresholds(query: Query) -> list[Query]:
 
 def wider(query: Query) -> Iterator[tuple[str, Query]]:
     """Yield what to do, such as `with any number of upvotes`, and the query it makes; each finds at least as much."""
-    for told, less in _less(query):
+    for told, less in chain(islice(_less(query), _TRIES), [("every paper", Query(days=_LONGEST))]):
         if read := sensible(less):
             yield told, read
 
@@ -41,7 +43,6 @@ def _less(query: Query) -> Iterator[tuple[str, Query]]:
         yield "with any number of comments", replace(query, min_comments=0)
     if query.q:
         yield from ((f"with the words {q}", replace(query, q=q)) for q in _looser(query.q))
-    yield "every paper", Query(days=_LONGEST)
 
 
 def _looser(wanted: Filter) -> Iterator[Filter]:

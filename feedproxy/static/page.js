@@ -3,6 +3,8 @@
 
 const PAUSE = 300; // milliseconds without a key
 const STORE = "feedproxy.kept";
+const MOST = 100; // feeds in an OPML file
+const LONGEST = 8000; // characters of an address, which servers refuse beyond
 const LINKS = "#examples a, #named li > a:first-child, #thresholds a, #nothing a, #pages a, #kept li a"; // lead to this page with another query
 
 const form = document.querySelector("#filter");
@@ -44,13 +46,19 @@ async function show(query) {
     const answer = await fetch(query ? `./?${query}` : "./", { headers: { Accept: "text/html" }, signal });
     const body = await answer.text();
     const page = new DOMParser().parseFromString(body, "text/html");
-    if (!find("#results", page)) throw new Error(body);
-    put(page);
-  } catch (error) {
+    if (find("#results", page)) put(page);
+    else find("#status").textContent = `${reason(answer, body)}; what is shown may be old. Type on to try again.`;
+  } catch {
     if (signal.aborted) return;
     find("#status").textContent = "The server does not answer; what is shown may be old. Type on to try again.";
   }
   find("#results").removeAttribute("aria-busy");
+}
+
+// Return what the server itself says is wrong, which is one line of text.
+function reason(answer, body) {
+  const told = answer.headers.get("Content-Type")?.startsWith("text/plain") ? body.trim() : "";
+  return told && told.length < 300 ? told : "The server does not answer";
 }
 
 function put(page) {
@@ -82,7 +90,7 @@ function focusedPlace() {
 
 // Typing, links, back and forward ----------------------------------------------------------------
 
-let pause;
+let pause = null;
 let editing = null; // the field whose changes the newest entry of the history stands for
 
 // Forms write + for a space, links %20.
@@ -90,8 +98,13 @@ function spelled(query) {
   return new URLSearchParams(query).toString();
 }
 
-function follow(query, field = null) {
+function wait(then) {
   clearTimeout(pause);
+  pause = then ? setTimeout(then, PAUSE) : null;
+}
+
+function follow(query, field = null) {
+  wait(null);
   const address = query ? `./?${query}` : "./";
   if (spelled(query) !== spelled(location.search)) {
     history[field && field === editing ? "replaceState" : "pushState"](null, "", address);
@@ -100,13 +113,10 @@ function follow(query, field = null) {
   return show(query);
 }
 
-form.addEventListener("input", (event) => {
-  clearTimeout(pause);
-  pause = setTimeout(() => follow(typed(), event.target.name), PAUSE);
-});
+form.addEventListener("input", (event) => wait(() => follow(typed(), event.target.name)));
 
 form.addEventListener("focusout", () => {
-  editing = null;
+  if (pause === null) editing = null;
 });
 
 form.addEventListener("submit", (event) => {
@@ -115,7 +125,7 @@ form.addEventListener("submit", (event) => {
 });
 
 addEventListener("popstate", () => {
-  clearTimeout(pause);
+  wait(null);
   editing = null;
   fill(location.search);
   show(location.search.slice(1));
@@ -177,7 +187,11 @@ function list() {
   find("#kept").hidden = !filters.length;
   find("#kept ul").replaceChildren(...filters.map(row));
   const feeds = filters.map(({ query }) => `feed=${encodeURIComponent(`feed.rss${query && "?"}${query}`)}`);
-  find("#opml").setAttribute("href", `opml?${feeds.join("&")}`);
+  const address = `opml?${feeds.join("&")}`;
+  const fits = feeds.length <= MOST && address.length < LONGEST;
+  find("#opml").setAttribute("href", fits ? address : "");
+  find("#opml").parentElement.hidden = !fits;
+  find("#too-many").hidden = fits;
 }
 
 function row({ query, title }) {
