@@ -57,7 +57,7 @@ def readable(dice: random.Random) -> Iterator[Query]:
             continue
 
 
-@pytest.mark.parametrize("number", [60])
+@pytest.mark.parametrize("number", [30])
 def test_same_bytes_as_sqlite(open_archive: Opener, new_address: NewAddress, number: int) -> None:
     """Generated queries give the same bytes from both databases in every format; `tests/slow` asks 500."""
     archives = [open_archive(new_address(kind)) for kind in DATABASES]
