@@ -144,7 +144,7 @@ def test_written_by_several_at_once(open_archive: Opener, address: str, clock: C
     found = archives[0].search(Query(limit=200)).entries
     assert 8 * 20 + 5 == new == len({entry.paper.id for entry in found})
     assert len(found) == len({entry.entered_at for entry in found})
-    assert {9} == {entry.paper.upvotes for entry in archives[0].search(parse_query("min_upvotes=9")).entries}
+    assert 5 == archives[0].count(parse_query("min_upvotes=9"))  # whose votes may have been seen to fall again since
 
 
 def test_nobody_takes_the_lease_from_whoever_stores(open_archive: Opener, address: str, clock: Clock) -> None:
