@@ -59,6 +59,8 @@ PARAMETERS: dict[str, Parameter] = {
     "content": _choice("full", ("full", "none"), "`none` leaves out abstract and links"),
     "counts": _number(0, 0, 1, "1 adds votes and comments, so that the feed changes with every one"),
 }
+# The parameters that ask for a count, and which count of a paper that is.
+MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
 _IGNORED = re.compile(r"utm_.*|fbclid|_", re.DOTALL)
 
 

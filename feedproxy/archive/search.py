@@ -13,14 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
 from feedproxy.archive.tables import PAPER, ledger, papers, search, texts
-from feedproxy.query import Query
+from feedproxy.query import MEASURES, Query
 from feedproxy.words import search_words
 
 DAY = 86_400
 GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
 _NARROW = 14  # days, which hold the newest fifty entries of a common word
-_MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
 _MONTHS = 90 * DAY  # in which the last listing days are looked for
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
 _spelled = [sa.bindparam(name, type_=sa.Text) for name in ("q", "long")]
@@ -114,7 +113,7 @@ def listed_days() -> sa.Select[Any]:
 def steps_of() -> sa.Select[Any]:
     """Return the statement that selects `ids` with the date each was listed by, and every step it took since."""
     row, step = papers.c, ledger.c
-    measures = step.measure.in_(sorted(set(_MEASURES.values())))  # which the ledger's key begins with
+    measures = step.measure.in_(sorted(set(MEASURES.values())))  # which the ledger's key begins with
     joined = papers.outerjoin(ledger, sa.and_(measures, step.paper == row.listed_at))
     columns = sa.select(row.id, row.listed_at, step.measure, step.value, step.reached_at).select_from(joined)
     return columns.where(row.id.in_(sa.bindparam("ids", expanding=True))).order_by(step.value, step.measure)
@@ -155,7 +154,7 @@ def _reached(name: str) -> sa.Subquery:
     steps = ledger.c
     return (
         sa.select(steps.paper, sa.func.min(steps.reached_at).label("since"))
-        .where(steps.measure == _MEASURES[name], steps.paper >= _low, steps.value >= sa.bindparam(name))
+        .where(steps.measure == MEASURES[name], steps.paper >= _low, steps.value >= sa.bindparam(name))
         .group_by(steps.paper)
         .subquery()
     )
@@ -164,9 +163,9 @@ def _reached(name: str) -> sa.Subquery:
 def _is_first(name: str, step: sa.FromClause, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """Say that `step` is the one by which `paper` had so many of a measure."""
     other = ledger.alias().c
-    enough = (other.measure == _MEASURES[name], other.paper == paper, other.value >= sa.bindparam(name))
+    enough = (other.measure == MEASURES[name], other.paper == paper, other.value >= sa.bindparam(name))
     lowest = sa.select(sa.func.min(other.value)).where(*enough).scalar_subquery()
-    return sa.and_(step.c.measure == _MEASURES[name], step.c.paper == paper, step.c.value == lowest)
+    return sa.and_(step.c.measure == MEASURES[name], step.c.paper == paper, step.c.value == lowest)
 
 
 def _matched() -> sa.Subquery:

@@ -1,10 +1,8 @@
 """An entry and the past of its paper in; why it entered the feed, in words, out. Pure."""
 
 from feedproxy.papers import Entry, Past
-from feedproxy.query import Query
+from feedproxy.query import MEASURES, Query
 from feedproxy.text import plural
-
-_CONDITIONS = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
 
 
 def reason(entry: Entry, past: Past, query: Query) -> str:
@@ -19,7 +17,7 @@ def _met(entry: Entry, past: Past, query: Query) -> list[str]:
     """Return the counts that met a condition for the first time on the entry's date."""
     return [
         plural(step.value, _noun(entry, measure))
-        for name, measure in _CONDITIONS.items()
+        for name, measure in MEASURES.items()
         if (wanted := getattr(query, name))
         for step in [step for step in past.steps if step.measure == measure and step.value >= wanted][:1]
         if step.reached_at == entry.entered_at
