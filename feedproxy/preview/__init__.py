@@ -70,16 +70,16 @@ def preview(archive: Archive, query: Query) -> Preview:
     found = archive.search(query)
     pasts = archive.pasts([entry.paper.id for entry in found.entries])
     choices = thresholds(query)
-    days, (entered, *others) = archive.entered([query, *choices])
-    averages = (volume(days, dates).average for dates in others)
+    days, entered = archive.entered(choices)
+    volumes = {choice.min_upvotes: volume(days, dates) for choice, dates in zip(choices, entered, strict=True)}
     count = archive.count(query)
     return Preview(
         found.entries,
         found.more,
         count,
         tuple(_shown(entry, pasts.get(entry.paper.id, Past(entry.entered_at)), query) for entry in found.entries),
-        volume(days, entered),
-        tuple(Choice(choice, average) for choice, average in zip(choices, averages, strict=True)),
+        volumes[query.min_upvotes],
+        tuple(Choice(choice, volumes[choice.min_upvotes].average) for choice in choices),
         () if count else tuple(islice(_advice(archive, query), _ADVICE)),
     )
 
