@@ -19,6 +19,8 @@ from werkzeug.serving import make_server
 from feedproxy.archive import Archive
 from feedproxy.cli import main
 from feedproxy.config import Config
+from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.query import Query
 from feedproxy.web import create_app
 from tests import hub as fake
 from tests import postgres
@@ -98,6 +100,16 @@ def new_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewAddress
 def either(new_address: NewAddress, request: pytest.FixtureRequest) -> str:
     """Return a place for an archive, in one database after the other."""
     return new_address(request.param)
+
+
+def documents(archive: Archive, *queries: Query) -> list[bytes]:
+    """Return the feed of each of `queries` in every format."""
+    found = [(query, archive.search(query)) for query in queries]
+    return [
+        render(Feed(query, "https://example.org", page.entries, page.more), name)
+        for query, page in found
+        for name in FORMATS
+    ]
 
 
 @pytest.fixture

@@ -14,10 +14,9 @@ import pytest
 from feedproxy.archive import Archive
 from feedproxy.archive.migrations import MIGRATIONS
 from feedproxy.archive.tables import SCHEMA
-from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.papers import Listing, Organization
 from feedproxy.query import parse_query
-from tests.conftest import Clock
+from tests.conftest import Clock, documents
 from tests.made_up import paper
 
 Opener = Callable[..., Archive]
@@ -87,12 +86,7 @@ def rows(path: Path, select: str) -> list[tuple[object, ...]]:
 
 def feeds(archive: Archive) -> list[bytes]:
     """Return every feed there is."""
-    found = [(query, archive.search(query)) for query in map(parse_query, QUERIES)]
-    return [
-        render(Feed(query, "https://example.org", page.entries, page.more), name)
-        for query, page in found
-        for name in FORMATS
-    ]
+    return documents(archive, *map(parse_query, QUERIES))
 
 
 def test_every_schema_has_a_way_here() -> None:

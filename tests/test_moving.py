@@ -14,10 +14,10 @@ from feedproxy.archive import Archive, open_database, tables
 from feedproxy.archive.database import Database, Opening
 from feedproxy.archive.moving import LARGE, copying
 from feedproxy.errors import ArchiveError
-from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.feeds import FORMATS
 from feedproxy.papers import Listing
 from feedproxy.query import parse_query
-from tests.conftest import Clock, NewAddress, Run, one_line
+from tests.conftest import Clock, NewAddress, Run, documents, one_line
 from tests.made_up import difficult_papers, paper
 
 Opened = Callable[[object, Opening], Database]
@@ -72,12 +72,8 @@ def move(source: Database, target: Database, pieces: int = 10_000) -> int:
 
 
 def feeds(archive: Archive) -> list[bytes]:
-    found = [(query, archive.search(query)) for query in map(parse_query, QUERIES)]
-    return [
-        render(Feed(query, "https://example.org", page.entries, page.more), name)
-        for query, page in found
-        for name in FORMATS
-    ]
+    """Return every feed there is."""
+    return documents(archive, *map(parse_query, QUERIES))
 
 
 def rows(database: Database) -> dict[str, list[tuple[object, ...]]]:

@@ -14,13 +14,12 @@ import sqlalchemy as sa
 
 from feedproxy.archive import LEASE, Archive
 from feedproxy.errors import ArchiveError, QueryError
-from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.filters import parse_filter
 from feedproxy.listing import parse
 from feedproxy.papers import Listing
 from feedproxy.query import Query, parse_query
 from tests import postgres
-from tests.conftest import DATABASES, Clock, NewAddress
+from tests.conftest import DATABASES, Clock, NewAddress, documents
 from tests.made_up import DAY, api, entries, paper
 from tests.naive import NaiveArchive, query_string
 from tests.test_search import history
@@ -42,11 +41,6 @@ def server() -> Iterator[postgres.Server]:
 
 
 # The same as SQLite -----------------------------------------------------------------------------
-
-
-def documents(archive: Archive, query: Query) -> list[bytes]:
-    found = archive.search(query)
-    return [render(Feed(query, "http://localhost:8000", found.entries, found.more), name) for name in FORMATS]
 
 
 def readable(dice: random.Random) -> Iterator[Query]:

@@ -72,6 +72,11 @@ def open_context(browser: Browser, watch: chromium.Watch) -> Iterator[Callable[.
 @pytest.fixture
 def open_page(service: httpx.Client, open_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
     """Open a path of the service in a context of its own."""
+    return opening(service, open_context)
+
+
+def opening(service: httpx.Client, open_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
+    """Return what opens a path of `service` in a context of its own."""
 
     def opened(path: str = "", **options: Any) -> Page:
         page = open_context(base_url=str(service.base_url), **options).new_page()

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import Watch
+from tests.browser.conftest import opening
 from tests.browser.shown import titles
 from tests.made_up import api, entry
 
@@ -57,12 +58,7 @@ def hostile(serve: Callable[..., httpx.Client], tmp_path: Path) -> httpx.Client:
 
 @pytest.fixture
 def open_hostile(hostile: httpx.Client, open_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
-    def opened(path: str = "", **options: Any) -> Page:
-        page = open_context(base_url=str(hostile.base_url), **options).new_page()
-        page.goto(f"./{path}")
-        return page
-
-    return opened
+    return opening(hostile, open_context)
 
 
 def assert_is_text(page: Page) -> None:

@@ -13,9 +13,9 @@ from feedproxy.archive import Archive, open_database, tables
 from feedproxy.archive.checking import findings
 from feedproxy.archive.database import Opening
 from feedproxy.archive.moving import LARGE, checksum
-from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.query import parse_query
 from tests.bench.archives import kept
+from tests.conftest import documents
 
 _CHECKOUT = Path(__file__).parents[2]
 _PAPERS = 100_000
@@ -54,11 +54,7 @@ def facts(address: str) -> list[object]:
     with closing(open_database(address, opening=Opening.PRESENT)) as database, database.transaction() as db:
         held = [str(checksum(db, table)) for table in (*LARGE, tables.listing_days, tables.state)]
     with closing(Archive(address)) as archive:
-        found = [(query, archive.search(query)) for query in map(parse_query, _QUERIES)]
-    made = [
-        render(Feed(q, "https://example.org", page.entries, page.more), name) for q, page in found for name in FORMATS
-    ]
-    return [*held, *made]
+        return [*held, *documents(archive, *map(parse_query, _QUERIES))]
 
 
 def test_copy_interrupted_ten_times(either: str) -> None:
