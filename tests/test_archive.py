@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from feedproxy.archive import Archive
+from feedproxy.archive import Archive, open_database
 from feedproxy.archive.ledger import dated
 from feedproxy.errors import ArchiveError
 from feedproxy.listing import parse
@@ -430,6 +430,17 @@ def refuse_texts(address: str) -> None:
         return
     with closing(sqlite3.connect(address)) as other:
         other.execute("CREATE TRIGGER no BEFORE INSERT ON texts BEGIN SELECT RAISE(ABORT, 'no room'); END")
+
+
+def test_what_is_in_use_at_the_end_is_closed_when_it_comes_back(address: str) -> None:
+    """Whoever still reads while the archive is closed goes on, and leaves nothing open."""
+    with closing(open_database(address)) as database:
+        with database.transaction() as db:
+            driver = db.connection.driver_connection
+            database.close()
+            assert 1 == db.exec_driver_sql("SELECT 1").scalar_one()
+        with pytest.raises(Exception, match="closed"):
+            driver.execute("SELECT 1")
 
 
 def test_failed_refresh_stores_nothing(archive: Archive, clock: Clock) -> None:

@@ -20,6 +20,7 @@ from feedproxy.config import Config
 from feedproxy.filters import FIELDS
 from feedproxy.listing import parse
 from feedproxy.query import PARAMETERS
+from feedproxy.server.worker import end
 from feedproxy.web import create_app
 from tests.conftest import Clock, serving
 from tests.hub import Answer, Hub
@@ -468,7 +469,7 @@ def test_unexpected_failure(caplog: pytest.LogCaptureFixture, tmp_path: Path) ->
     app = create_app(settings(tmp_path, listing="demo"))
     app.extensions["feedproxy"] = replace(app.extensions["feedproxy"], answers=Broken())
     response = app.test_client().get("/feed.rss")
-    app.extensions["feedproxy"].archive.close()
+    end(app.extensions["feedproxy"])
     assert (500, "something is wrong with this server; its log says what\n") == (response.status_code, response.text)
     assert "GET /feed.rss failed" in caplog.text
 
@@ -494,7 +495,7 @@ def test_generated_queries(tmp_path: Path) -> None:
             assert 400 == response.status_code
             assert "text/plain; charset=utf-8" == response.content_type
             assert re.fullmatch(r"[^\n]+\n", response.text)
-    app.extensions["feedproxy"].archive.close()
+    end(app.extensions["feedproxy"])
     assert 200 < statuses.count(200) < 800
 
 
@@ -648,7 +649,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: py
     assert ["FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?"] == caplog.messages
     assert not (tmp_path / "archive.sqlite").exists()
     response = app.test_client().get("/feed.atom")
-    app.extensions["feedproxy"].archive.close()
+    end(app.extensions["feedproxy"])
     assert 12 == len(feedparser.parse(response.data).entries)
     assert "localhost" == urlsplit(feedparser.parse(response.data).feed.link).netloc
 

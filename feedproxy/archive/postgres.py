@@ -45,6 +45,7 @@ class Postgres(Database):
         self.opening = opening
         self.shown = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
         self._patience, self._looked_at, self._process = patience, False, os.getpid()
+        self._closed = False
         try:
             self._engine = sa.create_engine(
                 url,
@@ -57,6 +58,7 @@ class Postgres(Database):
         except ImportError as error:
             raise ArchiveError("PostgreSQL wants psycopg: pip install 'feedproxy[postgres]'") from error
         event.listen(self._engine, "connect", self._configure)
+        event.listen(self._engine, "checkin", lambda _, entry: self._closed and entry.close())
 
     def connect(self, *, writing: bool) -> sa.Connection:
         """Return a connection of this process, to a database that was looked at since it was last reached anew."""
@@ -83,7 +85,8 @@ class Postgres(Database):
         self._looked_at = True
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection; those in use are closed when they come back."""
+        self._closed = True
         self._engine.dispose(close=self._process == os.getpid())
 
     def _configure(self, connection: Any, _: object) -> None:

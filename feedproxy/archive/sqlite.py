@@ -49,9 +49,13 @@ class SQLite(Database):
     def close(self) -> None:
         """Let go of the file."""
         with self._opening:
-            if self._opened:
-                self._opened.dispose()
-            self._opened = None
+            self._drop()
+
+    def _drop(self) -> None:
+        """Let go of what is open; connections in use are closed when they come back."""
+        opened, self._opened = self._opened, None
+        if opened:
+            opened.dispose()
 
     def _engine(self, *, writing: bool) -> sa.Engine:
         with self._opening:
@@ -73,8 +77,7 @@ class SQLite(Database):
             if found[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
                 with suppress(OSError):
                     self.path.unlink()
-            self._opened.dispose()
-            self._opened = None
+            self._drop()
 
     def _open(self) -> sa.Engine:
         """Return an engine for the file, creating what is missing; raises ArchiveError."""
@@ -82,6 +85,8 @@ class SQLite(Database):
         engine = sa.create_engine(address, connect_args={"timeout": self._patience})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
+        # SQLAlchemy would leave connections that are in use at the end to the garbage collector.
+        event.listen(engine, "checkin", lambda _, entry: self._opened is engine or entry.close())
         try:
             if self.opening is Opening.PRESENT and not self.path.exists():
                 raise self.absent()
