@@ -68,6 +68,20 @@ def test_feed(run: Run, name: str) -> None:
     assert document.entries[0].title.startswith("[made up]")
 
 
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [("https://feeds.example.org/below/feed.atom?q=agents", "atom"), ("f/a.json", "json"), ("/?q=agents", "rss")],
+)
+def test_feed_takes_an_address(run: Run, address: str, form: str) -> None:
+    """`feed` takes a feed's address too, on whatever server, and writes the format that it ends with."""
+    Path("feeds.toml").write_text('[[feed]]\nname = "a"\ntitle = "A"\nquery = "q=agents"\n')
+    result = run("feed", address, listing="demo", feeds="feeds.toml")
+    own = "f/a.json" if address.startswith("f/") else f"feed.{form}?q=agents"
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert f"http://localhost:8000/{own}" in result.stdout
+    assert run("feed", address, "--format", form, listing="demo", feeds="feeds.toml").stdout == result.stdout
+
+
 def test_access_key_in_addresses(run: Run) -> None:
     """The address that `check` tells, and a feed that `feed` writes, have the access key; `config` does not show it."""
     key = "made-up-key-0123456789"
@@ -596,7 +610,7 @@ def test_bad_settings(run: Run) -> None:
     ("words", "told"),
     [
         (["serv"], "No such command 'serv'"),
-        (["feed"], "Missing argument 'QUERY_STRING'"),
+        (["feed"], "Missing argument 'QUERY|ADDRESS'"),
         (["feed", "q=a", "--format", "xml"], "'xml' is not one of 'rss', 'atom', 'json'"),
         (["feed", "q=a", "-o", "."], "File '.' is a directory"),
         (["backfill"], "Missing option '--since'"),

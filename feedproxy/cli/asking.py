@@ -4,6 +4,7 @@ import os
 import shutil
 import unicodedata
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from feedproxy.config import SETTINGS, Config, variable
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.named import read_feeds
-from feedproxy.query import parse_query, query_pairs
+from feedproxy.query import query_pairs
 from feedproxy.refresh import Refresher
 from feedproxy.upstream import Hub
 
@@ -22,31 +23,32 @@ _LOCAL = "http://localhost:8000"
 
 
 @click.command()
-@click.argument("query_string")
-@click.option("--format", "name", type=click.Choice(list(FORMATS)), help="Default: as FILE ends, else rss.")
+@click.argument("address", metavar="QUERY|ADDRESS")
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Default: as FILE or ADDRESS ends, else rss.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write to FILE.")
 @click.option("--no-refresh", is_flag=True, help="Ask nobody: use what the archive holds.")
 @configured
-def feed(config: Config, query_string: str, name: str | None, output: Path | None, no_refresh: bool) -> None:
-    """Write one feed, such as that of 'q=agents&min_upvotes=2', without a server."""
-    query = parse_query(query_string)
-    name = name or (output and output.suffix[1:] in FORMATS and output.suffix[1:]) or "rss"
+def feed(config: Config, address: str, form: str | None, output: Path | None, no_refresh: bool) -> None:
+    """Write one feed, such as that of 'q=agents&min_upvotes=2' or of the address of one, without a server."""
+    asked, usual = _asked(config, address)
+    form = form or (output and output.suffix[1:] in FORMATS and output.suffix[1:]) or usual
     refresher = refresher_of(config)
     if not no_refresh:
         _freshen(refresher)
     if refresher.archive.state().newest is None:
         raise UpstreamError("there are no papers yet: the archive is empty")
-    found = refresher.archive.search(query)
-    document = render(Feed(query, _base(config), found.entries, found.more), name)
+    found = refresher.archive.search(asked.query)
+    document = render(replace(asked, entries=found.entries, more=found.more), form)
     if output and str(output) != "-":
         _write(output, document)
     else:
         click.echo(document, nl=False)
 
 
-def _base(config: Config) -> str:
-    """Return the address feeds carry that nobody was asked for at."""
-    return (config.public_url or _LOCAL) + config.access_path
+def _asked(config: Config, address: str) -> tuple[Feed, str]:
+    """Return the feed and the format that a query or an address means; the address is that of any server."""
+    base = (config.public_url or _LOCAL) + config.access_path
+    return read_address(relative(address), base, read_feeds(config.feeds))
 
 
 def _freshen(refresher: Refresher) -> None:
@@ -82,11 +84,10 @@ def _write(path: Path, document: bytes) -> None:
 @configured
 def check(config: Config, address: str) -> None:
     """Say how a query or a feed's address is understood and how many papers it matches, or what is wrong with it."""
-    text = relative(address)
     try:
-        asked, form = read_address(text, _base(config), read_feeds(config.feeds))
+        asked, form = _asked(config, address)
     except QueryError as error:
-        _show_place(split(text)[1], error)
+        _show_place(split(relative(address))[1], error)
         raise
     query = asked.query
     refresher = refresher_of(config)
