@@ -1,6 +1,6 @@
 """The environment in, one frozen `Config` out; or every problem with it at once.
 
-Adding a setting is adding a row to `SETTINGS`; the README's table is checked against it.
+Adding a setting is adding a row to `SETTINGS` and a field to `Config`; the README's table is checked against it.
 """
 
 import hashlib
@@ -52,7 +52,10 @@ def _listing(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    return str(Path(text).expanduser().absolute())
+    try:
+        return str(Path(text).expanduser().absolute())
+    except RuntimeError as error:
+        raise ValueError("names a user whose home folder is not known") from error
 
 
 # Its password, as all of it, is percent-encoded: of a / or @ in it nobody could tell what comes after.
@@ -88,7 +91,7 @@ def _key(text: str) -> str:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,12}", text) or not low <= int(text) <= high:
+        if not re.fullmatch("[0-9]{1,15}", text) or not low <= int(text) <= high:
             raise ValueError(f"wants a whole number from {low} to {high}")
         return int(text)
 
@@ -126,7 +129,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "access_key": Setting(_key, "", "if set, every address begins with /k/ and this key", secret=True),
     "hf_token": Setting(_token, "", "a Hugging Face token, which doubles the Hub's rate limit", secret=True),
-    "pace": Setting(_pause, "1", "seconds between two requests to the Hub"),
+    "pace": Setting(_pause, "1", "seconds between two requests to the Hub, on average; after a rest ten come at once"),
     "max_age": Setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed without asking"),
     "stale_while_revalidate": Setting(_whole(0, 604_800), "900", "seconds a cache may serve it while it asks anew"),
     "stale_if_error": Setting(_whole(0, 2_592_000), "86400", "seconds a cache may serve it when this server fails"),

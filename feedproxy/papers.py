@@ -1,6 +1,6 @@
 """The values everything else passes on: a paper, the listing it came in, its entry in a feed.
 
-Holds no rules about where they come from or what becomes of them.
+Holds nothing of where they come from.
 """
 
 import re
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import quote_plus
 
+BEGINNING = date(2023, 5, 4)  # the first Daily Papers
 _ARXIV_ID = re.compile(r"\d{4}\.\d{4,5}", re.ASCII)
 
 

@@ -21,11 +21,11 @@ from feedproxy.papers import Listing
 from feedproxy.status import Status, assess
 from feedproxy.text import plural
 from feedproxy.upstream import Ask, Source
+from feedproxy.upstream.plan import SKEW
 
 log = logging.getLogger(__name__)
 _LOOK = timedelta(seconds=5)  # between two looks at the archive while another process refreshes it
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two looks: clocks jump
-_SKEW = timedelta(minutes=1)  # how far clocks may differ
 _POLL = 0.02  # seconds
 _FIRST_RETRY, _LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
 _REMEMBERED = 1000  # problems that are not logged again
@@ -141,7 +141,7 @@ class Refresher:
             raise _NotNow(f"{tries.error}; the next try is in {_seconds(pause)} s", _seconds(pause))
         total = self._get(self.source.due(self.archive.days(), now, force=force), lease)
         if total.listings and self.archive.state().newest is None:  # `recent` may be what it was before
-            raise UpstreamError(f"{self.source.name} lists no papers")
+            raise UpstreamError("the listing has no papers")
         return total
 
     def get(self, batch: list[Ask]) -> Outcome:
@@ -314,7 +314,7 @@ class Refresher:
 
 def _pause(tries: Tries, now: datetime) -> timedelta:
     """Return how long to wait after a failure; not at all after one noted by a clock that ran ahead."""
-    if not tries.failed_at or not tries.retry_at or tries.failed_at > now + _SKEW:
+    if not tries.failed_at or not tries.retry_at or tries.failed_at > now + SKEW:
         return timedelta()
     return max(tries.retry_at - now, timedelta())
 

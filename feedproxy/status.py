@@ -51,7 +51,7 @@ def assess(
     """Tell fresh from quiet from broken; `due_at` is when the next listing is due by plan."""
     known = sorted(days, key=lambda told: told.day, reverse=True)
     held = {told.day: told for told in known if told.good_at}
-    verdict, reason = _verdict(state, tries, held, now)
+    verdict, reason = _verdict(state, tries, held, now, overdue=due_at <= now)
     return Status(
         verdict,
         reason,
@@ -66,8 +66,10 @@ def assess(
     )
 
 
-def _verdict(state: State, tries: Tries, held: dict[date, ListingDay], now: datetime) -> tuple[str, str]:
-    late = state.refreshed_at is None or now - state.refreshed_at > _LATE
+def _verdict(
+    state: State, tries: Tries, held: dict[date, ListingDay], now: datetime, *, overdue: bool
+) -> tuple[str, str]:
+    late = overdue and (state.refreshed_at is None or now - state.refreshed_at > _LATE)
     if state.newest is None:
         return "empty", tries.error or "the first listing is still to come"
     if late:

@@ -160,7 +160,7 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Run:
     """Run a command with its data in the test's own folder; whatever happens, there is no traceback."""
     for name in [name for name in os.environ if name.startswith("FEEDPROXY_")]:
         monkeypatch.delenv(name)
@@ -169,7 +169,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def invoke(*words: object, **settings: str) -> Result:
         environment = {f"FEEDPROXY_{name.upper()}": text for name, text in ({"pace": "0"} | settings).items()}
-        result = CliRunner().invoke(main, [str(word) for word in words], env=environment)
+        result = CliRunner().invoke(main, [str(word) for word in words], env=environment, obj=clock)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 

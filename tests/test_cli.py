@@ -24,7 +24,7 @@ from feedproxy.archive import Archive
 from feedproxy.cli import main
 from feedproxy.listing import parse
 from feedproxy.query import parse_query
-from tests.conftest import Run, one_line
+from tests.conftest import Clock, Run, one_line
 from tests.hub import Answer, Hub, Request
 from tests.made_up import api, capture, entries, entry
 
@@ -142,6 +142,9 @@ def test_output_elsewhere(run: Run, tmp_path: Path) -> None:
     assert 0 == run("feed", "q=agents", "-o", "/dev/null", listing="demo").exit_code
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     assert expected == run("feed", "q=agents", "-o", "-", listing="demo").stdout_bytes
+    (tmp_path / "circle").symlink_to("circle")
+    assert 0 == run("feed", "q=agents", "-o", tmp_path / "circle", listing="demo").exit_code
+    assert expected == (tmp_path / "circle").read_bytes()
 
 
 def test_no_feed_of_an_empty_archive(run: Run, tmp_path: Path) -> None:
@@ -167,9 +170,9 @@ def test_unwritable_output(run: Run, tmp_path: Path, path: str, told: str) -> No
     assert {"file", "share"} == {found.name for found in tmp_path.iterdir()}
 
 
-def test_first_feed_refreshes(run: Run, hub: Hub) -> None:
+def test_first_feed_refreshes(run: Run, hub: Hub, clock: Clock) -> None:
     """On an empty archive `feed` asks the Hub first, and says that this takes a while; then only what is due."""
-    today = datetime.now(UTC).date()
+    today = clock.now.date()
     hub.days = {
         today - timedelta(days=age): entries(1, day=today - timedelta(days=age), first=age + 1) for age in (1, 2)
     }
@@ -253,10 +256,10 @@ def test_folder_of_junk(run: Run, tmp_path: Path, kept: Path) -> None:
     assert one_line(result).startswith(f"feedproxy: {folder}/")
 
 
-def test_refresh_beside_another(run: Run, kept: Path) -> None:
+def test_refresh_beside_another(run: Run, kept: Path, clock: Clock) -> None:
     """While another process refreshes an archive, `refresh` says so, and `feed` makes do with what is there."""
     with closing(Archive(str(kept))) as archive:
-        archive.lease("another", datetime.now(UTC))
+        archive.lease("another", clock.now)
     result = run("refresh", "--listing", "demo", "--archive", kept)
     assert (0, "nothing is due\n") == (result.exit_code, result.stdout)
     assert "feedproxy: another process is refreshing this archive" == one_line(result)
@@ -308,9 +311,9 @@ def test_database_of_something_else(run: Run, tmp_path: Path) -> None:
 # refresh ----------------------------------------------------------------------------------------
 
 
-def test_refresh(run: Run, hub: Hub) -> None:
+def test_refresh(run: Run, hub: Hub, clock: Clock) -> None:
     """`refresh` says what came, asks again only for what is due, and with --force for everything."""
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    yesterday = clock.now.date() - timedelta(days=1)
     hub.days[yesterday] = entries(3, day=yesterday)
     first = run("refresh", listing=hub.url)
     assert (0, "127.0.0.1: 31 listings read, 3 papers in them, 3 new\n") == (first.exit_code, first.stdout)
@@ -440,9 +443,9 @@ def test_backfill_past_a_broken_day(run: Run, past: Hub, tmp_path: Path) -> None
     assert 10 == len(held(tmp_path / "b.sqlite"))
 
 
-def test_backfill_ends_yesterday(run: Run, hub: Hub) -> None:
+def test_backfill_ends_yesterday(run: Run, hub: Hub, clock: Clock) -> None:
     """Without --until, or with a later one, yesterday is the last day: today is not over."""
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    yesterday = clock.now.date() - timedelta(days=1)
     for until in ([], ["--until", "9999-12-31"]):
         hub.requests.clear()
         result = run("backfill", "--since", yesterday, *until, "--archive", f"{len(until)}.sqlite", listing=hub.url)
@@ -618,9 +621,16 @@ def test_bad_settings(run: Run) -> None:
         (["backfill", "--since", "2025-02-30"], "'2025-02-30' is no day"),
         (
             ["backfill", "--since", "2025-01-10", "--until", "2025-01-06"],
-            "--since 2025-01-10 is later than the last day to fill in, 2025-01-06",
+            "there are no days from 2025-01-10 to 2025-01-06; Daily Papers began on 2023-05-04",
         ),
-        (["backfill", "--since", "9999-01-01"], "--since 9999-01-01 is later than the last day to fill in"),
+        (
+            ["backfill", "--since", "9999-01-01"],
+            "there are no days from 9999-01-01 to 2026-03-09; Daily Papers began on",
+        ),
+        (
+            ["backfill", "--since", "2020-01-01", "--until", "2020-02-01"],
+            "there are no days from 2023-05-04 to 2020-02-01",
+        ),
         (
             ["backfill", "--since", "2025-01-06", "--listing", "demo"],
             "a saved listing is read whole by refresh; backfill asks the Hub by day",
@@ -638,6 +648,14 @@ def test_usage(run: Run, words: list[str], told: str) -> None:
     result = run(*words)
     assert (2, "") == (result.exit_code, result.stdout)
     assert told in result.stderr
+
+
+def test_restore_of_nothing(run: Run) -> None:
+    """A backup that is not there begins no archive."""
+    result = run("archive", "restore", "--yes", "none.sqlite")
+    assert 2 == result.exit_code
+    assert "'none.sqlite' does not exist" in result.stderr
+    assert not Path("share").exists()
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:{port}", "localhost:{port}"])

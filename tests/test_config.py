@@ -76,6 +76,7 @@ def test_empty_means_default(name: str, text: str) -> None:
         ("stale_while_revalidate", "604800", 604_800),
         ("stale_if_error", "2592000", 2_592_000),
         ("cache_bytes", "0", 0),
+        ("cache_bytes", "1099511627776", 2**40),
     ],
 )
 def test_good_values(name: str, text: str, value: object) -> None:
@@ -106,6 +107,7 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("archive", "postgresql+asyncpg://db/papers", DATABASE),
         ("archive", "postgresql://db", DATABASE),
         ("archive", "postgresql://db/papers#1", DATABASE),
+        ("archive", "~nobody-of-this-name/a", "names a user whose home folder is not known"),
         ("public_url", "feeds.example.org", ADDRESS),
         ("public_url", "https://feeds.example.org/#a", ADDRESS),
         ("public_url", "https://feeds.example.org/<b>", ADDRESS),

@@ -230,6 +230,12 @@ def test_refusal(hub: fake.Hub, status: int, body: bytes, message: str):
     assert (f"127.0.0.1 answered {message}", status) == (str(error), error.code)
 
 
+def test_name_that_is_none():
+    """A host name that IDNA forbids cannot be reached, which is told like any other trouble."""
+    with pytest.raises(UpstreamError, match=r"^cannot reach xn--a\.example: "):
+        Fetcher("http://xn--a.example").get("/")
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "wait"),
     [

@@ -145,8 +145,9 @@ def test_named_feed(client: httpx.Client, name: str) -> None:
     named, plain = client.get(f"/f/agents.{name}"), client.get(f"/feed.{name}?{AGENTS}")
     assert (200, MEDIA_TYPES[name]) == (named.status_code, named.headers["Content-Type"])
     assert plain.headers["ETag"] != named.headers["ETag"]
-    for header in ("Cache-Control", "Vary", "Last-Modified", "X-Content-Type-Options"):
+    for header in ("Cache-Control", "Vary", "X-Content-Type-Options"):
         assert plain.headers[header] == named.headers[header]
+    assert "Last-Modified" not in named.headers  # its query may be edited, which no date in it tells
     assert 2 == len(ids(named))
     assert ids(plain) == ids(named)
 

@@ -704,7 +704,7 @@ def test_filled_needs_no_wait(hub: fake.Hub, refresher: Refresher):
         (refused(500), "127.0.0.1 answered 500 not now", 30),
         (refused(429, **{"Retry-After": "47"}), "127.0.0.1 answered 429 not now", 47),
         (Answer(body=b"{}"), "127.0.0.1 sent no listing for 2026-", 30),
-        (Answer(), "127.0.0.1 lists no papers", 30),
+        (Answer(), "the listing has no papers", 30),
     ],
 )
 def test_hopeless_wait(
@@ -860,4 +860,4 @@ def test_backfill_days(refresher: Refresher, hub: fake.Hub, archive: Archive, cl
 def test_clock():
     """The time is aware UTC unless another clock is handed in."""
     assert UTC == utc_now().tzinfo
-    assert utc_now() - datetime.now(UTC) < timedelta(minutes=1)
+    assert abs(utc_now() - datetime.now(UTC)) < timedelta(minutes=1)

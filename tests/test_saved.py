@@ -50,10 +50,10 @@ def test_saved_file(tmp_path: Path):
 )
 def test_saved_name(tmp_path: Path, name: str, day: date | None):
     """The name of a saved listing may begin with the day it was asked for by."""
-    (tmp_path / name).write_bytes(api([]))
+    (tmp_path / name).write_bytes(api(entries(1)))
     ((ask,),) = Saved(tmp_path).due({}, NOW)
 
-    assert (Ask(day, path=tmp_path / name), day) == (ask, Saved(tmp_path).get(ask, NOW).day)
+    assert (Ask(day, path=tmp_path / name), day or DAY) == (ask, Saved(tmp_path).get(ask, NOW).day)
 
 
 def test_saved_folder(tmp_path: Path):
@@ -78,7 +78,7 @@ def test_saved_folder(tmp_path: Path):
 
 def test_saved_again(tmp_path: Path):
     """Saved listings are read again when one has changed, come or gone, when forced, or while none was stored."""
-    (tmp_path / "a").write_bytes(api([]))
+    (tmp_path / "a").write_bytes(api(entries(3)))
     source = Saved(tmp_path)
 
     def read(known: Known = READ, **how: bool) -> list[str]:
@@ -90,7 +90,7 @@ def test_saved_again(tmp_path: Path):
     assert ["a"] == read(force=True)
     (tmp_path / "a").write_bytes(api(entries(1)))
     assert (["a"], []) == (read(), read())
-    (tmp_path / "b").write_bytes(api([]))
+    (tmp_path / "b").write_bytes(api(entries(3)))
     assert (["a", "b"], []) == (read(), read())
     (tmp_path / "b").write_bytes(api(entries(2)))
     (tmp_path / "a").unlink()
@@ -98,9 +98,19 @@ def test_saved_again(tmp_path: Path):
     assert ["b"] == read({DAY: ListingDay(DAY, NOW)})
 
 
+def test_saved_without_papers(tmp_path: Path):
+    """An empty listing is that of the day its name says; without one it is none, and read once."""
+    (tmp_path / "2026-03-07.json").write_bytes(api([]))
+    (tmp_path / "a.json").write_bytes(api([]))
+    dated, undated = saved(tmp_path)
+
+    assert (date(2026, 3, 7), ()) == (dated.day, dated.papers)
+    assert "PATH/a.json: lists no papers" == undated
+
+
 def test_saved_looked_at(tmp_path: Path):
     """A look at what is due, or when, changes nothing; there is one every ten seconds."""
-    (tmp_path / "a").write_bytes(api([]))
+    (tmp_path / "a").write_bytes(api(entries(3)))
     source = Saved(tmp_path)
     batches = [source.due(READ, NOW) for _ in range(2)]
 

@@ -33,12 +33,14 @@ def month(**counts: int) -> list[ListingDay]:
     return days
 
 
-def judge(now: datetime = NOW, refreshed: float | None = 5, tries: Tries = NO_TRIES, **counts: int) -> Status:
-    """Assess an archive that was refreshed so many minutes ago, or never."""
+def judge(
+    now: datetime = NOW, refreshed: float | None = 5, tries: Tries = NO_TRIES, due: float = 10, **counts: int
+) -> Status:
+    """Assess an archive that was refreshed so many minutes ago, or never, and is due in so many."""
     refreshed_at = None if refreshed is None else now - timedelta(minutes=refreshed)
     state = State(1, refreshed_at, refreshed_at and HELD.last_paper_at, None)
     holdings = HELD if refreshed_at else Holdings(0, None)
-    return assess(state, tries, holdings, month(**counts), now + timedelta(minutes=10), now)
+    return assess(state, tries, holdings, month(**counts), now + timedelta(minutes=due), now)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +52,15 @@ def judge(now: datetime = NOW, refreshed: float | None = 5, tries: Tries = NO_TR
         (judge(now=NOW - timedelta(days=2)), "quiet", "no papers today yet; Sundays usually have none"),
         (judge(ago0=0, ago1=0), "broken", "the listing of 2026-03-09 is empty, and Mondays usually have 27 papers"),
         (judge(tries=FAILED), "fresh", "27 papers today; Tuesdays usually have 27"),
-        (judge(refreshed=61, tries=FAILED), "broken", "cannot reach the Hub: refused"),
-        (judge(refreshed=61), "broken", "nothing has refreshed the archive for over an hour"),
+        (judge(refreshed=61, due=0, tries=FAILED), "broken", "cannot reach the Hub: refused"),
+        (judge(refreshed=61), "fresh", "27 papers today; Tuesdays usually have 27"),
+        (judge(refreshed=61, due=0), "broken", "nothing has refreshed the archive for over an hour"),
         (judge(refreshed=None), "empty", "the first listing is still to come"),
         (judge(refreshed=None, tries=FAILED), "empty", "cannot reach the Hub: refused"),
     ],
 )
 def test_verdict(status: Status, verdict: str, reason: str) -> None:
-    """A weekend or an early hour is quiet; a late refresh, or a workday without papers, is broken."""
+    """A weekend or an early hour is quiet; a refresh that is due and late, or a workday without papers, is broken."""
     assert (verdict, reason) == (status.verdict, status.reason)
 
 
@@ -90,6 +93,14 @@ def test_asking_for_readiness_is_enough(
     hub.days[DAY] = entries(5)
     client = serve(listing=hub.url)
     assert any(reached(client.get(path)) for _ in range(10_000))
+
+
+def test_saved_listing_that_stays_as_it_is(serve: Callable[..., httpx.Client], clock: Clock) -> None:
+    """A saved listing is read again when it changes, and is well until then."""
+    client = serve(listing="demo")
+    assert 200 == client.get("/feed.rss").status_code
+    clock.tick(hours=30)
+    assert "quiet" == client.get("/status.json").json()["verdict"]
 
 
 def test_next_refresh() -> None:

@@ -71,16 +71,16 @@ def _show(label: str, length: int, done: Iterable[int]) -> None:
 def check(config: Config, repairing: bool) -> None:
     """Say what is right and what is wrong with the archive; it may be in use meanwhile."""
     with closing(open_database(config.archive, opening=Opening.PRESENT)) as database:
-        wrong = [finding for finding in findings(database) if not _told(finding)]
+        wrong = [finding for finding in findings(database) if not _print_finding(finding)]
         if repairing and any(finding.reparable for finding in wrong):
             repair(database, datetime.now(UTC))
             click.echo("the search index was made again")
-            wrong = [finding for finding in findings(database) if not _told(finding)]
+            wrong = [finding for finding in findings(database) if not _print_finding(finding)]
     if wrong:
         raise ArchiveError(f"{database.shown} is not in order")
 
 
-def _told(finding: Finding) -> bool:
+def _print_finding(finding: Finding) -> bool:
     click.echo(f"NOT OK  {finding.about}: {finding.wrong}" if finding.wrong else f"ok      {finding.about}")
     return not finding.wrong
 
@@ -100,7 +100,7 @@ def backup(config: Config, file: Path, force: bool) -> None:
 
 
 @archive.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.confirmation_option(prompt="This replaces all that the archive holds. Go on?")
 @configured
 def restore(config: Config, file: Path) -> None:

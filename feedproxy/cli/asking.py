@@ -63,7 +63,7 @@ def _freshen(refresher: Refresher) -> None:
 
 def _write(path: Path, document: bytes) -> None:
     """Write `document` to `path` unless it holds just that: a file at once, so that nobody ever sees half of it."""
-    target = path.resolve()
+    target = Path(os.path.realpath(path))  # unlike Path.resolve of Python 3.12, it takes links in a circle
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if target.exists() and not target.is_file():  # a pipe or a device

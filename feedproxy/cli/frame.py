@@ -12,7 +12,7 @@ import click
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, Config, variable
 from feedproxy.errors import FeedproxyError
-from feedproxy.refresh import Outcome, Refresher
+from feedproxy.refresh import Outcome, Refresher, utc_now
 from feedproxy.upstream import Hub, open_source
 
 
@@ -57,10 +57,14 @@ def tell(problems: Iterable[str]) -> None:
 
 
 def refresher_of(config: Config) -> Refresher:
-    """Return what refreshes the archive, which the command's end closes; raises for a listing that is not there."""
-    refresher = Refresher(open_source(config), Archive(config.archive))
+    """Return what refreshes the archive, which the command's end closes; raises for a listing that is not there.
+
+    Its clock is the object of click's context, if there is one.
+    """
+    context = click.get_current_context()
+    refresher = Refresher(open_source(config), Archive(config.archive), context.obj or utc_now)
     refresher.source.next_due({}, refresher.clock())
-    click.get_current_context().call_on_close(refresher.archive.close)
+    context.call_on_close(refresher.archive.close)
     return refresher
 
 

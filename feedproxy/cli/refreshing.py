@@ -9,10 +9,10 @@ import click
 from feedproxy.cli.frame import configured, refresh_once, refresher_of, tell
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.papers import BEGINNING
 from feedproxy.refresh import Outcome, Refresher, backfill_days
 from feedproxy.upstream import Ask, Hub
 
-_BEGINNING = date(2023, 5, 4)  # the first Daily Papers
 _WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
 
 
@@ -46,10 +46,10 @@ def backfill(config: Config, since: date, until: date | None) -> None:
     if not isinstance(refresher.source, Hub):
         raise click.UsageError("a saved listing is read whole by refresh; backfill asks the Hub by day")
     yesterday = refresher.clock().date() - timedelta(days=1)
-    until = min(until or yesterday, yesterday)
+    since, until = max(since, BEGINNING), min(until or yesterday, yesterday)
     if since > until:
-        raise click.UsageError(f"--since {since} is later than the last day to fill in, {until}")
-    days = backfill_days(max(since, _BEGINNING), until, refresher.archive)
+        raise click.UsageError(f"there are no days from {since} to {until}; Daily Papers began on {BEGINNING}")
+    days = backfill_days(since, until, refresher.archive)
     total = Outcome()
     unread: list[str] = []
     with click.progressbar(days, label=f"{len(days)} days to go", file=sys.stderr, item_show_func=_shown_day) as bar:

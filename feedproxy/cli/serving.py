@@ -30,7 +30,7 @@ def serve(config: Config, bind: str, workers: int, server: str, demo: bool, log_
     archive.state()  # what is wrong with feeds, listing and archive is told now, not by each worker
     archive.close()  # workers are forked, and SQLite's connections must not be
     try:
-        host, opened = listen(bind, workers_listen=SERVERS[server].workers_listen)
+        host, opened = listen(bind, workers_listen=SERVERS[server])
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--bind") from None
     config = replace(config, hosts=(*config.hosts, in_address(host).casefold()))

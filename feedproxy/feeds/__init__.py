@@ -1,7 +1,6 @@
 """Entries and a query in, the bytes of an RSS 2.0, Atom 1.0 or JSON Feed 1.1 document out.
 
-Has no clock and reads nothing: equal entries, query and address give equal bytes. Adding a format is
-adding a row to `FORMATS`.
+Has no clock: equal entries, query and address give equal bytes. Adding a format is adding a row to `FORMATS`.
 """
 
 from collections.abc import Callable

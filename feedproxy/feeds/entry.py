@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
 from feedproxy.papers import Paper, is_arxiv_id
 from feedproxy.query import Query
+from feedproxy.text import plural
 
 MAX_AUTHORS = 20
 _REMEMBERED = 500  # papers whose HTML is kept, about three weeks of them
@@ -20,7 +21,7 @@ def byline(paper: Paper) -> str:
     """Return the authors on one line, saying how many are not named."""
     rest = paper.author_count - len(shown_authors(paper))
     if rest and not paper.authors:
-        return f"{rest} author{'s' * (rest > 1)}"
+        return plural(rest, "author")
     return ", ".join(shown_authors(paper)) + (f" and {rest} more" if rest > 0 else "")
 
 

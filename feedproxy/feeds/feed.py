@@ -2,14 +2,14 @@
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 from feedproxy.named import Named
-from feedproxy.papers import Entry
+from feedproxy.papers import BEGINNING, Entry
 from feedproxy.query import Query
 
 TITLE = "Daily Papers"
-NOTHING_YET = datetime(2023, 5, 4, tzinfo=UTC)  # the first Daily Papers: `updated` of an empty feed
+NOTHING_YET = datetime.combine(BEGINNING, time(), UTC)  # `updated` of an empty feed
 LANGUAGE = "en"
 
 

@@ -22,18 +22,9 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (only where the address says so)
 _QUEUE = 2048  # connections that wait to be accepted
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A row of `SERVERS`: the module whose `run` starts it, and who listens."""
-
-    module: str
-    workers_listen: bool  # each for itself, instead of all at one socket that was opened before them
-
-
-SERVERS = {
-    "gunicorn": Server("feedproxy.server.gunicorn", workers_listen=False),
-    "granian": Server("feedproxy.server.granian", workers_listen=True),
-}
+# Each has a module of its name, whose `run` starts it. Whether its workers listen each for itself, instead of all at
+# one socket opened before them:
+SERVERS = {"gunicorn": False, "granian": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +47,11 @@ Run = Callable[[Start, socket.socket], None]
 def runner(name: str) -> Run:
     """Return what runs the server of that name, until a signal ends it; raises ConfigError if it is not installed."""
     try:
-        run: Run = import_module(SERVERS[name].module).run
+        run: Run = import_module(f"{__name__}.{name}").run
     except ModuleNotFoundError as error:
         if error.name != name:
             raise ConfigError(f"{name} does not run here: {error}") from error
-        raise ConfigError(f"{name} is not installed; install it by: pip install {name}") from error
+        raise ConfigError(f"{name} is not installed: pip install 'feedproxy[{name}]'") from error
     return run
 
 

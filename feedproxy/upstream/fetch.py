@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -75,7 +76,7 @@ class Fetcher:
         sleep: Callable[[float], None] = time.sleep,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = httpx.URL(address).host
+        self.name = urlsplit(address).hostname or address
         self._address, self._pace, self._timeout, self._deadline = address, pace, timeout, deadline
         self._sleep, self._timer = sleep, timer
         self._next = self._closed_until = -math.inf
@@ -85,9 +86,9 @@ class Fetcher:
 
     def get(self, path: str, parameters: Mapping[str, str] | None = None, validator: str | None = None) -> Reply:
         """Get `path`, unless `validator` still holds; raises Refused for any other status than 200 and 304."""
-        address = httpx.URL(f"{self._address}{path}", params=parameters)
         headers = self._headers | ({"If-None-Match": validator} if validator else {})
         try:
+            address = httpx.URL(f"{self._address}{path}", params=parameters)
             response, body = self._follow(address, headers)
         except TimeoutError as error:
             raise UpstreamError(f"{self.name} took more than {self._deadline:g} s to answer") from error

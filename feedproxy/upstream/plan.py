@@ -11,7 +11,7 @@ WINDOW = timedelta(days=30)
 LIVE = timedelta(minutes=15)
 AHEAD = timedelta(days=1)  # how far a listing may run ahead of this machine's clock
 _RETRY = timedelta(minutes=1)
-_SKEW = timedelta(minutes=1)  # what is noted later than that from now was noted by a clock that ran ahead
+SKEW = timedelta(minutes=1)  # what is noted later than that from now was noted by a clock that ran ahead
 
 # How often a day is looked at once it is not live, by its age, and from when after its beginning on; the first row that
 # fits counts. A listing costs two requests, or one if it is empty, as a Saturday's is; the two that are live cost 16 an
@@ -96,7 +96,7 @@ def _due_at(told: ListingDay | None, rhythm: _Rhythm, since: datetime, now: date
 
     One never read well has been tried since it began, or `since` others were read.
     """
-    if told is None or told.asked_at is None or told.asked_at - now > _SKEW:
+    if told is None or told.asked_at is None or told.asked_at - now > SKEW:
         return now
     read = _read_at(told, now)
     due_at = rhythm.after(read) if read else min(told.asked_at, max(since, _midnight(told.day)))
@@ -107,7 +107,7 @@ def _due_at(told: ListingDay | None, rhythm: _Rhythm, since: datetime, now: date
 
 def _read_at(told: ListingDay | None, now: datetime) -> datetime | None:
     """Return when a day was read well, unless that was by a clock that ran ahead."""
-    return told.good_at if told and told.good_at and told.good_at - now <= _SKEW else None
+    return told.good_at if told and told.good_at and told.good_at - now <= SKEW else None
 
 
 def _midnight(day: date) -> datetime:

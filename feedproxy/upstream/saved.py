@@ -38,11 +38,14 @@ class Saved:
         path = ask.path or self._path
         try:
             self._read[path], self._read_at = _fact(path), now.replace(microsecond=0)
-            return usable(parse(path.read_bytes(), day=ask.day, latest=now + AHEAD), str(path))
+            listing = usable(parse(path.read_bytes(), day=ask.day, latest=now + AHEAD), str(path))
         except OSError as error:
             raise SavedListingError(f"cannot read {path}: {error.strerror}") from error
         except ListingError as error:
             raise SavedListingError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+        if listing.day is None:
+            raise SavedListingError(f"{path}: lists no papers")
+        return listing
 
     def _files(self) -> dict[Path, tuple[int, int]]:
         try:

@@ -68,9 +68,10 @@ def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:
     if found.state.newest is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
     made = replace(feed, entries=found.entries, more=found.more)
-    # A vote changes the body of a feed with counts, but no date in it; older entries none that is newest.
+    # A vote changes the body of a feed with counts, but no date in it, and so may an operator that of a feed with a
+    # name; older entries change none that is newest.
     changed = max(filter(None, (made.updated, found.state.backdated_at)))
-    last_modified = None if feed.query.counts else changed
+    last_modified = None if feed.query.counts or feed.named else changed
     headers = _headers(served.config, name)
     return answer(name, render(made, name), FORMATS[name].content_type, last_modified, headers), found.state.revision
 

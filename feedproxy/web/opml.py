@@ -51,7 +51,8 @@ def _read(number: int, text: str) -> tuple[Feed, str]:
     try:
         return read_address(text, base(), service().feeds)
     except QueryError as error:
-        raise QueryError(f"feed {number} {shown(text)}", str(error)) from error
+        about = "" if error.parameter == shown(text) else f" {shown(text)}"
+        raise QueryError(f"feed {number}{about}", str(error)) from error
 
 
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:
