@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SAFE = ("GET", "HEAD")
 _USUAL = 200  # characters; a longer header is nobody's habit, and not kept
-_EXACT = ("/feed.", "/f/")  # what the paths begin with whose format does not depend on `Accept`
+_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico")  # how paths begin whose answer does not depend on `Accept`
 
 
 class Front:

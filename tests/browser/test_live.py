@@ -52,12 +52,12 @@ def test_matched_words_are_marked(open_page: Open) -> None:
 
 
 def test_every_entry_tells_why_it_entered(open_page: Open) -> None:
-    """Each entry has the time and the reason of its entering, and its picture loads late and without a referrer."""
+    """Each entry has the time and the reason of its entering, and its picture loads late."""
     page = open_page("?min_upvotes=5")
     number = len(titles(page))
     assert 50 == number
     assert number == page.locator("#entries > li .why time").count()
-    assert number == page.locator("#entries > li img[loading=lazy][referrerpolicy=no-referrer]").count()
+    assert number == page.locator("#entries > li img[loading=lazy]").count()
 
 
 def test_thumbnails_are_asked_for_without_a_referrer(open_page: Open, watch: Watch) -> None:
