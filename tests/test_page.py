@@ -146,6 +146,8 @@ def test_form_leads_to_the_plain_query(settled: httpx.Client) -> None:
         ("q=a&min_upvotes=two", "min_upvotes", "“two” is not", {"q": "a", "min_upvotes": "two"}),
         ("q=a&days=x&link=pdf", "days", "“x” is not", {"q": "a", "days": "x", "link": "pdf"}),
         ("q=a&link=ps", "link", "“ps” is not", {"q": "a"}),
+        ("q=na%EFve&days=9", "q", "Is not UTF-8", {"q": "na%EFve", "days": "9"}),
+        ("q=a&days=%FF&limit=", "days", "Is not UTF-8", {"q": "a", "days": "%FF", "limit": ""}),
     ],
 )
 def test_mistake_stands_at_its_field(
@@ -168,6 +170,10 @@ def test_mistake_without_a_field(settled: httpx.Client) -> None:
     response, html = page(settled, "min_upvote=2")
     assert 400 == response.status_code
     assert "“min_upvote”: there is no such parameter, did you mean min_upvotes?" == html.get_element_by_id("error").text
+    for query in ("%FF=1", "&".join(f"a{number}=1" for number in range(101))):
+        response, html = page(settled, f"{query}&min_upvotes=2")
+        assert (400, "2") == (response.status_code, html.forms[0].fields["min_upvotes"])
+        assert html.get_element_by_id("error").text.startswith("query: ")
     response, html = page(settled, "page=0")
     assert html.get_element_by_id("error").text.startswith("page: “0” is not")
 

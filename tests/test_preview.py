@@ -158,7 +158,7 @@ def test_preview_tells_what_finds_something(archive: Archive, clock: Clock) -> N
     told = {(str(advice.query), advice.count) for advice in preview(archive, parse_query("q=agents survey")).advice}
     assert {("q=agents", 1), ("q=survey", 1), ("days=3660", 2)} == told
     found = preview(archive, parse_query("q=agents"))
-    assert ((), 1, [paper_id(1)]) == (found.advice, found.count, [entry.paper.id for entry in found.entries])
+    assert ((), 1, [paper_id(1)]) == (found.advice, found.count, [shown.entry.paper.id for shown in found.shown])
 
 
 def test_preview_of_an_empty_archive(archive: Archive) -> None:

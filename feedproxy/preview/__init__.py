@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from feedproxy.archive import Archive
+from feedproxy.archive import Archive, Found
 from feedproxy.feeds import byline
 from feedproxy.papers import Entry, Past
 from feedproxy.preview.advice import thresholds, wider
@@ -51,13 +51,12 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A page of a query's entries, whether older ones follow, how many there are in all, and what came when.
+    """What was found of a query, how many entries there are in all, and what came when.
 
     `choices` are other numbers of upvotes; `advice`, for a query that finds nothing, what would find something.
     """
 
-    entries: tuple[Entry, ...]
-    more: bool
+    found: Found
     count: int
     shown: tuple[Shown, ...]
     volume: Volume
@@ -74,8 +73,7 @@ def preview(archive: Archive, query: Query) -> Preview:
     volumes = {choice.min_upvotes: volume(days, dates) for choice, dates in zip(choices, entered, strict=True)}
     count = archive.count(query)
     return Preview(
-        found.entries,
-        found.more,
+        found,
         count,
         tuple(_shown(entry, pasts.get(entry.paper.id, Past(entry.entered_at)), query) for entry in found.entries),
         volumes[query.min_upvotes],

@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, request
 
 from feedproxy.responses import Answer, answer
-from feedproxy.web.front import reply
+from feedproxy.web import replies
 
 bp = Blueprint("static", __name__)
 _FOLDER = Path(__file__).parents[1] / "static"
@@ -52,8 +52,7 @@ def version(name: str) -> str:
 
 
 def _file(name: str, kept: str) -> Response:
-    status, headers, body = reply(_made(name, kept), request.environ)
-    return Response(body, status=status, headers=headers)
+    return replies.sent(_made(name, kept))
 
 
 @cache
