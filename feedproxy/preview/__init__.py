@@ -9,9 +9,10 @@ from itertools import islice
 
 from feedproxy.archive import Archive, Found
 from feedproxy.feeds import byline
+from feedproxy.filters import FIELDS
 from feedproxy.papers import Entry, Past
 from feedproxy.preview.advice import thresholds, wider
-from feedproxy.preview.marks import Pieces, excerpt, marked
+from feedproxy.preview.marks import Pieces, excerpt, marked, sought
 from feedproxy.preview.reasons import reason
 from feedproxy.preview.volume import Volume, volume
 from feedproxy.query import Query
@@ -75,7 +76,7 @@ def preview(archive: Archive, query: Query) -> Preview:
     return Preview(
         found,
         count,
-        tuple(_shown(entry, pasts.get(entry.paper.id, Past(entry.entered_at)), query) for entry in found.entries),
+        _shown(found.entries, pasts, query),
         volumes[query.min_upvotes],
         tuple(Choice(choice, volumes[choice.min_upvotes].average) for choice in choices),
         () if count else tuple(islice(_advice(archive, query), _ADVICE)),
@@ -88,14 +89,16 @@ def _advice(archive: Archive, query: Query) -> Iterator[Advice]:
             yield Advice(told, less, count)
 
 
-def _shown(entry: Entry, past: Past, query: Query) -> Shown:
-    paper, wanted = entry.paper, query.q
-    organization = paper.organization.fullname if paper.organization else ""
-    return Shown(
-        entry,
-        marked(paper.title, wanted, "title"),
-        marked(byline(paper), wanted, "author"),
-        marked(organization, wanted, "org"),
-        excerpt(marked(paper.summary[:_READ], wanted, "abstract")) if query.content == "full" else (),
-        reason(entry, past, query),
+def _shown(entries: tuple[Entry, ...], pasts: dict[str, Past], query: Query) -> tuple[Shown, ...]:
+    title, abstract, author, org = (sought(query.q, field) for field in FIELDS)
+    return tuple(
+        Shown(
+            entry,
+            marked(entry.paper.title, title),
+            marked(byline(entry.paper), author),
+            marked(entry.paper.organization.fullname if entry.paper.organization else "", org),
+            excerpt(entry.paper.summary[:_READ], abstract) if query.content == "full" else (),
+            reason(entry, pasts.get(entry.paper.id, Past(entry.entered_at)), query),
+        )
+        for entry in entries
     )
