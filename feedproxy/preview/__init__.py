@@ -70,9 +70,9 @@ def preview(archive: Archive, query: Query) -> Preview:
     found = archive.search(query)
     pasts = archive.pasts([entry.paper.id for entry in found.entries])
     choices = thresholds(query)
-    days, entered = archive.entered(choices)
+    days, entered = archive.entered(query, [choice.min_upvotes for choice in choices])
     volumes = {choice.min_upvotes: volume(days, dates) for choice, dates in zip(choices, entered, strict=True)}
-    count = archive.count(query)
+    count = archive.count(query) if found.more or query.page > 1 else len(found.entries)
     return Preview(
         found,
         count,
