@@ -116,11 +116,11 @@ def parse_query(query_string: str) -> Query:
             given[name] = parameter.read(text)
         except ValueError as error:
             raise QueryError(name, f"{shown(text)} {error}") from None
-    return _sensible(Query(**given))  # type: ignore[arg-type]
+    return consistent(Query(**given))  # type: ignore[arg-type]
 
 
-def _sensible(query: Query) -> Query:
-    """Return `query`, unless one of its parameters makes others count for nothing."""
+def consistent(query: Query) -> Query:
+    """Return `query`, unless one of its parameters makes others count for nothing; raises QueryError."""
     if query.or_upvotes and not (query.q or query.min_upvotes or query.min_comments):
         raise QueryError(
             "or_upvotes", "widens other conditions and there are none; min_upvotes is the one to use alone"

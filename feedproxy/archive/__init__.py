@@ -19,6 +19,7 @@ from feedproxy.archive.database import Database, Opening
 from feedproxy.archive.ledger import sightings
 from feedproxy.archive.search import (
     DAY,
+    NEVER,
     crossed,
     crossings_of,
     listed_days,
@@ -266,7 +267,7 @@ class Archive:
             given = self._database.spelled(spanning(query, start, row.lag) | asked)
             entered = [crossed(query, numbers, row) for row in db.execute(statement, given)] if days else []
         dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
-        moments = [[tables.moment(at) for at in found if at and at >= start] for found in dates]
+        moments = [[tables.moment(at) for at in found if start <= at < NEVER] for found in dates]
         return tuple(tables.moment(day * DAY).date() for day in days), moments
 
     def pasts(self, ids: Sequence[str]) -> dict[str, Past]:

@@ -17,6 +17,7 @@ from feedproxy.query import MEASURES, Query
 from feedproxy.words import search_words
 
 DAY = 86_400
+NEVER = 2**62  # seconds
 GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
 _NARROW = 14  # days, which hold the newest fifty entries of a common word
@@ -60,15 +61,11 @@ def crossings_of(query: Query, numbers: Sequence[int]) -> tuple[sa.Select[Any], 
     return _crossings(others, tuple(asked)), asked
 
 
-def crossed(query: Query, numbers: Sequence[int], row: Sequence[int | None]) -> list[int | None]:
-    """Return when the paper of such a row entered the feed at each of `numbers` of upvotes; None for never."""
-    since, had_or, *had = row
-    met = [_latest(since, at) if number else since for number, at in zip(numbers, had, strict=True)]
-    return [min(filter(None, (at, query.or_upvotes and had_or)), default=None) for at in met]
-
-
-def _latest(since: int | None, at: int | None) -> int | None:
-    return None if since is None or at is None else max(since, at)
+def crossed(query: Query, numbers: Sequence[int], row: Sequence[int | None]) -> list[int]:
+    """Return when the paper of such a row entered the feed at each of `numbers` of upvotes, or NEVER."""
+    since, had_or, *had = (NEVER if at is None else at for at in row)
+    either = had_or if query.or_upvotes else NEVER
+    return [min(max(since, at if number else 0), either) for number, at in zip(numbers, had, strict=True)]
 
 
 def windows(query: Query, newest: int, lag: int) -> Iterator[dict[str, Any]]:

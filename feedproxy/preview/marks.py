@@ -45,9 +45,10 @@ class Sought:
         """Yield where it stands in `text`; the beginnings ascend, and no two are equal."""
         for window in _windows(word_spans(text), self.longest):
             word, start, end = window[0]
+            last = self._phrase_from(window) if self.phrases else 0
             if self.alone.hold(word):
-                yield start, max(end, self._phrase_from(window))
-            elif last := self._phrase_from(window):
+                yield start, max(end, last)
+            elif last:
                 yield start, last
 
     def _phrase_from(self, window: deque[_Word]) -> int:
