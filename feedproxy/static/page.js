@@ -141,21 +141,30 @@ document.addEventListener("click", (event) => {
 
 // Copying --------------------------------------------------------------------------------------
 
+const KEYS = /^(Mac|iP)/.test(navigator.platform) ? "⌘C" : "Ctrl+C";
+
 async function copy(button) {
   const link = find("a", button.parentElement);
+  const copied = (await written(link.href)) || selected(link);
+  button.textContent = copied ? "Copied" : `Press ${KEYS}`;
+  find("#status").textContent = copied ? "The address is copied." : `The address is selected: ${KEYS} copies it.`;
+  if (copied) setTimeout(() => (button.textContent = "Copy"), 3000);
+}
+
+// Return whether the browser copied it; on plain HTTP it has no clipboard, but for pages of this machine.
+async function written(text) {
   try {
-    await navigator.clipboard.writeText(link.href);
+    await navigator.clipboard.writeText(text);
+    return true;
   } catch {
-    // Browsers have no clipboard but on HTTPS and on this machine.
-    getSelection().selectAllChildren(link);
-    if (!document.execCommand("copy")) {
-      button.textContent = "Press Ctrl+C";
-      return;
-    }
+    return false;
   }
-  button.textContent = "Copied";
-  find("#status").textContent = "The address is copied.";
-  setTimeout(() => (button.textContent = "Copy"), 3000);
+}
+
+// Select the address, and return whether the browser copied what is selected.
+function selected(link) {
+  getSelection().selectAllChildren(link);
+  return document.execCommand("copy");
 }
 
 // Keeping filters, in this browser -----------------------------------------------------------------
