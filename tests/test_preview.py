@@ -93,6 +93,8 @@ def test_excerpt_begins_shortly_before_the_first_mark() -> None:
     assert 240 == len(before[0] + mark[0] + after[0])
     cut = excerpt(f"{'x' * 238} long", sought(parse_filter('"long" OR zebra'), "abstract"))
     assert ["…", f"{'x' * 79} ", "long"] == [piece for piece, _ in cut]
+    cut = excerpt(f"{'words ' * 50}agents", sought(parse_filter("agents"), "abstract"))
+    assert ["…", "words " * 13, "agents"] == [piece for piece, _ in cut]
     cut = excerpt(f"agents {'x' * 230} agents", sought(parse_filter("agents"), "abstract"))
     assert [("agents", True), ("ag", True), ("…", False)] == [cut[0], *cut[2:]]
     assert (("short agents", False),) == excerpt("short agents", None)
