@@ -2,6 +2,8 @@
 // The server renders all of it; without this script the form and the links do the same by loading the page.
 
 const PAUSE = 300; // milliseconds without a key
+const LONG_PAUSE = 2000; // the same, while what is typed cannot be all: an open quotation mark or bracket, an operator
+const OPEN = /^[^"]*("[^"]*"[^"]*)*"[^"]*$|[-:(]$|(^|\s)(and|or|not)\s*$/i;
 const STORE = "feedproxy.kept";
 const MOST = 100; // feeds in an OPML file
 const LONGEST = 8000; // characters of an address, which servers refuse beyond
@@ -100,7 +102,7 @@ function spelled(query) {
 
 function wait(then) {
   clearTimeout(pause);
-  pause = then ? setTimeout(then, PAUSE) : null;
+  pause = then ? setTimeout(then, OPEN.test(find("#q").value) ? LONG_PAUSE : PAUSE) : null;
 }
 
 function follow(query, field = null) {

@@ -171,6 +171,24 @@ def test_a_wrong_filter_is_told_at_its_field(open_page: Open, watch: Watch) -> N
     assert field.get_attribute("aria-invalid") in (None, "false")
 
 
+def test_half_a_phrase_is_waited_for(open_page: Open, watch: Watch) -> None:
+    """While a quotation mark is open nothing is said against it and the results stay; left open, it is told."""
+    page = open_page("?q=agents")
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator("#q").fill('agents "tool')
+    page.clock.run_for(1500)
+    assert [] == asked
+    page.locator("#q").press_sequentially(' use"')
+    page.clock.run_for(500)
+    settled(page, 'agents "tool use"')
+    watch.expects("status of 400")
+    page.locator("#q").fill("agents OR")
+    page.clock.run_for(2500)
+    expect(page.locator("#q-error")).to_contain_text("is missing here")
+
+
 def test_a_wrong_number_is_told_at_its_field(open_page: Open, watch: Watch) -> None:
     """A wrong number of days is told under its own field, which is in sight."""
     watch.expects("status of 400")
