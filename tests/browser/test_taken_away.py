@@ -159,6 +159,24 @@ def test_nothing_is_said_to_be_kept_that_is_not(open_page: Open) -> None:
     expect(page.locator("#keep")).to_have_text("Keep this filter")
 
 
+def test_kept_filters_stand_before_the_entries(open_page: Open) -> None:
+    """What is kept is listed where it can be seen, whole on a phone too, and not below fifty entries."""
+    page = open_page("?q=agents", viewport={"width": 360, "height": 740})
+    page.locator("#keep").click()
+    list_, results = page.locator("#kept").bounding_box(), page.locator("#results").bounding_box()
+    assert list_["y"] + list_["height"] <= results["y"]
+    button = page.locator("#kept button")
+    assert button.bounding_box()["height"] < 40
+    expect(button).to_have_text("Remove")
+
+
+def test_addresses_are_whole_on_a_phone(open_page: Open) -> None:
+    """On a narrow page an address is shown to its end."""
+    page = open_page("?q=agents&min_upvotes=2", viewport={"width": 360, "height": 740})
+    hidden = "found => found.filter(link => link.scrollWidth > link.clientWidth).length"
+    assert (3, 0) == ((links := page.locator("#addresses a")).count(), links.evaluate_all(hidden))
+
+
 def test_filters_are_kept_for_one_browser(open_page: Open) -> None:
     """Nobody else sees what was kept."""
     open_page("?q=agents").locator("#keep").click()
