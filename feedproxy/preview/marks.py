@@ -16,8 +16,7 @@ _Place = tuple[int, int]  # where what is marked begins and ends
 _Word = tuple[str, int, int]
 _NO_WORD: _Word = ("", 0, 0)
 _EXCERPT = 240  # characters
-_BEFORE = 80  # characters before the first mark, or a few less, so that it begins with a word
-_LONG_WORD = 20  # characters; few words are longer
+_BEFORE, _LONG_WORD = 80, 20  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +77,18 @@ def excerpt(text: str, looked_for: Sought | None) -> Pieces:
     """Return about 240 characters of `text` in pieces, from shortly before the first that is looked for."""
     places = looked_for.places(text) if looked_for else iter(())
     first = next(places, (0, 0))
-    start = first[0] - _BEFORE if first[0] > _EXCERPT - _BEFORE else 0
-    start = (text.find(" ", start - 1, start + _LONG_WORD) + 1 if start else 0) or start
+    start = _start(text, first[0])
     end = start + _EXCERPT
     near = takewhile(lambda place: place[0] < end, chain([first], places))
     return (*_omitted(start > 0), *_pieces(text, near, start, min(end, len(text))), *_omitted(end < len(text)))
+
+
+def _start(text: str, first: int) -> int:
+    """Return where an excerpt begins: shortly before its first mark, and with a word unless that is very long."""
+    if first <= _EXCERPT - _BEFORE:
+        return 0
+    start = first - _BEFORE
+    return max(start, text.find(" ", start - 1, start + _LONG_WORD) + 1)
 
 
 def _omitted(is_so: bool) -> Pieces:
