@@ -134,7 +134,7 @@ SETTINGS: dict[str, Setting] = {
     "stale_while_revalidate": Setting(_whole(0, 604_800), "900", "seconds a cache may serve it while it asks anew"),
     "stale_if_error": Setting(_whole(0, 2_592_000), "86400", "seconds a cache may serve it when this server fails"),
     "metrics": Setting(_whole(0, 1), "0", "1 serves Prometheus metrics at /metrics"),
-    "cache_bytes": Setting(_whole(0, 2**40), "67108864", "bytes of finished feeds kept in memory"),
+    "cache_bytes": Setting(_whole(0, 2**40), "67108864", "bytes of finished feeds and pages kept in memory"),
     "feeds": Setting(_path, "", "a TOML file that gives feeds names of their own"),
 }
 

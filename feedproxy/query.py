@@ -116,11 +116,11 @@ def parse_query(query_string: str) -> Query:
             given[name] = parameter.read(text)
         except ValueError as error:
             raise QueryError(name, f"{shown(text)} {error}") from None
-    return _sensible(Query(**given))  # type: ignore[arg-type]
+    return consistent(Query(**given))  # type: ignore[arg-type]
 
 
-def _sensible(query: Query) -> Query:
-    """Return `query`, unless one of its parameters makes others count for nothing."""
+def consistent(query: Query) -> Query:
+    """Return `query`, unless one of its parameters makes others count for nothing; raises QueryError."""
     if query.or_upvotes and not (query.q or query.min_upvotes or query.min_comments):
         raise QueryError(
             "or_upvotes", "widens other conditions and there are none; min_upvotes is the one to use alone"
@@ -140,9 +140,15 @@ def query_pairs(query_string: str) -> list[tuple[str, str]]:
     try:
         return parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=100)
     except UnicodeDecodeError as error:
-        raise QueryError("query", "is not UTF-8") from error
+        raise QueryError(_unreadable(query_string), "is not UTF-8") from error
     except ValueError as error:
         raise QueryError("query", "holds more than 100 parameters") from error
+
+
+def _unreadable(query_string: str) -> str:
+    """Return the parameter whose value is not UTF-8; `query` if that is one there is not, or a name."""
+    pairs = parse_qsl(query_string, keep_blank_values=True, errors="surrogateescape")
+    return next((name for name, text in pairs if name in PARAMETERS and re.search("[\udc80-\udcff]", text)), "query")
 
 
 def shown(text: str) -> str:

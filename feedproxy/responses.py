@@ -1,4 +1,4 @@
-"""Finished answers: a feed's bytes, plain and compressed, with the headers they are sent with; kept in memory.
+"""Finished answers: the bytes of a feed or page, plain and compressed, with their headers; kept in memory.
 
 Renders nothing and reads no archive: what to make an answer from, and of which revision, is handed in.
 """
@@ -28,7 +28,7 @@ _GATES = 64
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """A feed in one encoding: its bytes, its `etag` (quoted), the headers of a 200 and those of a 304 to it."""
+    """A feed or page in one encoding: its bytes, its `etag` (quoted), the headers of a 200 and those of a 304 to it."""
 
     body: bytes
     etag: str
@@ -38,7 +38,7 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A feed as it is sent, and its compressed twin under an ETag of its own.
+    """A feed or page as it is sent, and its compressed twin under an ETag of its own.
 
     `name` is that of its format; `last_modified`, an HTTP date, is None where the body can change
     without a date in it changing.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from flask import request
+from flask import request, template_rendered
 from flask.testing import FlaskClient
 
 from feedproxy.archive import Archive
@@ -21,6 +21,7 @@ from tests.made_up import DAY, api, entries, entry
 FEED = "/feed.rss?q=paper&min_upvotes=1"
 ENVIRON = {"wsgi.url_scheme": "http", "PATH_INFO": "/feed.rss", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000"}
 GZIP = {"Accept-Encoding": "gzip"}
+HTML = {"Accept": "text/html"}
 
 
 class Service:
@@ -134,11 +135,54 @@ def test_named_feed_from_memory(start: Callable[..., Service], tmp_path: Path) -
     assert plain.headers["ETag"] != named.headers["ETag"]
 
 
-@pytest.mark.parametrize("path", ["/feed.rss?limit=0", "/feed.rss?q=(", "/nowhere", "/healthz", "/status.json", "/"])
+@pytest.mark.parametrize(
+    "path", ["/feed.rss?limit=0", "/feed.rss?q=(", "/nowhere", "/healthz", "/status.json", "/?q=("]
+)
 def test_never_kept(service: Service, path: str) -> None:
-    """A mistake, a page and what the service says of itself are answered anew each time."""
-    assert service.reached_flask(path, headers={"Accept": "text/html"})
-    assert service.reached_flask(path, headers={"Accept": "text/html"})
+    """A mistake and what the service says of itself are answered anew each time."""
+    assert service.reached_flask(path, headers=HTML)
+    assert service.reached_flask(path, headers=HTML)
+
+
+def test_page_from_memory(service: Service) -> None:
+    """A page that was asked for before is answered as it was, without Flask; what means nothing makes no other page."""
+    first = service.client.get("/?q=Paper&days=", headers=HTML)
+    again = service.client.get("/?q=Paper&days=", headers=HTML)
+    assert (first.status, dict(first.headers), first.data) == (again.status, dict(again.headers), again.data)
+    assert not service.reached_flask("/?q=Paper&days=", headers=HTML | {"If-None-Match": first.headers["ETag"]})
+    rendered: list[str] = []
+    with template_rendered.connected_to(lambda *_, template, **__: rendered.append(template.name), service.app):
+        assert first.data == service.client.get("/?q=Paper&utm_source=x", headers=HTML).data
+        assert [] == rendered
+    assert first.data != service.client.get("/?q=paper", headers=HTML).data  # the form says what was typed
+
+
+def test_page_is_of_its_host(service: Service) -> None:
+    """The page names the addresses of the host it was asked at, also from memory."""
+    for host in ("localhost", "127.0.0.1") * 2:
+        assert f"http://{host}/feed.rss" in service.client.get("/", headers=HTML | {"Host": host}).text
+
+
+def test_page_shows_a_change(service: Service) -> None:
+    """What another process stored is on the page within five seconds; time alone changes nothing of it."""
+    before = service.client.get("/", headers=HTML)
+    service.clock.tick(days=3)
+    assert before.data == service.client.get("/?_=1", headers=HTML).data
+    service.store(entry(9, upvotes=3))
+    service.timer.sleep(4.9)
+    after = service.client.get("/", headers=HTML | {"If-None-Match": before.headers["ETag"]})
+    assert (200, True) == (after.status_code, "9 entries in the last" in after.text)
+
+
+def test_flood_of_pages_pushes_no_feed_out(start: Callable[..., Service]) -> None:
+    """Of many pages that are each asked for once none takes the place of a feed that is polled."""
+    service = start(cache_bytes="1000000")
+    for spelled in ("", "&_=1"):
+        service.client.get(FEED + spelled)
+    sent = sum(len(service.client.get(f"/?q=paper&limit={number}", headers=HTML).data) for number in range(1, 101))
+    assert sent > 1_000_000
+    assert service.reached_flask("/?q=paper&limit=1", headers=HTML)
+    assert not service.reached_flask(FEED)
 
 
 def test_failure_is_not_kept(start: Callable[..., Service], tmp_path: Path) -> None:

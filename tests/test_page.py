@@ -1,18 +1,18 @@
 """The page at the wire: what a person without a script gets to see; `tests/browser` has the rest."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import feedparser
 import httpx
 import lxml.html
 import pytest
 
+import feedproxy
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.listing import parse
@@ -146,6 +146,8 @@ def test_form_leads_to_the_plain_query(settled: httpx.Client) -> None:
         ("q=a&min_upvotes=two", "min_upvotes", "“two” is not", {"q": "a", "min_upvotes": "two"}),
         ("q=a&days=x&link=pdf", "days", "“x” is not", {"q": "a", "days": "x", "link": "pdf"}),
         ("q=a&link=ps", "link", "“ps” is not", {"q": "a"}),
+        ("q=na%EFve&days=9", "q", "Is not UTF-8", {"q": "na%EFve", "days": "9"}),
+        ("q=a&days=%FF&limit=", "days", "Is not UTF-8", {"q": "a", "days": "%FF", "limit": ""}),
     ],
 )
 def test_mistake_stands_at_its_field(
@@ -168,6 +170,10 @@ def test_mistake_without_a_field(settled: httpx.Client) -> None:
     response, html = page(settled, "min_upvote=2")
     assert 400 == response.status_code
     assert "“min_upvote”: there is no such parameter, did you mean min_upvotes?" == html.get_element_by_id("error").text
+    for query in ("%FF=1", "&".join(f"a{number}=1" for number in range(101))):
+        response, html = page(settled, f"{query}&min_upvotes=2")
+        assert (400, "2") == (response.status_code, html.forms[0].fields["min_upvotes"])
+        assert html.get_element_by_id("error").text.startswith("query: ")
     response, html = page(settled, "page=0")
     assert html.get_element_by_id("error").text.startswith("page: “0” is not")
 
@@ -185,10 +191,15 @@ def test_examples_find_what_they_say(settled: httpx.Client) -> None:
 
 
 def bars(html: Page) -> dict[date, int]:
-    return {
-        date.fromisoformat(bar.get("data-day")): int(bar.get("data-count"))
-        for bar in html.xpath("//*[contains(@class, 'bar')]")
+    """Return the entries of each day in the chart, as its bars are high, and as they say."""
+    found = {
+        datetime.strptime(title.text, f"%a %d %b %Y: {bar.get('height')}").date(): int(bar.get("height"))  # noqa: DTZ007
+        for bar in html.xpath("//rect")
+        for title in bar
     }
+    (most,) = {int(bar.get("y")) + int(bar.get("height")) for bar in html.xpath("//rect")}
+    assert max(found.values()) == most
+    return found
 
 
 def fed(client: httpx.Client, query: str, days: list[date]) -> Counter[date]:
@@ -274,14 +285,13 @@ def test_matched_words_are_marked(serve: Serve, tmp_path: Path) -> None:
 
 
 def test_thumbnails_come_from_the_hub_alone(serve: Serve, tmp_path: Path) -> None:
-    """A thumbnail is loaded late and without a referrer, and only where the page's policy allows it."""
+    """A thumbnail is loaded late, without a referrer as all of the page, and only where the page's policy allows it."""
     found = [entry(1, thumbnail=THUMBNAIL), entry(2, thumbnail="https://huggingface.co.example.org/a.png"), entry(3)]
     (tmp_path / "listing.json").write_bytes(api(found))
     response, html = page(serve(listing=str(tmp_path / "listing.json")))
     (image,) = html.xpath("//img")
-    assert (THUMBNAIL, "lazy", "no-referrer", "") == tuple(
-        image.get(name) for name in ("src", "loading", "referrerpolicy", "alt")
-    )
+    assert (THUMBNAIL, "lazy", "") == tuple(image.get(name) for name in ("src", "loading", "alt"))
+    assert "no-referrer" == response.headers["Referrer-Policy"]
     assert "img-src 'self' https://*.huggingface.co;" in response.headers["Content-Security-Policy"]
 
 
@@ -352,6 +362,10 @@ def test_not_sent_twice(settled: httpx.Client) -> None:
     assert 304 != settled.get("/?q=tool", headers=headers | {"If-None-Match": first.headers["ETag"]}).status_code
 
 
+def scripts(html: Page) -> list[str]:
+    return [address.partition("?")[0] for address in html.xpath("//script/@src")]
+
+
 HOSTILE = "<script>alert(1)</script> \"'><img src=x onerror=alert(1)> & &lt;b&gt; {{ 7*7 }}"
 
 
@@ -376,21 +390,55 @@ def test_hostile_text_stays_text(serve: Serve, tmp_path: Path) -> None:
         assert HOSTILE == html.xpath("string(//ol/li/h3)")
         assert f"{HOSTILE} · {HOSTILE}" == words(html.find_class("byline")[0])
         assert HOSTILE == words(html.find_class("excerpt")[0])
-        assert ["static/page.js"] == html.xpath("//script/@src")
+        assert ["static/page.js"] == scripts(html)
         assert [] == html.xpath("//img | //b[not(ancestor::ul[@id='thresholds'])]")
         assert [] == [link for link in html.xpath("//@href | //@src") if link.lower().startswith("javascript")]
     response, html = page(client, f"q={quote(HOSTILE)}&{quote(HOSTILE)}=1")
     assert 400 == response.status_code
     assert HOSTILE == html.forms[0].fields["q"]
-    assert ["static/page.js"] == html.xpath("//script/@src")
+    assert ["static/page.js"] == scripts(html)
     assert [] == html.xpath("//img")
 
 
+def files(html: Page) -> list[str]:
+    return html.xpath("//link[@rel='stylesheet' or @rel='icon']/@href | //script/@src")
+
+
 def test_a_page_is_light(grown: httpx.Client) -> None:
-    """The page with fifty entries, its style and its script come to under 40 kB as they are sent."""
-    sizes = []
-    for path in ("/", "/static/style.css", "/static/page.js"):
-        response = grown.get(path, headers={"Accept": BROWSER, "Accept-Encoding": "gzip"})
-        sizes.append(int(response.headers["Content-Length"]))
-    assert 50 == len(page(grown)[1].xpath("//ol/li"))
-    assert sum(sizes) < 40_000, json.dumps(sizes)
+    """With fifty entries the page, its style, script and icons are less than 20 kB as sent, of which 8 kB are kept."""
+    _, html = page(grown)
+    assert 50 == len(html.xpath("//ol/li"))
+    headers = {"Accept": BROWSER, "Accept-Encoding": "gzip"}
+    sizes = {path: int(grown.get(f"/{path}", headers=headers).headers["Content-Length"]) for path in ("", *files(html))}
+    assert 5 == len(sizes)
+    assert sum(sizes.values()) < 20_000, sizes
+    assert sum(sizes.values()) - sizes[""] < 8_000, sizes
+
+
+def test_what_a_page_takes_is_kept_for_good(settled: httpx.Client) -> None:
+    """A file is at an address of its bytes, where browsers keep it for good, whichever page names it."""
+    _, html = page(settled)
+    for path in files(html):
+        found = settled.get(f"/{path}", headers={"Accept-Encoding": "gzip"})
+        assert "public, max-age=31536000, immutable" == found.headers["Cache-Control"]
+        assert "nosniff" == found.headers["X-Content-Type-Options"]
+        assert "Accept-Encoding" == found.headers["Vary"]
+        assert ("/icon.png" in path) == ("Content-Encoding" not in found.headers)
+        assert f"v={found.headers['ETag'][1:9]}" == path.partition("?")[2]
+        asked = {"Accept-Encoding": "gzip", "If-None-Match": found.headers["ETag"]}
+        assert 304 == settled.get(f"/{path}", headers=asked).status_code
+    assert set(files(lxml.html.fromstring(settled.get("/status").text))) <= set(files(html))
+
+
+def test_a_file_of_another_version_is_not_kept(settled: httpx.Client) -> None:
+    """A file under a version that it does not have is not kept; under none, as feeds name it, it is for a day."""
+    for path, kept in (("style.css?v=0", "no-cache"), ("icon.png", "public, max-age=86400")):
+        assert kept == settled.get(f"/static/{path}").headers["Cache-Control"]
+
+
+def test_every_file_is_there(settled: httpx.Client) -> None:
+    """Each file beside the templates can be asked for, and nothing else, whatever its path."""
+    held = {path.name for path in (Path(feedproxy.__file__).parent / "static").iterdir()}
+    assert held == {urlsplit(path).path.removeprefix("static/") for path in files(page(settled)[1])}
+    for path in ("", "x.css", "../web/page.py", "%2e%2e/templates/page.html", "style.css/"):
+        assert 404 == settled.get(f"/static/{path}").status_code

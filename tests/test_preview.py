@@ -12,7 +12,7 @@ from feedproxy.filters import Term, parse_filter
 from feedproxy.papers import Entry, Listing, Past, Step
 from feedproxy.preview import preview
 from feedproxy.preview.advice import thresholds, wider
-from feedproxy.preview.marks import excerpt, marked
+from feedproxy.preview.marks import excerpt, marked, sought
 from feedproxy.preview.reasons import reason
 from feedproxy.preview.volume import volume
 from feedproxy.query import Query, parse_query
@@ -37,13 +37,16 @@ MARKS = (
     ("2", "½ of 𝟚", "[½] of [𝟚]"),
     ("abstract:agents title:plans", "Agents that plan", "Agents that [plan]"),
     ("org:nvidia", "nvidia", "nvidia"),
+    ('b OR "a b c" OR "b c d"', "a b c d, b; a b", "[a b c][ d], [b]; a [b]"),
+    ('"a a b" OR "a a"', "a a a b a", "[a a][ a b] a"),
+    ('tool OR "tool use" OR "tool users"*', "Tools used; tool use, a tool", "[Tools] used; [tool use], a [tool]"),
 )
 
 
 @pytest.mark.parametrize(("text", "title", "shown"), MARKS)
 def test_marks(text: str, title: str, shown: str) -> None:
     """What a filter looks for is marked as it stands in the text, and nothing else is."""
-    found = marked(title, parse_filter(text), "title")
+    found = marked(title, sought(parse_filter(text), "title"))
     assert shown == "".join(f"[{piece}]" if mark else piece for piece, mark in found)
 
 
@@ -64,31 +67,37 @@ def test_marks_agree_with_the_search(dice: random.Random) -> None:
     seen = paper(title=title, summary=summary, authors=(dice.choice(WORDS),))
     texts = {"title": title, "abstract": summary, "author": seen.authors[0]}
     found = bool(matched(wanted, {Wording(NOON, seen)}))
-    assert found == any(mark for field, text in texts.items() for _, mark in marked(text, wanted, field))
+    assert found == any(mark for field, text in texts.items() for _, mark in marked(text, sought(wanted, field)))
 
 
 @given(ANY_TEXT, st.sampled_from(["agents", "a*", '"a b" OR c']))
 def test_marking_changes_no_character(text: str, wanted: str) -> None:
     """The pieces of a text are the text."""
-    assert text == "".join(piece for piece, _ in marked(text, parse_filter(wanted), "title"))
+    assert text == "".join(piece for piece, _ in marked(text, sought(parse_filter(wanted), "title")))
 
 
 def test_a_prefix_is_marked_wherever_it_stands_in_the_alphabet() -> None:
     """Of a phrase the last word may be begun; words before and after in the alphabet are not marked."""
-    found = marked("Deep agents, deep agency, deep age, deep ahead, zoo", parse_filter('"deep agen"*'), "title")
+    found = marked("Deep agents, deep agency, deep age, deep ahead, zoo", sought(parse_filter('"deep agen"*'), "title"))
     assert ["Deep agents", "deep agency"] == [piece for piece, mark in found if mark]
 
 
 def test_excerpt_begins_shortly_before_the_first_mark() -> None:
     """An excerpt of a long text shows its beginning, or the first mark where that comes later."""
     text = f"{'word ' * 100}agents {'word ' * 100}"
-    begun, *_, ended = excerpt(marked(text, None, "abstract"))
+    begun, *_, ended = excerpt(text, None)
     assert (f"{text[:240]}", "…") == (begun[0], ended[0])
-    first, before, mark, after, last = excerpt(marked(text, parse_filter("agents"), "abstract"))
+    first, before, mark, after, last = excerpt(text, sought(parse_filter("agents"), "abstract"))
     assert ("…", ("agents", True), "…") == (first[0], mark, last[0])
     assert 80 == len(before[0])
     assert 240 == len(before[0] + mark[0] + after[0])
-    assert (("short agents", False),) == excerpt(marked("short agents", None, "abstract"))
+    cut = excerpt(f"{'x' * 238} long", sought(parse_filter('"long" OR zebra'), "abstract"))
+    assert ["…", f"{'x' * 79} ", "long"] == [piece for piece, _ in cut]
+    cut = excerpt(f"{'words ' * 50}agents", sought(parse_filter("agents"), "abstract"))
+    assert ["…", "words " * 13, "agents"] == [piece for piece, _ in cut]
+    cut = excerpt(f"agents {'x' * 230} agents", sought(parse_filter("agents"), "abstract"))
+    assert [("agents", True), ("ag", True), ("…", False)] == [cut[0], *cut[2:]]
+    assert (("short agents", False),) == excerpt("short agents", None)
 
 
 def test_a_listing_day_lasts_until_the_next() -> None:
@@ -158,7 +167,7 @@ def test_preview_tells_what_finds_something(archive: Archive, clock: Clock) -> N
     told = {(str(advice.query), advice.count) for advice in preview(archive, parse_query("q=agents survey")).advice}
     assert {("q=agents", 1), ("q=survey", 1), ("days=3660", 2)} == told
     found = preview(archive, parse_query("q=agents"))
-    assert ((), 1, [paper_id(1)]) == (found.advice, found.count, [entry.paper.id for entry in found.entries])
+    assert ((), 1, [paper_id(1)]) == (found.advice, found.count, [shown.entry.paper.id for shown in found.shown])
 
 
 def test_preview_of_an_empty_archive(archive: Archive) -> None:

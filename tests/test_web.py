@@ -362,7 +362,7 @@ def one_line(response: httpx.Response) -> str:
         ("q=%22open", "q at character 1: this quotation mark is never closed"),
         ("q=((a)", "q at character 1: this ( is never closed"),
         ("q=titel:a", "q at character 1: there is no field titel:, did you mean title:?"),
-        ("q=%FF", "query: is not UTF-8"),
+        ("q=%FF", "q: is not UTF-8"),
         ("&".join(f"a{n}=1" for n in range(101)), "query: holds more than 100 parameters"),
     ],
 )
@@ -378,7 +378,7 @@ def test_raw_bytes_in_query(tmp_path: Path) -> None:
     """Bytes that are not UTF-8 are told, not replaced."""
     client = create_app(settings(tmp_path)).test_client()
     response = client.get("/feed.rss", environ_overrides={"QUERY_STRING": "q=\xff"})
-    assert (400, "query: is not UTF-8\n") == (response.status_code, response.text)
+    assert (400, "q: is not UTF-8\n") == (response.status_code, response.text)
 
 
 @pytest.mark.parametrize(

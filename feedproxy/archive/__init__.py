@@ -17,7 +17,18 @@ import sqlalchemy as sa
 from feedproxy.archive import tables
 from feedproxy.archive.database import Database, Opening
 from feedproxy.archive.ledger import sightings
-from feedproxy.archive.search import DAY, dates_of, listed_days, number_of, page_of, spanning, steps_of, windows
+from feedproxy.archive.search import (
+    DAY,
+    NEVER,
+    crossed,
+    crossings_of,
+    listed_days,
+    number_of,
+    page_of,
+    spanning,
+    steps_of,
+    windows,
+)
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.store import Writer, Written, paper_of, revision_after
 from feedproxy.errors import ArchiveError, LeaseError
@@ -240,21 +251,23 @@ class Archive:
             number: int = db.execute(number_of(query), self._database.spelled(widest)).scalar_one()
         return number
 
-    def entered(self, queries: Sequence[Query], number: int = 30) -> tuple[tuple[date, ...], list[list[datetime]]]:
-        """Return the last `number` listing days, oldest first, and when each query's entries since entered (aware UTC).
+    def entered(
+        self, query: Query, numbers: Sequence[int], last: int = 30
+    ) -> tuple[tuple[date, ...], list[list[datetime]]]:
+        """Return the `last` listing days, oldest first, and when entries since entered at each of `numbers` of upvotes.
 
-        Listing days are looked for in the last 90 days. What a query says of days, limit and page does not count.
+        Aware UTC. Listing days are looked for in the last 90 days. What `query` says of upvotes, days, limit and page
+        does not count.
         """
         with self._transaction() as db:
             row = db.execute(_STATE).one()
-            days = sorted(db.scalars(listed_days(), {"newest": row.newest or 0, "number": number}))
+            days = sorted(db.scalars(listed_days(), {"newest": row.newest or 0, "number": last}))
             start = days[0] * DAY if days else 0
-            found = [
-                db.scalars(dates_of(query), self._database.spelled(spanning(query, start, row.lag))).all()
-                for query in queries
-                if days
-            ]
-        moments = [sorted(map(tables.moment, dates)) for dates in found] or [[] for _ in queries]
+            statement, asked = crossings_of(query, numbers)
+            given = self._database.spelled(spanning(query, start, row.lag) | asked)
+            entered = [crossed(query, numbers, row) for row in db.execute(statement, given)] if days else []
+        dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
+        moments = [[tables.moment(at) for at in found if start <= at < NEVER] for found in dates]
         return tuple(tables.moment(day * DAY).date() for day in days), moments
 
     def pasts(self, ids: Sequence[str]) -> dict[str, Past]:

@@ -5,7 +5,7 @@ earlier of that and when the paper reached those. A statement depends on which c
 has, not on what they are, so each of the few there are is put together once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from feedproxy.query import MEASURES, Query
 from feedproxy.words import search_words
 
 DAY = 86_400
+NEVER = 2**62  # seconds
 GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
 _NARROW = 14  # days, which hold the newest fifty entries of a common word
@@ -49,9 +50,22 @@ def number_of(query: Query) -> sa.Select[Any]:
     return _number(_conditions(query))
 
 
-def dates_of(query: Query) -> sa.Select[Any]:
-    """Return the statement that selects the dates of the entries on all pages."""
-    return _dates(_conditions(query))
+def crossings_of(query: Query, numbers: Sequence[int]) -> tuple[sa.Select[Any], dict[str, int]]:
+    """Return the statement that selects what dates papers at each of `numbers` of upvotes, and its own parameters.
+
+    Of each paper: since when everything else is met, when it had `or_upvotes`, and when each number; NULL for never.
+    So one search tells all of them. Papers of which none of that is later than `start` are left out.
+    """
+    others = tuple(name for name in _conditions(query) if name != "min_upvotes")
+    asked = {f"number{at}": number for at, number in enumerate((query.or_upvotes, *numbers))}
+    return _crossings(others, tuple(asked)), asked
+
+
+def crossed(query: Query, numbers: Sequence[int], row: Sequence[int | None]) -> list[int]:
+    """Return when the paper of such a row entered the feed at each of `numbers` of upvotes, or NEVER."""
+    since, had_or, *had = (NEVER if at is None else at for at in row)
+    either = had_or if query.or_upvotes else NEVER
+    return [min(max(since, at if number else 0), either) for number, at in zip(numbers, had, strict=True)]
 
 
 def windows(query: Query, newest: int, lag: int) -> Iterator[dict[str, Any]]:
@@ -94,8 +108,22 @@ def _number(conditions: tuple[str, ...]) -> sa.Select[Any]:
 
 
 @cache
-def _dates(conditions: tuple[str, ...]) -> sa.Select[Any]:
-    return sa.select(_entries(conditions).subquery().c.entered_at)
+def _crossings(conditions: tuple[str, ...], numbers: tuple[str, ...]) -> sa.Select[Any]:
+    found, step = _others_met(conditions), ledger.c
+    had = [sa.func.min(sa.case((step.value >= sa.bindparam(name), step.reached_at))) for name in numbers]
+    last = Latest(sa.func.coalesce(found.c.since, 0), sa.func.coalesce(sa.func.max(step.reached_at), 0))
+    voted = sa.and_(step.measure == MEASURES["min_upvotes"], step.paper == found.c.paper)
+    columns = sa.select(found.c.since, *had).select_from(found.outerjoin(ledger, voted))
+    return columns.group_by(found.c.paper, found.c.since).having(last >= _start)
+
+
+def _others_met(conditions: tuple[str, ...]) -> sa.Subquery:
+    """Select the papers that meet all but `or_upvotes`, and since when; with it those that had so many too, NULL."""
+    met = sa.select(_all_met([name for name in conditions if name != "or_upvotes"]).subquery())
+    if "or_upvotes" not in conditions:
+        return met.subquery()
+    either = sa.union_all(met, sa.select(_reached("or_upvotes").c.paper, sa.null())).subquery()
+    return sa.select(either.c.paper, sa.func.min(either.c.since).label("since")).group_by(either.c.paper).subquery()
 
 
 @cache

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from feedproxy.archive import Archive
+from feedproxy.archive import Archive, Found
 from feedproxy.feeds import byline
+from feedproxy.filters import FIELDS
 from feedproxy.papers import Entry, Past
 from feedproxy.preview.advice import thresholds, wider
-from feedproxy.preview.marks import Pieces, excerpt, marked
+from feedproxy.preview.marks import Pieces, excerpt, marked, sought
 from feedproxy.preview.reasons import reason
 from feedproxy.preview.volume import Volume, volume
 from feedproxy.query import Query
@@ -51,13 +52,12 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A page of a query's entries, whether older ones follow, how many there are in all, and what came when.
+    """What was found of a query, how many entries there are in all, and what came when.
 
     `choices` are other numbers of upvotes; `advice`, for a query that finds nothing, what would find something.
     """
 
-    entries: tuple[Entry, ...]
-    more: bool
+    found: Found
     count: int
     shown: tuple[Shown, ...]
     volume: Volume
@@ -70,14 +70,13 @@ def preview(archive: Archive, query: Query) -> Preview:
     found = archive.search(query)
     pasts = archive.pasts([entry.paper.id for entry in found.entries])
     choices = thresholds(query)
-    days, entered = archive.entered(choices)
+    days, entered = archive.entered(query, [choice.min_upvotes for choice in choices])
     volumes = {choice.min_upvotes: volume(days, dates) for choice, dates in zip(choices, entered, strict=True)}
-    count = archive.count(query)
+    count = archive.count(query) if found.more or query.page > 1 else len(found.entries)
     return Preview(
-        found.entries,
-        found.more,
+        found,
         count,
-        tuple(_shown(entry, pasts.get(entry.paper.id, Past(entry.entered_at)), query) for entry in found.entries),
+        _shown(found.entries, pasts, query),
         volumes[query.min_upvotes],
         tuple(Choice(choice, volumes[choice.min_upvotes].average) for choice in choices),
         () if count else tuple(islice(_advice(archive, query), _ADVICE)),
@@ -90,14 +89,16 @@ def _advice(archive: Archive, query: Query) -> Iterator[Advice]:
             yield Advice(told, less, count)
 
 
-def _shown(entry: Entry, past: Past, query: Query) -> Shown:
-    paper, wanted = entry.paper, query.q
-    organization = paper.organization.fullname if paper.organization else ""
-    return Shown(
-        entry,
-        marked(paper.title, wanted, "title"),
-        marked(byline(paper), wanted, "author"),
-        marked(organization, wanted, "org"),
-        excerpt(marked(paper.summary[:_READ], wanted, "abstract")) if query.content == "full" else (),
-        reason(entry, past, query),
+def _shown(entries: tuple[Entry, ...], pasts: dict[str, Past], query: Query) -> tuple[Shown, ...]:
+    title, abstract, author, org = (sought(query.q, field) for field in FIELDS)
+    return tuple(
+        Shown(
+            entry,
+            marked(entry.paper.title, title),
+            marked(byline(entry.paper), author),
+            marked(entry.paper.organization.fullname if entry.paper.organization else "", org),
+            excerpt(entry.paper.summary[:_READ], abstract) if query.content == "full" else (),
+            reason(entry, pasts.get(entry.paper.id, Past(entry.entered_at)), query),
+        )
+        for entry in entries
     )

@@ -6,11 +6,19 @@ from itertools import chain, islice
 
 from feedproxy.errors import QueryError
 from feedproxy.filters import And, Filter, Term
-from feedproxy.query import Query, parse_query
+from feedproxy.query import Query, consistent, parse_query
 
 THRESHOLDS = (0, 1, 2, 5, 10, 20, 50)
 _LONGEST = 3660  # days
 _TRIES = 20
+
+
+def _consistent(query: Query) -> Query | None:
+    """Return `query`, or None if its address is refused although each of its parameters can be read."""
+    try:
+        return consistent(query)
+    except QueryError:
+        return None
 
 
 def sensible(query: Query) -> Query | None:
@@ -24,7 +32,7 @@ def sensible(query: Query) -> Query | None:
 def thresholds(query: Query) -> list[Query]:
     """Return `query` with each neighbouring number of upvotes, and with its own, the lowest first."""
     numbers = sorted({*THRESHOLDS, query.min_upvotes})
-    return list(filter(None, (sensible(replace(query, min_upvotes=number)) for number in numbers)))
+    return [choice for number in numbers if (choice := _consistent(replace(query, min_upvotes=number, page=1)))]
 
 
 def wider(query: Query) -> Iterator[tuple[str, Query]]:

@@ -2,6 +2,8 @@
 // The server renders all of it; without this script the form and the links do the same by loading the page.
 
 const PAUSE = 300; // milliseconds without a key
+const LONG_PAUSE = 2000; // the same, while what is typed cannot be all: an open quotation mark or bracket, an operator
+const OPEN = /^[^"]*("[^"]*"[^"]*)*"[^"]*$|[-:(]$|(^|\s)(and|or|not)\s*$/i;
 const STORE = "feedproxy.kept";
 const MOST = 100; // feeds in an OPML file
 const LONGEST = 8000; // characters of an address, which servers refuse beyond
@@ -100,7 +102,7 @@ function spelled(query) {
 
 function wait(then) {
   clearTimeout(pause);
-  pause = then ? setTimeout(then, PAUSE) : null;
+  pause = then ? setTimeout(then, OPEN.test(find("#q").value) ? LONG_PAUSE : PAUSE) : null;
 }
 
 function follow(query, field = null) {
@@ -141,21 +143,30 @@ document.addEventListener("click", (event) => {
 
 // Copying --------------------------------------------------------------------------------------
 
+const KEYS = /^(Mac|iP)/.test(navigator.platform) ? "⌘C" : "Ctrl+C";
+
 async function copy(button) {
   const link = find("a", button.parentElement);
+  const copied = (await written(link.href)) || selected(link);
+  button.textContent = copied ? "Copied" : `Press ${KEYS}`;
+  find("#status").textContent = copied ? "The address is copied." : `The address is selected: ${KEYS} copies it.`;
+  if (copied) setTimeout(() => (button.textContent = "Copy"), 3000);
+}
+
+// Return whether the browser copied it; on plain HTTP it has no clipboard, but for pages of this machine.
+async function written(text) {
   try {
-    await navigator.clipboard.writeText(link.href);
+    await navigator.clipboard.writeText(text);
+    return true;
   } catch {
-    // Browsers have no clipboard but on HTTPS and on this machine.
-    getSelection().selectAllChildren(link);
-    if (!document.execCommand("copy")) {
-      button.textContent = "Press Ctrl+C";
-      return;
-    }
+    return false;
   }
-  button.textContent = "Copied";
-  find("#status").textContent = "The address is copied.";
-  setTimeout(() => (button.textContent = "Copy"), 3000);
+}
+
+// Select the address, and return whether the browser copied what is selected.
+function selected(link) {
+  getSelection().selectAllChildren(link);
+  return document.execCommand("copy");
 }
 
 // Keeping filters, in this browser -----------------------------------------------------------------

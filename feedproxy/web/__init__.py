@@ -19,7 +19,7 @@ from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
 from feedproxy.upstream import Source, open_source
-from feedproxy.web import feed, opml, page, standing
+from feedproxy.web import feed, opml, page, standing, static
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
 from feedproxy.web.mount import mounted
@@ -51,12 +51,12 @@ def create_app(
     observe = metrics.observe if metrics else None
     refresher = Refresher(source or open_source(config), archive, clock, observe=observe)
     answers = Answers(config.cache_bytes, lambda: archive.recent().revision)
-    app = Flask("feedproxy")
+    app = Flask("feedproxy", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
-    for part in (feed, opml, page, standing):
+    for part in (feed, opml, page, standing, static):
         app.register_blueprint(part.bp)
     app.register_error_handler(Exception, failed)
     app.wsgi_app = mounted(Front(app.wsgi_app, answers, metrics), config, metrics)  # type: ignore[method-assign, assignment]

@@ -11,7 +11,8 @@ from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.named import Named, find
 from feedproxy.query import Query, parse_query
 from feedproxy.responses import Answer, Headers, answer
-from feedproxy.web.front import reply, target
+from feedproxy.web import replies
+from feedproxy.web.front import target
 from feedproxy.web.service import Service, base, query_string, service
 
 bp = Blueprint("feed", __name__)
@@ -56,8 +57,7 @@ def feed_response(query: Query, name: str, named: Named | None = None) -> Respon
     if served.metrics:
         served.metrics.fed()
     g.format = name
-    status, headers, body = reply(made, request.environ)
-    return Response(body, status=status, headers=headers)
+    return replies.sent(made)
 
 
 def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:

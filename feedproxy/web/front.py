@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from werkzeug.datastructures import Accept
 from werkzeug.http import is_resource_modified, parse_accept_header
 
+from feedproxy.feeds import FORMATS
 from feedproxy.responses import Answer, Answers, Target
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _SAFE = ("GET", "HEAD")
 _USUAL = 200  # characters; a longer header is nobody's habit, and not kept
-_EXACT = ("/feed.", "/f/")  # what the paths begin with whose format does not depend on `Accept`
+_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico")  # how paths begin whose answer does not depend on `Accept`
 
 
 class Front:
@@ -35,14 +36,15 @@ class Front:
             return self._app(environ, start_response)
         status, headers, body = reply(known, environ)
         if self._metrics:
-            self._metrics.fed()
+            if known.name in FORMATS:
+                self._metrics.fed()
             self._metrics.answered(known.name, int(status[:3]))
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def target(environ: "WSGIEnvironment") -> Target:
-    """Return all of a request that decides which feed it gets and at which address."""
+    """Return all of a request that decides which feed or page it gets and at which address."""
     path = environ.get("PATH_INFO", "")
     named = environ.get("HTTP_HOST")
     return (

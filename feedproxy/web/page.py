@@ -1,6 +1,8 @@
 """The page's route: a form's query in, the page with what its feed holds and would have delivered out."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
@@ -11,10 +13,12 @@ from feedproxy.feeds import FORMATS, Feed, link_of
 from feedproxy.filters import FIELDS
 from feedproxy.papers import Paper
 from feedproxy.preview import Preview, preview
-from feedproxy.query import PARAMETERS, Query, parse_query, query_pairs
+from feedproxy.query import PARAMETERS, Query, is_ignored, parse_query, query_pairs
+from feedproxy.responses import Answer
 from feedproxy.web import replies
 from feedproxy.web.errors import retry_after
 from feedproxy.web.feed import feed_response, preferred
+from feedproxy.web.front import target
 from feedproxy.web.service import base, query_string, service
 
 bp = Blueprint("page", __name__)
@@ -41,39 +45,56 @@ _READERS = (
 def page() -> Response:
     """Answer with the page for people; with the feed for a client that prefers one."""
     name = preferred(over="text/html")
-    text = _filled_in(query_string())
-    return feed_response(parse_query(text), name) if name else _page_response(text)
+    try:
+        text = _filled_in(query_string())
+        query = parse_query(text)
+        return feed_response(query, name) if name else _page_response(query, text)
+    except (QueryError, UpstreamError) as error:
+        if name:
+            raise
+        return _error_response(error)
 
 
 def _filled_in(text: str) -> str:
-    """Return the query without the fields that a form sends empty."""
-    return urlencode([(name, value) for name, value in query_pairs(text) if value or name not in PARAMETERS])
+    """Return the query without the fields that a form sends empty, and without what means nothing here."""
+    pairs = [(name, value) for name, value in query_pairs(text) if not is_ignored(name)]
+    return urlencode([(name, value) for name, value in pairs if value or name not in PARAMETERS])
 
 
-def _page_response(text: str) -> Response:
-    query, shown, error = Query(), None, None
-    try:
-        query = parse_query(text)
-        service().wait_until_filled()
-        shown = preview(service().archive, query)
-    except (QueryError, UpstreamError) as raised:
-        error = raised
-    values = _values(query, shown, error, dict(query_pairs(text)))
-    if error:
-        response = replies.html("page.html", error.status, **values)
-        response.headers.extend(retry_after(error))
-        response.vary.add("Accept")
-        return response
-    return replies.kept_html("page.html", request.environ, **values)
+def _page_response(query: Query, text: str) -> Response:
+    """Answer with the page of `query`, which was given as `text`, from memory if it is there."""
+    served = service()
+    served.wait_until_filled()
+    key = ("page", base(), text)
+    return replies.sent(served.answers.get(key, partial(_rendered, query, text), target(request.environ)))
+
+
+def _rendered(query: Query, text: str) -> tuple[Answer, int]:
+    """Return the page and the revision of the archive its entries were found in, and all else then or later."""
+    shown = preview(service().archive, query)
+    if shown.found.state.newest is None:  # it was emptied since anybody looked
+        raise UpstreamError("there are no papers yet", 10)
+    feed = Feed(query, base(), shown.found.entries, shown.found.more)
+    values = _values(feed, dict(query_pairs(text)), shown=shown)
+    return replies.page("page.html", **values), shown.found.state.revision
+
+
+def _error_response(error: FeedproxyError) -> Response:
+    """Answer with the page without results, and what is wrong at the field it is about; a form shows what it can."""
+    given = {name: text for name, text in request.args.items() if text}
+    values = _values(Feed(Query(), base(), ()), given, error=error)
+    response = replies.html("page.html", error.status, **values)
+    response.headers.extend(retry_after(error))
+    response.vary.add("Accept")
+    return response
 
 
 def _values(
-    query: Query, shown: Preview | None, error: FeedproxyError | None, given: dict[str, str]
+    feed: Feed, given: Mapping[str, str], *, shown: Preview | None = None, error: FeedproxyError | None = None
 ) -> dict[str, object]:
-    found, more = (shown.entries, shown.more) if shown else ((), False)
     return {
-        "feed": Feed(query, base(), found, more),
-        "first": replace(query, page=1),
+        "feed": feed,
+        "first": replace(feed.query, page=1),
         "shown": shown,
         "error": error,
         "given": given,

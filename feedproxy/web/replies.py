@@ -2,15 +2,11 @@
 
 import json
 import re
-from typing import TYPE_CHECKING
 
-from flask import Response, render_template
+from flask import Response, render_template, request
 
-from feedproxy.responses import answer
+from feedproxy.responses import Answer, answer
 from feedproxy.web.front import reply
-
-if TYPE_CHECKING:
-    from wsgiref.types import WSGIEnvironment
 
 _HTML = "text/html; charset=utf-8"
 _PAGE_POLICY = (
@@ -42,11 +38,16 @@ def html(template: str, code: int = 200, **values: object) -> Response:
     return response
 
 
-def kept_html(template: str, environ: "WSGIEnvironment", **values: object) -> Response:
-    """Return a page that a browser may keep and asks for anew each time, compressed if it likes that."""
+def page(template: str, **values: object) -> Answer:
+    """Return a page as an answer to keep: browsers may too, and ask each time whether it still holds."""
     body = render_template(template, **values).encode()
-    status, headers, sent = reply(answer("html", body, _HTML, None, (("Cache-Control", "no-cache"), *_PAGE)), environ)
-    return Response(sent, status=status, headers=headers)
+    return answer("other", body, _HTML, None, (("Cache-Control", "no-cache"), *_PAGE))
+
+
+def sent(made: Answer) -> Response:
+    """Return what the client at hand gets of a finished answer, which may be that it has it."""
+    status, headers, body = reply(made, request.environ)
+    return Response(body, status=status, headers=headers)
 
 
 def is_from_hub(address: str) -> bool:

@@ -15,7 +15,7 @@ from flask import current_app, request
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
-from feedproxy.errors import HostError, QueryError
+from feedproxy.errors import HostError
 from feedproxy.named import Named
 from feedproxy.refresh import Refresher
 from feedproxy.responses import Answers
@@ -66,11 +66,8 @@ def service() -> Service:
 
 
 def query_string() -> str:
-    """Return the query as it came; what is not UTF-8 is told, not replaced."""
-    try:
-        return request.query_string.decode()
-    except UnicodeDecodeError as error:
-        raise QueryError("query", "is not UTF-8") from error
+    """Return the query as it came, but for bare bytes, which are percent-encoded; they need not be UTF-8."""
+    return re.sub("[\x80-\xff]", lambda found: f"%{ord(found[0]):02X}", request.query_string.decode("latin-1"))
 
 
 def base() -> str:

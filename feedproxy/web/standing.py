@@ -1,6 +1,6 @@
 """The routes about the service itself: does it live, is it ready, is all well, what was counted."""
 
-from flask import Blueprint, Response, abort, current_app, request
+from flask import Blueprint, Response, abort, request
 
 from feedproxy.errors import UpstreamError
 from feedproxy.query import Query
@@ -8,7 +8,6 @@ from feedproxy.web import replies
 from feedproxy.web.service import service
 
 bp = Blueprint("standing", __name__)
-_ICON_AGE = 86_400  # seconds
 _STATUS_TYPES = ("text/html", "application/json")
 
 
@@ -28,16 +27,6 @@ def ready() -> Response:
     if service().archive.search(Query(limit=1)).state.newest is None:
         raise UpstreamError("there are no papers yet")
     return replies.text("ready")
-
-
-@bp.get("/favicon.ico")
-def favicon() -> Response:
-    """Answer with the icon, which browsers ask for here whatever a page says."""
-    response = current_app.send_static_file("icon.png")
-    response.cache_control.no_cache = None
-    response.cache_control.public, response.cache_control.max_age = True, _ICON_AGE
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 @bp.get("/status")

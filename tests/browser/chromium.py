@@ -15,11 +15,16 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 
 # The shell has no window and opens a page in a tenth of the time.
 EXECUTABLE = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))), None)
+LAN = "feedproxy.local"  # a name for this machine by which browsers trust it as little as another
 _FLAGS = (
     *("--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+    *(
+        "--disable-sync",
+        "--disable-quic",
+        f"--host-resolver-rules=MAP {LAN} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ),
 )
-_OUTSIDE = re.compile(r"^(?!data:|blob:|about:|http://127\.0\.0\.1[:/])")
+_OUTSIDE = re.compile(rf"^(?!data:|blob:|about:|http://(127\.0\.0\.1|{re.escape(LAN)})[:/])")
 _THUMBNAIL = re.compile(r"^https://([a-z0-9-]+\.)+huggingface\.co/")
 _DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="648">
 <rect width="100%" height="100%" fill="#fdfdf8"/>

@@ -80,7 +80,7 @@ def opening(service: httpx.Client, open_context: Callable[..., BrowserContext]) 
 
     def opened(path: str = "", **options: Any) -> Page:
         page = open_context(base_url=str(service.base_url), **options).new_page()
-        page.goto(f"./{path}")
+        page.goto(path if "://" in path else f"./{path}")
         return page
 
     return opened

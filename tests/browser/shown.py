@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,8 +17,13 @@ def titles(page: Page) -> list[str]:
 
 def bars(page: Page) -> dict[str, int]:
     """Return the entries of each listing day in the chart, oldest first."""
-    read = "found => found.map(bar => [bar.dataset.day, Number(bar.dataset.count)])"
-    return dict(page.locator("#chart rect.bar").evaluate_all(read))
+    return dict(map(told, page.locator("#chart rect title").all_text_contents()))
+
+
+def told(title: str) -> tuple[str, int]:
+    """Return what a bar says, such as `Tue 10 Mar 2026: 4`, as a day and a number."""
+    day, _, number = title.partition(": ")
+    return datetime.strptime(day, "%a %d %b %Y").date().isoformat(), int(number)  # noqa: DTZ007
 
 
 def fields(page: Page) -> dict[str, str]:

@@ -52,12 +52,12 @@ def test_matched_words_are_marked(open_page: Open) -> None:
 
 
 def test_every_entry_tells_why_it_entered(open_page: Open) -> None:
-    """Each entry has the time and the reason of its entering, and its picture loads late and without a referrer."""
+    """Each entry has the time and the reason of its entering, and its picture loads late."""
     page = open_page("?min_upvotes=5")
     number = len(titles(page))
     assert 50 == number
     assert number == page.locator("#entries > li .why time").count()
-    assert number == page.locator("#entries > li img[loading=lazy][referrerpolicy=no-referrer]").count()
+    assert number == page.locator("#entries > li img[loading=lazy]").count()
 
 
 def test_thumbnails_are_asked_for_without_a_referrer(open_page: Open, watch: Watch) -> None:
@@ -169,6 +169,24 @@ def test_a_wrong_filter_is_told_at_its_field(open_page: Open, watch: Watch) -> N
     settled(page, "tool use")
     expect(problem).to_be_hidden()
     assert field.get_attribute("aria-invalid") in (None, "false")
+
+
+def test_half_a_phrase_is_waited_for(open_page: Open, watch: Watch) -> None:
+    """While a quotation mark is open nothing is said against it and the results stay; left open, it is told."""
+    page = open_page("?q=agents")
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator("#q").fill('agents "tool')
+    page.clock.run_for(1500)
+    assert [] == asked
+    page.locator("#q").press_sequentially(' use"')
+    page.clock.run_for(500)
+    settled(page, 'agents "tool use"')
+    watch.expects("status of 400")
+    page.locator("#q").fill("agents OR")
+    page.clock.run_for(2500)
+    expect(page.locator("#q-error")).to_contain_text("is missing here")
 
 
 def test_a_wrong_number_is_told_at_its_field(open_page: Open, watch: Watch) -> None:

@@ -10,6 +10,7 @@ import listparser
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.chromium import LAN
 from tests.browser.shown import address, items, query, settled, titles
 
 Open = Callable[..., Page]
@@ -42,13 +43,41 @@ def test_an_address_is_copied(name: str, clipboard: Open, service: httpx.Client)
     assert 0 < len(found)
 
 
-def test_copying_goes_without_a_clipboard(open_page: Open) -> None:
-    """Where the browser has no clipboard, as on plain HTTP, the button does not claim what did not happen."""
-    page = open_page("?q=agents")
-    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
-    button = page.locator("#addresses li[data-format=rss] button.copy")
+@pytest.fixture
+def on_lan(service: httpx.Client, open_page: Open) -> Page:
+    """Open a page of agents as another machine's on plain HTTP, where browsers have no clipboard."""
+    page = open_page(str(service.base_url.copy_with(host=LAN, query=b"q=agents")))
+    assert [False, "undefined"] == page.evaluate("[isSecureContext, typeof navigator.clipboard]")
+    return page
+
+
+def pasted(page: Page) -> str:
+    """Return what the keyboard pastes."""
+    page.evaluate("document.body.append(document.createElement('textarea'))")
+    page.locator("textarea").press("Control+V")
+    return page.locator("textarea").input_value()
+
+
+def test_copying_without_a_clipboard(on_lan: Page) -> None:
+    """Where the browser has no clipboard the address is copied all the same, and the button and the region say so."""
+    button = on_lan.locator("#addresses li[data-format=atom] button.copy")
     button.click()
-    expect(button).not_to_have_text("Copy")
+    expect(button).to_have_text("Copied")
+    expect(on_lan.locator("#status")).to_have_text("The address is copied.")
+    copied = address(on_lan, "atom")
+    assert f"http://{LAN}:" in copied
+    assert copied == pasted(on_lan)
+
+
+def test_copying_that_fails_says_what_to_do(on_lan: Page) -> None:
+    """Where the browser copies nothing the address is selected, and the button says that the keys named copy it."""
+    on_lan.evaluate("document.execCommand = () => false")
+    button = on_lan.locator("#addresses li[data-format=json] button.copy")
+    button.click()
+    expect(button).to_have_text("Press Ctrl+C")
+    expect(on_lan.locator("#status")).to_have_text("The address is selected: Ctrl+C copies it.")
+    on_lan.keyboard.press("Control+C")
+    assert address(on_lan, "json") == pasted(on_lan)
 
 
 def test_the_page_names_its_feeds(open_page: Open, service: httpx.Client) -> None:
@@ -128,6 +157,24 @@ def test_nothing_is_said_to_be_kept_that_is_not(open_page: Open) -> None:
     page.locator("#keep").click()
     expect(page.locator("#status")).to_have_text("This browser keeps nothing for this page.")
     expect(page.locator("#keep")).to_have_text("Keep this filter")
+
+
+def test_kept_filters_stand_before_the_entries(open_page: Open) -> None:
+    """What is kept is listed where it can be seen, whole on a phone too, and not below fifty entries."""
+    page = open_page("?q=agents", viewport={"width": 360, "height": 740})
+    page.locator("#keep").click()
+    list_, results = page.locator("#kept").bounding_box(), page.locator("#results").bounding_box()
+    assert list_["y"] + list_["height"] <= results["y"]
+    button = page.locator("#kept button")
+    assert button.bounding_box()["height"] < 40
+    expect(button).to_have_text("Remove")
+
+
+def test_addresses_are_whole_on_a_phone(open_page: Open) -> None:
+    """On a narrow page an address is shown to its end."""
+    page = open_page("?q=agents&min_upvotes=2", viewport={"width": 360, "height": 740})
+    hidden = "found => found.filter(link => link.scrollWidth > link.clientWidth).length"
+    assert (3, 0) == ((links := page.locator("#addresses a")).count(), links.evaluate_all(hidden))
 
 
 def test_filters_are_kept_for_one_browser(open_page: Open) -> None:
