@@ -153,5 +153,5 @@ def _unreadable(query_string: str) -> str:
 
 def shown(text: str) -> str:
     """Return `text` in quotation marks on one line; percent-encoded where some of it would not be seen, as a space."""
-    seen = text if one_line(text, len(text)) == text else quote(text)
+    seen = text if one_line(text, len(text)) == text else quote(text, errors="surrogateescape")
     return f"“{one_line(seen, 40)}”"

@@ -507,6 +507,7 @@ def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -
         ("feed.rss?q=agents%20((a)", "agents ((a)\n       ^\nfeedproxy: q at character 8: this ( is never closed\n"),
         ("https://x.example/feed.rss?q=((a)", "((a)\n^\nfeedproxy: q at character 1: this ( is never closed\n"),
         ("f/a.rss", "feedproxy: “f/a.rss”: there is no such feed here; feed.rss?q=agents is one\n"),
+        ("\udcff", "feedproxy: “%FF”: there is no such feed here; feed.rss?q=agents is one\n"),
     ],
 )
 def test_check_of_a_wrong_address(run: Run, address: str, told: str) -> None:
