@@ -11,6 +11,7 @@ import pytest
 from feedproxy.config import SETTINGS, variable
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
+README = (DEPLOY.parent / "README.md").read_text()
 ANALYZE = shutil.which("systemd-analyze")
 
 
@@ -21,6 +22,31 @@ def test_compose_files() -> None:
         [*command, *sorted(DEPLOY.glob("compose*.yaml"))], capture_output=True, text=True, check=False
     )
     assert (0, "ok -- validation done\n") == (found.returncode, found.stdout), found.stderr
+
+
+def test_compose_runs_what_the_readme_runs() -> None:
+    """`docker run` in the README and `compose.yaml` open, mount and forbid the same."""
+    (run,) = re.findall(r"^\$ docker run -d --name feedproxy (.*) feedproxy$", README, re.MULTILINE)
+    compose = (DEPLOY / "compose.yaml").read_text()
+    said = {
+        "-p 127.0.0.1:8000:8000": 'ports: ["127.0.0.1:8000:8000"]',
+        "-v feedproxy:/var/lib/feedproxy": 'volumes: ["archive:/var/lib/feedproxy"]',
+        "--read-only": "read_only: true",
+        "--tmpfs /tmp": "tmpfs: [/tmp]",
+        "--cap-drop ALL": "cap_drop: [ALL]",
+        "--security-opt no-new-privileges": 'security_opt: ["no-new-privileges:true"]',
+    }
+    assert " ".join(said) == run
+    assert set() == {line for line in said.values() if f"    {line}\n" not in compose}
+
+
+def test_compose_with_nginx() -> None:
+    """What nginx gets from `deploy/` is there, and it passes on to every application that there is."""
+    compose = (DEPLOY / "compose.postgres.yaml").read_text()
+    mounted = re.findall(r"- \./(\S+?):", compose)
+    assert ["nginx.conf", "upstream.compose.conf"] == [name for name in mounted if (DEPLOY / name).exists()]
+    servers = re.findall(r"server (\S+):8000;", (DEPLOY / "upstream.compose.conf").read_text())
+    assert re.findall(r"^  (\S+): \*application$", compose, re.MULTILINE) == servers
 
 
 @pytest.mark.skipif(not ANALYZE, reason="systemd-analyze is not installed")

@@ -65,7 +65,7 @@ Facts = tuple[int, list[str | None], str | None, bytes]
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a command; what it prints to standard error is read as it comes. It is stopped at the end."""
     running: list[subprocess.Popen[str]] = []
-    clean = {name: text for name, text in os.environ.items() if not name.startswith("FEEDPROXY_")}
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(("FEEDPROXY_", "XDG_"))}
 
     def begin(*command: object, **settings: str) -> subprocess.Popen[str]:
         environment = {f"FEEDPROXY_{name.upper()}": text for name, text in settings.items()}
@@ -76,7 +76,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             text=True,
             cwd=CHECKOUT,
             start_new_session=True,
-            env=clean | {"XDG_DATA_HOME": str(tmp_path / "share")} | environment,
+            env=clean | {"XDG_DATA_HOME": str(tmp_path / "share"), "HOME": str(tmp_path)} | environment,
         )
         running.append(process)
         return process
@@ -125,7 +125,7 @@ def retried(url: str, wanted: Callable[[httpx.Response], bool] = lambda _: True)
 
 @every_server
 def test_demo(start: Start, tmp_path: Path, server: str) -> None:
-    """`feedproxy serve --demo` prints an address to subscribe to, which works at once, and stops when told to."""
+    """`feedproxy serve --demo` prints an address to subscribe to, which works at once; only its archive stays."""
     process = start("feedproxy", "serve", "--demo", "--server", server, "--bind", "127.0.0.1:0", maxage="1")
     assert process.stderr
     warning = process.stderr.readline()
@@ -147,6 +147,7 @@ def test_demo(start: Start, tmp_path: Path, server: str) -> None:
     assert Path(archive.removeprefix("archive:   ")).name in {
         path.name for path in (tmp_path / "share" / "feedproxy").iterdir()
     }
+    assert ["share"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_a_worker_that_ends_leaves_one_file(tmp_path: Path) -> None:

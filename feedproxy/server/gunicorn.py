@@ -45,6 +45,7 @@ def _settings(start: Start, listening: socket.socket) -> dict[str, Any]:
         "secure_scheme_headers": {},
         "forwarder_headers": "",
         "graceful_timeout": 5,  # seconds for what is under way when told to end
+        "control_socket_disable": True,  # one in the home folder, which all of a user's servers would share
         "loglevel": "warning",
         "errorlog": None,
         "when_ready": greet,

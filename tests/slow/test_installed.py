@@ -34,7 +34,7 @@ def running(command: list[str], **options: object) -> Iterator[str]:
     finally:
         process.terminate()
         rest = process.communicate(timeout=30)[1]
-    assert 0 == process.returncode, rest
+    assert (0, 0) == (process.returncode, rest.count("ERROR")), rest
 
 
 def test_wheel(tmp_path: Path) -> None:
