@@ -40,6 +40,13 @@ def test_compose_runs_what_the_readme_runs() -> None:
     assert set() == {line for line in said.values() if f"    {line}\n" not in compose}
 
 
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.postgres.yaml"])
+def test_compose_passes_every_setting_on(name: str) -> None:
+    """Every setting reaches the container; where none is given, the image has its say."""
+    said = set(re.findall(r"^ +([A-Z_]+):", (DEPLOY / name).read_text(), re.MULTILINE))
+    assert set() == {variable(setting) for setting in SETTINGS} - said
+
+
 def test_compose_with_nginx() -> None:
     """What nginx gets from `deploy/` is there, and it passes on to every application that there is."""
     compose = (DEPLOY / "compose.postgres.yaml").read_text()
