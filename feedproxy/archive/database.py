@@ -84,6 +84,10 @@ class Database(ABC):
 
     # Its tables ---------------------------------------------------------------------------------
 
+    def fill(self, db: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert `rows`, of which there are many, each with every column."""
+        db.execute(sa.insert(table), rows)
+
     @abstractmethod
     def schema(self, db: sa.Connection) -> int:
         """Return the number of the schema there is; 0 where there is none."""

@@ -77,7 +77,7 @@ class Copy:
             with self.source.told("read"):
                 rows = _rows(self.read, table, after=after, limit=self.piece)
             if rows:
-                db.execute(sa.insert(table), rows)
+                self.target.fill(db, table, rows)
             if table is tables.texts:
                 self.target.index(db, [(row["since"], {name: row[name] for name in FIELDS}) for row in rows])
         return len(rows)
@@ -140,8 +140,8 @@ class Checksum:
         """Add the rows of `table`, yielding how many with each piece."""
         after = None
         while rows := _rows(db, table, after=after):
-            for row in rows:
-                self._hash.update(json.dumps(list(row.values()), sort_keys=True, default=str).encode())
+            values = [list(row.values()) for row in rows]
+            self._hash.update(json.dumps(values, sort_keys=True, default=str).encode())
             after = [rows[-1][column.name] for column in table.primary_key]
             self.rows += len(rows)
             yield len(rows)
@@ -167,7 +167,7 @@ def _rows(db: sa.Connection, table: sa.Table, *, after: Sequence[Any] | None, li
             sa.tuple_(*key)
             > sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(after, key, strict=True)))
         )
-    return [dict(row) for row in db.execute(rows).mappings()]
+    return [row._asdict() for row in db.execute(rows)]
 
 
 def _last(db: sa.Connection, table: sa.Table) -> Sequence[Any] | None:

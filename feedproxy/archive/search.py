@@ -166,10 +166,10 @@ def _all_met(conditions: list[str]) -> sa.Select[Any]:
     steps = [ledger.alias(name) for name in others]
     joined = found
     for name, step in zip(others, steps, strict=True):
-        joined = joined.join(step, _is_first(name, step, found.c.paper))
-    times = [found.c.since, *(step.c.reached_at for step in steps)]
-    latest = Latest(*times) if others else found.c.since
-    return sa.select(found.c.paper, latest.label("since")).select_from(joined)
+        joined = joined.join(step, _has(name, step, found.c.paper))
+    times = [sa.func.min(found.c.since), *(sa.func.min(step.c.reached_at) for step in steps)]
+    latest = Latest(*times) if others else times[0]
+    return sa.select(found.c.paper, latest.label("since")).select_from(joined).group_by(found.c.paper)
 
 
 def _listed() -> sa.Subquery:
@@ -188,23 +188,23 @@ def _reached(name: str) -> sa.Subquery:
     )
 
 
-def _is_first(name: str, step: sa.FromClause, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """Say that `step` is the one by which `paper` had so many of a measure."""
-    other = ledger.alias().c
-    enough = (other.measure == MEASURES[name], other.paper == paper, other.value >= sa.bindparam(name))
-    lowest = sa.select(sa.func.min(other.value)).where(*enough).scalar_subquery()
-    return sa.and_(step.c.measure == MEASURES[name], step.c.paper == paper, step.c.value == lowest)
+def _has(name: str, step: sa.FromClause, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Say that `step` is one by which `paper` had so many of a measure, or more: the first of them is when it did."""
+    enough = (step.c.measure == MEASURES[name], step.c.paper >= _low, step.c.value >= sa.bindparam(name))
+    return sa.and_(step.c.paper == paper, *enough)
 
 
-def _matched() -> sa.Subquery:
-    """Select each paper with a wording that matches, and since when it had the first such one."""
+def _matched() -> sa.CTE:
+    """Select the wordings that match, each with its paper and since when it has it.
+
+    PostgreSQL chooses whether to begin with the words or with the votes; SQLite knows too little of either.
+    """
     return (
-        sa.select(texts.c.paper, sa.func.min(texts.c.since).label("since"))
+        sa.select(texts.c.paper, texts.c.since)
         .join_from(search, texts, texts.c.since == search.c.rowid)
-        .where(Matches(*_spelled), search.c.rowid >= _low)
-        .where(texts.c.paper >= _low)
-        .group_by(texts.c.paper)
-        .subquery()
+        .where(Matches(*_spelled), search.c.rowid >= _low, texts.c.paper >= _low)
+        .cte("matched")
+        .prefix_with("MATERIALIZED", dialect="sqlite")
     )
 
 

@@ -41,7 +41,7 @@ def interrupted(source: Path, target: str, wanted: int, stage: str, by: signal.S
     assert told, "it ended before it could be interrupted"
     while process.poll() is None and rows(target) < wanted:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(0.1)
+            process.wait(1)  # to count takes its time too
     process.send_signal(by)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == (1 if by is signal.SIGINT else -by), rest
