@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from feedproxy.errors import QueryError
 from feedproxy.text import one_line, similar
-from feedproxy.words import words
+from feedproxy.words import begun, singular, words
 
 FIELDS = ("title", "abstract", "author", "org")
 MAX_CHARACTERS, MAX_TERMS, MAX_DEPTH = 500, 32, 16
@@ -43,6 +43,20 @@ class Term:
         text = self.words[0] if plain else f'"{" ".join(self.words)}"'
         field = f"{self.field}:" if self.field else ""
         return f"{field}{text}{'*' * self.prefix}"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Where it looks."""
+        return (self.field,) if self.field else ("title", "abstract")
+
+    @property
+    def phrases(self) -> list[tuple[list[str], str, bool]]:
+        """What it looks for, any of it: the folded words before the last, the last, and whether that is only begun."""
+        *before, last = self.words
+        folded = [singular(word) for word in before]
+        if not self.prefix:
+            return [(folded, singular(last), False)]
+        return [(folded, last, True), *((folded, word, False) for word in sorted(begun(last)))]
 
 
 @dataclass(frozen=True, slots=True)

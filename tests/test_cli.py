@@ -654,8 +654,8 @@ def test_usage(run: Run, words: list[str], told: str) -> None:
 def test_restore_of_nothing(run: Run) -> None:
     """A backup that is not there begins no archive."""
     result = run("archive", "restore", "--yes", "none.sqlite")
-    assert 2 == result.exit_code
-    assert "'none.sqlite' does not exist" in result.stderr
+    assert 1 == result.exit_code
+    assert "feedproxy: cannot restore none.sqlite: there is no such file" == one_line(result)
     assert not Path("share").exists()
 
 

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from feedproxy.archive import Archive, open_database, tables
 from feedproxy.archive.database import Database, Opening
-from feedproxy.archive.moving import LARGE, copying
+from feedproxy.archive.moving import copying
+from feedproxy.archive.tables import GROWING
 from feedproxy.errors import ArchiveError
 from feedproxy.feeds import FORMATS
 from feedproxy.papers import Listing
@@ -102,7 +103,7 @@ def test_copy_goes_on_after_each_piece(home: str, away: str, opened: Opened, ope
     """A copy that is broken off after every piece goes on with the next, opens for nothing else, and ends equal."""
     source = opened(home, Opening.PRESENT)
     held = rows(source)
-    large = sum(len(held[table.name]) for table in LARGE)
+    large = sum(len(held[table.name]) for table in GROWING)
     there = [move(source, opened(away, Opening.COPY), pieces=1)]
     while there[-1] < large:
         with pytest.raises(ArchiveError, match="is half of a copy: repeat feedproxy archive copy"):

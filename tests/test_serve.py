@@ -353,7 +353,7 @@ def test_missing_server() -> None:
     without = "import sys; sys.modules['granian'] = None; from feedproxy.cli import main; main()"
     command = [sys.executable, "-c", without, "serve", "--demo", "--server", "granian"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
-    line = "feedproxy: granian is not installed; install it by: pip install granian\n"
+    line = "feedproxy: granian is not installed: pip install 'feedproxy[granian]'\n"
     assert (2, "", line) == (told.returncode, told.stdout, told.stderr)
 
 

@@ -46,14 +46,14 @@ class Database(ABC):
         Raises ArchiveError.
         """
         with (
-            self.told("write to" if writing else "read"),
+            self.errors_as("write to" if writing else "read"),
             self.connect(writing=writing) as connection,
             connection.begin(),
         ):
             yield connection
 
     @contextmanager
-    def told(self, verb: str) -> Iterator[None]:
+    def errors_as(self, verb: str) -> Iterator[None]:
         """Raise ArchiveError, saying that this database could not be read or written to, for what its driver raises."""
         try:
             yield

@@ -20,7 +20,6 @@ from feedproxy.filters import FIELDS
 
 log = logging.getLogger(__name__)
 PIECE = 1000  # rows copied in one transaction
-LARGE = (tables.dates, tables.papers, tables.ledger, tables.texts)  # each points to those before it
 _SMALL = (tables.listing_days, tables.state)  # copied with the last transaction: they change between refreshes
 _REVISION = sa.select(tables.state.c.revision)
 
@@ -38,7 +37,7 @@ class Copy:
     def __init__(self, source: Database, read: sa.Connection, target: Database, piece: int) -> None:
         self.source, self.read, self.target, self.piece = source, read, target, piece
         self.revision: int = read.execute(_REVISION).scalar_one()
-        self.rows = sum(_number(read, table) for table in LARGE)
+        self.rows = sum(_number(read, table) for table in tables.GROWING)
         self.whole = self._begin()
 
     def _begin(self) -> bool:
@@ -58,15 +57,15 @@ class Copy:
         return False
 
     def _clear(self, db: sa.Connection) -> None:
-        for table in (_copying, *reversed(LARGE)):
+        for table in (_copying, *reversed(tables.GROWING)):
             db.execute(sa.delete(table))
         self.target.rebuild_index(db)
 
     def pieces(self) -> Iterator[int]:
         """Copy what is not there yet; yield how many rows are there already, then how many each piece has."""
         with self.target.transaction() as db:
-            yield sum(_number(db, table) for table in LARGE)
-        for table in LARGE if not self.whole else ():
+            yield sum(_number(db, table) for table in tables.GROWING)
+        for table in tables.GROWING if not self.whole else ():
             while rows := self._piece(table):
                 yield rows
 
@@ -74,7 +73,7 @@ class Copy:
         with self.target.transaction(writing=True) as db:
             self._hold(db)
             after = _last(db, table)
-            with self.source.told("read"):
+            with self.source.errors_as("read"):
                 rows = _rows(self.read, table, after=after, limit=self.piece)
             if rows:
                 self.target.fill(db, table, rows)
@@ -90,7 +89,7 @@ class Copy:
     def compared(self) -> Iterator[int]:
         """Read both sides, yielding how many rows were read; raises ArchiveError where they differ."""
         with self.target.transaction() as db:
-            for table in LARGE:
+            for table in tables.GROWING:
                 ours, theirs = Checksum(), Checksum()
                 yield from ours.read(self.read, table)
                 yield from theirs.read(db, table)

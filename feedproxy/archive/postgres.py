@@ -18,7 +18,6 @@ from feedproxy.archive.search import GAP, Matches
 from feedproxy.archive.tables import SCHEMA, search, texts
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
-from feedproxy.words import begun, singular
 
 _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
@@ -248,8 +247,8 @@ def _query(wanted: Filter) -> str:
     if isinstance(wanted, Term):
         phrases = (
             " <-> ".join([*(f"'{mark}{word}'" for word in before), f"'{mark}{last}'{':*' * begins}"])
-            for mark in map(_MARKS.__getitem__, _fields(wanted))
-            for before, last, begins in _phrases(wanted)
+            for mark in map(_MARKS.__getitem__, wanted.fields)
+            for before, last, begins in wanted.phrases
         )
         return f"({' | '.join(phrases)})"
     if isinstance(wanted, Not):
@@ -261,23 +260,10 @@ def _path(wanted: Filter) -> str:
     if isinstance(wanted, Term):
         tests = (
             f'$.{field} like_regex {json.dumps(" ".join(["", *before, last, *[""] * (not begins)]))} flag "q"'
-            for field in _fields(wanted)
-            for before, last, begins in _phrases(wanted)
+            for field in wanted.fields
+            for before, last, begins in wanted.phrases
         )
         return f"({' || '.join(tests)})"
     if isinstance(wanted, Not):
         return f"!{_path(wanted.part)}"
     return f"({(' && ' if isinstance(wanted, And) else ' || ').join(map(_path, wanted.parts))})"
-
-
-def _fields(term: Term) -> Sequence[str]:
-    return [term.field] if term.field else ("title", "abstract")
-
-
-def _phrases(term: Term) -> list[tuple[list[str], str, bool]]:
-    """Return the phrases that make `term`: the words before the last, the last, and whether it is only begun."""
-    *before, last = term.words
-    folded = [singular(word) for word in before]
-    if not term.prefix:
-        return [(folded, singular(last), False)]
-    return [(folded, last, True), *((folded, word, False) for word in sorted(begun(last)))]

@@ -22,7 +22,6 @@ from feedproxy.archive.search import GAP, Latest, Matches
 from feedproxy.archive.tables import SCHEMA
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Or, Term
-from feedproxy.words import begun, singular
 
 # The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
 # Without an index of prefixes, `w*` would read every word there is. The words themselves are kept in `texts` alone.
@@ -176,6 +175,8 @@ class SQLite(Database):
         A copy of it, migrated if need be, is written over all pages in one transaction of SQLite's. So whoever has the
         archive open goes on, and what stands in its `-wal` is not mixed with other pages.
         """
+        if not file.is_file():
+            raise ArchiveError(f"cannot restore {file}: there is no such file")
         with self.transaction():  # opens it; what is no archive is not overwritten
             folder = self.path.absolute().parent
         try:
@@ -284,10 +285,5 @@ def _expression(wanted: Filter) -> str:
 
 
 def _term(term: Term) -> str:
-    columns = term.field or "{title abstract}"
-    *before, last = term.words
-    folded = [singular(word) for word in before]
-    if not term.prefix:
-        return f'{columns} : "{" ".join([*folded, singular(last)])}"'
-    either = [f'"{" ".join([*folded, last])}" *', *(f'"{" ".join([*folded, word])}"' for word in sorted(begun(last)))]
-    return f"{columns} : ({' OR '.join(either)})"
+    either = (f'"{" ".join([*before, last])}"{" *" * begins}' for before, last, begins in term.phrases)
+    return f"{{{' '.join(term.fields)}}} : ({' OR '.join(either)})"

@@ -22,7 +22,6 @@ from feedproxy.papers import Organization, Paper
 _CHUNK = 500
 _APART = 1_000_000  # microseconds
 _BLOCK = 256  # seconds whose dates are looked up at once
-_ORDER = (tables.dates, tables.papers, tables.ledger, tables.texts)  # each points to those before it
 
 # Put together once: a refresh runs each many times.
 _TAKEN = sa.select(tables.dates).where(tables.dates.c.date.between(sa.bindparam("first"), sa.bindparam("last")))
@@ -109,7 +108,7 @@ class Writer:
     def _flush(self) -> None:
         for rows in filter(None, self._changed.values()):
             self.db.execute(_CHANGE, rows)
-        for table in _ORDER:
+        for table in tables.GROWING:
             if added := self._rows.get(table):
                 self.db.execute(sa.insert(table), added)
         self.database.index(self.db, self._wordings)

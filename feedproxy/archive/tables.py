@@ -114,6 +114,8 @@ lease = sa.Table(
     sa.Column("failed_at", _Seconds),
 )
 
+GROWING = (dates, papers, ledger, texts)  # those that hold many rows; each points to those before it
+
 # The search index, whose other columns are the database's own.
 search = sa.table("search", sa.column("rowid", sa.BigInteger))
 

@@ -100,7 +100,7 @@ def backup(config: Config, file: Path, force: bool) -> None:
 
 
 @archive.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=_FILE)
 @click.confirmation_option(prompt="This replaces all that the archive holds. Go on?")
 @configured
 def restore(config: Config, file: Path) -> None:

@@ -59,7 +59,7 @@ class Sought:
 
 def sought(wanted: Filter | None, field: str) -> Sought | None:
     """Return what `wanted` looks for in a paper's `field`; None if nothing."""
-    terms = [term for term in _terms(wanted) if field in ((term.field,) if term.field else ("title", "abstract"))]
+    terms = [term for term in _terms(wanted) if field in term.fields]
     phrases: dict[str, list[tuple[tuple[str, ...], _Ends]]] = {}
     for term in dict.fromkeys(terms):
         if before := tuple(map(singular, term.words[:-1])):

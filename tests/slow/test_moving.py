@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from feedproxy.archive import Archive, open_database, tables
 from feedproxy.archive.checking import findings
 from feedproxy.archive.database import Opening
-from feedproxy.archive.moving import LARGE, checksum
+from feedproxy.archive.moving import checksum
+from feedproxy.archive.tables import GROWING
 from feedproxy.query import parse_query
 from tests.bench.archives import kept
 from tests.conftest import documents
@@ -26,7 +27,7 @@ _QUERIES = [f"q={word}&min_upvotes={votes}" for word in ("agents", "-diffusion",
 def rows(address: str) -> int:
     """Return how many rows there are of an archive, or of a copy that is under way."""
     with closing(open_database(address, opening=Opening.COPY)) as database, database.transaction() as db:
-        return sum(db.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in LARGE)
+        return sum(db.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in GROWING)
 
 
 def copy(source: Path, target: str) -> subprocess.Popen[str]:
@@ -52,7 +53,7 @@ def interrupted(source: Path, target: str, wanted: int, stage: str, by: signal.S
 def facts(address: str) -> list[object]:
     """Return what tells one archive from another: every table, and the bytes of feeds."""
     with closing(open_database(address, opening=Opening.PRESENT)) as database, database.transaction() as db:
-        held = [str(checksum(db, table)) for table in (*LARGE, tables.listing_days, tables.state)]
+        held = [str(checksum(db, table)) for table in (*GROWING, tables.listing_days, tables.state)]
     with closing(Archive(address)) as archive:
         return [*held, *documents(archive, *map(parse_query, _QUERIES))]
 
