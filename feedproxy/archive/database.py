@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive import migrations, tables
 from feedproxy.errors import ArchiveError
-from feedproxy.filters import Filter
+from feedproxy.filters import FIELDS, Filter
 
 log = logging.getLogger(__name__)
 HALF = -1  # the schema's number while an archive is copied here
@@ -72,7 +72,7 @@ class Database(ABC):
 
     @abstractmethod
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
-        """Add `wordings` to the search index."""
+        """Add `wordings`, of which there is at least one, to the search index."""
 
     def spelled(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a statement of `search` with the filter among them, if any, in its language."""
@@ -145,6 +145,11 @@ class Database(ABC):
     @abstractmethod
     def faults(self, db: sa.Connection) -> list[str]:
         """Return what the database itself finds wrong with what it holds."""
+
+
+def wording_of(row: Mapping[str, Any]) -> Wording:
+    """Return what the search index takes of a row of `texts`."""
+    return row["since"], {field: row[field] for field in FIELDS}
 
 
 def cause(error: Exception) -> str:

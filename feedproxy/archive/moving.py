@@ -14,9 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import tables
-from feedproxy.archive.database import HALF, Database
+from feedproxy.archive.database import HALF, Database, wording_of
 from feedproxy.errors import ArchiveError
-from feedproxy.filters import FIELDS
 
 log = logging.getLogger(__name__)
 PIECE = 1000  # rows copied in one transaction
@@ -77,8 +76,8 @@ class Copy:
                 rows = _rows(self.read, table, after=after, limit=self.piece)
             if rows:
                 self.target.fill(db, table, rows)
-            if table is tables.texts:
-                self.target.index(db, [(row["since"], {name: row[name] for name in FIELDS}) for row in rows])
+            if rows and table is tables.texts:
+                self.target.index(db, list(map(wording_of, rows)))
         return len(rows)
 
     def _hold(self, db: sa.Connection) -> None:

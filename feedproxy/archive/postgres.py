@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.database import Database, Opening, Wording
+from feedproxy.archive.database import Database, Opening, Wording, wording_of
 from feedproxy.archive.search import GAP, Matches
 from feedproxy.archive.tables import SCHEMA, search, texts
 from feedproxy.errors import ArchiveError
@@ -28,10 +28,10 @@ _CREATE_INDEX = (
     "CREATE INDEX IF NOT EXISTS search_words ON search USING gin (words) WITH (fastupdate = off)",
     "ANALYZE papers, ledger, texts, search",
 )
+_GIVEN = "json_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS json))"  # rows of a table, as JSON
 _ALIKE = sa.text(
-    "SELECT count(*) FROM search JOIN unnest(CAST(:dates AS bigint[]), CAST(:words AS text[]), CAST(:long AS text[])) "
-    "AS given (rowid, words, long) USING (rowid) WHERE search.words = CAST(given.words AS tsvector) "
-    "AND search.long IS NOT DISTINCT FROM CAST(given.long AS jsonb)"
+    f"SELECT count(*) FROM search JOIN {_GIVEN.format(table=search.name)} AS given USING (rowid) "  # noqa: S608 (ours)
+    "WHERE search.words = given.words AND search.long IS NOT DISTINCT FROM given.long"
 )
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
@@ -119,13 +119,12 @@ class Postgres(Database):
 
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
         """Add `wordings` to the table."""
-        self.fill(db, search, [{"rowid": date} | _indexed(words) for date, words in wordings])
+        self.fill(db, search, _rows(wordings))
 
     def fill(self, db: sa.Connection, table: sa.TableClause, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert all columns of `rows` with one statement, which takes a third of the time that one a row takes."""
-        record = f"json_populate_recordset(CAST(NULL AS {table.name}), CAST(:rows AS json))"
-        insert = sa.text(f"INSERT INTO {table.name} SELECT * FROM {record}")  # noqa: S608 (names of tables of ours)
-        db.execute(insert, {"rows": json.dumps(rows, default=str, ensure_ascii=False)})
+        given = _GIVEN.format(table=table.name)
+        db.execute(sa.text(f"INSERT INTO {table.name} SELECT * FROM {given}"), _as_json(rows))  # noqa: S608 (ours)
 
     def expressed(self, wanted: Filter) -> dict[str, str]:
         """Return `wanted` as a tsquery, and as a jsonpath for wordings that fit in no tsvector."""
@@ -150,7 +149,7 @@ class Postgres(Database):
             wanted = alike = 0
             for wordings in _pieces(db):
                 wanted += len(wordings)
-                alike += db.execute(_ALIKE, _arrays(wordings)).scalar_one()
+                alike += db.execute(_ALIKE, _as_json(_rows(wordings))).scalar_one()
         return held == wanted == alike
 
     def faults(self, db: sa.Connection) -> list[str]:
@@ -208,14 +207,16 @@ def _matches(element: Any, compiler: Any, **options: Any) -> str:
 def _pieces(db: sa.Connection) -> Iterator[list[Wording]]:
     """Yield all wordings, some at a time."""
     rows = db.execute(sa.select(texts), execution_options={"yield_per": 1000})
-    for piece in rows.mappings().partitions():
-        yield [(row["since"], {field: row[field] for field in FIELDS}) for row in piece]
+    for piece in rows.partitions():
+        yield [wording_of(row._asdict()) for row in piece]
 
 
-def _arrays(wordings: Sequence[Wording]) -> dict[str, list[Any]]:
-    rows = [_indexed(words) for _, words in wordings]
-    long = [row["long"] and json.dumps(row["long"]) for row in rows]
-    return {"dates": [date for date, _ in wordings], "words": [row["words"] for row in rows], "long": long}
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {"rows": json.dumps(rows, default=str, ensure_ascii=False)}
+
+
+def _rows(wordings: Sequence[Wording]) -> list[dict[str, Any]]:
+    return [{"rowid": date} | _indexed(words) for date, words in wordings]
 
 
 def _indexed(words: Mapping[str, str]) -> dict[str, Any]:

@@ -123,8 +123,7 @@ class SQLite(Database):
 
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
         """Add `wordings` to the virtual table."""
-        if wordings:
-            db.execute(sa.insert(_SEARCH), [{"rowid": date, **words} for date, words in wordings])
+        db.execute(sa.insert(_SEARCH), [{"rowid": date, **words} for date, words in wordings])
 
     def expressed(self, wanted: Filter) -> dict[str, str]:
         """Return `wanted` in FTS5's language."""

@@ -111,7 +111,8 @@ class Writer:
         for table in tables.GROWING:
             if added := self._rows.get(table):
                 self.db.execute(sa.insert(table), added)
-        self.database.index(self.db, self._wordings)
+        if self._wordings:
+            self.database.index(self.db, self._wordings)
 
     def _insert(self, change: _Change) -> list[str]:
         date = self._hand_out(change)

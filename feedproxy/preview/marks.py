@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice, repeat, takewhile
 
 from feedproxy.filters import And, Filter, Not, Or, Term
-from feedproxy.words import begun, singular, word_spans
+from feedproxy.words import word_spans
 
 Pieces = tuple[tuple[str, bool], ...]
 _Place = tuple[int, int]  # where what is marked begins and ends
@@ -62,7 +62,7 @@ def sought(wanted: Filter | None, field: str) -> Sought | None:
     terms = [term for term in _terms(wanted) if field in term.fields]
     phrases: dict[str, list[tuple[tuple[str, ...], _Ends]]] = {}
     for term in dict.fromkeys(terms):
-        if before := tuple(map(singular, term.words[:-1])):
+        if before := tuple(term.phrases[0][0]):
             phrases.setdefault(before[0], []).append((before, _ends([term])))
     alone = _ends(term for term in terms if len(term.words) == 1)
     return Sought(alone, phrases, max(len(term.words) for term in terms)) if terms else None
@@ -107,9 +107,9 @@ def _terms(wanted: Filter | None) -> Iterator[Term]:
 
 def _ends(terms: Iterable[Term]) -> _Ends:
     """Return what the last word of any of `terms` may be."""
-    lasts = [(term.words[-1], term.prefix) for term in terms]
-    whole = [begun(last) if prefix else {singular(last)} for last, prefix in lasts]
-    return _Ends(frozenset().union(*whole), tuple(last for last, prefix in lasts if prefix))
+    lasts = [(last, begins) for term in terms for _, last, begins in term.phrases]
+    whole = frozenset(last for last, begins in lasts if not begins)
+    return _Ends(whole, tuple(last for last, begins in lasts if begins))
 
 
 def _windows(words: Iterator[_Word], size: int) -> Iterator[deque[_Word]]:
