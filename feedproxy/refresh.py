@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 
@@ -278,7 +278,13 @@ class Refresher:
             due_at = max(now, self.source.next_due(days, now))
         except FeedproxyError:  # a saved listing that is not there
             due_at = now
-        return assess(archive.state(), archive.tries(), archive.holdings(), days.values(), due_at, now)
+        stands = assess(archive.state(), self._noted(), archive.holdings(), days.values(), due_at, now)
+        return replace(stands, problems=archive.problems())
+
+    def _noted(self) -> Tries:
+        """Return how refreshing fares; what this process could not even note is the last error."""
+        tries = self.archive.tries()
+        return replace(tries, error=self._unnoted.public) if self._unnoted else tries
 
     def wait_until_filled(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once that is hopeless.

@@ -18,7 +18,7 @@ _SHOWN = 14  # listing days
 class Status:
     """How things stand. Times aware UTC; `verdict` one of fresh, quiet, broken, empty, and `reason` in words.
 
-    `listings` are the newest days asked for, newest first.
+    `listings` are the newest days asked for, newest first; `problems` what is wrong with the archive, in words.
     """
 
     verdict: str
@@ -31,6 +31,7 @@ class Status:
     papers: int
     days: int
     listings: tuple[ListingDay, ...]
+    problems: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Return the fields with times as RFC 3339 text."""

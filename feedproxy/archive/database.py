@@ -5,7 +5,7 @@ Holds no SQL of either: that is in `sqlite` and `postgres`, and what both unders
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any
@@ -57,7 +57,7 @@ class Database(ABC):
         """Raise ArchiveError, saying that this database could not be read or written to, for what its driver raises."""
         try:
             yield
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, tables.Unreadable) as error:
             raise ArchiveError(f"cannot {verb} the archive {self.shown}: {cause(error)}") from error
 
     @abstractmethod
@@ -137,6 +137,13 @@ class Database(ABC):
     @abstractmethod
     def rebuild_index(self, db: sa.Connection) -> None:
         """Make the search index again, of the words in `texts`."""
+
+    @abstractmethod
+    def rebuild(self, complete: Callable[[sa.Connection], None]) -> None:
+        """Make again, in one step, what can be of this archive; `complete` fills in what follows from its rows.
+
+        Raises ArchiveError.
+        """
 
     @abstractmethod
     def index_fits(self) -> bool:

@@ -6,7 +6,7 @@ Holds nothing of what the archive means.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, wording_of
 from feedproxy.archive.search import GAP, Matches
-from feedproxy.archive.tables import SCHEMA, search, texts
+from feedproxy.archive.tables import SCHEMA, read_json, search, texts
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
 
@@ -54,6 +54,7 @@ class Postgres(Database):
                 pool_timeout=patience,
                 pool_pre_ping=True,  # a server that was restarted costs no error
                 connect_args=_connecting(patience, url.query),
+                json_deserializer=read_json,
             )
         except ImportError as error:
             raise ArchiveError("PostgreSQL wants psycopg: pip install 'feedproxy[postgres]'") from error
@@ -140,10 +141,16 @@ class Postgres(Database):
             self.index(db, wordings)
         self.note_schema(db, self.schema(db))
 
+    def rebuild(self, complete: Callable[[sa.Connection], None]) -> None:
+        """Make the table of the index again; PostgreSQL looks after the others."""
+        with self.transaction(writing=True) as db:
+            complete(db)
+            self.rebuild_index(db)
+
     def index_fits(self) -> bool:
         """Compare each row with what would be written, without keeping anybody waiting."""
         with self.transaction() as db:
-            if not sa.inspect(db).has_table("search"):
+            if not sa.inspect(db).has_table("search") or not sa.inspect(db).has_index("search", "search_words"):
                 return False
             held = db.execute(sa.select(sa.func.count()).select_from(search)).scalar_one()
             wanted = alike = 0
