@@ -160,5 +160,5 @@ def wording_of(row: Mapping[str, Any]) -> Wording:
 
 
 def cause(error: Exception) -> str:
-    """Return what the database itself said."""
-    return str(getattr(error, "orig", None) or error)
+    """Return what the database itself said, but for PostgreSQL's quotation of the statement."""
+    return str(getattr(error, "orig", None) or error).split("\nLINE ")[0]

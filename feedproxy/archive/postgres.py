@@ -76,11 +76,15 @@ class Postgres(Database):
         return connection.execution_options(**(_WRITING if writing else _READING))
 
     def _look(self, db: sa.Connection) -> None:
-        """Create the tables, once, where there are none."""
-        with db.begin():
+        """Create the tables, once, where there are none; raises ArchiveError where not every text could be kept."""
+        with db.execution_options(**_READING).begin():  # a standby refuses all else
+            encoding = db.exec_driver_sql("SHOW server_encoding").scalar_one()
+            if encoding != "UTF8":
+                make = f"createdb -E UTF8 -T template0 {db.engine.url.database}"
+                raise ArchiveError(f"{self.shown} is in {encoding}, not in UTF-8: make it anew by {make}")
             ready = self.is_ready(db)
         if not ready:
-            with db.begin():
+            with db.execution_options(**_WRITING).begin():
                 db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 self.prepare(db)
         self._looked_at = True
@@ -186,7 +190,8 @@ def _connecting(patience: float, given: Mapping[str, Any]) -> dict[str, Any]:
         "application_name": "feedproxy",
     }
     # Not prepared: a plan for whatever a filter may hold is a bad one, and PgBouncer knows no prepared statements.
-    return {name: value for name, value in chosen.items() if name not in given} | {"prepare_threshold": None}
+    always = {"prepare_threshold": None, "client_encoding": "utf8"}  # whatever PGCLIENTENCODING says
+    return {name: value for name, value in chosen.items() if name not in given} | always
 
 
 # Search -----------------------------------------------------------------------------------------
