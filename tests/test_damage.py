@@ -367,7 +367,7 @@ def test_repair_gives_way_to_a_refresh(run: Run, path: Path, open_archive: Opene
             other.commit()
 
     before = archive.state().revision
-    with pytest.raises(ArchiveError, match="it was written to meanwhile; repeat the command"):
+    with pytest.raises(ArchiveError, match="it was refreshed meanwhile; repeat the command"):
         database.rebuild(refresh)
     assert before + 1 == archive.state().revision
     assert {path.name, f"{path.name}-wal", f"{path.name}-shm"} == {file.name for file in path.parent.iterdir()}
