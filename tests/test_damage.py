@@ -398,7 +398,7 @@ def test_dangling_link_is_an_archive_to_be(tmp_path: Path, open_archive: Opener)
     assert open_archive(tmp_path / "link").state().newest is None
     assert ((tmp_path / "link").is_symlink(), (tmp_path / "new.sqlite").is_file()) == (True, True)
     (tmp_path / "astray").symlink_to(tmp_path / "unmounted" / "archive.sqlite")
-    with pytest.raises(ArchiveError, match=r"astray is a link to .*, and there is no such folder"):
+    with pytest.raises(ArchiveError, match="astray: it is a link into a folder that is not there"):
         open_archive(tmp_path / "astray").state()
     assert not (tmp_path / "unmounted").exists()
 

@@ -48,9 +48,11 @@ class Copy:
 
     def _is_whole(self, table: sa.Table, row: Row) -> bool:
         """Say the same, noting what is left out."""
+        if self._is_readable(table, row):
+            return True
         if column := unreadable_column(table, row):
             self.left_out[name_of(table, row, column)] = None
-        return self._is_readable(table, row)
+        return False
 
     def _begin(self) -> bool:
         """Make `target` one that holds a part of this archive, or nothing yet; say whether it holds all of it."""
