@@ -340,6 +340,8 @@ def test_damaged_page_costs_what_is_on_it(
             pages.write(b"junk" * 1024)
     client = serve(archive=str(path), listing=NOWHERE)
     assert {200, 503} >= {client.get(address).status_code for address in PATHS}
+    told = client.get("/status.json").json()["problems"]
+    assert "papers cannot be read: feedproxy archive check --repair" in told
     checked = run("archive", "check", "--archive", path)
     assert (1, 10) == (checked.exit_code, len(checked.stdout.splitlines()))
     assert "malformed" in one_line(run("archive", "copy", path, tmp_path / "copy.sqlite"))

@@ -52,10 +52,14 @@ def findings(database: Database) -> Iterator[Finding]:
 
 def problems(database: Database) -> Iterator[str]:
     """Yield in words fit for anybody what a look at the newest papers and one search show to be wrong."""
-    with database.transaction() as db:
-        newest = db.execute(sa.select(tables.papers).order_by(_papers.listed_at.desc()).limit(_NEWEST))
-        if bad := sum(bool(unreadable_column(tables.papers, row._mapping)) for row in newest):
+    newest = sa.select(tables.papers).order_by(_papers.listed_at.desc()).limit(_NEWEST)
+    try:
+        with database.transaction() as db:
+            bad = sum(bool(unreadable_column(tables.papers, row._mapping)) for row in db.execute(newest))
+        if bad:
             yield f"{plural(bad, 'paper')} cannot be read: feedproxy archive check"
+    except ArchiveError:
+        yield "papers cannot be read: feedproxy archive check --repair"
     try:
         with database.transaction() as db:
             db.execute(number_of(_ANY), database.spelled(spanning(_ANY, 0, 0))).scalar_one()
