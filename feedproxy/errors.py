@@ -99,6 +99,22 @@ class ArchiveError(FeedproxyError):
     public = "the archive of this server cannot be used; its log says why"
 
 
+class DeadlineError(ArchiveError):
+    """A read of the archive that took longer than a request may."""
+
+    public = "this query is too expensive for this server: ask for fewer words, days or entries"
+
+
+class BusyError(FeedproxyError):
+    """More requests than this process works on at once."""
+
+    status = 503
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("this server is busy; ask again in a few seconds")
+
+
 class LeaseError(FeedproxyError):
     """The right to refresh, lost to another process while this one was at it."""
 

@@ -44,6 +44,9 @@ class Metrics:
         """Count a feed that had to be rendered."""
         self._renderings.inc()
 
+    def refused(self, reason: str) -> None:
+        """Count a request that was refused."""
+
     def observe(self, event: str, seconds: float) -> None:
         """Count what the refresh did: a `listing` it got, or a round gone `good`, `failed`, or `left` to another."""
         if event == "listing":

@@ -204,7 +204,8 @@ class Refresher:
     # By itself ----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Refresh from now on in a thread of this process; does nothing where that thread runs already."""
+        """Refresh and watch the archive from now on in threads of this process, unless they run already."""
+        self.archive.watch()
         with self._starting:
             if self._thread is None or not self._thread.is_alive():  # after a fork it is not
                 self._stopping, self._awake = threading.Event(), threading.Event()

@@ -347,7 +347,7 @@ def test_first_round_beside_a_look(hub: fake.Hub, refresher: Refresher, archive:
     """The first papers are no failure while another thread still looks at the archive as it was before."""
     hub.days = {DAY: entries(1)}
     assert archive.recent().newest is None
-    with archive._looking:
+    with archive._watcher._looking:
         assert Outcome(31, 1, 1) == refresher.round()
     assert Tries() == archive.tries()
 

@@ -4,10 +4,8 @@ Fetches nothing and renders nothing. A refresh is one transaction, and `revision
 when something a feed could show has changed.
 """
 
-import threading
-import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,6 +14,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive import tables
 from feedproxy.archive.database import Database, Opening
+from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
 from feedproxy.archive.ledger import sightings
 from feedproxy.archive.search import (
     DAY,
@@ -30,25 +29,11 @@ from feedproxy.archive.search import (
     windows,
 )
 from feedproxy.archive.sqlite import SQLite, path_of
+from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.store import Writer, Written, paper_of, revision_after
-from feedproxy.errors import ArchiveError, LeaseError
+from feedproxy.errors import DeadlineError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
 from feedproxy.query import Query
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where the archive stands: its revision, its last good refresh, the newest date in it.
-
-    `revision` is the time in microseconds at which what feeds show last changed, so that a copy that is put
-    back never comes to a revision again with other papers. `backdated_at` is the last refresh that
-    brought entries older than others there were.
-    """
-
-    revision: int
-    refreshed_at: datetime | None
-    newest: datetime | None
-    backdated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +65,6 @@ class Tries:
 
 LEASE = timedelta(seconds=60)
 PATIENCE = 10.0  # seconds
-_RECENT = 1.0  # seconds
 _PLANNED = 400  # days; how long a rest a refresh makes up for
 _STATE = sa.select(tables.state)
 _LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databases that let several write
@@ -94,19 +78,29 @@ class Archive:
     end. Every method raises ArchiveError.
     """
 
-    def __init__(self, address: str, patience: float = PATIENCE, timer: Callable[[], float] = time.monotonic) -> None:
-        self.address, self._timer = address, timer
+    def __init__(
+        self,
+        address: str,
+        patience: float = PATIENCE,
+        timer: Callable[[], float] | None = None,
+        read_seconds: float | None = READ_SECONDS,
+    ) -> None:
+        self.address, self._read_seconds = address, read_seconds
         self._database = open_database(address, patience)
-        self._looking = threading.Lock()
-        self._recent: State | None = None
-        self._look_at = 0.0
+        self._watcher = Watcher(self.state, timer)
 
     def close(self) -> None:
         """Let go of the database."""
+        self._watcher.close()
         self._database.close()
 
-    def _transaction(self, *, writing: bool = False) -> AbstractContextManager[sa.Connection]:
-        return self._database.transaction(writing=writing)
+    @contextmanager
+    def _transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
+        with time_limit(None if writing else self._read_seconds):
+            if not writing and remaining() <= 0:
+                raise DeadlineError("the time for this request is over")
+            with self._database.transaction(writing=writing) as db:
+                yield db
 
     def state(self) -> State:
         """Return where the archive stands."""
@@ -116,22 +110,13 @@ class Archive:
     def recent(self) -> State:
         """Return where the archive stood a second ago or later; while it cannot be read, where it last stood.
 
-        One thread looks while the others go on with what they know.
+        Reads nothing once a thread of this process watches the archive (`watch`).
         """
-        if self._recent is None or self._timer() >= self._look_at:
-            self._look()
-        return self._recent or self.state()
+        return self._watcher.recent()
 
-    def _look(self) -> None:
-        if self._looking.acquire(blocking=False):
-            try:
-                self._recent = self.state()
-            except ArchiveError:
-                if self._recent is None:
-                    raise
-            finally:
-                self._look_at = self._timer() + (_RECENT if self._recent and self._recent.newest else 0)
-                self._looking.release()
+    def watch(self) -> None:
+        """Look where the archive stands every second from now on, in a thread of this process."""
+        self._watcher.watch()
 
     def holdings(self) -> Holdings:
         """Return what the archive holds; reads one index from end to end."""
@@ -216,7 +201,7 @@ class Archive:
                 "backdated_at": moment if writer.backdated else state.backdated_at,
             }
             db.execute(sa.update(tables.state).values(changes))
-        self._look_at = 0.0
+        self._watcher.look_again()
         return written
 
     def search(self, query: Query) -> Found:
@@ -224,7 +209,7 @@ class Archive:
         with self._transaction() as db:
             row = db.execute(_STATE).one()
             rows = [] if row.newest is None else self._page(db, query, row)
-        return Found(tuple(map(_entry, rows[: query.limit])), len(rows) > query.limit, self._saw(_state(row)))
+        return Found(tuple(map(_entry, rows[: query.limit])), len(rows) > query.limit, self._watcher.offer(_state(row)))
 
     def _page(self, db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
         """Return the rows of the page that `query` asks for, and one more if there is one."""
@@ -234,12 +219,6 @@ class Archive:
             if len(rows) > query.limit:
                 break
         return rows
-
-    def _saw(self, state: State) -> State:
-        """Take `state` for the recent one if it is newer."""
-        if self._recent and state.revision > self._recent.revision:
-            self._recent = state
-        return state
 
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""

@@ -3,12 +3,13 @@
 Holds nothing of what the archive means.
 """
 
+import math
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -18,6 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, cause
+from feedproxy.archive.deadline import remaining
 from feedproxy.archive.search import GAP, Latest, Matches
 from feedproxy.archive.tables import SCHEMA
 from feedproxy.errors import ArchiveError
@@ -29,6 +31,7 @@ _CREATE_SEARCH = (
     f"CREATE VIRTUAL TABLE search USING fts5({', '.join(FIELDS)}, "
     "content='texts', content_rowid='since', tokenize='ascii', prefix='1 2 3')"
 )
+_STEPS = 10_000  # of SQLite's virtual machine, about a millisecond, between two looks at the time
 _SEARCH = sa.table("search", sa.column("rowid"), *map(sa.column, FIELDS))
 
 
@@ -44,6 +47,23 @@ class SQLite(Database):
     def connect(self, *, writing: bool) -> sa.Connection:
         """Return a connection to the file that is at the path now."""
         return self._engine(writing=writing).connect().execution_options(writing=writing)
+
+    @contextmanager
+    def limited(self, connection: sa.Connection, *, writing: bool) -> Iterator[None]:
+        """Let SQLite ask now and then whether time is up (https://www.sqlite.org/c3ref/progress_handler.html)."""
+        if writing or remaining() == math.inf:
+            yield
+            return
+        driver = _driver(connection)
+        driver.set_progress_handler(lambda: remaining() < 0, _STEPS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    def is_timeout(self, error: Exception) -> bool:
+        """Say whether SQLite was interrupted."""
+        return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
     def close(self) -> None:
         """Let go of the file."""

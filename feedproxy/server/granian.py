@@ -45,7 +45,7 @@ def run(start: Start, bound: socket.socket) -> None:
         http=HTTPModes.http1,
         workers=start.workers,
         # Threads that run Python: as many readers may wait for the first listing without blocking others.
-        blocking_threads=16,
+        blocking_threads=32,
         # Connections, idle ones included: granian accepts no more, so a few readers that keep theirs must not fill it.
         backpressure=1000,
         backlog=2048,

@@ -5,6 +5,7 @@ Decides nothing about papers: a request becomes a `Query`, the rest is the layer
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -20,8 +21,10 @@ from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
 from feedproxy.upstream import Source, open_source
 from feedproxy.web import feed, opml, page, standing, static
+from feedproxy.web.admission import Gate
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
+from feedproxy.web.limits import RequestLimits
 from feedproxy.web.mount import mounted
 from feedproxy.web.service import EXTENSION, Service, open_metrics
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 log = logging.getLogger(__name__)
+_SWITCH = 0.001  # seconds until a thread at cold work lets one through that answers from memory; 0.005 by default
 
 
 def create_app(
@@ -44,6 +48,7 @@ def create_app(
 
     Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
     """
+    sys.setswitchinterval(_SWITCH)
     config = config or _environment()
     feeds = read_feeds(config.feeds)
     archive = archive or Archive(config.archive)
@@ -55,11 +60,13 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
+    gate = Gate()
+    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, gate, feeds)
     for part in (feed, opml, page, standing, static):
         app.register_blueprint(part.bp)
     app.register_error_handler(Exception, failed)
-    app.wsgi_app = mounted(Front(app.wsgi_app, answers, metrics), config, metrics)  # type: ignore[method-assign, assignment]
+    front = Front(app.wsgi_app, answers, metrics, gate)
+    app.wsgi_app = RequestLimits(mounted(front, config, metrics))  # type: ignore[method-assign]
     if config.access_key:
         keep_keys_out(config.access_key)
     if metrics:

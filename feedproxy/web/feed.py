@@ -5,6 +5,7 @@ from functools import partial
 
 from flask import Blueprint, Response, g, request
 
+from feedproxy.archive.deadline import READ_SECONDS, time_limit
 from feedproxy.config import Config
 from feedproxy.errors import UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
@@ -12,8 +13,8 @@ from feedproxy.named import Named, find
 from feedproxy.query import Query, parse_query
 from feedproxy.responses import Answer, Headers, answer
 from feedproxy.web import replies
-from feedproxy.web.front import target
 from feedproxy.web.service import Service, base, query_string, service
+from feedproxy.web.variants import target
 
 bp = Blueprint("feed", __name__)
 
@@ -64,7 +65,8 @@ def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:
     """Return a feed, whose entries are searched for, and the revision of the archive it was made of."""
     if served.metrics:
         served.metrics.rendered()
-    found = served.archive.search(feed.query)
+    with time_limit(READ_SECONDS):
+        found = served.archive.search(feed.query)
     if found.state.newest is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
     made = replace(feed, entries=found.entries, more=found.more)

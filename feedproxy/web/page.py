@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
+from feedproxy.archive.deadline import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, link_of
@@ -18,8 +19,8 @@ from feedproxy.responses import Answer
 from feedproxy.web import replies
 from feedproxy.web.errors import retry_after
 from feedproxy.web.feed import feed_response, preferred
-from feedproxy.web.front import target
 from feedproxy.web.service import base, query_string, service
+from feedproxy.web.variants import target
 
 bp = Blueprint("page", __name__)
 
@@ -71,7 +72,8 @@ def _page_response(query: Query, text: str) -> Response:
 
 def _rendered(query: Query, text: str) -> tuple[Answer, int]:
     """Return the page and the revision of the archive its entries were found in, and all else then or later."""
-    shown = preview(service().archive, query)
+    with time_limit(READ_SECONDS):
+        shown = preview(service().archive, query)
     if shown.found.state.newest is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
     feed = Feed(query, base(), shown.found.entries, shown.found.more)

@@ -6,7 +6,7 @@ import re
 from flask import Response, render_template, request
 
 from feedproxy.responses import Answer, answer
-from feedproxy.web.front import reply
+from feedproxy.web.variants import reply
 
 _HTML = "text/html; charset=utf-8"
 _PAGE_POLICY = (

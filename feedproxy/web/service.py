@@ -19,6 +19,7 @@ from feedproxy.errors import HostError
 from feedproxy.named import Named
 from feedproxy.refresh import Refresher
 from feedproxy.responses import Answers
+from feedproxy.web.admission import Gate
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
@@ -39,13 +40,15 @@ class Service:
     refresher: Refresher
     answers: Answers
     metrics: "Metrics | None"
+    gate: Gate
     feeds: tuple[Named, ...] = ()
 
     def wait_until_filled(self) -> None:
         """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
         self.refresher.start()
         if self.archive.recent().newest is None:
-            self.refresher.wait_until_filled(_FIRST_WAIT)
+            with self.gate.paused():
+                self.refresher.wait_until_filled(_FIRST_WAIT)
 
 
 def open_metrics(config: Config) -> "Metrics | None":
