@@ -22,7 +22,7 @@ from feedproxy.upstream import Source, open_source
 from feedproxy.web import feed, opml, page, standing, static
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
-from feedproxy.web.mount import mounted
+from feedproxy.web.mount import mounted, routable
 from feedproxy.web.service import EXTENSION, Service, open_metrics
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def create_app(
     for part in (feed, opml, page, standing, static):
         app.register_blueprint(part.bp)
     app.register_error_handler(Exception, failed)
-    app.wsgi_app = mounted(Front(app.wsgi_app, answers, metrics), config, metrics)  # type: ignore[method-assign, assignment]
+    front = Front(routable(app.wsgi_app), answers, metrics)
+    app.wsgi_app = mounted(front, config, metrics, app.url_map.bind("").test)  # type: ignore[method-assign, assignment]
     if config.access_key:
         keep_keys_out(config.access_key)
     if metrics:

@@ -19,6 +19,7 @@ from feedproxy.web import replies
 from feedproxy.web.errors import retry_after
 from feedproxy.web.feed import feed_response, preferred
 from feedproxy.web.front import target
+from feedproxy.web.mount import NO_SLASH
 from feedproxy.web.service import base, query_string, service
 
 bp = Blueprint("page", __name__)
@@ -45,6 +46,8 @@ _READERS = (
 def page() -> Response:
     """Answer with the page for people; with the feed for a client that prefers one."""
     name = preferred(over="text/html")
+    if NO_SLASH in request.environ and not name:
+        return replies.moved(f"{request.root_path.rpartition('/')[2]}/", query_string())
     try:
         text = _filled_in(query_string())
         query = parse_query(text)

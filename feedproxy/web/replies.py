@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import quote
 
 from flask import Response, render_template, request
 
@@ -24,6 +25,13 @@ _PAGE = (
 def text(line: str, status: int = 200) -> Response:
     """Return one line of plain text."""
     return made(f"{line}\n", "text/plain; charset=utf-8", status)
+
+
+def moved(path: str, query_string: str) -> Response:
+    """Send the client to `path`, which is relative: only the server in front knows where it was asked."""
+    response = made("", "text/plain; charset=utf-8", 301)
+    response.headers["Location"] = f"./{quote(path.lstrip('/'))}{'?' * bool(query_string)}{query_string}"
+    return response
 
 
 def as_json(value: object) -> Response:
