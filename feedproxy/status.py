@@ -12,13 +12,14 @@ from feedproxy.text import plural
 _LATE = timedelta(hours=1)  # without a good refresh; four times as long as the newest listing is good for
 _MEMORY = timedelta(days=30)
 _SHOWN = 14  # listing days
+VERDICTS = ("fresh", "quiet", "broken", "empty")
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand. Times aware UTC; `verdict` one of fresh, quiet, broken, empty, and `reason` in words.
+    """How things stand. Times aware UTC; `verdict` is one of `VERDICTS`, and `reason` says why in words.
 
-    `listings` are the newest days asked for, newest first.
+    `failures` are those since the last good refresh; `listings` are the newest days asked for, newest first.
     """
 
     verdict: str
@@ -28,6 +29,7 @@ class Status:
     next_refresh_at: datetime | None
     error: str | None
     failed_at: datetime | None
+    failures: int
     papers: int
     days: int
     listings: tuple[ListingDay, ...]
@@ -60,6 +62,7 @@ def assess(
         next_refresh_at=max(due_at, tries.retry_at) if tries.retry_at else due_at,
         error=tries.error,
         failed_at=tries.failed_at,
+        failures=tries.failures,
         papers=holdings.papers,
         days=len(held),
         listings=tuple(known[:_SHOWN]),

@@ -70,7 +70,7 @@ def create_app(
 
 def _count(metrics: "Metrics", response: Response) -> Response:
     """Count what Flask answered; `Front` counts what it answers itself."""
-    asked_for = (request.view_args or {}).get("name", "other")
+    asked_for = (request.view_args or {}).get("name", "")
     metrics.answered(g.get("format", asked_for), response.status_code)
     return response
 

@@ -3,6 +3,7 @@
 Renders nothing, and decides once, for itself and for the routes, what of an answer a client gets.
 """
 
+import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -31,14 +32,19 @@ class Front:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
+        began = time.perf_counter()
         known = self._answers.known(target(environ)) if environ["REQUEST_METHOD"] in _SAFE else None
         if known is None:
-            return self._app(environ, start_response)
+            answer = self._app(environ, start_response)
+            if self._metrics:
+                self._metrics.took(time.perf_counter() - began, hit=False)
+            return answer
         status, headers, body = reply(known, environ)
         if self._metrics:
             if known.name in FORMATS:
                 self._metrics.fed()
             self._metrics.answered(known.name, int(status[:3]))
+            self._metrics.took(time.perf_counter() - began, hit=True)
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
