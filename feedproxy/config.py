@@ -204,8 +204,12 @@ class Config:
     def secrets(self) -> tuple[str, ...]:
         """What must stand in no log: key, token and the passwords of the archive's address."""
         parts = urlsplit(self.archive if _DATABASE.fullmatch(self.archive) else "")
-        pairs = [text for name, text in parse_qsl(parts.query) if _PASSWORD.search(name)]
-        return tuple(filter(None, (self.access_key, self.hf_token, unquote(parts.password or ""), *pairs)))
+        passwords = [
+            unquote(parts.password or ""),
+            *(text for name, text in parse_qsl(parts.query) if _PASSWORD.search(name)),
+        ]
+        names = (parts.username, parts.path.strip("/"))  # a password that is one of these is no secret, but a word
+        return tuple(filter(None, (self.access_key, self.hf_token, *(text for text in passwords if text not in names))))
 
     def shown(self, name: str) -> str:
         """Return the value of a setting as text; secrets as a note that they are set."""

@@ -14,7 +14,7 @@ from flask import Flask, Response, g, request
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
-from feedproxy.logs import keep_keys_out
+from feedproxy.logs import keep_out
 from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
@@ -61,8 +61,7 @@ def create_app(
     app.register_error_handler(Exception, failed)
     front = Front(routable(app.wsgi_app), answers, metrics)
     app.wsgi_app = mounted(front, config, metrics, app.url_map.bind("").test)  # type: ignore[method-assign, assignment]
-    if config.access_key:
-        keep_keys_out(config.access_key)
+    keep_out(config.secrets, keys=bool(config.access_key))
     if metrics:
         app.after_request(partial(_count, metrics))
     return app
