@@ -9,6 +9,7 @@ from datetime import timedelta
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+from urllib.robotparser import RobotFileParser
 
 import feedparser
 import httpx
@@ -78,7 +79,7 @@ def ask(client: httpx.Client, target: str, host: str | None = "localhost") -> HT
         connection.sendall(f"GET {target} HTTP/1.1\r\n{named}Connection: close\r\n\r\n".encode("latin-1"))
         response = HTTPResponse(connection)
         response.begin()
-        response.text = response.read().decode()  # type: ignore[attr-defined]
+        response.text = response.read().decode(errors="replace")  # type: ignore[attr-defined]
         response.close()
     return response
 
@@ -631,7 +632,14 @@ HOSTILE = ["evil.example", "fe80::1%@evil.example", "evil..example", "evil.examp
 @pytest.mark.parametrize("host", HOSTILE)
 def test_no_host_in_what_answers_under_any(settled: httpx.Client, host: str) -> None:
     """What answers under any host name does so under a made-up one too, and repeats it nowhere."""
-    statuses = {"/healthz": 200, "/readyz": 200, "/status": 200, "/status.json": 200, "/static/style.css": 200}
+    statuses = {
+        "/healthz": 200,
+        "/readyz": 200,
+        "/status": 200,
+        "/status.json": 200,
+        "/static/style.css": 200,
+        "/favicon.ico": 200,
+    }
     for path, status in (statuses | {"/static/evil.css": 404, "/static//x": 404, "/nowhere": 404}).items():
         response = ask(settled, path, host)
         assert (path, status) == (path, response.status)
@@ -673,6 +681,49 @@ def test_icons(settled: httpx.Client) -> None:
     assert "public, max-age=86400" == found[-1].headers["Cache-Control"]
     again = settled.get("/favicon.ico", headers={"If-None-Match": found[-1].headers["ETag"]})
     assert 304 == again.status_code
+
+
+# Crawlers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("public", ["", "https://feeds.example.org/papers"])
+def test_robots(serve: Serve, listing: Path, public: str) -> None:
+    """A crawler may have the page and every feed, but no page with a query: each leads to a dozen more."""
+    client = serve(listing=str(listing), public_url=public)
+    answer = client.get("/robots.txt", headers={"Host": "evil.example"})
+    assert (200, "text/plain; charset=utf-8") == (answer.status_code, answer.headers["Content-Type"])
+    base = public or "https://localhost"
+    rules = RobotFileParser()
+    rules.parse(answer.text.splitlines())
+    closed = (
+        "/?q=agents",
+        "/?min_upvotes=50",
+        "/?limit=9&q=a",
+        "/opml?feed=q%3Dagents",
+        "/status",
+        "/status.json",
+        "/metrics",
+    )
+    allowed = (
+        "/",
+        "/feed.rss",
+        "/feed.atom?q=agents",
+        "/feed?q=agents",
+        "/f/agents.rss",
+        "/feeds.opml",
+        "/static/x.css",
+    )
+    assert [False] * len(closed) == [rules.can_fetch("any", base + path) for path in closed]
+    assert [True] * len(allowed) == [rules.can_fetch("any", base + path) for path in allowed]
+
+
+def test_pages_for_crawlers(settled: httpx.Client) -> None:
+    """The page without a query may be listed by search engines; one with a query, an error or the status may not."""
+    pages = {"/": None, "/?utm_source=x": None, "/?q=agents": "noindex, nofollow", "/?q=%22": "noindex, nofollow"}
+    for path, told in (pages | {"/status": "noindex, nofollow", "/feed.rss?q=agents": None}).items():
+        for _ in range(2):  # made, and from memory
+            answer = settled.get(path, headers={"Accept": BROWSER})
+            assert (path, told) == (path, answer.headers.get("X-Robots-Tag"))
 
 
 # Where the application comes from ---------------------------------------------------------------

@@ -20,6 +20,8 @@ _PAGE = (
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
 )
+# Every page leads to a dozen more queries, each of which is work: one without a query is all that search engines need.
+_NO_ROBOTS = ("X-Robots-Tag", "noindex, nofollow")
 
 
 def text(line: str, status: int = 200) -> Response:
@@ -42,14 +44,15 @@ def as_json(value: object) -> Response:
 def html(template: str, code: int = 200, **values: object) -> Response:
     """Return a page that no cache keeps."""
     response = made(render_template(template, **values), _HTML, code)
-    response.headers.update(_PAGE)
+    response.headers.update((*_PAGE, _NO_ROBOTS))
     return response
 
 
-def page(template: str, **values: object) -> Answer:
+def page(template: str, *, robots: bool, **values: object) -> Answer:
     """Return a page as an answer to keep: browsers may too, and ask each time whether it still holds."""
     body = render_template(template, **values).encode()
-    return answer("other", body, _HTML, None, (("Cache-Control", "no-cache"), *_PAGE))
+    headers = (("Cache-Control", "no-cache"), *_PAGE, *(() if robots else (_NO_ROBOTS,)))
+    return answer("other", body, _HTML, None, headers)
 
 
 def sent(made: Answer) -> Response:
