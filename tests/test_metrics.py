@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 
 from feedproxy.metrics import Metrics
+from feedproxy.status import VERDICTS
 from tests.conftest import Clock
 from tests.hub import Answer, Hub
 from tests.made_up import DAY, entries
@@ -48,7 +49,7 @@ def test_counts(serve: Serve, hub: Hub, clock: Clock) -> None:
     assert (5, 0, 0) == tuple(
         found[f"feedproxy_{name}"] for name in ("papers", "refresh_age_seconds", "refresh_failures")
     )
-    assert {"fresh": 1, "quiet": 0, "broken": 0, "empty": 0} == verdicts(found)
+    assert 1 == sum(verdicts(found).values()) == verdicts(found)["fresh"] + verdicts(found)["filling"]
     hits, misses = (found[f'feedproxy_answer_seconds_count{{cache="{cache}"}}'] for cache in ("hit", "miss"))
     assert (4, 4 - found["feedproxy_renderings_total"] - 2) == (hits + misses, hits)
 
@@ -63,11 +64,11 @@ def test_failures(serve: Serve, hub: Hub) -> None:
     assert 0 == found["feedproxy_papers"]
     assert "feedproxy_refresh_age_seconds" not in found
     assert 1 == found["feedproxy_refresh_failures"]
-    assert {"fresh": 0, "quiet": 0, "broken": 0, "empty": 1} == verdicts(found)
+    assert dict.fromkeys(VERDICTS, 0) | {"empty": 1} == verdicts(found)
 
 
 def verdicts(found: dict[str, float]) -> dict[str, float]:
-    return {name: found[f'feedproxy_verdict{{verdict="{name}"}}'] for name in ("fresh", "quiet", "broken", "empty")}
+    return {name: found[f'feedproxy_verdict{{verdict="{name}"}}'] for name in VERDICTS}
 
 
 def test_clients_add_no_label(serve: Serve) -> None:
