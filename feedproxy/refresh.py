@@ -20,7 +20,7 @@ from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingEr
 from feedproxy.papers import Listing
 from feedproxy.status import Status, assess
 from feedproxy.text import plural
-from feedproxy.upstream import Ask, Source
+from feedproxy.upstream import Ask, Hub, Source
 from feedproxy.upstream.plan import SKEW
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,7 @@ class Refresher:
         self._log_once = lru_cache(_REMEMBERED)(partial(log.warning, "%s"))
         self._starting, self._looking = threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
+        self._began_at: datetime | None = None
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._unnoted: ArchiveError | None = None  # why not even the failure of this process's last step can be noted
 
@@ -210,6 +211,7 @@ class Refresher:
             if self._thread is None or not self._thread.is_alive():  # after a fork it is not
                 self._stopping, self._awake = threading.Event(), threading.Event()
                 events = (self._stopping, self._awake)
+                self._began_at = self.clock()
                 self._thread = threading.Thread(target=self._run, args=events, name="refresh", daemon=True)
                 self._thread.start()
 
@@ -279,7 +281,9 @@ class Refresher:
             due_at = max(now, self.source.next_due(days, now))
         except FeedproxyError:  # a saved listing that is not there
             due_at = now
-        return assess(archive.state(), archive.tries(), archive.holdings(), days.values(), due_at, now)
+        live = isinstance(self.source, Hub)
+        known = (archive.state(), archive.tries(), archive.holdings(), days.values())
+        return assess(*known, due_at, now, live=live, began_at=self._began_at)
 
     def wait_until_filled(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once that is hopeless.

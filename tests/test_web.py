@@ -9,6 +9,7 @@ from datetime import timedelta
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+from urllib.robotparser import RobotFileParser
 
 import feedparser
 import httpx
@@ -60,7 +61,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """One server for all tests that only read."""
     folder = tmp_path_factory.mktemp("settled")
     (folder / "listing.json").write_bytes(api(PAPERS))
-    with serving(settings(folder, hosts="other.example, Feeds.Example.org"), Clock()) as client:
+    with serving(settings(folder, hosts="other.example, Feeds.Example.org, my_feeds.example."), Clock()) as client:
         yield client
 
 
@@ -78,7 +79,7 @@ def ask(client: httpx.Client, target: str, host: str | None = "localhost") -> HT
         connection.sendall(f"GET {target} HTTP/1.1\r\n{named}Connection: close\r\n\r\n".encode("latin-1"))
         response = HTTPResponse(connection)
         response.begin()
-        response.text = response.read().decode()  # type: ignore[attr-defined]
+        response.text = response.read().decode(errors="replace")  # type: ignore[attr-defined]
         response.close()
     return response
 
@@ -565,7 +566,19 @@ def made_up_query(dice: random.Random) -> str:
         ("papers.localhost", "http://papers.localhost"),
         ("xn--a.local", "http://xn--a.local"),  # not what any name becomes in ASCII
         ("xn--bcher-kva.local", "http://xn--bcher-kva.local"),
+        ("feed_proxy:8000", "http://feed_proxy:8000"),
+        ("my_feeds.example", "http://my_feeds.example"),
+        ("100.64.1.2:8000", "http://100.64.1.2:8000"),  # Tailscale, and whoever shares one address among many
+        ("169.254.1.2", "http://169.254.1.2"),
+        ("[fe80::1]", "http://[fe80::1]"),
+        ("[::ffff:192.168.1.7]", "http://[::ffff:192.168.1.7]"),
+        ("localhost.", "http://localhost"),
+        ("nas.local.:81", "http://nas.local:81"),
+        ("localhost:", "http://localhost"),
+        ("localhost:80", "http://localhost"),
+        ("localhost:443", "http://localhost:443"),
         ("feeds.example.org", "http://feeds.example.org"),
+        ("feeds.example.org.", "http://feeds.example.org"),
         ("FEEDS.example.org:8443", "http://feeds.example.org:8443"),
     ],
 )
@@ -584,6 +597,19 @@ def test_known_host(settled: httpx.Client, host: str, base: str) -> None:
         ("localhost.evil.example", "this server does not go by “localhost.evil.example”; "),
         ("8.8.8.8", "this server does not go by “8.8.8.8”; "),
         ("[2001:4860:4860::8888]:80", "this server does not go by “[2001:4860:4860::8888]”; "),
+        ("100.128.0.1", "this server does not go by “100.128.0.1”; "),
+        ("[::ffff:8.8.8.8]", "this server does not go by “[::ffff:8.8.8.8]”; "),
+        ("fe80::1%@evil.example", "the request names no host; "),
+        ("[fe80::1%25eth0]", "the request names no host; "),
+        ("[fe80::1%@evil.example]", "the request names no host; "),
+        ("[1::2::3]", "the request names no host; "),
+        ("localhost..", "the request names no host; "),
+        ("evil..example", "the request names no host; "),
+        (f"{'x' * 64}.local", "the request names no host; "),
+        ("localhost:0", "the request names no host; "),
+        ("localhost, evil.example", "the request names no host; "),
+        ("localhost evil.example", "the request names no host; "),
+        ("locälhost", "the request names no host; "),
         ("localhost@evil.example", "the request names no host; "),
         ("localhost/evil", "the request names no host; "),
         ('"><script>', "the request names no host; "),
@@ -598,6 +624,26 @@ def test_unknown_host(settled: httpx.Client, host: str, told: str) -> None:
         assert 421 == response.status
         assert "no-store" == response.getheader("Cache-Control")
         assert f"{told}FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names\n" == response.text
+
+
+HOSTILE = ["evil.example", "fe80::1%@evil.example", "evil..example", "evil.example:x", "[evil", f"evil.{'x' * 64}"]
+
+
+@pytest.mark.parametrize("host", HOSTILE)
+def test_no_host_in_what_answers_under_any(settled: httpx.Client, host: str) -> None:
+    """What answers under any host name does so under a made-up one too, and repeats it nowhere."""
+    statuses = {
+        "/healthz": 200,
+        "/readyz": 200,
+        "/status": 200,
+        "/status.json": 200,
+        "/static/style.css": 200,
+        "/favicon.ico": 200,
+    }
+    for path, status in (statuses | {"/static/evil.css": 404, "/static//x": 404, "/nowhere": 404}).items():
+        response = ask(settled, path, host)
+        assert (path, status) == (path, response.status)
+        assert "evil" not in response.text + str(response.headers)
 
 
 def test_public_url(serve: Serve, listing: Path) -> None:
@@ -635,6 +681,49 @@ def test_icons(settled: httpx.Client) -> None:
     assert "public, max-age=86400" == found[-1].headers["Cache-Control"]
     again = settled.get("/favicon.ico", headers={"If-None-Match": found[-1].headers["ETag"]})
     assert 304 == again.status_code
+
+
+# Crawlers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("public", ["", "https://feeds.example.org/papers"])
+def test_robots(serve: Serve, listing: Path, public: str) -> None:
+    """A crawler may have the page and every feed, but no page with a query: each leads to a dozen more."""
+    client = serve(listing=str(listing), public_url=public)
+    answer = client.get("/robots.txt", headers={"Host": "evil.example"})
+    assert (200, "text/plain; charset=utf-8") == (answer.status_code, answer.headers["Content-Type"])
+    base = public or "https://localhost"
+    rules = RobotFileParser()
+    rules.parse(answer.text.splitlines())
+    closed = (
+        "/?q=agents",
+        "/?min_upvotes=50",
+        "/?limit=9&q=a",
+        "/opml?feed=q%3Dagents",
+        "/status",
+        "/status.json",
+        "/metrics",
+    )
+    allowed = (
+        "/",
+        "/feed.rss",
+        "/feed.atom?q=agents",
+        "/feed?q=agents",
+        "/f/agents.rss",
+        "/feeds.opml",
+        "/static/x.css",
+    )
+    assert [False] * len(closed) == [rules.can_fetch("any", base + path) for path in closed]
+    assert [True] * len(allowed) == [rules.can_fetch("any", base + path) for path in allowed]
+
+
+def test_pages_for_crawlers(settled: httpx.Client) -> None:
+    """The page without a query may be listed by search engines; one with a query, an error or the status may not."""
+    pages = {"/": None, "/?utm_source=x": None, "/?q=agents": "noindex, nofollow", "/?q=%22": "noindex, nofollow"}
+    for path, told in (pages | {"/status": "noindex, nofollow", "/feed.rss?q=agents": None}).items():
+        for _ in range(2):  # made, and from memory
+            answer = settled.get(path, headers={"Accept": BROWSER})
+            assert (path, told) == (path, answer.headers.get("X-Robots-Tag"))
 
 
 # Where the application comes from ---------------------------------------------------------------

@@ -12,6 +12,7 @@ import click
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, Config, variable
 from feedproxy.errors import FeedproxyError
+from feedproxy.logs import cleaned, keep_out
 from feedproxy.refresh import Outcome, Refresher, utc_now
 from feedproxy.upstream import Hub, open_source
 
@@ -24,7 +25,7 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except FeedproxyError as error:
-            click.echo(f"feedproxy: {error}", err=True)
+            tell([str(error)])
             sys.exit(error.exit_code)
         except OSError as error:  # such as a full disk behind standard output
             if error.errno == errno.EPIPE:
@@ -44,6 +45,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
         listing = DEMO if rest.get("demo") else listing
         config = Config.load(os.environ, {"listing": listing, "archive": archive})
+        keep_out(config.secrets)
         tell(config.unknown)
         return command(config=config, **rest)
 
@@ -53,7 +55,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
 def tell(problems: Iterable[str]) -> None:
     """Print each problem on a line of standard error."""
     for problem in problems:
-        click.echo(f"feedproxy: {problem}", err=True)
+        click.echo(f"feedproxy: {cleaned(problem)}", err=True)
 
 
 def refresher_of(config: Config) -> Refresher:

@@ -15,7 +15,8 @@ from flask import Flask, Response, g, request
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
-from feedproxy.logs import keep_keys_out
+from feedproxy.errors import DeadlineError
+from feedproxy.logs import keep_out
 from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
@@ -25,7 +26,7 @@ from feedproxy.web.admission import Gate
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
 from feedproxy.web.limits import RequestLimits
-from feedproxy.web.mount import mounted
+from feedproxy.web.mount import mounted, routable
 from feedproxy.web.service import EXTENSION, Service, open_metrics
 
 if TYPE_CHECKING:
@@ -64,11 +65,11 @@ def create_app(
     app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, gate, feeds)
     for part in (feed, opml, page, standing, static):
         app.register_blueprint(part.bp)
-    app.register_error_handler(Exception, failed)
-    front = Front(app.wsgi_app, answers, metrics, gate)
-    app.wsgi_app = RequestLimits(mounted(front, config, metrics))  # type: ignore[method-assign]
-    if config.access_key:
-        keep_keys_out(config.access_key)
+    app.register_error_handler(Exception, partial(_failed, metrics))
+    front = Front(routable(app.wsgi_app), answers, metrics, gate)
+    below = mounted(front, config, metrics, app.url_map.bind("").test)
+    app.wsgi_app = RequestLimits(below)  # type: ignore[method-assign]
+    keep_out(config.secrets, keys=bool(config.access_key))
     if metrics:
         app.after_request(partial(_count, metrics))
     return app
@@ -76,9 +77,16 @@ def create_app(
 
 def _count(metrics: "Metrics", response: Response) -> Response:
     """Count what Flask answered; `Front` counts what it answers itself."""
-    asked_for = (request.view_args or {}).get("name", "other")
+    asked_for = (request.view_args or {}).get("name", "")
     metrics.answered(g.get("format", asked_for), response.status_code)
     return response
+
+
+def _failed(metrics: "Metrics | None", error: Exception) -> Response:
+    """Answer an error with its one line, and count a query that takes too long."""
+    if metrics and isinstance(error, DeadlineError):
+        metrics.refused("expensive")
+    return failed(error)
 
 
 def _environment() -> Config:

@@ -3,7 +3,9 @@
 Renders nothing.
 """
 
+import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from feedproxy.errors import BusyError
@@ -29,36 +31,43 @@ class Front:
 
     def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None", gate: Gate) -> None:
         self._app, self._answers, self._metrics = app, answers, metrics
-        self._gate, self._probe_gate = gate, Gate(running=1)
+        self._gate, self._probe_gate = gate, Gate(running=1, waiting=5)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
+        began = time.perf_counter()
         asked, is_read = target(environ), environ["REQUEST_METHOD"] in _SAFE
         known = self._answers.known(asked) if is_read else None
         if known:
-            return self._remembered(known, environ, start_response)
-        if environ.get("PATH_INFO", "").startswith(_FREE):
-            return self._app(environ, start_response)
+            return self._remembered(known, environ, start_response, began)
         stale = self._answers.stale(asked) if is_read else None
-        gate = self._probe_gate if environ.get("PATH_INFO", "") in _PROBES else self._gate
         try:
-            with gate.admitted(_STALE_PATIENCE if stale else PATIENCE):
-                return self._app(environ, start_response)
+            with self._admitted(environ.get("PATH_INFO", ""), _STALE_PATIENCE if stale else PATIENCE):
+                answer = self._app(environ, start_response)
         except BusyError as error:
             if stale:
-                return self._remembered(stale, environ, start_response)
+                return self._remembered(stale, environ, start_response, began)
             if self._metrics:
                 self._metrics.refused("busy")
                 self._metrics.answered("other", error.status)
             return failed(error)(environ, start_response)
+        if self._metrics:
+            self._metrics.took(time.perf_counter() - began, hit=False)
+        return answer
+
+    def _admitted(self, path: str, patience: float) -> AbstractContextManager[None]:
+        if path.startswith(_FREE):
+            return nullcontext()
+        return (self._probe_gate if path in _PROBES else self._gate).admitted(patience)
 
     def _remembered(
-        self, answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse"
+        self, answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
     ) -> Iterable[bytes]:
         status, headers, body = reply(answer, environ)
         if self._metrics:
             if answer.name in FORMATS:
                 self._metrics.fed()
             self._metrics.answered(answer.name, int(status[:3]))
+            self._metrics.took(time.perf_counter() - began, hit=True)
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -19,6 +19,7 @@ from feedproxy.responses import Answer
 from feedproxy.web import replies
 from feedproxy.web.errors import retry_after
 from feedproxy.web.feed import feed_response, preferred
+from feedproxy.web.mount import NO_SLASH
 from feedproxy.web.service import base, query_string, service
 from feedproxy.web.variants import target
 
@@ -46,6 +47,8 @@ _READERS = (
 def page() -> Response:
     """Answer with the page for people; with the feed for a client that prefers one."""
     name = preferred(over="text/html")
+    if NO_SLASH in request.environ and not name:
+        return replies.moved(f"{request.root_path.rpartition('/')[2]}/", query_string())
     try:
         text = _filled_in(query_string())
         query = parse_query(text)
@@ -78,7 +81,7 @@ def _rendered(query: Query, text: str) -> tuple[Answer, int]:
         raise UpstreamError("there are no papers yet", 10)
     feed = Feed(query, base(), shown.found.entries, shown.found.more)
     values = _values(feed, dict(query_pairs(text)), shown=shown)
-    return replies.page("page.html", **values), shown.found.state.revision
+    return replies.page("page.html", robots=not text, **values), shown.found.state.revision
 
 
 def _error_response(error: FeedproxyError) -> Response:

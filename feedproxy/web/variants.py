@@ -22,7 +22,7 @@ def target(environ: "WSGIEnvironment") -> Target:
     path = environ.get("PATH_INFO", "")
     named = environ.get("HTTP_HOST")
     return (
-        environ["wsgi.url_scheme"],
+        environ["wsgi.url_scheme"].casefold(),  # of a server in front, which may write it in capitals
         f" {environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if named is None else named,
         environ.get("SCRIPT_NAME", ""),
         path,
