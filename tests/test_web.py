@@ -18,6 +18,7 @@ import pytest
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
+from feedproxy.errors import ConfigError
 from feedproxy.filters import FIELDS
 from feedproxy.listing import parse
 from feedproxy.query import PARAMETERS
@@ -741,6 +742,15 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: py
     end(app.extensions["feedproxy"])
     assert 12 == len(feedparser.parse(response.data).entries)
     assert "localhost" == urlsplit(feedparser.parse(response.data).feed.link).netloc
+
+
+def test_environment_with_mistakes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What is wrong in the environment is logged, a line each, under whichever server."""
+    monkeypatch.setenv("FEEDPROXY_PACE", "x")
+    monkeypatch.setenv("FEEDPROXY_MAX_AGE", "y")
+    with pytest.raises(ConfigError):
+        create_app()
+    assert ["FEEDPROXY_PACE", "FEEDPROXY_MAX_AGE"] == [line.partition(" ")[0] for line in caplog.messages]
 
 
 def test_requests_share_the_first_refresh(serve: Serve, hub: Hub, clock: Clock) -> None:

@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
+from feedproxy.errors import ConfigError
 from feedproxy.logs import keep_out
 from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
@@ -44,8 +45,13 @@ def create_app(
 
     Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
     """
-    config = config or _environment()
-    feeds = read_feeds(config.feeds)
+    try:
+        config = config or _environment()
+        feeds = read_feeds(config.feeds)
+    except ConfigError as error:
+        for problem in error.problems:
+            log.error("%s", problem)
+        raise
     archive = archive or Archive(config.archive)
     metrics = open_metrics(config)
     observe = metrics.observe if metrics else None
