@@ -25,6 +25,7 @@ from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
 from feedproxy.web.mount import mounted, routable
 from feedproxy.web.service import EXTENSION, Service, open_metrics
+from feedproxy.web.sharing import share
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
@@ -64,6 +65,7 @@ def create_app(
     app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
     for part in (feed, opml, page, standing, static):
         app.register_blueprint(part.bp)
+    share(app)
     app.register_error_handler(Exception, failed)
     front = Front(routable(app.wsgi_app), answers, metrics)
     app.wsgi_app = mounted(front, config, metrics, app.url_map.bind("").test)  # type: ignore[method-assign, assignment]
