@@ -5,6 +5,7 @@ Adding a setting is adding a row to `SETTINGS` and a field to `Config`; the READ
 
 import hashlib
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -189,7 +190,7 @@ class Config:
                 told = "" if SETTINGS[name].secret else f", not {_redacted(text)[:80]!r}"
                 problems.append(f"{origin} {error}{told}")
         if problems:
-            raise ConfigError("; ".join(problems))
+            raise ConfigError(*problems)
         values["archive"] = values["archive"] or _own_archive(str(values["listing"]))
         values["hosts"] = values["hosts"] or ()
         origins = {name: origin for name, (_, origin) in chosen.items()}
@@ -257,7 +258,7 @@ def _unquoted(text: str) -> str:
 
 def _own_archive(listing: str) -> str:
     """Return where the archive of `listing` lies by default: papers of one never mix with another's."""
-    name = "hub" if listing == HUB else f"listing-{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
+    name = "hub" if listing == HUB else f"listing-{hashlib.sha256(os.fsencode(listing)).hexdigest()[:12]}"
     return str(platformdirs.user_data_path("feedproxy") / f"{name}.sqlite")
 
 

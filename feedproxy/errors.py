@@ -64,9 +64,13 @@ class AccessError(FeedproxyError):
 
 
 class ConfigError(FeedproxyError):
-    """Settings that cannot be used; the message names every one of them."""
+    """Settings that cannot be used: `problems` are all of them, a line each."""
 
     exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(" ".join(problem.split()) for problem in problems)
 
 
 class ListingError(FeedproxyError):

@@ -102,7 +102,9 @@ def test_refused(client: FlaskClient, path: str) -> None:
             refused = client.open(path, method=method, headers=HTML)
             told = refused.status_code, refused.headers["Retry-After"], refused.headers["Cache-Control"]
             assert (503, "5", "no-store") == told
-        assert "this server is busy; ask again in a few seconds\n" == client.get(path, headers=HTML).text
+        refused = client.get(path, headers=HTML)
+        assert "this server is busy; ask again in a few seconds\n" == refused.text
+        assert path.startswith(("/feed", "/opml")) == ("Access-Control-Allow-Origin" in refused.headers)
     assert 503 != client.get(path, headers=HTML).status_code
 
 

@@ -599,12 +599,107 @@ def test_unknown_setting(run: Run) -> None:
 
 
 def test_bad_settings(run: Run) -> None:
-    """Settings that cannot be used are one line and exit code 2."""
+    """Settings that cannot be used are a line each and exit code 2."""
     result = run("config", max_age="x", pace="y")
     assert 2 == result.exit_code
-    assert "feedproxy: FEEDPROXY_PACE wants seconds from 0 to 3600, not 'y'; FEEDPROXY_MAX_AGE wants" in one_line(
-        result
+    assert [
+        "feedproxy: FEEDPROXY_PACE wants seconds from 0 to 3600, not 'y'",
+        "feedproxy: FEEDPROXY_MAX_AGE wants a whole number from 0 to 86400, not 'x'",
+    ] == result.stderr.splitlines()
+
+
+def test_bad_feeds_are_a_line_each(run: Run) -> None:
+    """So are the mistakes in a file of named feeds."""
+    Path("feeds.toml").write_text('[[feed]]\nname = "A"\ntitle = 1\n[[feed]]\n')
+    result = run("check", "q=a", feeds="feeds.toml")
+    told = [
+        line.removeprefix(f"feedproxy: FEEDPROXY_FEEDS {Path('feeds.toml').absolute()}: feed ")
+        for line in result.stderr.splitlines()
+    ]
+    assert (2, 6) == (result.exit_code, len(told))
+    assert ["1", "1", "1", "2", "2", "2"] == [line.partition(":")[0] for line in told]
+
+
+# What terminals and arguments are made of -------------------------------------------------------
+
+
+def program(tmp_path: Path, *words: str | bytes, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the real program on made-up papers, as a shell would, with `environment` for its terminal's encoding."""
+    own = {"XDG_DATA_HOME": str(tmp_path), "FEEDPROXY_LISTING": "demo"}
+    command = [sys.executable, "-m", "feedproxy", *words]
+    return subprocess.run(command, env=os.environ | own | environment, capture_output=True, check=False)
+
+
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"PYTHONIOENCODING": "utf-8"}, "naïve 大模型".encode()),
+        ({"PYTHONIOENCODING": "cp1252"}, "naïve \\u5927\\u6a21\\u578b".encode("cp1252")),
+        (ASCII | {"PYTHONIOENCODING": "latin-1"}, "naïve \\u5927\\u6a21\\u578b".encode("latin-1")),
+    ],
+)
+def test_terminals(tmp_path: Path, environment: dict[str, str], shown: bytes) -> None:
+    """What a terminal cannot show is escaped, and what it is asked for understood all the same."""
+    done = program(tmp_path, "config", **environment, FEEDPROXY_FEEDS=named(tmp_path, "naïve 大模型"))
+    assert (0, b"", shown) == (done.returncode, done.stderr, done.stdout.splitlines()[-1].partition(b"q=a  ")[2])
+    done = program(tmp_path, "check", "q=大模型", **environment)
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert b"/feed.rss?q=%E5%A4%A7%E6%A8%A1%E5%9E%8B" in done.stdout
+    done = program(tmp_path, "check", "q=大模型(", **environment)
+    assert (2, b"feedproxy: q at character 5: a word or phrase is missing here") == (
+        done.returncode,
+        done.stderr.splitlines()[-1],
     )
+
+
+def named(folder: Path, title: str) -> str:
+    """Return the path of a file that names one feed."""
+    (folder / "feeds.toml").write_text(f'[[feed]]\nname = "a"\ntitle = "{title}"\nquery = "q=a"\n', encoding="utf-8")
+    return str(folder / "feeds.toml")
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "cp1252"}, ASCII])
+def test_feeds_are_utf_8(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A feed is written in UTF-8, as it says, whatever the terminal's encoding."""
+    done = program(tmp_path, "feed", "link=arxiv", **environment, FEEDPROXY_PUBLIC_URL="https://feeds.example.org")
+    assert 12 == len(feedparser.parse(done.stdout).entries)
+    assert done.stdout.decode("utf-8").startswith("<?xml version='1.0' encoding='UTF-8'?>")
+    assert not done.stdout.isascii()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([b"check", b"q=caf\xe9"], "feedproxy: q: is not UTF-8"),
+        ([b"check", b"http://localhost/feed.rss?q=caf\xe9"], "feedproxy: q: is not UTF-8"),
+        ([b"check", b"\xe9"], "there is no such feed here; feed.rss?q=agents is one"),
+        ([b"refresh", b"--listing", b"/caf\xe9.json"], ".json: No such file or directory"),
+        ([b"feed", b"q=a", b"-o", b"/nowhere/\xe9"], ": No such file or directory"),
+        ([b"serve", b"--bind", b"\xe9:80"], "'\\udce9:80' is not HOST:PORT"),
+        ([b"caf\xe9"], "No such command 'caf\\udce9'."),
+    ],
+)
+def test_arguments_that_are_not_utf_8(tmp_path: Path, words: list[bytes], told: str) -> None:
+    """Arguments in another encoding are told in a line, or name a file as any others; nothing of them is dropped."""
+    done = program(tmp_path, *words)
+    assert done.returncode in (1, 2)
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.decode("ascii", "replace").splitlines()[-1].endswith(told)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 only")
+def test_files_with_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    """An archive, a listing and an output may have any name that the system allows."""
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    Path(os.fsdecode(folder)).mkdir()
+    Path(os.fsdecode(folder + b"/x.json")).write_bytes(api(entries(3)))
+    words = [b"feed", b"q=agents", b"--listing", folder, b"--archive", folder + b".sqlite", b"-o", folder + b".rss"]
+    done = program(tmp_path, *words)
+    assert (0, b"", b"") == (done.returncode, done.stdout, done.stderr)
+    assert Path(os.fsdecode(folder + b".rss")).read_bytes().startswith(b"<?xml")
 
 
 # Usage ------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import pytest
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
+from feedproxy.errors import ConfigError
 from feedproxy.filters import FIELDS
 from feedproxy.listing import parse
 from feedproxy.query import PARAMETERS
@@ -99,7 +100,7 @@ def test_feed_headers(settled: httpx.Client, name: str) -> None:
     assert str(len(response.content)) == response.headers["Content-Length"]
     assert re.fullmatch(r'"[0-9a-f]{32}"', response.headers["ETag"])
     assert "Tue, 10 Mar 2026 00:00:07 GMT" == response.headers["Last-Modified"]
-    assert ("*" if name == "json" else None) == response.headers.get("Access-Control-Allow-Origin")
+    assert "*" == response.headers["Access-Control-Allow-Origin"]
     assert 1 == len(response.headers.get_list("Date"))
     assert {"Set-Cookie", "Expires", "Location", "Content-Encoding"}.isdisjoint(response.headers.keys())
 
@@ -295,6 +296,12 @@ FRESHRSS = "application/atom+xml, application/rss+xml, application/rdf+xml, appl
         ("application/json, */*;q=0.5", "json", "json"),
         ("text/xml", "rss", "rss"),
         ("application/rss+xml;q=0, application/atom+xml;q=0.1", "atom", "atom"),
+        ("application/atom+xml;type=feed", "atom", "atom"),
+        ("application/atom+xml; charset=utf-8", "atom", "atom"),
+        ("application/atom+xml;type=entry;q=0.2, application/feed+json; charset=utf-8; q=0.3", "json", "json"),
+        ("application/rss+xml;q=0.2, application/atom+xml;type=feed;q=0.5, text/html;level=1;q=0.7", "atom", "html"),
+        ("application/atom+xml;type=feed;q=0, application/rss+xml;q=0.1", "rss", "rss"),
+        ('application/atom+xml;profile="a;b,c", text/html;q=0.9', "atom", "atom"),
         ("image/png", "rss", "html"),
         ("nonsense", "rss", "html"),
     ],
@@ -412,10 +419,14 @@ def test_not_found(settled: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/feed.rss", "/feed", "/", "/healthz"])
 def test_methods(settled: httpx.Client, method: str, path: str) -> None:
-    """Anything but GET and HEAD is 405 and told what would be allowed."""
+    """Anything but GET and HEAD is 405 and told what would be allowed; OPTIONS is where other sites may read."""
     response = settled.request(method, path)
+    if method == "OPTIONS" and path.startswith("/feed"):
+        assert 204 == response.status_code
+        return
     assert 405 == response.status_code
-    assert {"GET", "HEAD"} == set(response.headers["Allow"].split(", "))
+    allowed = {"GET", "HEAD", "OPTIONS"} if path.startswith("/feed") else {"GET", "HEAD"}
+    assert allowed == set(response.headers["Allow"].split(", "))
     assert "only GET and HEAD are answered here" == one_line(response)
 
 
@@ -683,6 +694,63 @@ def test_icons(settled: httpx.Client) -> None:
     assert 304 == again.status_code
 
 
+# Pages of other sites ---------------------------------------------------------------------------
+
+ORIGIN = {"Origin": "https://elsewhere.example"}
+SHARED = [
+    "/feed.rss?q=agents",
+    "/feed.atom",
+    "/feed.json?page=2",
+    "/feed",
+    "/opml?feed=q%3Da",
+    "/status",
+    "/status.json",
+]
+
+
+@pytest.mark.parametrize("path", [*SHARED, "/feed.rss?q=(", "/feed?x=1", "/opml", "/f/nowhere.rss", "/feeds.opml"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_other_sites_may_read(settled: httpx.Client, path: str, method: str) -> None:
+    """A page of any site may read a feed, OPML or status, or what is wrong with its request, and the ETag."""
+    for _ in range(2):  # made, and from memory
+        found = settled.request(method, path, headers=ORIGIN)
+        assert ["*"] == found.headers.get_list("Access-Control-Allow-Origin")
+        assert ["ETag, Retry-After"] == found.headers.get_list("Access-Control-Expose-Headers")
+        assert "Access-Control-Allow-Credentials" not in found.headers
+    if "ETag" in found.headers:
+        again = settled.get(path, headers=ORIGIN | {"If-None-Match": found.headers["ETag"]})
+        assert (304, "*") == (again.status_code, again.headers["Access-Control-Allow-Origin"])
+
+
+@pytest.mark.parametrize("path", [*SHARED, "/f/nowhere.rss", "/feeds.opml"])
+def test_preflight(settled: httpx.Client, path: str) -> None:
+    """A browser that asks whether a page may send If-None-Match is told so, for a day, also where the feed is known."""
+    settled.get(path)
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
+    answer = settled.options(path, headers=ORIGIN | asked)
+    assert (204, b"") == (answer.status_code, answer.content)
+    told = {name.removeprefix("access-control-"): text for name, text in answer.headers.items()}
+    assert ("*", "GET, HEAD", "86400") == (told["allow-origin"], told["allow-methods"], told["max-age"])
+    assert {"if-none-match", "if-modified-since"} <= set(told["allow-headers"].lower().split(", "))
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=agents", "/healthz", "/readyz", "/robots.txt", "/static/style.css", "/nowhere"]
+)
+def test_other_sites_may_not_read(settled: httpx.Client, path: str) -> None:
+    """All else is for nobody else's pages, and has no OPTIONS."""
+    assert "Access-Control-Allow-Origin" not in settled.get(path, headers=ORIGIN).headers
+    answer = settled.options(path, headers=ORIGIN | {"Access-Control-Request-Method": "GET"})
+    assert answer.status_code in (404, 405)
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_page_that_is_a_feed_may_be_read(settled: httpx.Client) -> None:
+    """A feed had from the page's address, by `Accept`, is as public as at its own."""
+    found = settled.get("/?q=agents", headers=ORIGIN | {"Accept": "application/atom+xml"})
+    assert "*" == found.headers["Access-Control-Allow-Origin"]
+
+
 # Crawlers ---------------------------------------------------------------------------------------
 
 
@@ -741,6 +809,15 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: py
     end(app.extensions["feedproxy"])
     assert 12 == len(feedparser.parse(response.data).entries)
     assert "localhost" == urlsplit(feedparser.parse(response.data).feed.link).netloc
+
+
+def test_environment_with_mistakes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What is wrong in the environment is logged, a line each, under whichever server."""
+    monkeypatch.setenv("FEEDPROXY_PACE", "x")
+    monkeypatch.setenv("FEEDPROXY_MAX_AGE", "y")
+    with pytest.raises(ConfigError):
+        create_app()
+    assert ["FEEDPROXY_PACE", "FEEDPROXY_MAX_AGE"] == [line.partition(" ")[0] for line in caplog.messages]
 
 
 def test_requests_share_the_first_refresh(serve: Serve, hub: Hub, clock: Clock) -> None:

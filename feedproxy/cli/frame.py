@@ -1,6 +1,7 @@
 """What the commands share: their errors in one line, their settings, what refreshes for them."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -11,7 +12,7 @@ import click
 
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, Config, variable
-from feedproxy.errors import FeedproxyError
+from feedproxy.errors import ConfigError, FeedproxyError
 from feedproxy.logs import cleaned, keep_out
 from feedproxy.refresh import Outcome, Refresher, utc_now
 from feedproxy.upstream import Hub, open_source
@@ -20,12 +21,18 @@ from feedproxy.upstream import Hub, open_source
 class Commands(click.Group):
     """Turns what feedproxy expects to go wrong into its one line and exit code."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run as a program, which escapes what its terminal cannot show."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
+        return super().main(*arguments, **options)
+
     def invoke(self, context: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(context)
         except FeedproxyError as error:
-            tell([str(error)])
+            tell(error.problems if isinstance(error, ConfigError) else [str(error)])
             sys.exit(error.exit_code)
         except OSError as error:  # such as a full disk behind standard output
             if error.errno == errno.EPIPE:

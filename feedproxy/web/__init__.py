@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
-from feedproxy.errors import DeadlineError
+from feedproxy.errors import ConfigError, DeadlineError
 from feedproxy.logs import keep_out
 from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
@@ -28,6 +28,7 @@ from feedproxy.web.front import Front
 from feedproxy.web.limits import RequestLimits
 from feedproxy.web.mount import mounted, routable
 from feedproxy.web.service import EXTENSION, Service, open_metrics
+from feedproxy.web.sharing import share
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
@@ -50,8 +51,13 @@ def create_app(
     Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
     """
     sys.setswitchinterval(_SWITCH)
-    config = config or _environment()
-    feeds = read_feeds(config.feeds)
+    try:
+        config = config or _environment()
+        feeds = read_feeds(config.feeds)
+    except ConfigError as error:
+        for problem in error.problems:
+            log.error("%s", problem)
+        raise
     archive = archive or Archive(config.archive)
     metrics = open_metrics(config)
     observe = metrics.observe if metrics else None
@@ -65,6 +71,7 @@ def create_app(
     app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, gate, feeds)
     for part in (feed, opml, page, standing, static):
         app.register_blueprint(part.bp)
+    share(app)
     app.register_error_handler(Exception, partial(_failed, metrics))
     front = Front(routable(app.wsgi_app), answers, metrics, gate)
     below = mounted(front, config, metrics, app.url_map.bind("").test)

@@ -13,6 +13,7 @@ from feedproxy.feeds import FORMATS
 from feedproxy.responses import Answer, Answers
 from feedproxy.web.admission import PATIENCE, Gate
 from feedproxy.web.errors import failed
+from feedproxy.web.sharing import shared
 from feedproxy.web.variants import reply, target
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Front:
             if self._metrics:
                 self._metrics.refused("busy")
                 self._metrics.answered("other", error.status)
-            return failed(error)(environ, start_response)
+            refused = shared(failed(error), environ.get("PATH_INFO", ""))
+            return refused(environ, start_response)
         if self._metrics:
             self._metrics.took(time.perf_counter() - began, hit=False)
         return answer
