@@ -620,6 +620,7 @@ def test_known_host(settled: httpx.Client, host: str, base: str) -> None:
         ("localhost:0", "the request names no host; "),
         ("localhost, evil.example", "the request names no host; "),
         ("localhost evil.example", "the request names no host; "),
+        ("paß", "the request names no host; "),  # which would casefold to “pass”
         ("locälhost", "the request names no host; "),
         ("localhost@evil.example", "the request names no host; "),
         ("localhost/evil", "the request names no host; "),
