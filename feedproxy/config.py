@@ -54,7 +54,7 @@ def _listing(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    if re.search("[\x00-\x1f\x7f\ufeff]|^[\"']|[\"']$", text):
+    if re.search("[\x00-\x1f\x7f\ufeff]|^[\"'“”‘’]|[\"'“”‘’]$", text):
         raise ValueError("wants a path without control characters, and no quotation mark at its beginning or end")
     try:
         return str(Path(text).expanduser().absolute())

@@ -127,6 +127,7 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("archive", "postgresql://db", DATABASE),
         ("archive", "postgresql://db/papers#1", DATABASE),
         ("archive", '"/srv/archive.sqlite', PATH),
+        ("archive", "“/srv/archive.sqlite”", PATH),
         ("archive", "\ufeff/srv/archive.sqlite", PATH),
         ("archive", "/srv/archive\x00.sqlite", PATH),
         ("feeds", "/srv/feeds.toml'", PATH),
