@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import platformdirs
 
@@ -54,7 +54,7 @@ def _listing(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    if re.search("[\x00-\x1f\x7f\ufeff]|^[\"']|[\"']$", text):
+    if re.search("[\x00-\x1f\x7f\ufeff]|^[\"'“”‘’]|[\"'“”‘’]$", text):
         raise ValueError("wants a path without control characters, and no quotation mark at its beginning or end")
     try:
         return str(Path(text).expanduser().absolute())
@@ -65,7 +65,10 @@ def _path(text: str) -> str:
 _URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # also one with a slash too few, which no path is meant by
 # Its password, as all of it, is percent-encoded: of a / or @ in it nobody could tell what comes after.
 _SERVER = r"(?:[^/?#@\s:,\[\]]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
-_DATABASE = re.compile(rf"postgresql(\+psycopg)?://([^/?#@\s]*@)?{_SERVER}(,{_SERVER})*/[^/?#\s]+(\?[^#\s]*)?")
+_DATABASE = re.compile(
+    r"postgresql(?:\+psycopg)?://(?:(?P<user>[^:/?#@\s]*)(?::(?P<password>[^/?#@\s]*))?@)?"
+    rf"{_SERVER}(?:,{_SERVER})*/(?P<database>[^/?#\s]+)(?:\?(?P<query>[^#\s]*))?"
+)
 
 
 def _archive(text: str) -> str:
@@ -204,13 +207,12 @@ class Config:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must stand in no log: key, token and the passwords of the archive's address."""
-        parts = urlsplit(self.archive if _DATABASE.fullmatch(self.archive) else "")
-        passwords = [
-            unquote(parts.password or ""),
-            *(text for name, text in parse_qsl(parts.query) if _PASSWORD.search(name)),
-        ]
-        names = (parts.username, parts.path.strip("/"))  # a password that is one of these is no secret, but a word
-        return tuple(filter(None, (self.access_key, self.hf_token, *(text for text in passwords if text not in names))))
+        found = _DATABASE.fullmatch(self.archive)
+        parts = found.groupdict("") if found else {"query": ""}
+        passwords = [text for name, text in parse_qsl(parts["query"]) if _PASSWORD.search(name)]
+        if parts.get("password") not in (parts.get("user"), parts.get("database")):  # else it is a word, and no secret
+            passwords.append(unquote(parts["password"]))
+        return tuple(filter(None, (self.access_key, self.hf_token, *passwords)))
 
     def shown(self, name: str) -> str:
         """Return the value of a setting as text; secrets as a note that they are set."""

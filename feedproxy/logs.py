@@ -1,9 +1,10 @@
 """The form of every line of the log, in every process: plain text, or one JSON object; and what is in none."""
 
+import json
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 _PLAIN = "%(asctime)s %(levelname)s %(message)s"
@@ -33,7 +34,7 @@ def keep_out(secrets: Iterable[str], *, keys: bool = False) -> None:
     handler is about to write is cleaned as a whole, whoever made the record and the handler.
     """
     global _patterns  # noqa: PLW0603 (as the log is)
-    spellings = [_spellings(secret) for secret in secrets if len(secret) >= _SHORTEST]
+    spellings = [text for secret in secrets if len(secret) >= _SHORTEST for text in _spellings(secret)]
     _patterns = tuple(dict.fromkeys([*_patterns, *spellings, *[_KEY] * keys]))
     logging.Handler.format = _cleaned_format  # type: ignore[method-assign, assignment]
 
@@ -45,12 +46,12 @@ def cleaned(text: str) -> str:
     return text
 
 
-def _spellings(secret: str) -> str:
-    """Return a pattern of `secret`, each character of which may be percent-encoded, once or more, or escaped."""
-    encoded = (
-        ["".join(f"%(?:25)*{byte:02x}" for byte in char.encode(errors="surrogatepass")), char] for char in secret
-    )
-    return "".join(rf"(?:{percent}|\\*{re.escape(char)}|\\+u{ord(char):04x})" for percent, char in encoded)
+def _spellings(secret: str) -> Iterator[str]:
+    """Yield patterns of `secret`: any character percent-encoded, up to five times; quoted by Python, JSON or both."""
+    encoded = [(char, "".join(f"%(?:25){{0,4}}{byte:02x}" for byte in char.encode())) for char in secret]
+    yield "".join(f"(?:{percent}|{re.escape(char)})" for char, percent in encoded)
+    quoted = {repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+    yield from map(re.escape, (quoted | {json.dumps(text)[1:-1] for text in quoted}) - {secret})
 
 
 _format = logging.Handler.format

@@ -127,6 +127,7 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("archive", "postgresql://db", DATABASE),
         ("archive", "postgresql://db/papers#1", DATABASE),
         ("archive", '"/srv/archive.sqlite', PATH),
+        ("archive", "“/srv/archive.sqlite”", PATH),
         ("archive", "\ufeff/srv/archive.sqlite", PATH),
         ("archive", "/srv/archive\x00.sqlite", PATH),
         ("feeds", "/srv/feeds.toml'", PATH),
@@ -179,6 +180,8 @@ SECRET = "madeupsecret"  # noqa: S105
         ("postgresql://ada@db/papers", "postgresql://ada@db/papers", ()),
         (f"postgresql://ada:{SECRET}@db/papers", "postgresql://ada:***@db/papers", (SECRET,)),
         (f"postgresql://ada:a%40{SECRET}%2F:x@db/papers", "postgresql://ada:***@db/papers", (f"a@{SECRET}/:x",)),
+        (f"postgresql://a[da:{SECRET}@db/papers", "postgresql://a[da:***@db/papers", (SECRET,)),
+        ("postgresql://feedproxy:feedproxy@db/papers", "postgresql://feedproxy:***@db/papers", ()),
         (f"postgresql://:{SECRET}@db:5432/papers", "postgresql://:***@db:5432/papers", (SECRET,)),
         (
             f"postgresql://db:5432/papers?user=ada&password=ha@{SECRET}",

@@ -151,6 +151,14 @@ def test_without_the_key(private: httpx.Client, path: str) -> None:
         assert (403, "no-store", body) == (refused.status_code, refused.headers["Cache-Control"], refused.text)
 
 
+def test_private_pages_are_not_for_search_engines(start: Serve) -> None:
+    """With a key no page may be listed: its address would be."""
+    told = [
+        start(**options).get(path, headers=HTML) for options, path in (({"access_key": KEY}, f"/k/{KEY}/"), ({}, "/"))
+    ]
+    assert ["noindex, nofollow", None] == [page.headers.get("X-Robots-Tag") for page in told]
+
+
 def test_refusals_are_counted(start: Serve) -> None:
     """Who comes without the key is counted."""
     client = start(access_key=KEY, metrics="1")

@@ -15,6 +15,8 @@ import feedparser
 import httpx
 import lxml.html
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
@@ -24,6 +26,7 @@ from feedproxy.listing import parse
 from feedproxy.query import PARAMETERS
 from feedproxy.server.worker import end
 from feedproxy.web import create_app
+from feedproxy.web.host import origin, split_host
 from tests.conftest import Clock, serving
 from tests.hub import Answer, Hub
 from tests.made_up import DAY, api, entries, entry
@@ -620,6 +623,7 @@ def test_known_host(settled: httpx.Client, host: str, base: str) -> None:
         ("localhost:0", "the request names no host; "),
         ("localhost, evil.example", "the request names no host; "),
         ("localhost evil.example", "the request names no host; "),
+        ("paß", "the request names no host; "),  # which would casefold to “pass”
         ("locälhost", "the request names no host; "),
         ("localhost@evil.example", "the request names no host; "),
         ("localhost/evil", "the request names no host; "),
@@ -655,6 +659,18 @@ def test_no_host_in_what_answers_under_any(settled: httpx.Client, host: str) -> 
         response = ask(settled, path, host)
         assert (path, status) == (path, response.status)
         assert "evil" not in response.text + str(response.headers)
+
+
+@given(st.text("aZ1.-_:[]%@/\\?# ß,", max_size=20) | st.from_regex(r"(nas|\[[0-9a-f:.%]*\]|[1-9.]+)\.?(:[0-9]*)?.?"))
+def test_a_host_is_one_name(text: str) -> None:
+    """What is taken for a host makes an address that everybody reads as that name and port, and as nothing else."""
+    name, port = split_host(text)
+    if name:
+        parts = urlsplit(origin("http", name, port))
+        assert (name.strip("[]"), None, "") == (parts.hostname, parts.username, parts.path)
+        assert (int(port) if port not in ("", "80") else None) == parts.port
+    else:
+        assert "" == port
 
 
 def test_public_url(serve: Serve, listing: Path) -> None:
@@ -729,6 +745,7 @@ def test_preflight(settled: httpx.Client, path: str) -> None:
     asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
     answer = settled.options(path, headers=ORIGIN | asked)
     assert (204, b"") == (answer.status_code, answer.content)
+    assert "Content-Type" not in answer.headers
     told = {name.removeprefix("access-control-"): text for name, text in answer.headers.items()}
     assert ("*", "GET, HEAD", "86400") == (told["allow-origin"], told["allow-methods"], told["max-age"])
     assert {"if-none-match", "if-modified-since"} <= set(told["allow-headers"].lower().split(", "))

@@ -19,7 +19,7 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 def split_host(text: str) -> tuple[str, str]:
     """Return the name in a Host header, in small letters without a last dot, and its port; two empty texts if none."""
-    found = _HOST.fullmatch(text.casefold()) if len(text) <= _LONGEST + len(".:65535") else None
+    found = _HOST.fullmatch(text.lower()) if len(text) <= _LONGEST + len(".:65535") else None
     if not found or int(found[2] or 80) > 65_535 or (found[1][0] == "[" and not _address(found[1])):
         return "", ""
     return found[1].removesuffix("."), found[2] or ""

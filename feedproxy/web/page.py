@@ -81,7 +81,8 @@ def _rendered(query: Query, text: str) -> tuple[Answer, int]:
         raise UpstreamError("there are no papers yet", 10)
     feed = Feed(query, base(), shown.found.entries, shown.found.more)
     values = _values(feed, dict(query_pairs(text)), shown=shown)
-    return replies.page("page.html", robots=not text, **values), shown.found.state.revision
+    robots = not (text or service().config.access_key)
+    return replies.page("page.html", robots=robots, **values), shown.found.state.revision
 
 
 def _error_response(error: FeedproxyError) -> Response:

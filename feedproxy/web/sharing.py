@@ -25,7 +25,9 @@ def share(app: Flask) -> None:
 
 
 def _preflight(**_: str) -> Response:
-    return Response(status=204, headers=_PREFLIGHT)
+    response = Response(status=204, headers=_PREFLIGHT)
+    del response.headers["Content-Type"]  # of nothing
+    return response
 
 
 def shared(response: Response, path: str) -> Response:
