@@ -38,7 +38,6 @@ OWNERS = {
     "feedgen": "feeds",
     "flask": "web",
     "granian": "server",
-    "gunicorn": "server",
     "httpx": "upstream",
     "isal": "responses",
     "jinja2": "feeds",
