@@ -9,6 +9,7 @@ from datetime import date, datetime
 from urllib.parse import quote_plus
 
 BEGINNING = date(2023, 5, 4)  # the first Daily Papers
+_HUB_IMAGE = re.compile(r"https://[a-z0-9-]+\.huggingface\.co/")
 _ARXIV_ID = re.compile(r"\d{4}\.\d{4,5}", re.ASCII)
 
 
@@ -54,6 +55,11 @@ class Paper:
     def attention(self) -> int:
         """What `min_upvotes` looks at: the upvotes, or the comments where those are unknown."""
         return self.comments if self.upvotes is None else self.upvotes
+
+    @property
+    def image(self) -> str | None:
+        """The thumbnail, if it is one of the Hub's own: a listing must not make readers ask other servers."""
+        return self.thumbnail if self.thumbnail and _HUB_IMAGE.match(self.thumbnail) else None
 
     @property
     def hub_url(self) -> str:

@@ -114,7 +114,7 @@ def test_every_field():
         author_count=2,
         upvotes=12,
         comments=3,
-        thumbnail="https://cdn.example.org/1.png",
+        thumbnail="https://cdn-thumbnails.huggingface.co/made-up/1.png",
         organization=Organization("example-org", "Example Org"),
         github_repo="https://example.org/code",
         project_page="https://example.org/project/",
