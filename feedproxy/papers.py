@@ -127,7 +127,8 @@ class Skipped:
 class Listing:
     """The papers of one listing in its own order, what was skipped, and the day it is of.
 
-    `validator` is the ETag it came with; `unchanged` says the one asked with still holds.
+    `validator` is the ETag it came with; `unchanged` says the one asked with still holds. `size` is how many bytes of
+    normalised text it has.
     """
 
     papers: tuple[Paper, ...] = ()
@@ -135,6 +136,7 @@ class Listing:
     day: date | None = None
     validator: str | None = None
     unchanged: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
