@@ -333,7 +333,10 @@ def _skips(listings: list[Listing]) -> Iterator[str]:
 
 
 def backfill_days(since: date, until: date, archive: Archive) -> list[date]:
-    """Return the days of `since`…`until` never read well since they were over, newest first."""
+    """Return the days of `since`…`until` never read well since they were over, oldest first.
+
+    So a paper that was listed twice is dated by its first listing: a date that readers may have seen never changes.
+    """
     good = {day: told.good_at.date() for day, told in archive.days(None).items() if told.good_at}
-    days = (until - timedelta(days=age) for age in range((until - since).days + 1))
+    days = (since + timedelta(days=number) for number in range((until - since).days + 1))
     return [day for day in days if good.get(day, day) <= day]

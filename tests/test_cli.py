@@ -23,10 +23,10 @@ from feedproxy import __version__
 from feedproxy.archive import Archive
 from feedproxy.cli import main
 from feedproxy.listing import parse
-from feedproxy.query import parse_query
+from feedproxy.query import Query, parse_query
 from tests.conftest import Clock, Run, one_line
 from tests.hub import Answer, Hub, Request
-from tests.made_up import api, capture, entries, entry
+from tests.made_up import api, capture, entries, entry, paper_id
 
 MONDAY = date(2025, 1, 6)
 WEEK = [MONDAY + timedelta(days=age) for age in range(5)]
@@ -343,14 +343,14 @@ def days_asked(hub: Hub) -> list[date]:
 
 
 def test_backfill(run: Run, past: Hub, tmp_path: Path) -> None:
-    """`backfill` gets each day, newest first, and leaves out what is there already."""
+    """`backfill` gets each day, oldest first, and leaves out what is there already."""
     result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
     assert (0, "2025-01-06 to 2025-01-10: 5 listings read, 10 papers in them, 10 new\n") == (
         result.exit_code,
         result.stdout,
     )
     assert "5 days to go" in result.stderr
-    assert WEEK[::-1] == days_asked(past)
+    assert WEEK == days_asked(past)
     assert 10 == len(held(tmp_path / "b.sqlite"))
     past.requests.clear()
     again = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
@@ -360,7 +360,7 @@ def test_backfill(run: Run, past: Hub, tmp_path: Path) -> None:
 
 def test_backfill_goes_on_where_it_stopped(run: Run, past: Hub, tmp_path: Path) -> None:
     """A backfill that breaks off keeps what it has; repeated, it asks only for the rest."""
-    good = [past.answer(request_of(day, page)) for day in (WEEK[4], WEEK[3]) for page in "01"]
+    good = [past.answer(request_of(day)) for day in WEEK[:2]]
     past.script.extend([*good, *[Answer(500, b'{"error": "out of papers"}')] * 6])  # the API and the page, three days
     broken = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
     assert 1 == broken.exit_code
@@ -368,12 +368,12 @@ def test_backfill_goes_on_where_it_stopped(run: Run, past: Hub, tmp_path: Path) 
     assert 4 == len(held(tmp_path / "b.sqlite"))
     past.requests.clear()
     assert 0 == backfill(run, past, "--archive", str(tmp_path / "b.sqlite")).exit_code
-    assert WEEK[2::-1] == days_asked(past)
+    assert WEEK[2:] == days_asked(past)
     assert 10 == len(held(tmp_path / "b.sqlite"))
 
 
-def request_of(day: date, page: str) -> Request:
-    return Request("/api/daily_papers", {"date": str(day), "p": page}, {})
+def request_of(day: date) -> Request:
+    return Request("/api/daily_papers", {"date": str(day)}, {})
 
 
 class Interrupting(dict[date, list[dict[str, object]]]):
@@ -408,7 +408,27 @@ def test_backfill_on_a_terminal(run: Run, past: Hub, tmp_path: Path) -> None:
     past.requests.clear()
     again = run("backfill", *words, listing=past.url)
     assert 0 == again.exit_code, again.stderr
-    assert WEEK[2::-1] == days_asked(past)
+    assert WEEK[2:] == days_asked(past)
+
+
+def test_backfill_agrees_with_a_folder(run: Run, hub: Hub, tmp_path: Path) -> None:
+    """A paper listed twice has its first day, whether it comes by backfill or from a folder of saved answers."""
+    hub.days = {day: entries(2, day=day, first=10 * number + 1) for number, day in enumerate(WEEK)}
+    hub.days[WEEK[3]] += entries(1, day=WEEK[3], first=1)
+    (tmp_path / "saved").mkdir()
+    for day, listed in hub.days.items():
+        (tmp_path / "saved" / f"{day}.json").write_bytes(api(listed))
+    backfill(run, hub, "--archive", str(tmp_path / "b.sqlite"))
+    run("refresh", "--archive", str(tmp_path / "f.sqlite"), listing=str(tmp_path / "saved"))
+    filled, read = (dates(tmp_path / name) for name in ("b.sqlite", "f.sqlite"))
+    assert (WEEK[0], read) == (filled[paper_id(1)].date(), filled)
+
+
+def dates(archive: Path) -> dict[str, datetime]:
+    """Return when each paper of an archive entered."""
+    with closing(Archive(str(archive))) as opened:
+        found = opened.search(Query(days=3660, limit=200))
+    return {entry.paper.id: entry.entered_at for entry in found.entries}
 
 
 def test_backfill_waits_out_the_rate_limit(run: Run, past: Hub, tmp_path: Path) -> None:
@@ -435,11 +455,11 @@ def test_backfill_past_a_broken_day(run: Run, past: Hub, tmp_path: Path) -> None
     past.page = False
     result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
     assert 1 == result.exit_code
-    assert "feedproxy: 127.0.0.1 sent no listing for 2025-01-10: the listing is broken JSON" in result.stderr
-    assert result.stderr.endswith("feedproxy: not read: 2025-01-10; repeat the command to try again\n")
+    assert "feedproxy: 127.0.0.1 sent no listing for 2025-01-06: the listing is broken JSON" in result.stderr
+    assert result.stderr.endswith("feedproxy: not read: 2025-01-06; repeat the command to try again\n")
     past.requests.clear()
     assert 0 == backfill(run, past, "--archive", str(tmp_path / "b.sqlite")).exit_code
-    assert [WEEK[4]] == days_asked(past)
+    assert [WEEK[0]] == days_asked(past)
     assert 10 == len(held(tmp_path / "b.sqlite"))
 
 

@@ -38,7 +38,7 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
 @click.option("--until", callback=_day, metavar="DAY", help="The last day; default: yesterday (UTC).")
 @configured
 def backfill(config: Config, since: date, until: date | None) -> None:
-    """Fill in a stretch of the past, a day at a time, newest first.
+    """Fill in a stretch of the past, a day at a time, oldest first.
 
     Days that are there already are left out, so an interrupted backfill is resumed by repeating it.
     """

@@ -1,6 +1,7 @@
 """The Hub's own JSON in, as its API answers it or as its page embeds it; entries out."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
@@ -46,12 +47,18 @@ def _from_value(value: object, day: date | None) -> tuple[date | None, Entries]:
     """Read what the API answers, or the page's value, where a search has its papers elsewhere."""
     entries = value
     if isinstance(value, dict):
-        named = moment(value.get("date"))
-        day = named.date() if named else day
-        entries = value["searchResults"] if isinstance(value.get("searchResults"), list) else value.get("dailyPapers")
+        day = next(filter(None, map(_day, (value.get("date"), value.get("dateString")))), day)
+        found = value.get("searchResults")  # the page of a day may have one, too, which is empty
+        entries = found if isinstance(found, list) and found else value.get("dailyPapers", found)
     if not isinstance(entries, list):
         raise ListingError("this JSON is no listing: it holds no array of papers")
     return day, _api_entries(entries, day)
+
+
+def _day(value: object) -> date | None:
+    """Return the day in `value`, if it is one and not a week or a month."""
+    named = moment(value) if re.match(r"\d{4}-\d\d-\d\d", text_of(value), re.ASCII) else None
+    return named.date() if named else None
 
 
 def _api_entries(entries: list[object], day: date | None) -> Entries:

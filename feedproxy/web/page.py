@@ -12,7 +12,6 @@ from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, link_of
 from feedproxy.filters import FIELDS
-from feedproxy.papers import Paper
 from feedproxy.preview import Preview, preview
 from feedproxy.query import PARAMETERS, Query, is_ignored, parse_query, query_pairs
 from feedproxy.responses import Answer
@@ -112,11 +111,5 @@ def _values(
         "readers": _READERS,
         "named": service().feeds,
         "link_of": link_of,
-        "thumbnail": _has_thumbnail,
         "demo": service().config.listing == DEMO,
     }
-
-
-def _has_thumbnail(paper: Paper) -> bool:
-    """Say whether the page may load the picture of `paper`: only the Hub's, which its policy allows."""
-    return bool(paper.thumbnail and replies.is_from_hub(paper.thumbnail))
