@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 
@@ -282,8 +282,14 @@ class Refresher:
         except FeedproxyError:  # a saved listing that is not there
             due_at = now
         live = isinstance(self.source, Hub)
-        known = (archive.state(), archive.tries(), archive.holdings(), days.values())
-        return assess(*known, due_at, now, live=live, began_at=self._began_at)
+        known = (archive.state(), self._noted(), archive.holdings(), days.values())
+        stands = assess(*known, due_at, now, live=live, began_at=self._began_at)
+        return replace(stands, problems=archive.problems())
+
+    def _noted(self) -> Tries:
+        """Return how refreshing fares; what this process could not even note is the last error."""
+        tries = self.archive.tries()
+        return replace(tries, error=self._unnoted.public) if self._unnoted else tries
 
     def wait_until_filled(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once that is hopeless.

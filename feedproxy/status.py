@@ -21,7 +21,8 @@ VERDICTS = ("fresh", "quiet", "filling", "broken", "empty")
 class Status:
     """How things stand. Times aware UTC; `verdict` is one of `VERDICTS`, and `reason` says why in words.
 
-    `failures` are those since the last good refresh; `listings` are the newest days asked for, newest first.
+    `failures` are those since the last good refresh; `listings` are the newest days asked for, newest first; `problems`
+    what is wrong with the archive, in words.
     """
 
     verdict: str
@@ -35,6 +36,7 @@ class Status:
     papers: int
     days: int
     listings: tuple[ListingDay, ...]
+    problems: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Return the fields with times as RFC 3339 text."""

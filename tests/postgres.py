@@ -63,6 +63,12 @@ class Server:
             "pg_ctl", "-w", "-D", f"{self.folder}/files", "-l", log, "-o", f"{settings} -k {self.folder}", "start"
         )
 
+    def follow(self, primary: "Server") -> None:
+        """Create its files as those of a standby of `primary`, which runs."""
+        if self._user:
+            shutil.chown(self.folder, self._user)
+        self._run("pg_basebackup", "-R", "-c", "fast", "-h", str(primary.folder), "-D", f"{self.folder}/files")
+
     def stop(self, how: str = "fast") -> None:
         """Stop it; `immediate` is as if it had crashed."""
         self._run("pg_ctl", "-w", "-D", f"{self.folder}/files", "-m", how, "stop")
@@ -109,6 +115,18 @@ def run(address: str, *statements: str) -> None:
 def running() -> Iterator[Server]:
     """Run a server for as long as the block lasts; the test is skipped where none can be run."""
     server = _started()
+    try:
+        yield server
+    finally:
+        _ended(server)
+
+
+@contextmanager
+def standby(primary: Server) -> Iterator[Server]:
+    """Run a standby of `primary` for as long as the block lasts."""
+    server = Server(Path(tempfile.mkdtemp(prefix="feedproxy-postgres-")))
+    server.follow(primary)
+    server.start()
     try:
         yield server
     finally:

@@ -113,20 +113,38 @@ def test_index_is_repaired(run: Run, path: Path, open_archive: Opener, statement
     assert before < open_archive(path).state().revision
 
 
-def test_only_the_index_is_repaired(run: Run, path: Path) -> None:
-    """What cannot be made again stays as it is, and --repair says that it is still wrong."""
-    damage(path, "UPDATE state SET newest = newest - 1")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM texts WHERE since = paper AND paper NOT IN (SELECT paper FROM texts WHERE since != paper)",
+        "DELETE FROM dates WHERE date = (SELECT max(reached_at) FROM ledger)",
+        "UPDATE state SET newest = newest - 1",
+        "UPDATE state SET lag = 60",
+        "DELETE FROM papers WHERE title = 'Okapi'",
+    ],
+)
+def test_what_follows_from_the_rest_is_repaired(run: Run, path: Path, statement: str) -> None:
+    """What the rest of an archive says is made again too."""
+    damage(path, statement)
     result = run("archive", "check", "--repair", "--archive", path)
-    assert (1, 0) == (result.exit_code, result.stdout.count("made again"))
+    assert (0, 1) == (result.exit_code, result.stdout.count("made again"))
+
+
+def test_what_cannot_be_made_again_is_told(run: Run, path: Path) -> None:
+    """What nothing else tells stays as it is, and --repair says that it is still wrong."""
+    damage(path, "UPDATE ledger SET reached_at = paper WHERE value = 9")
+    result = run("archive", "check", "--repair", "--archive", path)
+    assert (1, True) == (result.exit_code, result.stdout.count("NOT OK  every ledger rises") == 2)
 
 
 def test_damaged_file_is_told(run: Run, path: Path) -> None:
-    """A file of which a part is junk is one line."""
+    """A file of which a part is junk is a finding; whatever can be looked at is."""
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"junk" * 4096)
     result = run("archive", "check", "--archive", path)
-    assert (1, True) == (result.exit_code, "malformed" in result.stderr)
+    assert (1, True) == (result.exit_code, "malformed" in result.stdout)
+    assert 10 == len(result.stdout.splitlines())
     assert 1 == result.stderr.count("\n")
 
 

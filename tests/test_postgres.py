@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -211,6 +212,24 @@ def test_served_from_memory_meanwhile(
     assert 200 == client.get("/feed.atom?q=policy").status_code
 
 
+def test_standby_is_told(
+    server: postgres.Server, serve: Callable[..., httpx.Client], open_archive: Opener, clock: Clock
+) -> None:
+    """From a standby, which only reads, feeds are served, and the status has why nothing is refreshed."""
+    address = server.create()
+    open_archive(address).store([parse(api(entries(3)), day=DAY)], clock())
+    with postgres.standby(server) as standby:
+        client = serve(archive=standby.url(str(sa.make_url(address).database)), listing="http://127.0.0.1:9")
+        assert 200 == client.get("/feed.rss").status_code
+        clock.tick(hours=2)
+        for _ in range(100):
+            if error := client.get("/status.json").json()["error"]:
+                break
+            time.sleep(0.1)
+        assert "the archive of this server cannot be used; its log says why" == error
+        assert "cannot be used" in client.get("/status").text
+
+
 def test_database_made_anew(server: postgres.Server, open_archive: Opener, clock: Clock) -> None:
     """A database that was dropped and created again under an open archive is filled with tables again."""
     address = server.create()
@@ -266,6 +285,48 @@ def test_what_is_no_archive_is_refused(
     engine = sa.create_engine(address)
     assert 1 == len(sa.inspect(engine).get_table_names())
     engine.dispose()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "EUC_JP"])
+def test_other_encodings_are_refused(server: postgres.Server, open_archive: Opener, encoding: str) -> None:
+    """A database that could not keep every title is refused at the start, and the line says how to make one."""
+    server.run(f"CREATE DATABASE in_{encoding} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    with pytest.raises(ArchiveError, match=rf"is in {encoding}, not in UTF-8: .* createdb -E UTF8 -T template0 in_"):
+        open_archive(server.url(f"in_{encoding.lower()}")).state()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_client_encoding_is_chosen_here(
+    address: str, open_archive: Opener, clock: Clock, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """Whatever the environment or the address say about how to write text, every title is kept."""
+    monkeypatch.setenv("PGCLIENTENCODING", encoding)
+    for place in (address, f"{address}&client_encoding={encoding}"):
+        archive = open_archive(place)
+        archive.store([Listing((paper(1, title="Größe 大模型"),))], clock())
+        assert ["Größe 大模型"] == [entry.paper.title for entry in archive.search(Query()).entries]
+
+
+@pytest.mark.parametrize(
+    ("statement", "role", "reason"),
+    [
+        ("CREATE ROLE weak{} LOGIN", "weak{}", "permission denied for schema public$"),
+        ("SELECT 1", "nobody_{}", 'role "nobody_.*" does not exist'),
+        ("ALTER DATABASE {} SET search_path = nowhere", None, "no schema has been selected to create in$"),
+        ("ALTER DATABASE {0} RENAME TO renamed_{0}", None, "does not exist"),
+        ("ALTER DATABASE {0} CONNECTION LIMIT 0; CREATE ROLE limited{0} LOGIN", "limited{}", "too many connections"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_line(
+    server: postgres.Server, open_archive: Opener, statement: str, role: str | None, reason: str
+) -> None:
+    """Missing rights, roles, schemas and databases are each one line that says so."""
+    url = sa.make_url(server.create())
+    server.run(*statement.format(url.database).split("; "))
+    url = url.set(username=role.format(url.database)) if role else url
+    with pytest.raises(ArchiveError, match=reason) as raised:
+        open_archive(url.render_as_string(hide_password=False)).state()
+    assert "\n" not in str(raised.value)
 
 
 def test_missing_driver_is_told_in_one_line(tmp_path: Path) -> None:

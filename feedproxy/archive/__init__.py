@@ -4,8 +4,10 @@ Fetches nothing and renders nothing. A refresh is one transaction, and `revision
 when something a feed could show has changed.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,12 +15,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import tables
+from feedproxy.archive.checking import problems
 from feedproxy.archive.database import Database, Opening
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
 from feedproxy.archive.ledger import sightings
+from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
-    NEVER,
     crossed,
     crossings_of,
     listed_days,
@@ -30,7 +33,7 @@ from feedproxy.archive.search import (
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
-from feedproxy.archive.store import Writer, Written, paper_of, revision_after
+from feedproxy.archive.store import Writer, Written, revision_after
 from feedproxy.errors import DeadlineError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
 from feedproxy.query import Query
@@ -65,6 +68,7 @@ class Tries:
 
 LEASE = timedelta(seconds=60)
 PATIENCE = 10.0  # seconds
+_PROBLEMS = 60.0  # seconds
 _PLANNED = 400  # days; how long a rest a refresh makes up for
 _STATE = sa.select(tables.state)
 _LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databases that let several write
@@ -88,6 +92,8 @@ class Archive:
         self.address, self._read_seconds = address, read_seconds
         self._database = open_database(address, patience)
         self._watcher = Watcher(self.state, timer)
+        self._timer = timer or time.monotonic
+        self._problems: tuple[float, tuple[str, ...]] = -math.inf, ()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -105,7 +111,7 @@ class Archive:
     def state(self) -> State:
         """Return where the archive stands."""
         with self._transaction() as db:
-            return _state(db.execute(_STATE).one())
+            return _state(_read_state(db))
 
     def recent(self) -> State:
         """Return where the archive stood a second ago or later; while it cannot be read, where it last stood.
@@ -123,7 +129,16 @@ class Archive:
         key = tables.papers.c.listed_at
         with self._transaction() as db:
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
-        return Holdings(count, _moment(last))
+        return Holdings(count, _moment(min(last, tables.LATEST) if last else last))
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what is wrong with the newest papers and with searching, a line each; looks once a minute."""
+        looked_at, found = self._problems
+        if self._timer() >= looked_at + _PROBLEMS:
+            with time_limit(self._read_seconds):
+                found = tuple(problems(self._database))
+            self._problems = self._timer(), found
+        return found
 
     def days(self, limit: int | None = _PLANNED) -> dict[date, ListingDay]:
         """Return the newest `limit` listing days ever asked for, by default more than a year of them; None for all."""
@@ -133,6 +148,7 @@ class Archive:
         return {
             row.day: ListingDay(row.day, _moment(row.asked_at), _moment(row.good_at), row.papers, row.validator)
             for row in rows
+            if not unreadable_column(tables.listing_days, row._mapping)  # is asked for again, and overwritten
         }
 
     def asked(self, days: Sequence[date], now: datetime) -> None:
@@ -173,6 +189,8 @@ class Archive:
         """Return how refreshing fares, whoever does it."""
         with self._transaction() as db:
             row = db.execute(sa.select(tables.lease)).one()
+        if unreadable_column(tables.lease, row._mapping):  # the next round overwrites it
+            return Tries()
         return Tries(row.failures, row.error, _moment(row.failed_at), _moment(row.retry_at))
 
     def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Written:
@@ -184,7 +202,7 @@ class Archive:
         with self._transaction(writing=True) as db:
             if token is not None and token != db.scalar(_TOKEN):
                 raise LeaseError
-            state = db.execute(_LOCKED).one()
+            state = _read_state(db, _LOCKED)
             moment = max(tables.seconds(now), state.refreshed_at or 0)
             first = state.first_refreshed_at or moment
             known = _read_before(db, [listing.day for listing in listings if listing.day])
@@ -207,9 +225,9 @@ class Archive:
     def search(self, query: Query) -> Found:
         """Return the page of entries that `query` asks for, newest first."""
         with self._transaction() as db:
-            row = db.execute(_STATE).one()
+            row = _read_state(db)
             rows = [] if row.newest is None else self._page(db, query, row)
-        return Found(tuple(map(_entry, rows[: query.limit])), len(rows) > query.limit, self._watcher.offer(_state(row)))
+        return Found(entries_of(rows[: query.limit]), len(rows) > query.limit, self._watcher.offer(_state(row)))
 
     def _page(self, db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
         """Return the rows of the page that `query` asks for, and one more if there is one."""
@@ -223,7 +241,7 @@ class Archive:
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
         with self._transaction() as db:
-            row = db.execute(_STATE).one()
+            row = _read_state(db)
             if row.newest is None:
                 return 0
             *_, widest = windows(query, row.newest, row.lag)
@@ -239,14 +257,15 @@ class Archive:
         does not count.
         """
         with self._transaction() as db:
-            row = db.execute(_STATE).one()
-            days = sorted(db.scalars(listed_days(), {"newest": row.newest or 0, "number": last}))
+            row = _read_state(db)
+            listed = db.scalars(listed_days(), {"newest": row.newest or 0, "number": last})
+            days = sorted(day for day in listed if type(day) is int and day <= tables.LATEST // DAY)
             start = days[0] * DAY if days else 0
             statement, asked = crossings_of(query, numbers)
             given = self._database.spelled(spanning(query, start, row.lag) | asked)
             entered = [crossed(query, numbers, row) for row in db.execute(statement, given)] if days else []
         dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
-        moments = [[tables.moment(at) for at in found if start <= at < NEVER] for found in dates]
+        moments = [[tables.moment(at) for at in found if start <= at <= tables.LATEST] for found in dates]
         return tuple(tables.moment(day * DAY).date() for day in days), moments
 
     def pasts(self, ids: Sequence[str]) -> dict[str, Past]:
@@ -257,8 +276,9 @@ class Archive:
             for row in db.execute(steps_of(), {"ids": ids}):
                 listed[row.id] = tables.moment(row.listed_at)
                 taken = steps.setdefault(row.id, [])
-                if row.measure:
-                    taken.append(Step(row.measure, row.value, tables.moment(row.reached_at)))
+                with suppress(tables.Unreadable):
+                    if row.measure:
+                        taken.append(Step(row.measure, row.value, tables.moment(row.reached_at)))
         return {name: Past(listed[name], tuple(taken)) for name, taken in steps.items()}
 
 
@@ -275,9 +295,8 @@ def _state(row: sa.Row[Any]) -> State:
     return State(row.revision, _moment(row.refreshed_at), _moment(row.newest), _moment(row.backdated_at))
 
 
-def _entry(row: sa.Row[Any]) -> Entry:
-    updated = max(row.entered_at, row.revised_at or 0)
-    return Entry(paper_of(row), tables.moment(row.entered_at), tables.moment(updated))
+def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row[Any]:
+    return demand_readable(tables.state, db.execute(statement).one())
 
 
 def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:

@@ -1,21 +1,31 @@
-"""An archive in; what holds of it and what does not, out. Repairs the search index, and nothing else.
+"""An archive in; what holds of it and what does not, out. Repairs what follows from the rest of it.
 
-What only one database can say of itself it is asked through `Database.faults` and `Database.index_fits`.
+What only one database can say of itself it is asked through `Database.faults`, `Database.index_fits` and
+`Database.rebuild`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from feedproxy.archive import tables
 from feedproxy.archive.database import Database
-from feedproxy.archive.store import digest_of, paper_of, revision_after, wording
-from feedproxy.filters import FIELDS
+from feedproxy.archive.rows import name_of, paper_of, readable_part, unreadable_column
+from feedproxy.archive.search import number_of, spanning
+from feedproxy.archive.store import digest_of, revision_after, wording
+from feedproxy.errors import ArchiveError
+from feedproxy.filters import FIELDS, parse_filter
+from feedproxy.query import Query
+from feedproxy.text import plural
 
-_INDEX = "the search index holds the words of every wording"
+_SHOWN = 10  # rows that are named
+_NEWEST = 2_000  # papers, which is more than feeds show unless they are asked for more than 90 days
+_ANY = Query(q=parse_filter("-a"))  # finds nearly everything
+_AS_STORED = sa.types.NullType()  # a junk key is no date to SQLAlchemy either
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +35,72 @@ class Finding:
     about: str
     wrong: str = ""
 
-    @property
-    def reparable(self) -> bool:
-        """Whether `repair` puts it right."""
-        return self.about == _INDEX
-
 
 def findings(database: Database) -> Iterator[Finding]:
-    """Yield all that is to hold, the quickest first; raises ArchiveError where the archive cannot even be read."""
+    """Yield all that is to hold, the quickest first; raises ArchiveError where there is no archive to open.
+
+    Each is looked at by itself: one that cannot be is a finding, and the others go on.
+    """
+    with database.transaction():
+        pass
+    for about, find_wrong in _CHECKS.items():
+        try:
+            yield Finding(about, find_wrong(database))
+        except ArchiveError as error:
+            yield Finding(about, str(error))
+
+
+def problems(database: Database) -> Iterator[str]:
+    """Yield in words fit for anybody what a look at the newest papers and one search show to be wrong."""
     with database.transaction() as db:
-        yield Finding("the database is sound", "; ".join(database.faults(db)))
-        for about, wrong in _INVARIANTS.items():
-            yield _counted(about, db.execute(wrong).scalar_one())
-        yield from _wordings(db)
-    yield Finding(_INDEX, "" if database.index_fits() else "it does not; --repair makes it again")
+        newest = db.execute(sa.select(tables.papers).order_by(_papers.listed_at.desc()).limit(_NEWEST))
+        if bad := sum(bool(unreadable_column(tables.papers, row._mapping)) for row in newest):
+            yield f"{plural(bad, 'paper')} cannot be read: feedproxy archive check"
+    try:
+        with database.transaction() as db:
+            db.execute(number_of(_ANY), database.spelled(spanning(_ANY, 0, 0))).scalar_one()
+    except ArchiveError:
+        yield "searching fails: feedproxy archive check --repair"
 
 
-def _counted(about: str, wrong: int) -> Finding:
-    return Finding(about, f"not so in {wrong} {'case' if wrong == 1 else 'cases'}" if wrong else "")
+def _cases(number: int) -> str:
+    return f"not so in {plural(number, 'case')}" if number else ""
+
+
+def _faults(database: Database) -> str:
+    with database.transaction() as db:
+        return "; ".join(database.faults(db))
+
+
+def _misfit(database: Database) -> str:
+    return "" if database.index_fits() else "it does not"
+
+
+# What can be read ------------------------------------------------------------------------------------
+
+
+def _unreadable(database: Database) -> str:
+    """Say which rows cannot be read, and the first column of each that cannot."""
+    with database.transaction() as db:
+        bad = [name for table in tables.metadata.sorted_tables for name in _bad_rows(db, table)]
+        bad += [f"{table.name} without its row" for table in (tables.state, tables.lease) if not _rows_in(db, table)]
+    return f"{_cases(len(bad))}: {shortened(bad)}" if bad else ""
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first of `names`, and how many there are beside them."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _rows_in(db: sa.Connection, table: sa.Table) -> int:
+    return db.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def _bad_rows(db: sa.Connection, table: sa.Table) -> Iterator[str]:
+    for row in _read(db, sa.select(table)):
+        if column := unreadable_column(table, row._mapping):
+            yield name_of(table, row._mapping, column)
 
 
 # What SQL can say: how often something is not as it should be ---------------------------------------
@@ -79,17 +137,26 @@ def _unknown_dates() -> sa.Select[int]:
     return sa.select(used.listed_at).where(used.listed_at.not_in(sa.select(_dates.date)))
 
 
+def _taken() -> sa.CompoundSelect[int]:
+    """Select how long after its listing everything came."""
+    later = (_ledger.reached_at - _ledger.paper).label("taken")
+    return sa.union_all(sa.select(later), sa.select(_texts.since - _texts.paper))
+
+
 def _slow() -> sa.Select[int]:
     """Select what took longer after its listing than the archive says anything took."""
-    taken = sa.union_all(
-        sa.select((_ledger.reached_at - _ledger.paper).label("taken")), sa.select(_texts.since - _texts.paper)
-    ).subquery()
+    taken = _taken().subquery()
     return sa.select(taken.c.taken).where(taken.c.taken > sa.select(_state.lag).scalar_subquery())
 
 
 def _not_newest() -> sa.Select[int]:
     newest = sa.select(sa.func.max(_dates.date)).scalar_subquery()
     return sa.select(_state.only).where(_state.newest.is_distinct_from(newest))
+
+
+def _number(counted: sa.Select[int], database: Database) -> str:
+    with database.transaction() as db:
+        return _cases(db.execute(counted).scalar_one())
 
 
 _INVARIANTS = {
@@ -104,31 +171,101 @@ _INVARIANTS = {
 # What only the words themselves say ----------------------------------------------------------------
 
 
-def _wordings(db: sa.Connection) -> Iterator[Finding]:
-    kept: set[tuple[int, str]] = set()
-    damaged = 0
-    for row in _read(db, sa.select(_texts.paper, _texts.digest, *(_texts[name] for name in FIELDS))):
-        kept.add((row.paper, row.digest))
-        damaged += row.digest != digest_of(row[2:])
-    yield _counted("the words of every wording are whole", damaged)
-    papers = _read(db, sa.select(*tables.PAPER, _papers.listed_at))
-    strange = sum((row.listed_at, digest_of(wording(paper_of(row)).values())) not in kept for row in papers)
-    yield _counted("the present wording of every paper is kept", strange)
+def _altered(database: Database) -> str:
+    with database.transaction() as db:
+        rows = _read(db, sa.select(_texts.digest, *(_texts[name] for name in FIELDS)))
+        return _cases(sum(row.digest != _digest(row[1:]) for row in rows))
+
+
+def _digest(words: Iterable[Any]) -> str:
+    return digest_of(word if isinstance(word, str) else "" for word in words)
+
+
+def _unkept(database: Database) -> str:
+    with database.transaction() as db:
+        kept = set(map(tuple, _read(db, sa.select(_texts.paper, _texts.digest))))
+        rows = _read(db, sa.select(*tables.PAPER, _papers.listed_at))
+        return _cases(
+            sum(words is not None and (key, digest_of(words.values())) not in kept for key, words in map(_worded, rows))
+        )
+
+
+def _worded(row: sa.Row[Any]) -> tuple[int, dict[str, str] | None]:
+    """Return the key of a paper and its words, if it can be read."""
+    try:
+        return row.listed_at, wording(paper_of(row))
+    except tables.Unreadable:
+        return row.listed_at, None
 
 
 def _read(db: sa.Connection, rows: sa.Select[Any]) -> sa.Result[Any]:
     return db.execute(rows, execution_options={"yield_per": 1000})
 
 
+_CHECKS: dict[str, Callable[[Database], str]] = {
+    "the database is sound": _faults,
+    "every row can be read": _unreadable,
+    **{about: partial(_number, counted) for about, counted in _INVARIANTS.items()},
+    "the words of every wording are whole": _altered,
+    "the present wording of every paper is kept": _unkept,
+    "the search index holds the words of every wording": _misfit,
+}
+
+
 # Repair -------------------------------------------------------------------------------------------
 
 
 def repair(database: Database, now: datetime) -> None:
-    """Make the search index again, out of the words that are kept of every wording.
+    """Make again what follows from the rest: the search index, the state, lost wordings; in SQLite the file itself.
 
     Feeds may then show what they did not, so the revision moves.
     """
-    with database.transaction(writing=True) as db:
-        database.rebuild_index(db)
-        before = db.execute(sa.select(_state.revision).with_for_update()).scalar_one()
-        db.execute(sa.update(tables.state).values(revision=revision_after(before, now)))
+    database.rebuild(partial(_complete, now=now))
+
+
+def _complete(db: sa.Connection, now: datetime) -> None:
+    """Leave out what cannot be read and fill in what is missing, before the search index is made.
+
+    Papers stay: a refresh, or a backfill, mends them.
+    """
+    for table in (tables.ledger, tables.texts, tables.dates, tables.listing_days, tables.lease):
+        _drop_unreadable(db, table)
+    rows = _read(db, sa.select(*tables.PAPER, _papers.listed_at).where(_papers.listed_at.in_(_unworded()))).all()
+    for key, words in map(_worded, rows):
+        if words and not db.execute(sa.select(_texts.since).where(_texts.paper == key)).first():
+            text = {"since": key, "paper": key, "digest": digest_of(words.values())}
+            db.execute(sa.insert(tables.texts).values(text | words))
+    used = sa.select(_used().subquery().c.listed_at.label("date")).subquery()
+    lost = sa.select(used.c.date).where(
+        used.c.date.between(0, tables.LATEST), used.c.date.not_in(sa.select(_dates.date))
+    )
+    db.execute(sa.insert(tables.dates).from_select(["date"], lost))
+    if not _rows_in(db, tables.lease):
+        db.execute(sa.insert(tables.lease).values(only=1, token=0, until=0, failures=0))
+    _restate(db, now)
+
+
+def _drop_unreadable(db: sa.Connection, table: sa.Table) -> None:
+    """Delete the rows of `table` that cannot be read."""
+    for row in _read(db, sa.select(table)).mappings().all():
+        if unreadable_column(table, row):
+            db.execute(sa.delete(table).where(*(_holds(column, row[column.name]) for column in table.primary_key)))
+
+
+def _holds(column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:
+    """Say that `column` holds `value`, of whatever type; bytes may be text that is no UTF-8."""
+    stored = sa.type_coerce(column, _AS_STORED)
+    return sa.or_(stored == value, stored == sa.cast(value, sa.Text)) if isinstance(value, bytes) else stored == value
+
+
+def _restate(db: sa.Connection, now: datetime) -> None:
+    """Write the state anew: what can be read of it, and what follows from the rest."""
+    row = db.execute(sa.select(tables.state)).mappings().first()
+    known = readable_part(tables.state, row) if row else {}
+    newest = db.scalar(sa.select(sa.func.max(_dates.date)).where(_dates.date <= tables.LATEST))
+    taken = _taken().subquery().c.taken
+    lag = db.scalar(sa.select(sa.func.max(taken)).where(taken.between(0, tables.LATEST)))
+    values = {"only": 1, "first_refreshed_at": newest, "refreshed_at": newest, "backdated_at": None} | known
+    values |= {"newest": newest, "lag": lag or 0, "revision": revision_after(known.get("revision", 0), now)}
+    db.execute(sa.delete(tables.state))
+    db.execute(sa.insert(tables.state).values(values))

@@ -5,7 +5,7 @@ Holds no SQL of either: that is in `sqlite` and `postgres`, and what both unders
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum, auto
 from typing import Any
@@ -58,7 +58,7 @@ class Database(ABC):
         """Raise ArchiveError, saying that this database could not be read or written to, for what its driver raises."""
         try:
             yield
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, tables.Unreadable) as error:
             kind = DeadlineError if self.is_timeout(error) else ArchiveError
             raise kind(f"cannot {verb} the archive {self.shown}: {cause(error)}") from error
 
@@ -149,6 +149,13 @@ class Database(ABC):
         """Make the search index again, of the words in `texts`."""
 
     @abstractmethod
+    def rebuild(self, complete: Callable[[sa.Connection], None]) -> None:
+        """Make again, in one step, what can be of this archive; `complete` fills in what follows from its rows.
+
+        Raises ArchiveError.
+        """
+
+    @abstractmethod
     def index_fits(self) -> bool:
         """Say whether the search index holds what is in `texts` and nothing else."""
 
@@ -163,5 +170,5 @@ def wording_of(row: Mapping[str, Any]) -> Wording:
 
 
 def cause(error: Exception) -> str:
-    """Return what the database itself said."""
-    return str(getattr(error, "orig", None) or error)
+    """Return what the database itself said, but for PostgreSQL's quotation of the statement."""
+    return str(getattr(error, "orig", None) or error).split("\nLINE ")[0]

@@ -7,7 +7,7 @@ opens for nothing but going on; the number of an archive comes last, once all wa
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive import tables
 from feedproxy.archive.database import HALF, Database, wording_of
+from feedproxy.archive.rows import demand_readable, name_of, unreadable_column
 from feedproxy.errors import ArchiveError
 
 log = logging.getLogger(__name__)
@@ -35,9 +36,21 @@ class Copy:
 
     def __init__(self, source: Database, read: sa.Connection, target: Database, piece: int) -> None:
         self.source, self.read, self.target, self.piece = source, read, target, piece
-        self.revision: int = read.execute(_REVISION).scalar_one()
+        self.revision: int = demand_readable(tables.state, read.execute(sa.select(tables.state)).one()).revision
         self.rows = sum(_number(read, table) for table in tables.GROWING)
+        self.left_out: dict[str, None] = {}  # rows that cannot be read; those of their papers go with them
+        papers = read.execute(sa.select(tables.papers), execution_options={"yield_per": PIECE}).mappings()
+        self._papers = {row["listed_at"] for row in papers if not unreadable_column(tables.papers, row)}
         self.whole = self._begin()
+
+    def _is_readable(self, table: sa.Table, row: Row) -> bool:
+        return not unreadable_column(table, row) and ("paper" not in row or row["paper"] in self._papers)
+
+    def _is_whole(self, table: sa.Table, row: Row) -> bool:
+        """Say the same, noting what is left out."""
+        if column := unreadable_column(table, row):
+            self.left_out[name_of(table, row, column)] = None
+        return self._is_readable(table, row)
 
     def _begin(self) -> bool:
         """Make `target` one that holds a part of this archive, or nothing yet; say whether it holds all of it."""
@@ -73,7 +86,7 @@ class Copy:
             self._hold(db)
             after = _last(db, table)
             with self.source.errors_as("read"):
-                rows = _rows(self.read, table, after=after, limit=self.piece)
+                rows = _rows(self.read, table, after=after, limit=self.piece, keep=self._is_readable)
             if rows:
                 self.target.fill(db, table, rows)
             if rows and table is tables.texts:
@@ -87,12 +100,15 @@ class Copy:
 
     def compared(self) -> Iterator[int]:
         """Read both sides, yielding how many rows were read; raises ArchiveError where they differ."""
+        self.rows = 0
         with self.target.transaction() as db:
             for table in tables.GROWING:
                 ours, theirs = Checksum(), Checksum()
-                yield from ours.read(self.read, table)
+                with self.source.errors_as("read"):
+                    yield from ours.read(self.read, table, self._is_whole)
                 yield from theirs.read(db, table)
                 self._demand(ours, theirs, table)
+                self.rows += ours.rows
 
     def _demand(self, ours: "Checksum", theirs: "Checksum", table: sa.Table) -> None:
         if str(ours) != str(theirs):
@@ -109,9 +125,9 @@ class Copy:
             self._hold(db)
             for table in _SMALL:
                 db.execute(sa.delete(table))
-                if rows := _rows(self.read, table, after=None, limit=None):
+                if rows := _rows(self.read, table, after=None, limit=None, keep=self._is_whole):
                     db.execute(sa.insert(table), rows)
-                self._demand(checksum(self.read, table), checksum(db, table), table)
+                self._demand(checksum(self.read, table, self._is_readable), checksum(db, table), table)
             _copying.drop(db)
             self.target.note_schema(db, tables.SCHEMA)
         self.whole = True
@@ -127,6 +143,13 @@ def copying(source: Database, target: Database, piece: int = PIECE) -> Iterator[
 # Rows, and what tells whether they are equal -------------------------------------------------------
 
 
+Keep = Callable[[sa.Table, Row], bool]
+
+
+def _any(_: sa.Table, __: Row) -> bool:
+    return True
+
+
 class Checksum:
     """How many rows there are and the hash of all, in the order of their keys; the same in every database."""
 
@@ -134,12 +157,12 @@ class Checksum:
         self.rows = 0
         self._hash = hashlib.sha256()
 
-    def read(self, db: sa.Connection, table: sa.Table) -> Iterator[int]:
-        """Add the rows of `table`, yielding how many with each piece."""
+    def read(self, db: sa.Connection, table: sa.Table, keep: Keep = _any) -> Iterator[int]:
+        """Add the rows of `table` that are to be kept, yielding how many with each piece."""
         after = None
-        while rows := _rows(db, table, after=after):
-            values = [list(row.values()) for row in rows]
-            self._hash.update(json.dumps(values, sort_keys=True, default=str).encode())
+        while rows := _rows(db, table, after=after, keep=keep):
+            for row in rows:  # one by one: pieces of what is left out of are shorter
+                self._hash.update(json.dumps(list(row.values()), sort_keys=True, default=str).encode())
             after = [rows[-1][column.name] for column in table.primary_key]
             self.rows += len(rows)
             yield len(rows)
@@ -148,24 +171,31 @@ class Checksum:
         return f"{self.rows} rows of {self._hash.hexdigest()[:16]}"
 
 
-def checksum(db: sa.Connection, table: sa.Table) -> Checksum:
+def checksum(db: sa.Connection, table: sa.Table, keep: Keep = _any) -> Checksum:
     """Return the checksum of `table`."""
     found = Checksum()
-    for _ in found.read(db, table):
+    for _ in found.read(db, table, keep):
         pass
     return found
 
 
-def _rows(db: sa.Connection, table: sa.Table, *, after: Sequence[Any] | None, limit: int | None = PIECE) -> list[Row]:
-    """Return the next rows of `table`, in the order of its key, after the one with the key `after`."""
+def _rows(
+    db: sa.Connection, table: sa.Table, *, after: Sequence[Any] | None, limit: int | None = PIECE, keep: Keep = _any
+) -> list[Row]:
+    """Return the next rows of `table` to be kept, in the order of its key, after the one with the key `after`."""
     key = list(table.primary_key)
-    rows = sa.select(table).order_by(*key).limit(limit)
-    if after is not None:
-        rows = rows.where(
-            sa.tuple_(*key)
-            > sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(after, key, strict=True)))
-        )
-    return [row._asdict() for row in db.execute(rows)]
+    while True:
+        rows = sa.select(table).order_by(*key).limit(limit)
+        if after is not None:
+            rows = rows.where(
+                sa.tuple_(*key)
+                > sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(after, key, strict=True)))
+            )
+        found = [row._asdict() for row in db.execute(rows)]
+        kept: list[Row] = [row for row in found if keep(table, row)]
+        if kept or limit is None or len(found) < limit:
+            return kept
+        after = [found[-1][column.name] for column in key]  # none of these, but there may be more
 
 
 def _last(db: sa.Connection, table: sa.Table) -> Sequence[Any] | None:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from feedproxy.archive.database import Database, Opening, Wording, wording_of
 from feedproxy.archive.deadline import READ_SECONDS, remaining
 from feedproxy.archive.search import GAP, Matches
-from feedproxy.archive.tables import SCHEMA, search, texts
+from feedproxy.archive.tables import SCHEMA, read_json, search, texts
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
 
@@ -59,6 +59,7 @@ class Postgres(Database):
                 pool_timeout=min(patience, READ_SECONDS),
                 pool_pre_ping=True,  # a server that was restarted costs no error
                 connect_args=_connecting(patience, url.query),
+                json_deserializer=read_json,
             )
         except ImportError as error:
             raise ArchiveError("PostgreSQL wants psycopg: pip install 'feedproxy[postgres]'") from error
@@ -81,11 +82,15 @@ class Postgres(Database):
         return connection.execution_options(**(_WRITING if writing else _READING))
 
     def _look(self, db: sa.Connection) -> None:
-        """Create the tables, once, where there are none."""
-        with db.begin():
+        """Create the tables, once, where there are none; raises ArchiveError where not every text could be kept."""
+        with db.execution_options(**_READING).begin():  # a standby refuses all else
+            encoding = db.exec_driver_sql("SHOW server_encoding").scalar_one()
+            if encoding != "UTF8":
+                make = f"createdb -E UTF8 -T template0 {db.engine.url.database}"
+                raise ArchiveError(f"{self.shown} is in {encoding}, not in UTF-8: make it anew by {make}")
             ready = self.is_ready(db)
         if not ready:
-            with db.begin(), self.limited(db, writing=True):
+            with db.execution_options(**_WRITING).begin(), self.limited(db, writing=True):
                 db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 self.prepare(db)
         self._looked_at = True
@@ -176,10 +181,16 @@ class Postgres(Database):
             self.index(db, wordings)
         self.note_schema(db, self.schema(db))
 
+    def rebuild(self, complete: Callable[[sa.Connection], None]) -> None:
+        """Make the table of the index again; PostgreSQL looks after the others."""
+        with self.transaction(writing=True) as db:
+            complete(db)
+            self.rebuild_index(db)
+
     def index_fits(self) -> bool:
         """Compare each row with what would be written, without keeping anybody waiting."""
         with self.transaction() as db:
-            if not sa.inspect(db).has_table("search"):
+            if not sa.inspect(db).has_table("search") or not sa.inspect(db).has_index("search", "search_words"):
                 return False
             held = db.execute(sa.select(sa.func.count()).select_from(search)).scalar_one()
             wanted = alike = 0
@@ -215,7 +226,8 @@ def _connecting(patience: float, given: Mapping[str, Any]) -> dict[str, Any]:
         "application_name": "feedproxy",
     }
     # Not prepared: a plan for whatever a filter may hold is a bad one, and PgBouncer knows no prepared statements.
-    return {name: value for name, value in chosen.items() if name not in given} | {"prepare_threshold": None}
+    always = {"prepare_threshold": None, "client_encoding": "utf8"}  # whatever PGCLIENTENCODING says
+    return {name: value for name, value in chosen.items() if name not in given} | always
 
 
 # Search -----------------------------------------------------------------------------------------

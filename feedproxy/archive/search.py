@@ -62,8 +62,11 @@ def crossings_of(query: Query, numbers: Sequence[int]) -> tuple[sa.Select[Any], 
 
 
 def crossed(query: Query, numbers: Sequence[int], row: Sequence[int | None]) -> list[int]:
-    """Return when the paper of such a row entered the feed at each of `numbers` of upvotes, or NEVER."""
-    since, had_or, *had = (NEVER if at is None else at for at in row)
+    """Return when the paper of such a row entered the feed at each of `numbers` of upvotes, or NEVER.
+
+    What is no number in a damaged archive was never, as what is NULL.
+    """
+    since, had_or, *had = (at if isinstance(at, int) else NEVER for at in row)
     either = had_or if query.or_upvotes else NEVER
     return [min(max(since, at if number else 0), either) for number, at in zip(numbers, had, strict=True)]
 

@@ -7,8 +7,7 @@ import math
 import os
 import sqlite3
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +19,9 @@ from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, cause
 from feedproxy.archive.deadline import remaining
+from feedproxy.archive.files import copy_pages, data_version, decoded, real, salvage
 from feedproxy.archive.search import GAP, Latest, Matches
-from feedproxy.archive.tables import SCHEMA
+from feedproxy.archive.tables import SCHEMA, read_json
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Or, Term
 
@@ -32,6 +32,11 @@ _CREATE_SEARCH = (
     "content='texts', content_rowid='since', tokenize='ascii', prefix='1 2 3')"
 )
 _STEPS = 10_000  # of SQLite's virtual machine, about a millisecond, between two looks at the time
+_LOST_WORDS = """SELECT count(*) FROM (
+    SELECT DISTINCT '"' || substr(term, 1, n) || '" *' AS word
+    FROM temp.words, (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3)
+    UNION ALL SELECT '"' || term || '"' FROM temp.words
+) WHERE NOT EXISTS (SELECT 1 FROM search WHERE search MATCH word)"""
 _SEARCH = sa.table("search", sa.column("rowid"), *map(sa.column, FIELDS))
 
 
@@ -101,7 +106,7 @@ class SQLite(Database):
     def _open(self) -> sa.Engine:
         """Return an engine for the file, creating what is missing; raises ArchiveError."""
         address = sa.URL.create("sqlite", database=str(self.path))
-        engine = sa.create_engine(address, connect_args={"timeout": self._patience})
+        engine = sa.create_engine(address, connect_args={"timeout": self._patience}, json_deserializer=read_json)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         # SQLAlchemy would leave connections that are in use at the end to the garbage collector.
@@ -157,14 +162,38 @@ class SQLite(Database):
         self.create_index(db)
         db.exec_driver_sql("INSERT INTO search (search) VALUES ('rebuild')")
 
+    def rebuild(self, complete: Callable[[sa.Connection], None]) -> None:
+        """Write all that can be read of it into a new file, and that over all pages of this one.
+
+        No page that is damaged is then used, nor the shadow tables of the index, without which it cannot be dropped.
+        """
+        with self._scratch("mend") as scratch, closing(sqlite3.connect(self.path)) as watching:
+            before = data_version(watching)
+            whole = SQLite(scratch, self._patience, Opening.USE)
+            whole.shown = self.shown
+            with closing(whole):
+                with whole.transaction(writing=True):
+                    pass  # creates it
+                salvage(self.path, scratch)
+                with whole.transaction(writing=True) as db:
+                    complete(db)
+                    whole.rebuild_index(db)
+                self._replace_all(whole, lambda: data_version(watching) == before)
+
     def index_fits(self) -> bool:
-        """Let FTS5 compare, which keeps writers waiting; https://www.sqlite.org/fts5.html#the_integrity_check_command."""
+        """Let FTS5 compare, which keeps writers waiting; https://www.sqlite.org/fts5.html#the_integrity_check_command.
+
+        That reads all leaves in turn and does not notice that the way to one is lost, so each word is looked up too.
+        """
         with self.transaction(writing=True) as db:
             try:
                 db.exec_driver_sql("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+                db.exec_driver_sql("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, search, row)")
+                lost: int = db.exec_driver_sql(_LOST_WORDS).scalar_one()
+                db.exec_driver_sql("DROP TABLE temp.words")
             except sa.exc.DatabaseError:
                 return False
-        return True
+        return not lost
 
     def faults(self, db: sa.Connection) -> list[str]:
         """Return what is damaged in the file, and which tables refer to rows that are not there."""
@@ -181,7 +210,7 @@ class SQLite(Database):
             with self.transaction() as db, closing(sqlite3.connect(unfinished)) as copy:
                 if Path(f"{file}-wal").exists():  # it would be taken for that of the new file
                     raise ArchiveError(f"{file} is an archive in use, or was left by one")
-                self._copy(_driver(db), copy)
+                copy_pages(_driver(db), copy, self._patience)
             unfinished.replace(file)
         except (sqlite3.Error, OSError) as error:
             raise ArchiveError(f"cannot write {file}: {error}") from error
@@ -197,31 +226,29 @@ class SQLite(Database):
         if not file.is_file():
             raise ArchiveError(f"cannot restore {file}: there is no such file")
         with self.transaction():  # opens it; what is no archive is not overwritten
-            folder = self.path.absolute().parent
+            pass
+        with self._scratch("restore", file) as scratch:
+            there = f"{file.absolute().as_uri()}?mode=rw"
+            with closing(sqlite3.connect(there, uri=True)) as backup, closing(sqlite3.connect(scratch)) as copy:
+                copy_pages(backup, copy, self._patience)
+            whole = SQLite(scratch, self._patience, Opening.PRESENT)
+            whole.shown = str(file)
+            with closing(whole):
+                self._replace_all(whole)
+
+    @contextmanager
+    def _scratch(self, verb: str, file: Path | None = None) -> Iterator[Path]:
+        """Yield where a new archive may be made beside this one, to be written over it; raises ArchiveError."""
         try:
-            with TemporaryDirectory(prefix=".restore-", dir=folder) as scratch:
-                self._restore(file, Path(scratch) / "archive.sqlite")
+            with TemporaryDirectory(prefix=f".{verb}-", dir=real(self.path).parent) as folder:
+                yield Path(folder) / "archive.sqlite"
         except (sqlite3.Error, OSError) as error:
-            raise ArchiveError(f"cannot restore {file}: {error}") from error
+            raise ArchiveError(f"cannot {verb} {file or self.shown}: {error}") from error
 
-    def _restore(self, file: Path, scratch: Path) -> None:
-        there = f"{file.absolute().as_uri()}?mode=rw"
-        with closing(sqlite3.connect(there, uri=True)) as backup, closing(sqlite3.connect(scratch)) as copy:
-            self._copy(backup, copy)
-        whole = SQLite(scratch, self._patience, Opening.PRESENT)
-        whole.shown = str(file)
-        with closing(whole), whole.transaction() as db, closing(sqlite3.connect(self.path)) as archive:
-            self._copy(_driver(db), archive)
-
-    def _copy(self, one: sqlite3.Connection, other: sqlite3.Connection) -> None:
-        """Write all pages of `one` to `other`, unless somebody keeps writing to it."""
-        deadline = time.monotonic() + self._patience
-
-        def go_on(status: int, *_: int) -> None:
-            if status == sqlite3.SQLITE_BUSY and time.monotonic() > deadline:
-                raise sqlite3.OperationalError("database is locked")
-
-        one.backup(other, progress=go_on)
+    def _replace_all(self, whole: "SQLite", still: Callable[[], bool] | None = None) -> None:
+        """Write all pages of `whole` over those of this archive, if `still` once nobody else can write to it."""
+        with whole.transaction() as db, closing(sqlite3.connect(self.path)) as archive:
+            copy_pages(_driver(db), archive, self._patience, still)
 
 
 def path_of(archive: str) -> Path:
@@ -258,7 +285,8 @@ def _open_frozen(path: Path) -> sa.Engine | None:
     address = sa.URL.create(
         "sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "immutable": "1", "uri": "true"}
     )
-    engine = sa.create_engine(address, poolclass=sa.NullPool)
+    engine = sa.create_engine(address, poolclass=sa.NullPool, json_deserializer=read_json)
+    event.listen(engine, "connect", _configure)
     with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
         if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA:
             return engine
@@ -266,8 +294,9 @@ def _open_frozen(path: Path) -> sa.Engine | None:
 
 
 def _configure(connection: Any, _: object) -> None:
-    """Leave transactions to SQLAlchemy."""
+    """Leave transactions to SQLAlchemy, and have text that is no UTF-8 read as bytes, or no row beside it could be."""
     connection.isolation_level = None
+    connection.text_factory = decoded
     for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 

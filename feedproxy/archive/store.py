@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from feedproxy.archive import tables
 from feedproxy.archive.database import Database, Wording
 from feedproxy.archive.ledger import Sighting, dated, present, reads_alike, revised
+from feedproxy.archive.rows import LARGEST, mended, paper_of, unreadable_column
 from feedproxy.archive.search import document
-from feedproxy.papers import Organization, Paper
+from feedproxy.papers import Paper
 
 _CHUNK = 500
 _APART = 1_000_000  # microseconds
@@ -28,6 +29,7 @@ _TAKEN = sa.select(tables.dates).where(tables.dates.c.date.between(sa.bindparam(
 _HAD = sa.select(tables.texts.c.since).where(
     tables.texts.c.paper == sa.bindparam("paper"), tables.texts.c.digest == sa.bindparam("digest")
 )
+_BESIDE = (tables.papers.c.listed_at, tables.papers.c.revised_at)
 _CHANGE = sa.update(tables.papers).where(tables.papers.c.listed_at == sa.bindparam("key"))
 
 
@@ -46,11 +48,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A paper as the archive holds it: its key, itself, and the top of its ledger."""
+    """A paper as the archive holds it: its key, itself, the top of its ledger, and whether a part cannot be read."""
 
     listed_at: int
     paper: Paper
     tops: dict[str, int]
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,11 @@ def _change(held: _Known | None, seen: Sighting) -> _Change | None:
     """Return what `seen` changes of the paper that is held, if anything."""
     if held is None:
         return _Change(seen, None, seen.paper, rising=True, revised=True)
-    paper = held.paper if seen.historic else revised(held.paper, seen.paper)  # history revises nothing
+    keeps = seen.historic and not held.damaged  # history revises nothing
+    paper = held.paper if keeps else revised(held.paper, seen.paper)
     rising = any(value > held.tops[measure] for measure, value in seen.peaks.items())
-    changed = rising or paper != held.paper
-    return _Change(seen, held, paper, rising, not reads_alike(held.paper, paper)) if changed else None
+    anew = held.damaged or not reads_alike(held.paper, paper)
+    return _Change(seen, held, paper, rising, anew) if rising or anew or paper != held.paper else None
 
 
 class Writer:
@@ -175,12 +179,20 @@ class Writer:
         self._rows.setdefault(table, []).append(row)
 
     def _known(self, ids: Sequence[str]) -> dict[str, _Known]:
-        columns = (*tables.PAPER, tables.papers.c.listed_at, _top("upvotes"), _top("comments"))
+        columns = (*tables.PAPER, *_BESIDE, _top("upvotes"), _top("comments"))
         return {
-            row.id: _Known(row.listed_at, paper_of(row), {"upvotes": row.upvotes_top, "comments": row.comments_top})
+            row.id: _known(row)
             for chunk in _chunks(ids)
             for row in self.db.execute(sa.select(*columns).where(tables.papers.c.id.in_(chunk)))
         }
+
+
+def _known(row: sa.Row[Any]) -> _Known:
+    """Return what the archive holds of a paper; what cannot be read of it is put right by what a listing says now."""
+    tops = {"upvotes": row.upvotes_top, "comments": row.comments_top}
+    if unreadable_column(tables.papers, row._mapping):
+        return _Known(row.listed_at, paper_of(mended(row, row.listed_at)), tops, damaged=True)
+    return _Known(row.listed_at, paper_of(row), tops)
 
 
 def wording(paper: Paper) -> dict[str, str]:
@@ -207,7 +219,7 @@ def _listed(seen: Sighting) -> int:
 def _top(measure: str) -> sa.Label[int]:
     steps = tables.ledger.c
     top = sa.select(sa.func.coalesce(sa.func.max(steps.value), 0))
-    mine = top.where(steps.paper == tables.papers.c.listed_at, steps.measure == measure)
+    mine = top.where(steps.paper == tables.papers.c.listed_at, steps.measure == measure, steps.value <= LARGEST)
     return mine.scalar_subquery().label(f"{measure}_top")
 
 
@@ -222,13 +234,3 @@ def _columns(paper: Paper) -> dict[str, Any]:
     for name in ("submitted_at", "published_at"):
         row[name] = row[name] and tables.seconds(row[name])
     return row
-
-
-def paper_of(row: Sequence[Any]) -> Paper:
-    """Return the paper in a row that begins with the columns `tables.PAPER`."""
-    values = dict(zip(Paper.__dataclass_fields__, row, strict=False))
-    values["submitted_at"] = tables.moment(values["submitted_at"])
-    values["published_at"] = values["published_at"] and tables.moment(values["published_at"])
-    values["authors"], values["ai_keywords"] = tuple(values["authors"]), tuple(values["ai_keywords"])
-    values["organization"] = values["organization"] and Organization(**values["organization"])
-    return Paper(**values)

@@ -4,16 +4,52 @@ Times are integer epoch seconds, UTC. A date that a feed can show is handed out 
 `papers.listed_at` and `texts.since` keys, and rows lie in listing order.
 """
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from feedproxy.filters import FIELDS
 from feedproxy.papers import Paper
 
 SCHEMA = 2  # the way here from older ones is in `migrations`
 metadata = sa.MetaData()
-_Seconds = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+LATEST = 253_402_300_799  # seconds: the end of the year 9999, the last that Python knows
+SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_BIG = SECONDS.copy()  # as large, but no time
+
+
+class Unreadable(Exception):  # noqa: N818 (a reason, not a failure)
+    """What is in a row that its column cannot hold; an ArchiveError outside of this package."""
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return what is in `text`, or `text` itself where that is no JSON, so that one value costs no other row."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return text
+
+
+class _Day(sa.TypeDecorator[Any]):
+    """A date; reads as it is stored where that is none, so that one value costs no other row."""
+
+    impl = sa.Date
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Return what makes dates of what `dialect` stores."""
+        read = super().result_processor(dialect, coltype)
+
+        def process(value: Any) -> Any:
+            try:
+                return read(value) if read else value
+            except (ValueError, TypeError):
+                return value
+
+        return process
 
 
 def seconds(moment: datetime) -> int:
@@ -22,12 +58,15 @@ def seconds(moment: datetime) -> int:
 
 
 def moment(seconds: int) -> datetime:
-    """Return what the archive holds as aware UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """Return what the archive holds as aware UTC; raises Unreadable where that is no time."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise Unreadable("a time cannot be read") from None
 
 
 def _date_key(name: str) -> sa.Column[int]:
-    return sa.Column(name, _Seconds, primary_key=True, autoincrement=False)
+    return sa.Column(name, SECONDS, primary_key=True, autoincrement=False)
 
 
 papers = sa.Table(
@@ -37,8 +76,8 @@ papers = sa.Table(
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("summary", sa.Text, nullable=False),
-    sa.Column("submitted_at", _Seconds, nullable=False),
-    sa.Column("published_at", _Seconds),
+    sa.Column("submitted_at", SECONDS, nullable=False),
+    sa.Column("published_at", SECONDS),
     sa.Column("authors", sa.JSON, nullable=False),
     sa.Column("author_count", sa.Integer, nullable=False),
     sa.Column("upvotes", sa.Integer),
@@ -48,7 +87,7 @@ papers = sa.Table(
     sa.Column("github_repo", sa.Text),
     sa.Column("project_page", sa.Text),
     sa.Column("ai_keywords", sa.JSON, nullable=False),
-    sa.Column("revised_at", _Seconds),
+    sa.Column("revised_at", SECONDS),
 )
 
 PAPER = [papers.c[name] for name in Paper.__dataclass_fields__]  # the columns that make a `Paper`, in its order
@@ -58,9 +97,9 @@ ledger = sa.Table(
     "ledger",
     metadata,
     sa.Column("measure", sa.Text, primary_key=True),
-    sa.Column("paper", _Seconds, sa.ForeignKey("papers.listed_at"), primary_key=True),
+    sa.Column("paper", SECONDS, sa.ForeignKey("papers.listed_at"), primary_key=True),
     sa.Column("value", sa.Integer, primary_key=True),
-    sa.Column("reached_at", _Seconds, nullable=False),
+    sa.Column("reached_at", SECONDS, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -69,7 +108,7 @@ texts = sa.Table(
     "texts",
     metadata,
     _date_key("since"),
-    sa.Column("paper", _Seconds, sa.ForeignKey("papers.listed_at"), nullable=False),
+    sa.Column("paper", SECONDS, sa.ForeignKey("papers.listed_at"), nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     *(sa.Column(name, sa.Text, nullable=False) for name in FIELDS),
     sa.UniqueConstraint("paper", "digest"),
@@ -80,9 +119,9 @@ dates = sa.Table("dates", metadata, _date_key("date"))
 listing_days = sa.Table(
     "listing_days",
     metadata,
-    sa.Column("day", sa.Date, primary_key=True),
-    sa.Column("asked_at", _Seconds),
-    sa.Column("good_at", _Seconds),
+    sa.Column("day", _Day, primary_key=True),
+    sa.Column("asked_at", SECONDS),
+    sa.Column("good_at", SECONDS),
     sa.Column("papers", sa.Integer, nullable=False, server_default="0"),
     sa.Column("validator", sa.Text),
 )
@@ -92,12 +131,12 @@ state = sa.Table(
     "state",
     metadata,
     sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("revision", _Seconds, nullable=False),
-    sa.Column("first_refreshed_at", _Seconds),
-    sa.Column("refreshed_at", _Seconds),
-    sa.Column("newest", _Seconds),
-    sa.Column("lag", _Seconds, nullable=False),
-    sa.Column("backdated_at", _Seconds),
+    sa.Column("revision", _BIG, nullable=False),
+    sa.Column("first_refreshed_at", SECONDS),
+    sa.Column("refreshed_at", SECONDS),
+    sa.Column("newest", SECONDS),
+    sa.Column("lag", _BIG, nullable=False),
+    sa.Column("backdated_at", SECONDS),
 )
 
 # One row: who refreshes until when, and what became of the last tries. `token` grows with every lease.
@@ -106,12 +145,12 @@ lease = sa.Table(
     metadata,
     sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("holder", sa.Text),
-    sa.Column("token", _Seconds, nullable=False),
-    sa.Column("until", _Seconds, nullable=False),
+    sa.Column("token", _BIG, nullable=False),
+    sa.Column("until", SECONDS, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("retry_at", _Seconds),
+    sa.Column("retry_at", SECONDS),
     sa.Column("error", sa.Text),
-    sa.Column("failed_at", _Seconds),
+    sa.Column("failed_at", SECONDS),
 )
 
 GROWING = (dates, papers, ledger, texts)  # those that hold many rows; each points to those before it

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from feedproxy.archive import open_database
-from feedproxy.archive.checking import Finding, findings, repair
+from feedproxy.archive.checking import Finding, findings, repair, shortened
 from feedproxy.archive.database import Opening
 from feedproxy.archive.moving import Copy, copying
 from feedproxy.archive.sqlite import SQLite
@@ -39,6 +39,8 @@ def copy(source: str, target: str) -> None:
     here, there = open_database(one, opening=Opening.PRESENT), open_database(other, opening=Opening.COPY)
     with closing(here), closing(there), copying(here, there) as copied:
         _copy(copied)
+        if copied.left_out:
+            click.echo(f"feedproxy: left out, as they cannot be read: {shortened([*copied.left_out])}", err=True)
         click.echo(f"{there.shown}: {copied.rows} rows, equal to those of {here.shown}")
 
 
@@ -66,15 +68,20 @@ def _show(label: str, length: int, done: Iterable[int]) -> None:
 
 
 @archive.command()
-@click.option("--repair", "repairing", is_flag=True, help="Make the search index again where it is wrong.")
+@click.option(
+    "--repair",
+    "repairing",
+    is_flag=True,
+    help="Make the search index again, and what else can be, where anything is wrong.",
+)
 @configured
 def check(config: Config, repairing: bool) -> None:
     """Say what is right and what is wrong with the archive; it may be in use meanwhile."""
     with closing(open_database(config.archive, opening=Opening.PRESENT)) as database:
         wrong = [finding for finding in findings(database) if not _print_finding(finding)]
-        if repairing and any(finding.reparable for finding in wrong):
+        if repairing and wrong:
             repair(database, datetime.now(UTC))
-            click.echo("the search index was made again")
+            click.echo("the search index was made again, and what else could be")
             wrong = [finding for finding in findings(database) if not _print_finding(finding)]
     if wrong:
         raise ArchiveError(f"{database.shown} is not in order")

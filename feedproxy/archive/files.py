@@ -1,0 +1,109 @@
+"""SQLite files in, SQLite files out: page by page as they are, or row by row what can be read of a damaged one.
+
+Knows the tables by name, and nothing of what is in them.
+"""
+
+# ruff: noqa: S608 (the only names in statements are those below)
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+_MOST_DAYS = 5_000  # listing days: more than there were since 2023
+_KEYS = {"papers": "listed_at", "texts": "since", "dates": "date"}
+_STEPS = "measure IN ('upvotes', 'comments') AND paper"  # the key of `ledger` begins with the measure
+_AFTERWARDS = (
+    "DELETE FROM ledger WHERE paper NOT IN (SELECT listed_at FROM papers)",
+    "DELETE FROM texts WHERE paper NOT IN (SELECT listed_at FROM papers)",
+)
+
+
+def salvage(damaged: Path, sound: Path) -> None:
+    """Copy what can be read of the archive `damaged` as it is at one moment into the new, empty archive `sound`.
+
+    Values are taken as they are stored: a later refresh may mend them. What belongs to a paper that is lost is left
+    out, and the search index, which is made of `texts`. Raises sqlite3.Error.
+    """
+    with closing(_opened(damaged)) as source, closing(_opened(sound)) as target:
+        source.text_factory = decoded
+        for db in (source, target):
+            db.execute("BEGIN")
+        dates = sorted({date for table, key in _KEYS.items() for date in _keys(source, table, key)})
+        for table, key, values in (
+            *((table, key, dates) for table, key in _KEYS.items()),
+            ("ledger", _STEPS, dates),
+            ("listing_days", "rowid", range(_MOST_DAYS)),
+            ("state", "only", [1]),
+            ("lease", "only", [1]),
+        ):
+            fields = len(target.execute(f"PRAGMA table_info({table})").fetchall())
+            insert = (
+                f"INSERT OR {'REPLACE' if key == 'only' else 'IGNORE'} INTO {table} VALUES (?{', ?' * (fields - 1)})"
+            )
+            target.executemany(insert, _rows(source, table, key, values))
+        for statement in _AFTERWARDS:
+            target.execute(statement)
+        target.execute("COMMIT")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def _rows(db: sqlite3.Connection, table: str, key: str, values: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of `table`; where a part of it cannot be read, those before it, and then all by their keys."""
+    try:
+        yield from db.execute(f"SELECT * FROM {table}")
+    except sqlite3.DatabaseError:
+        for value in values:
+            with suppress(sqlite3.DatabaseError):
+                yield from db.execute(f"SELECT * FROM {table} WHERE {key} = ?", (value,))
+
+
+def _keys(db: sqlite3.Connection, table: str, key: str) -> Iterator[int]:
+    """Yield the keys of `table` from its beginning and from its end, up to where it is damaged, if it is."""
+    for order in ("ASC", "DESC"):
+        with suppress(sqlite3.DatabaseError):
+            yield from (found for (found,) in db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {order}"))
+            return
+
+
+def decoded(text: bytes) -> str | bytes:
+    """Return `text`, as it is where it is no UTF-8; to sqlite3 that is an error of the whole query."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text
+
+
+def copy_pages(
+    one: sqlite3.Connection, other: sqlite3.Connection, patience: float, still: Callable[[], bool] | None = None
+) -> None:
+    """Write all pages of `one` to `other`, unless others keep writing to it for `patience` seconds.
+
+    Or unless `still`, which is asked once nobody else can write to it, is false. Raises sqlite3.Error.
+    """
+    deadline = time.monotonic() + patience
+
+    def go_on(status: int, *_: int) -> None:
+        if status == sqlite3.SQLITE_BUSY and time.monotonic() > deadline:
+            raise sqlite3.OperationalError("database is locked")
+        if status == sqlite3.SQLITE_OK and still and not still():
+            raise sqlite3.OperationalError("it was written to meanwhile; repeat the command")
+
+    one.backup(other, pages=1 if still else -1, progress=go_on)
+
+
+def data_version(db: sqlite3.Connection) -> int:
+    """Return a number that changes once another connection has written (https://www.sqlite.org/pragma.html)."""
+    number: int = db.execute("PRAGMA data_version").fetchone()[0]
+    return number
+
+
+def real(path: Path) -> Path:
+    """Return where `path` leads, if it is a link: files are made and deleted there, and links stay."""
+    return Path(os.path.realpath(path))

@@ -1,0 +1,128 @@
+"""Rows of the archive in; papers and entries, or the column that cannot be read, out.
+
+A damaged file gives back anything in any column: text where a number belongs, bytes that are no text, JSON of another
+shape. So each value is looked at before it is used. Executes nothing.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedproxy.archive import tables
+from feedproxy.papers import Entry, Organization, Paper
+from feedproxy.text import is_safe, one_line
+
+log = logging.getLogger(__name__)
+Columns = Mapping[str, Any] | sa.RowMapping
+Fits = Callable[[Any], bool]
+LARGEST = 2**31 - 1  # a count
+
+
+def unreadable_column(table: sa.Table, row: Columns) -> str | None:
+    """Return the first column of `table` whose value in `row` is not what it holds, if there is one."""
+    return next((name for name, fits in _FITS[table].items() if not fits(row[name])), None)
+
+
+def readable_part(table: sa.Table, row: Columns) -> dict[str, Any]:
+    """Return the columns of `row` that can be read."""
+    return {name: row[name] for name, fits in _FITS[table].items() if fits(row[name])}
+
+
+def name_of(table: sa.Table, row: Columns, column: str) -> str:
+    """Return how to call a row of `table` of which `column` cannot be read."""
+    key = [row["id"]] if table is tables.papers else [row[part.name] for part in table.primary_key]
+    return f"{table.name} {one_line(' '.join(map(str, key)), 80)} ({column})"
+
+
+def demand_readable(table: sa.Table, row: sa.Row[Any]) -> sa.Row[Any]:
+    """Return `row`, a whole row of `table`; raises Unreadable."""
+    if name := unreadable_column(table, row._mapping):
+        raise tables.Unreadable(f"{table.name}.{name} cannot be read")
+    return row
+
+
+def paper_of(row: Sequence[Any]) -> Paper:
+    """Return the paper in a row that begins with the columns `tables.PAPER`; raises Unreadable."""
+    for (name, fits), value in zip(_PAPER_FITS, row, strict=False):
+        if not fits(value):
+            raise tables.Unreadable(f"its {name} cannot be read")
+    values = dict(zip(Paper.__dataclass_fields__, row, strict=False))
+    values["submitted_at"] = tables.moment(values["submitted_at"])
+    values["published_at"] = values["published_at"] and tables.moment(values["published_at"])
+    values["authors"], values["ai_keywords"] = tuple(values["authors"]), tuple(values["ai_keywords"])
+    values["organization"] = values["organization"] and Organization(**values["organization"])
+    return Paper(**values)
+
+
+def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
+    """Return the entries in `rows` but those that cannot be read, which are logged once."""
+    entries = []
+    for row in rows:
+        try:
+            entries.append(_entry(row))
+        except tables.Unreadable as reason:
+            _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
+    return tuple(entries)
+
+
+@lru_cache(1000)
+def _log_once(line: str) -> None:
+    log.error("%s", line)
+
+
+def _entry(row: sa.Row[Any]) -> Entry:
+    entered, revised = tables.moment(row.entered_at), tables.moment(row.revised_at or 0)
+    return Entry(paper_of(row), entered, max(entered, revised))
+
+
+def mended(row: Sequence[Any], listed_at: int) -> list[Any]:
+    """Return the columns `tables.PAPER` of a paper that was listed then, without what cannot be read."""
+    nothing = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
+    nothing["submitted_at"] = listed_at
+    return [value if fits(value) else nothing.get(name) for (name, fits), value in zip(_PAPER_FITS, row, strict=False)]
+
+
+# What fits in a column ------------------------------------------------------------------------------
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= tables.LATEST
+
+
+def _is_number(largest: int) -> Fits:
+    return lambda value: type(value) is int and 0 <= value <= largest
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and is_safe(value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_organization(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"name", "fullname"} and all(map(_is_text, value.values()))
+
+
+def _fits(column: sa.Column[Any]) -> Fits:
+    kind = column.type
+    if kind is tables.SECONDS:
+        fits: Fits = _is_time
+    elif isinstance(kind, sa.Integer):
+        fits = _is_number(2**63 - 1 if isinstance(kind, sa.BigInteger) else LARGEST)
+    elif isinstance(kind, sa.Text):
+        fits = _is_text
+    elif isinstance(kind, sa.JSON):
+        fits = _is_organization if column.nullable else _are_texts
+    else:
+        fits = lambda value: type(value) is date  # noqa: E731
+    return (lambda value: value is None or fits(value)) if column.nullable else fits
+
+
+_FITS = {table: {column.name: _fits(column) for column in table.columns} for table in tables.metadata.sorted_tables}
+_PAPER_FITS = [(column.name, _fits(column)) for column in tables.PAPER]

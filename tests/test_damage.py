@@ -1,0 +1,373 @@
+"""Damaged archives: what cannot be read is told and left out, the rest is served, and what can be is mended."""
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from feedproxy.archive import Archive, Tries
+from feedproxy.errors import ArchiveError
+from feedproxy.papers import Listing
+from feedproxy.query import parse_query
+from tests.conftest import Clock, NewAddress, Run, one_line
+from tests.made_up import paper
+from tests.test_checking import damage, titles
+
+Opener = Callable[..., Archive]
+NOWHERE = "http://127.0.0.1:9"
+PATHS = ("/feed.rss", "/feed.atom?q=paper", "/feed.json?q=-zebra&min_upvotes=1", "/", "/?q=paper", "/readyz", "/status")
+OTHERS = {f"Paper {number}" for number in range(1, 8)}
+
+
+def fill(archive: Archive, clock: Clock) -> None:
+    """Store eight papers of which the newest, *Damaged*, rose since."""
+    papers = [*(paper(number, title=f"Paper {number}") for number in range(1, 8)), paper(8, title="Paper Damaged")]
+    archive.store([Listing(tuple(papers), day=clock().date())], clock())
+    archive.store([Listing((paper(8, title="Paper Damaged", upvotes=5),))], clock.tick(hours=1))
+    archive.close()
+
+
+@pytest.fixture
+def path(open_archive: Opener, tmp_path: Path, clock: Clock) -> Path:
+    path = tmp_path / "archive.sqlite"
+    fill(open_archive(path), clock)
+    return path
+
+
+# One row ------------------------------------------------------------------------------------------
+
+# What is written into a column of a paper.
+VALUES = [
+    ("authors", "'[\"Ada'"),
+    ("authors", '\'{"name": "Ada"}\''),
+    ("authors", "'[1, 2]'"),
+    ("authors", "'null'"),
+    ("authors", "'" + "[" * 50_000 + "'"),
+    ("authors", "'[\"\\ud800\"]'"),
+    ("ai_keywords", "x'00ff'"),
+    ("organization", "'Example Lab'"),
+    ("organization", '\'{"name": "example-lab"}\''),
+    ("organization", "'[1]'"),
+    ("title", "x'00ff'"),
+    ("title", "CAST(x'ff41' AS TEXT)"),
+    ("title", "CAST(x'0041' AS TEXT)"),
+    ("github_repo", "CAST(x'41ff' AS TEXT)"),
+    ("thumbnail", "x'41'"),
+    ("upvotes", "'many'"),
+    ("comments", "-1"),
+    ("author_count", "1e300"),
+    ("submitted_at", "'soon'"),
+    ("submitted_at", "1 << 60"),
+    ("published_at", "-1 << 60"),
+    ("revised_at", "'never'"),
+]
+DAMAGED = "WHERE title = 'Paper Damaged'"
+
+
+@pytest.mark.parametrize(("column", "value"), VALUES, ids=lambda text: text[:30])
+def test_row_that_cannot_be_read(
+    run: Run,
+    path: Path,
+    tmp_path: Path,
+    serve: Callable[..., httpx.Client],
+    open_archive: Opener,
+    clock: Clock,
+    column: str,
+    value: str,
+) -> None:
+    """It is left out of feeds, pages and copies, told by name, counted in the status, and mended by a refresh."""
+    damage(path, f"UPDATE papers SET {column} = {value} {DAMAGED}")
+    client = serve(archive=str(path), listing=NOWHERE)
+    assert {200} == {client.get(address).status_code for address in PATHS}
+    assert 7 == client.get("/feed.rss").text.count("<item>")
+    assert ["1 paper cannot be read: feedproxy archive check"] == client.get("/status.json").json()["problems"]
+
+    checked = run("archive", "check", "--archive", path)
+    assert 1 == checked.exit_code
+    assert f"NOT OK  every row can be read: not so in 1 case: papers 9913.00008 ({column})" in checked.stdout
+    copied = run("archive", "copy", path, tmp_path / "copy.sqlite")
+    assert (0, True) == (copied.exit_code, f"as they cannot be read: papers 9913.00008 ({column})\n" in copied.stderr)
+    assert OTHERS == titles(open_archive(tmp_path / "copy.sqlite"))
+    assert 0 == run("archive", "check", "--archive", tmp_path / "copy.sqlite").exit_code
+
+    archive = open_archive(path)
+    assert OTHERS == titles(archive) == titles(archive, "q=paper")
+    archive.store([Listing((paper(8, title="Paper Damaged", upvotes=5),))], clock.tick(hours=1))
+    assert {*OTHERS, "Paper Damaged"} == titles(archive)
+    assert 0 == run("archive", "check", "--archive", path).exit_code
+
+
+def test_row_is_logged_once(path: Path, open_archive: Opener, caplog: pytest.LogCaptureFixture) -> None:
+    """However often its feeds are asked for, a row that cannot be read is one line of the log."""
+    damage(path, f"UPDATE papers SET project_page = x'00' {DAMAGED}")
+    archive = open_archive(path)
+    for query in ("", "q=paper", "min_upvotes=1"):
+        titles(archive, query)
+    [line] = caplog.messages
+    assert "paper 9913.00008 is left out of feeds: its project_page cannot be read (feedproxy archive check)" == line
+
+
+def test_row_of_another_shape_in_postgresql(
+    run: Run, new_address: NewAddress, tmp_path: Path, open_archive: Opener, clock: Clock
+) -> None:
+    """In PostgreSQL JSON of another shape, or nested too deep, costs no more."""
+    shared = new_address("postgresql")
+    fill(open_archive(shared), clock)
+    for value in ('{"a": 1}', "[" * 2000 + "]" * 2000):
+        damage(shared, f"UPDATE papers SET authors = '{value}' {DAMAGED}")
+        assert OTHERS == titles(open_archive(shared))
+        assert "papers 9913.00008 (authors)" in run("archive", "check", "--archive", shared).stdout
+    copied = run("archive", "copy", shared, tmp_path / "copy.sqlite")
+    assert (0, True) == (copied.exit_code, "papers 9913.00008 (authors)" in copied.stderr)
+    assert OTHERS == titles(open_archive(tmp_path / "copy.sqlite"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE ledger SET reached_at = 'x' WHERE value = 5", "(reached_at)"),
+        ("UPDATE ledger SET reached_at = 1 << 60 WHERE value = 5", "(reached_at)"),
+        ("UPDATE ledger SET value = 'x' WHERE value = 5", "upvotes"),
+        ("UPDATE texts SET abstract = x'ff' WHERE since = (SELECT max(since) FROM texts)", "(abstract)"),
+        ("UPDATE texts SET digest = CAST(x'ff' AS TEXT) WHERE since = (SELECT max(since) FROM texts)", "(digest)"),
+        ("UPDATE texts SET paper = 'x' WHERE since = (SELECT max(since) FROM texts)", "(paper)"),
+        ("UPDATE dates SET date = 1 << 60 WHERE date = (SELECT max(date) FROM dates)", "dates 1152921504606846976"),
+        ("UPDATE listing_days SET day = 'soon'", "listing_days soon (day)"),
+        ("UPDATE listing_days SET day = CAST(x'ff' AS TEXT)", "(day)"),
+        ("UPDATE listing_days SET good_at = 'x'", "(good_at)"),
+    ],
+)
+def test_row_of_another_table(
+    run: Run,
+    path: Path,
+    tmp_path: Path,
+    serve: Callable[..., httpx.Client],
+    open_archive: Opener,
+    clock: Clock,
+    statement: str,
+    told: str,
+) -> None:
+    """Nothing but that row is lost: all is served and refreshed, and a copy or a repair is sound without it."""
+    damage(path, statement)
+    client = serve(archive=str(path), listing=NOWHERE)
+    assert {200} == {client.get(address).status_code for address in PATHS}
+    checked = run("archive", "check", "--archive", path)
+    assert (1, True) == (checked.exit_code, told in checked.stdout)
+    assert 0 == run("archive", "copy", path, tmp_path / "copy.sqlite").exit_code
+    assert {*OTHERS, "Paper Damaged"} == titles(open_archive(tmp_path / "copy.sqlite"))
+    archive = open_archive(path)
+    token = archive.lease("me", clock.tick(hours=1))
+    archive.store([Listing((paper(8, title="Paper Damaged", upvotes=9), paper(9, title="Paper 9")))], clock(), token)
+    assert {*OTHERS, "Paper Damaged", "Paper 9"} == titles(archive)
+    assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+    assert {*OTHERS, "Paper Damaged", "Paper 9"} == titles(archive) == titles(archive, "q=paper")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *(
+            f"UPDATE state SET {column} = 'x'"
+            for column in ("revision", "newest", "lag", "refreshed_at", "first_refreshed_at", "backdated_at")
+        ),
+        "UPDATE state SET newest = 1 << 60",
+        "DELETE FROM state",
+    ],
+)
+def test_state_that_cannot_be_read(
+    run: Run, path: Path, serve: Callable[..., httpx.Client], open_archive: Opener, clock: Clock, statement: str
+) -> None:
+    """Without it nothing can be served: 503, one line everywhere; --repair makes it again of what there is."""
+    before = open_archive(path).search(parse_query("")).entries
+    damage(path, statement)
+    client = serve(archive=str(path), listing=NOWHERE)
+    assert {503} == {client.get(address).status_code for address in PATHS if "/status" not in address}
+    assert "cannot read" in one_line(run("archive", "copy", path, "copy.sqlite"))
+    with pytest.raises(ArchiveError):
+        open_archive(path).store([Listing((paper(9),))], clock())
+    repaired = run("archive", "check", "--repair", "--archive", path)
+    assert (0, True) == (repaired.exit_code, "every row can be read: not so in 1 case: state" in repaired.stdout)
+    assert before == open_archive(path).search(parse_query("")).entries
+    assert 200 == client.get("/feed.rss").status_code
+
+
+@pytest.mark.parametrize("column", ["failures", "error", "failed_at", "retry_at", "until", "token"])
+def test_lease_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, clock: Clock, column: str) -> None:
+    """It is as if nothing were known of the last tries; whoever refreshes next puts it right."""
+    damage(path, f"UPDATE lease SET {column} = x'00'")
+    assert "lease 1" in run("archive", "check", "--archive", path).stdout
+    archive = open_archive(path)
+    assert Tries() == archive.tries()
+    token = archive.lease("me", clock.tick(hours=1))
+    archive.store([], clock(), token)
+    archive.release("me", Tries())
+    assert 0 == run("archive", "check", "--archive", path).exit_code
+
+
+# The search index -----------------------------------------------------------------------------------
+
+
+def history(path: Path, clock: Clock, papers: int) -> None:
+    """Make an archive of so many papers in which some rose and were reworded."""
+    with closing(Archive(str(path))) as archive:
+        for first in range(1, papers, 50):
+            numbers = range(first, first + 50)
+            listed = tuple(paper(number, upvotes=number % 7) for number in numbers)
+            archive.store([Listing(listed, day=clock().date())], clock())
+            later = tuple(paper(number, upvotes=9, title=f"Okapi {number}") for number in numbers[::3])
+            archive.store([Listing(later, day=clock().date())], clock.tick(hours=3))
+            clock.tick(hours=20)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def damage_index(path: Path, dice: random.Random) -> str:
+    """Damage one of the tables that FTS5 keeps its index in, in one of many ways, and return how."""
+    table = dice.choice(("data", "data", "data", "idx", "docsize", "config"))
+    how = dice.choice(("flip", "cut", "delete one", "delete all", "drop", "page"))
+    with closing(sqlite3.connect(path)) as file:
+        rows = file.execute(f"SELECT * FROM search_{table}").fetchall()
+        root = file.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (f"search_{table}",)).fetchone()[0]
+        key, block = dice.choice([(row[0], row[-1]) for row in rows])
+        column = {"data": "id", "idx": "segid", "docsize": "id", "config": "k"}[table]
+        if how in ("flip", "cut") and table == "data":
+            changed = bytearray(block if how == "flip" else block[: len(block) // 2])
+            for _ in range(dice.choice((1, 5, 50)) if changed else 0):
+                changed[dice.randrange(len(changed))] ^= 1 << dice.randrange(8)
+            file.execute("UPDATE search_data SET block = ? WHERE id = ?", (bytes(changed), key))
+        elif how == "delete one":
+            file.execute(f"DELETE FROM search_{table} WHERE {column} = ?", (key,))
+        elif how == "drop":
+            file.execute(f"DROP TABLE search_{table}")
+        else:
+            file.execute(f"DELETE FROM search_{table}")
+        file.commit()
+    if how == "page":
+        with path.open("r+b") as pages:
+            pages.seek((root - 1) * 4096)
+            pages.write(dice.randbytes(4096))
+    return f"{how} {table}"
+
+
+QUERIES = (
+    "q=paper",
+    "q=okapi&min_upvotes=9",
+    "q=-okapi",
+    "q=author:ada",
+    "q=diffus*",
+    "q=title:agents",
+    "q=9913 OR 17",
+)
+
+
+def counts(archive: Archive) -> list[int]:
+    return [archive.count(parse_query(query)) for query in QUERIES]
+
+
+def indexes(path: Path, clock: Clock, papers: int, number: int) -> Iterator[tuple[str, list[int]]]:
+    """Yield so many damages that were done to the index of a fresh archive at `path`, and what it held before."""
+    whole = path.with_name("whole.sqlite")
+    history(whole, clock, papers)
+    with closing(Archive(str(whole))) as archive:
+        before = counts(archive)
+    dice = random.Random(11)  # noqa: S311
+    for _ in range(number):
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        shutil.copy(whole, path)
+        yield damage_index(path, dice), before
+
+
+def test_damaged_index_is_found_told_and_mended(run: Run, tmp_path: Path, clock: Clock) -> None:
+    """Whatever is damaged of it, searches are right or the check says so, the status tells, and --repair mends it."""
+    index_is_mended(run, tmp_path / "archive.sqlite", clock, papers=150, number=8)
+
+
+def index_is_mended(run: Run, path: Path, clock: Clock, papers: int, number: int) -> None:
+    for how, before in indexes(path, clock, papers, number):
+        with closing(Archive(str(path))) as archive:
+            try:
+                found = counts(archive)
+            except ArchiveError:
+                found = []
+            problems = archive.problems()
+        checked = run("archive", "check", "--archive", path)
+        assert "the search index holds" in checked.stdout, how
+        assert (0 == checked.exit_code) <= (before == found), how
+        assert found or problems == ("searching fails: feedproxy archive check --repair",), how
+        assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code, how
+        with closing(Archive(str(path))) as archive:
+            assert (before, ()) == (counts(archive), archive.problems()), how
+
+
+@pytest.mark.parametrize("statement", ["DROP INDEX search_words", "DROP TABLE search CASCADE", "TRUNCATE search"])
+def test_damaged_index_in_postgresql(
+    run: Run, new_address: NewAddress, open_archive: Opener, clock: Clock, statement: str
+) -> None:
+    """In PostgreSQL too, an index without which searches are only slow included."""
+    shared = new_address("postgresql")
+    fill(open_archive(shared), clock)
+    damage(shared, statement)
+    assert "NOT OK  the search index" in run("archive", "check", "--archive", shared).stdout
+    assert 0 == run("archive", "check", "--repair", "--archive", shared).exit_code
+    assert {*OTHERS, "Paper Damaged"} == titles(open_archive(shared), "q=paper")
+
+
+# The file -------------------------------------------------------------------------------------------
+
+
+def test_damaged_page_costs_what_is_on_it(
+    run: Run, tmp_path: Path, clock: Clock, open_archive: Opener, serve: Callable[..., httpx.Client]
+) -> None:
+    """Where pages of the papers are junk no check breaks off, and --repair keeps all papers of the other pages."""
+    path = tmp_path / "archive.sqlite"
+    history(path, clock, 300)
+    with closing(sqlite3.connect(path)) as file:
+        before = file.execute("SELECT count(*) FROM papers").fetchone()[0]
+        root = file.execute("SELECT rootpage FROM sqlite_master WHERE name = 'papers'").fetchone()[0]
+    with path.open("r+b") as pages:
+        pages.seek((root - 1) * 4096)
+        interior = pages.read(4096)
+        for at in (12, 12 + 2 * 7):  # of the first and the eighth leaf (https://www.sqlite.org/fileformat.html)
+            cell = int.from_bytes(interior[at : at + 2], "big")
+            pages.seek((int.from_bytes(interior[cell : cell + 4], "big") - 1) * 4096)
+            pages.write(b"junk" * 1024)
+    client = serve(archive=str(path), listing=NOWHERE)
+    assert {200, 503} >= {client.get(address).status_code for address in PATHS}
+    checked = run("archive", "check", "--archive", path)
+    assert (1, 10) == (checked.exit_code, len(checked.stdout.splitlines()))
+    assert "malformed" in one_line(run("archive", "copy", path, tmp_path / "copy.sqlite"))
+    repaired = run("archive", "check", "--repair", "--archive", path)
+    archive = open_archive(path)
+    kept = archive.holdings().papers
+    assert (0, True) == (repaired.exit_code, before - 50 < kept < before), kept
+    assert kept == archive.count(parse_query("days=3660"))
+    assert {200} == {client.get(address).status_code for address in PATHS}
+
+
+def test_repair_gives_way_to_a_refresh(run: Run, path: Path, open_archive: Opener, clock: Clock) -> None:
+    """An archive that was written to while it was mended stays as it is, so that nothing that came is lost."""
+    archive = open_archive(path)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("DELETE FROM search_data")
+        file.commit()
+    database = archive._database
+
+    def refresh(_: object) -> None:
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("UPDATE state SET revision = revision + 1")
+            other.commit()
+
+    before = archive.state().revision
+    with pytest.raises(ArchiveError, match="it was written to meanwhile; repeat the command"):
+        database.rebuild(refresh)
+    assert before + 1 == archive.state().revision
+    assert {path.name, f"{path.name}-wal", f"{path.name}-shm"} == {file.name for file in path.parent.iterdir()}
+    assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+    archive.store([Listing((paper(9, title="Paper 9"),))], clock.tick(hours=1))
+    assert {"Paper 9"} == titles(archive, "q=9")
