@@ -110,13 +110,15 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
         log_dictconfig=_LOG,
     )
     signs, sign = multiprocessing.Pipe(duplex=False)
+    first, claim = multiprocessing.Pipe(duplex=False)
+    claim.send_bytes(b"")
 
     def started() -> None:
         print(greeting, file=sys.stderr, flush=True)
         threading.Thread(target=replace_hung_workers, args=(signs,), daemon=True).start()
 
     server.on_startup(started)
-    server.serve(target_loader=partial(load, Work(config, log_json, sign, multiprocessing.Lock())), wrap_loader=False)
+    server.serve(target_loader=partial(load, Work(config, log_json, sign, first)), wrap_loader=False)
 
 
 def replace_hung_workers(signs: Connection, pause: float = _LOOK) -> None:
