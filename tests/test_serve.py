@@ -229,6 +229,8 @@ def test_hung_worker(start: Start) -> None:
     frozen = max(children(process))
     ended = os.pidfd_open(frozen)
     os.kill(frozen, signal.SIGSTOP)
+    while not all(") T " in stat.read_text() for stat in Path(f"/proc/{frozen}/task").glob("*/stat")):
+        pass
     assert {200} == {status(f"{address}/feed.rss?days={days}") for days in range(1, 43)}
     assert select.select([ended], [], [], 120)[0]
     os.close(ended)

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -29,7 +30,7 @@ _LOG = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": 
 _LOOK = 2.0  # seconds between two looks at the workers
 _LOOKS = 10  # without a sign of life until a worker is taken to hang
 
-# Accepted connections inherit these. Where a system lacks one (macOS the second), a client that reads nothing is kept.
+# Accepted connections inherit these. A system may lack one, as macOS does the second.
 _TCP_OPTIONS = {
     "TCP_NODELAY": 1,
     "TCP_USER_TIMEOUT": _PATIENCE_MS,  # also ends a connection whose client's window stays shut (tcp(7))
@@ -50,7 +51,7 @@ def listen(bind: str) -> tuple[str, socket.socket]:
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for name, value in _TCP_OPTIONS.items():
-            if hasattr(socket, name):
+            with suppress(AttributeError, OSError):
                 opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         opened.bind((host, port))
         opened.listen(_QUEUE)
@@ -110,13 +111,15 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
         log_dictconfig=_LOG,
     )
     signs, sign = multiprocessing.Pipe(duplex=False)
+    first, claim = multiprocessing.Pipe(duplex=False)
+    claim.send_bytes(b"")
 
     def started() -> None:
         print(greeting, file=sys.stderr, flush=True)
         threading.Thread(target=replace_hung_workers, args=(signs,), daemon=True).start()
 
     server.on_startup(started)
-    server.serve(target_loader=partial(load, Work(config, log_json, sign, multiprocessing.Lock())), wrap_loader=False)
+    server.serve(target_loader=partial(load, Work(config, log_json, sign, first)), wrap_loader=False)
 
 
 def replace_hung_workers(signs: Connection, pause: float = _LOOK) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Lock
 from typing import TYPE_CHECKING, Any
 
 from feedproxy.config import Config
@@ -64,12 +63,12 @@ def _tell_if_hopeless(refresher: Refresher) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker is handed: what to serve, where to send its signs of life, and a lock that the first one takes."""
+    """What a worker is handed: what to serve, where to send its signs of life, and what the first receives from."""
 
     config: Config
     log_json: bool
     signs: Connection
-    first: Lock
+    first: Connection
 
 
 def load(work: Work) -> "WSGIApplication":
@@ -80,7 +79,8 @@ def load(work: Work) -> "WSGIApplication":
     start_log(as_json=work.log_json)
     app = create_app(work.config)
     service = app.extensions["feedproxy"]
-    begin(service, first=work.first.acquire(block=False))
+    begin(service, first=False)
+    threading.Thread(target=_tell_if_first, args=(work.first, service.refresher), daemon=True).start()
     threading.Thread(target=_end, args=(service,)).start()
     return in_pieces(app)
 
@@ -107,6 +107,11 @@ def _pieces(body: Iterable[bytes]) -> Iterator[bytes]:
     finally:
         if close := getattr(body, "close", None):
             close()
+
+
+def _tell_if_first(first: Connection, refresher: Refresher) -> None:
+    first.recv_bytes()  # which in every worker but one lasts for ever
+    _tell_if_hopeless(refresher)
 
 
 def _give_signs_of_life(signs: Connection) -> None:
