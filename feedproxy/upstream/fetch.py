@@ -29,11 +29,11 @@ from feedproxy.text import one_line
 _MAX_BYTES = 4 * 2**20  # seven times the longest seen; JSON becomes up to thirty times as much in memory
 _MAX_REDIRECTS = 5
 _DEADLINE = 30.0  # seconds for one answer, from connecting to its last byte
-_BURST = 10  # requests that may follow one another at once after a rest
 _LONGEST_WAIT = 86_400  # seconds; an answer that asks for more is mistaken
 _RESERVE = 5  # requests of the Hub's allowance that are left to others behind the same address
 _PIECE = 65_536
 _ETAG = re.compile(r'(W/)?"[!#-~]{0,200}"')  # what can be sent back (RFC 9110, section 8.8.3)
+Turn = Callable[[float], float]  # takes the pace in seconds, gives the seconds to wait for one's turn
 _TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
 
 
@@ -66,7 +66,7 @@ def _tls() -> ssl.SSLContext:
 
 
 class Fetcher:
-    """Asks the host at `address`, on average at most once every `pace` seconds."""
+    """Asks the host at `address`, each time when it is its `turn`, which is to come every `pace` seconds."""
 
     def __init__(
         self,
@@ -83,7 +83,8 @@ class Fetcher:
         self.name = urlsplit(address).hostname or address
         self._address, self._pace, self._timeout, self._deadline = address, pace, timeout, deadline
         self._sleep, self._timer = sleep, timer
-        self._next = self._closed_until = -math.inf
+        self.turn: Turn = lambda pace: 0.0  # noqa: ARG005
+        self._closed_until = -math.inf
         self._headers = {"User-Agent": f"feedproxy/{__version__} (+{contact})", "Accept-Encoding": "gzip"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -142,14 +143,13 @@ class Fetcher:
         return bytes(body)
 
     def _wait(self) -> None:
-        """Keep the pace: after a rest, `_BURST` requests may come at once (a leaky bucket)."""
+        """Keep the pace, and the allowance."""
         now = self._timer()
         if now < self._closed_until:
             left = int(self._closed_until - now) + 1
             raise UpstreamError(f"{self.name} allows no more requests for {left} s", left)
-        if self._next - now > 0:
-            self._sleep(self._next - now)
-        self._next = max(self._next, self._timer() - (_BURST - 1) * self._pace) + self._pace
+        if wait := self.turn(self._pace):
+            self._sleep(wait)
 
     def _note_allowance(self, response: httpx.Response) -> None:
         """Stop before the allowance of `RateLimit: "api";r=LEFT;t=SECONDS` is used up (UPSTREAM.md)."""
