@@ -128,7 +128,8 @@ class Listing:
     """The papers of one listing in its own order, what was skipped, and the day it is of.
 
     `validator` is the ETag it came with; `unchanged` says the one asked with still holds. `size` is how many bytes of
-    normalised text it has.
+    normalised text it has. `taken_before` (aware) is known of a listing that somebody saved: no clock that says it is
+    later by then dates what is in it.
     """
 
     papers: tuple[Paper, ...] = ()
@@ -137,6 +138,7 @@ class Listing:
     validator: str | None = None
     unchanged: bool = False
     size: int = 0
+    taken_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

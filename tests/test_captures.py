@@ -9,9 +9,10 @@ from pathlib import Path
 from feedproxy.archive import Archive
 from feedproxy.listing import parse
 from feedproxy.query import Query, parse_query
-from feedproxy.refresh import Refresher, backfill_days
+from feedproxy.refresh import Refresher
 from feedproxy.upstream import Ask
 from feedproxy.upstream import Hub as HubSource
+from feedproxy.upstream.plan import missing_days
 from tests.hub import Hub
 
 WHOLE = Query(days=3660, limit=200)
@@ -56,7 +57,7 @@ def test_listed_twice(hub: Hub, archive: Archive, open_archive: Callable[..., Ar
     hub.days = {day: json.loads(body) for day, body in bodies.items()}
     filled = open_archive(f"{archive.address}-filled")
     refresher = Refresher(HubSource(hub.url, pace=0), filled, lambda: NOW)
-    for day in backfill_days(days[0], days[1], filled):
+    for day in missing_days({}, *days):
         refresher.get([Ask(day)])
     archive.store([parse(body, day=day) for day, body in bodies.items()], NOW)
     ways = [{found.paper.id: found.entered_at for found in way.search(WHOLE).entries} for way in (archive, filled)]

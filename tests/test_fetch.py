@@ -106,28 +106,21 @@ def test_unasked_304(hub: fake.Hub):
 # Pace and allowance -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("start", [0.0, 1e9])
-def test_pace(hub: fake.Hub, timer: Timer, start: float):
-    """After a rest ten requests come at once, then each waits for its turn; redirects count."""
-    timer.now = start
+def test_turns(hub: fake.Hub, timer: Timer):
+    """Each request takes a turn first, with the pace, and waits as long as it is told; redirects count."""
     fetcher = Fetcher(hub.url, pace=2.5, sleep=timer.sleep, timer=timer)
+    waits, paces = iter((0.0, 1.5, 4.0)), list[float]()
+
+    def turn(pace: float) -> float:
+        paces.append(pace)
+        return next(waits)
+
+    fetcher.turn = turn
     hub.script += [Answer(302, b"", {"Location": "/y"}), *[Answer()] * 40]
+    fetcher.get("/x")
+    fetcher.get("/x")
 
-    def slept(count: int) -> list[float]:
-        timer.slept.clear()
-        for _ in range(count):
-            fetcher.get("/x")
-        return timer.slept
-
-    assert [] == slept(9)
-    assert [2.5, 2.5] == slept(2)
-    timer.now += 1
-    assert [1.5] == slept(1)
-    timer.now += 7.5
-    assert [2.5] == slept(4)
-    timer.now += 3600
-    assert [] == slept(10)
-    assert [2.5] == slept(1)
+    assert ([2.5] * 3, [1.5, 4.0], 3) == (paces, timer.slept, len(hub.requests))
 
 
 @pytest.mark.parametrize(

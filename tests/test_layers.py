@@ -22,7 +22,7 @@ LAYERS = (
     ("named",),
     ("feeds",),
     ("addresses",),
-    ("upstream", "archive"),
+    ("upstream", "archive", "outcome"),
     ("status", "preview"),
     ("refresh", "responses", "metrics"),
     ("web",),

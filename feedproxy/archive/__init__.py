@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,8 @@ from feedproxy.archive import tables
 from feedproxy.archive.checking import problems
 from feedproxy.archive.database import Database, Opening
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
-from feedproxy.archive.ledger import sightings
+from feedproxy.archive.lease import LEASE, PROLONG, Held, Leasing, Tries, retry_pause
+from feedproxy.archive.ledger import believed, sightings
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
@@ -38,6 +39,20 @@ from feedproxy.errors import DeadlineError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
 from feedproxy.query import Query
 
+__all__ = [
+    "LEASE",
+    "PATIENCE",
+    "PROLONG",
+    "Archive",
+    "Found",
+    "Held",
+    "Holdings",
+    "State",
+    "Tries",
+    "open_database",
+    "retry_pause",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
@@ -56,17 +71,6 @@ class Found:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Tries:
-    """How refreshing fares: failures since the last success, what the last was, and when to try again (aware UTC)."""
-
-    failures: int = 0
-    error: str | None = None
-    failed_at: datetime | None = None
-    retry_at: datetime | None = None
-
-
-LEASE = timedelta(seconds=60)
 PATIENCE = 10.0  # seconds
 _PROBLEMS = 60.0  # seconds
 _PLANNED = 400  # days; how long a rest a refresh makes up for
@@ -75,7 +79,7 @@ _LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databa
 _TOKEN = sa.select(tables.lease.c.token).with_for_update()
 
 
-class Archive:
+class Archive(Leasing):
     """The archive at a path or database URL; opened, and created where missing, at the first use.
 
     Safe to use from several threads and processes; waits `patience` seconds for another's writing to
@@ -158,41 +162,6 @@ class Archive:
             for day in days:
                 _note(db, day, asked_at=tables.seconds(now))
 
-    def lease(self, holder: str, now: datetime) -> int | None:
-        """Take or prolong the right to refresh for `LEASE`; return its token, or None while another has it.
-
-        One statement. A lease that ends later than `now` allows was given by a clock that ran ahead, and is void.
-        """
-        row = tables.lease.c
-        free = sa.or_(
-            row.holder == holder, row.until <= tables.seconds(now), row.until > tables.seconds(now + 2 * LEASE)
-        )
-        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=row.token + 1)
-        taken = {"holder": holder, "until": tables.seconds(now + LEASE), "token": token}
-        with self._transaction(writing=True) as db:
-            given: int | None = db.scalar(sa.update(tables.lease).where(free).values(taken).returning(row.token))
-        return given
-
-    def release(self, holder: str, tries: Tries) -> None:
-        """Give the lease back, noting how the refresh went."""
-        told = {
-            "until": 0,
-            "failures": tries.failures,
-            "error": tries.error,
-            "failed_at": tries.failed_at and tables.seconds(tries.failed_at),
-            "retry_at": tries.retry_at and tables.seconds(tries.retry_at),
-        }
-        with self._transaction(writing=True) as db:
-            db.execute(sa.update(tables.lease).where(tables.lease.c.holder == holder).values(told))
-
-    def tries(self) -> Tries:
-        """Return how refreshing fares, whoever does it."""
-        with self._transaction() as db:
-            row = db.execute(sa.select(tables.lease)).one()
-        if unreadable_column(tables.lease, row._mapping):  # the next round overwrites it
-            return Tries()
-        return Tries(row.failures, row.error, _moment(row.failed_at), _moment(row.retry_at))
-
     def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Written:
         """Store what one refresh brought, dating what is new in it; all of it or nothing.
 
@@ -203,10 +172,13 @@ class Archive:
             if token is not None and token != db.scalar(_TOKEN):
                 raise LeaseError
             state = _read_state(db, _LOCKED)
-            moment = max(tables.seconds(now), state.refreshed_at or 0)
-            first = state.first_refreshed_at or moment
+            at = tables.seconds(now)
+            previous, first = believed(state.refreshed_at, at), believed(state.first_refreshed_at, at)
+            moment = max(at, previous or 0)
+            first = first or moment
             known = _read_before(db, [listing.day for listing in listings if listing.day])
-            writer = Writer(db, self._database, now=moment, previous=state.refreshed_at, newest=state.newest)
+            present = max(min(moment, _taken_before(listings, moment)), previous or 0)
+            writer = Writer(db, self._database, now=present, previous=previous, newest=state.newest)
             written = writer.write(sightings(listings, known, tables.moment(first)))
             for listing in listings:
                 _note_read(db, listing, tables.seconds(now))
@@ -297,6 +269,12 @@ def _state(row: sa.Row[Any]) -> State:
 
 def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row[Any]:
     return demand_readable(tables.state, db.execute(statement).one())
+
+
+def _taken_before(listings: Sequence[Listing], moment: int) -> int:
+    """Return when `listings` were taken at the latest, `moment` where they do not tell; epoch seconds."""
+    told = [listing.taken_before for listing in listings]
+    return max((tables.seconds(limit) if limit else moment for limit in told), default=moment)
 
 
 def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:

@@ -14,7 +14,8 @@ from feedproxy.archive import Archive
 from feedproxy.config import DEMO, Config, variable
 from feedproxy.errors import ConfigError, FeedproxyError
 from feedproxy.logs import cleaned, keep_out
-from feedproxy.refresh import Outcome, Refresher, utc_now
+from feedproxy.outcome import Outcome
+from feedproxy.refresh import Refresher, utc_now
 from feedproxy.upstream import Hub, open_source
 
 

@@ -42,11 +42,9 @@ def begin(service: Any, *, first: bool) -> None:
 def end(service: Any) -> None:
     """Let go of the archive, so that one file is left of it.
 
-    A refresh that takes longer is cut off: it is one transaction under a lease that runs out.
+    A refresh that takes longer is cut off, and gives its lease back: whatever it stores is one transaction.
     """
-    stopping = threading.Thread(target=service.refresher.stop, daemon=True)
-    stopping.start()
-    stopping.join(_GRACE)
+    service.refresher.stop(_GRACE)
     service.archive.close()
 
 

@@ -10,7 +10,7 @@ from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
 from feedproxy.listing import parse, too_many, usable
 from feedproxy.listing.fields import LISTING_SIZE, PAPERS
 from feedproxy.papers import Listing, Paper, Skipped
-from feedproxy.upstream.fetch import Fetcher, Refused
+from feedproxy.upstream.fetch import Fetcher, Refused, Turn
 from feedproxy.upstream.plan import AHEAD, Ask, Known, due_days, next_due
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,10 @@ class Hub:
         self._fetcher = Fetcher(address, **options)
         self.name = self._fetcher.name
         self._failed = 0  # days in a row
+
+    def keep_pace(self, turn: Turn) -> None:
+        """Take a turn before each request."""
+        self._fetcher.turn = turn
 
     def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
         """Return what to get now, in batches to be stored one by one."""

@@ -93,6 +93,16 @@ def next_due(known: Known, now: datetime) -> datetime:
     return min(at for _, at in _due(known, now))
 
 
+def missing_days(known: Known, since: date, until: date) -> list[date]:
+    """Return the days of `since`…`until` never read well since they were over, oldest first.
+
+    So a paper that was listed twice is dated by its first listing: a date that readers may have seen never changes.
+    """
+    good = {day: told.good_at.date() for day, told in known.items() if told.good_at}
+    days = (since + timedelta(days=number) for number in range((until - since).days + 1))
+    return [day for day in days if good.get(day, day) <= day]
+
+
 def _due(known: Known, now: datetime) -> list[tuple[date, datetime]]:
     """Return each day of the window, newest first, and when it is due."""
     today = hub_day(now)
