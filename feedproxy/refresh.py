@@ -20,6 +20,7 @@ from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingEr
 from feedproxy.outcome import Outcome, first_of, skips
 from feedproxy.papers import Listing
 from feedproxy.status import Status, assess
+from feedproxy.text import plural
 from feedproxy.upstream import Ask, Hub, Source
 from feedproxy.upstream.plan import SKEW
 
