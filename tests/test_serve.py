@@ -315,16 +315,16 @@ def test_large_heads_are_refused(start: Start, lines: int) -> None:
 
 
 def test_pieces() -> None:
-    """An answer of more than 64 kB is handed over in pieces, any other as it is; what is to be closed is closed."""
+    """An answer of more than 256 kB is handed over in pieces, any other as it is; what is to be closed is closed."""
     closed = []
 
     class Body(list[bytes]):
         def close(self) -> None:
             closed.append(self)
 
-    large, small = Body([b"a" * 70_000, b"b"]), [b"a" * 65_536]
+    large, small = Body([b"a" * 270_000, b"b"]), [b"a" * 262_144]
     pieces = in_pieces(lambda environ, start_response: large)({}, lambda *_: lambda _: None)
-    assert [16_384] * 4 + [4_464, 1] == [len(piece) for piece in pieces]
+    assert [16_384] * 16 + [7_856, 1] == [len(piece) for piece in pieces]
     assert [large] == closed
     assert small is in_pieces(lambda environ, start_response: small)({}, lambda *_: lambda _: None)
 

@@ -29,7 +29,7 @@ _PATIENCE = 60.0  # seconds until a server without papers says so on the termina
 _GRACE = 1.0  # seconds in which a refresh may still end by itself
 _BEAT = 1.0  # seconds between two signs of life
 _PIECE = 16_384  # bytes
-_SMALL = 65_536  # bytes of an answer that is handed over whole
+_SMALL = 262_144  # bytes of an answer that is handed over whole: about as much as a thread and its pieces take
 
 
 def begin(service: Any, *, first: bool) -> None:
