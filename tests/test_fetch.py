@@ -264,13 +264,13 @@ def test_retry_after(hub: fake.Hub, status: int, headers: dict[str, str], wait: 
 @pytest.mark.parametrize("packing", [lambda body: Answer(body=body), lambda body: packed(gzip.compress(body, 1))])
 @pytest.mark.parametrize(("spare", "fits"), [(0, True), (1, False)])
 def test_size_cap(hub: fake.Hub, packing: Any, spare: int, fits: bool):
-    """An answer may have 4 MiB, unpacked, and not a byte more."""
-    hub.standing = packing(bytes(4 * 2**20 + spare))
+    """An answer may have 3 MiB, unpacked, and not a byte more."""
+    hub.standing = packing(bytes(3 * 2**20 + spare))
 
     if fits:
-        assert 4 * 2**20 == len(fetch(hub).body)
+        assert 3 * 2**20 == len(fetch(hub).body)
     else:
-        assert "127.0.0.1 sent more than 4194304 bytes" == str(fails(hub))
+        assert "127.0.0.1 sent more than 3145728 bytes" == str(fails(hub))
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,15 @@ def test_refusals_in_a_row(hub: fake.Hub):
         source.get(Ask(DAY), NOW)
 
 
+def test_junk_in_a_row(hub: fake.Hub):
+    """A listing of nothing but junk costs its day; the third in a row is trouble with the Hub, which is left alone."""
+    hub.standing = Answer(body=b"[null, {}]")
+    source = Hub(hub.url, pace=0)
+    for expected in (ListingError, ListingError, UpstreamError):
+        with pytest.raises(expected, match="none of the 1 entries can be used"):
+            source.get(Ask(DAY), NOW)
+
+
 def test_refusal_of_a_later_page(hub: fake.Hub):
     """Where a mirror refuses the page past the end, and has no page for people, what came before will do."""
     hub.script.extend([*paged(linked(entries(2), ETag='W/"a"')), Answer(404), Answer(404)])

@@ -25,7 +25,7 @@ from feedproxy.errors import UpstreamError
 from feedproxy.text import one_line
 from feedproxy.upstream.environment import certificates, proxy_for
 
-_MAX_BYTES = 4 * 2**20  # seven times the longest seen; JSON becomes up to thirty times as much in memory
+_MAX_BYTES = 3 * 2**20  # five times the longest seen; hostile JSON becomes up to sixty times as much in memory
 _MAX_REDIRECTS = 5
 _DEADLINE = 30.0  # seconds for one answer, from connecting to its last byte
 _LONGEST_WAIT = 86_400  # seconds; an answer that asks for more is mistaken

@@ -108,7 +108,7 @@ class Hub:
         except (ListingError, UpstreamError) as error:
             if error.retry_after:
                 raise
-            if pages:
+            if any(page.papers for page in pages):
                 return replace(_joined(pages, ask.day), validator=None)
             raise self._about_the_day(failed, ask.day) from None
         log.warning("%s; its page is read instead", failed)
