@@ -1,5 +1,6 @@
 """The archive: one contract for every backend."""
 
+import os
 import shutil
 import sqlite3
 import threading
@@ -500,7 +501,8 @@ def _newer(path: Path) -> None:
     ("make", "reason"),
     [
         (_junk, "file is not a database"),
-        (_folder, "unable to open database file"),
+        (_folder, "is no file"),
+        (os.mkfifo, "is no file"),
         (_something_else, "is a database of something else"),
         (_newer, "was written by a newer feedproxy"),
     ],

@@ -219,7 +219,7 @@ def test_backup_is_not_overwritten_by_mistake(run: Run, path: Path, tmp_path: Pa
     kept.write_bytes(b"keep me")
     refused = run("archive", "backup", kept, "--archive", path)
     assert (1, b"keep me") == (refused.exit_code, kept.read_bytes())
-    assert f"feedproxy: {kept} is there already; --force replaces it" == one_line(refused)
+    assert f"feedproxy: {kept} is there already; --force replaces it, if it is a file" == one_line(refused)
     assert 0 == run("archive", "backup", kept, "--force", "--archive", path).exit_code
     assert {"Okapi", "Paper 2 on Diffusion"} == titles(open_archive(kept))
     refused = run("archive", "backup", kept, "--force", "--archive", path)

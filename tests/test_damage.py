@@ -1,5 +1,6 @@
 """Damaged archives: what cannot be read is told and left out, the rest is served, and what can be is mended."""
 
+import os
 import random
 import shutil
 import sqlite3
@@ -346,6 +347,8 @@ def test_damaged_page_costs_what_is_on_it(
     archive = open_archive(path)
     kept = archive.holdings().papers
     assert (0, True) == (repaired.exit_code, before - 50 < kept < before), kept
+    assert f"as it was, it is kept as {path}.damaged" in repaired.stdout
+    assert 3 < run("archive", "check", "--archive", f"{path}.damaged").stdout.count("malformed")
     assert kept == archive.count(parse_query("days=3660"))
     assert {200} == {client.get(address).status_code for address in PATHS}
 
@@ -371,3 +374,47 @@ def test_repair_gives_way_to_a_refresh(run: Run, path: Path, open_archive: Opene
     assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
     archive.store([Listing((paper(9, title="Paper 9"),))], clock.tick(hours=1))
     assert {"Paper 9"} == titles(archive, "q=9")
+
+
+# Links ----------------------------------------------------------------------------------------------
+
+
+def test_link_stays_a_link(run: Run, path: Path, tmp_path: Path, open_archive: Opener, clock: Clock) -> None:
+    """An archive behind a link that is cut to nothing or deleted is begun anew where the link leads."""
+    link = tmp_path / "link.sqlite"
+    link.symlink_to(path)
+    archive = open_archive(link)
+    for lose in (lambda: os.truncate(path, 0), path.unlink):
+        archive.store([Listing((paper(9, title="Paper 9"),), day=clock().date())], clock.tick(hours=1))
+        lose()
+        assert archive.state().newest is None
+        archive.store([Listing((paper(1, title="Paper 1"),), day=clock().date())], clock())
+        assert (path, {"Paper 1"}) == (link.readlink(), titles(open_archive(path)))
+
+
+def test_dangling_link_is_an_archive_to_be(tmp_path: Path, open_archive: Opener) -> None:
+    """A link to a file that is not there makes it; one into a folder that is not there is one line, and makes none."""
+    (tmp_path / "link").symlink_to(tmp_path / "new.sqlite")
+    assert open_archive(tmp_path / "link").state().newest is None
+    assert ((tmp_path / "link").is_symlink(), (tmp_path / "new.sqlite").is_file()) == (True, True)
+    (tmp_path / "astray").symlink_to(tmp_path / "unmounted" / "archive.sqlite")
+    with pytest.raises(ArchiveError, match=r"astray is a link to .*, and there is no such folder"):
+        open_archive(tmp_path / "astray").state()
+    assert not (tmp_path / "unmounted").exists()
+
+
+def test_backup_and_restore_follow_links(run: Run, path: Path, tmp_path: Path, open_archive: Opener) -> None:
+    """A backup written to a link lies where that leads, and is restored from there; the archive may be one itself."""
+    away = tmp_path / "away"
+    away.mkdir()
+    (tmp_path / "link").symlink_to(path)
+    (tmp_path / "backup").symlink_to(away / "backup.sqlite")
+    for words in ([], ["--force"]):
+        assert 0 == run("archive", "backup", tmp_path / "backup", *words, "--archive", tmp_path / "link").exit_code
+        assert (away / "backup.sqlite").is_file()
+    damage(path, "DELETE FROM ledger")
+    assert 0 == run("archive", "restore", tmp_path / "backup", "--yes", "--archive", tmp_path / "link").exit_code
+    assert {"Paper Damaged"} == titles(open_archive(path), "min_upvotes=5")
+    assert all((tmp_path / name).is_symlink() for name in ("link", "backup"))
+    refused = run("archive", "backup", "/dev/null", "--force", "--archive", path)
+    assert (1, True) == (refused.exit_code, Path("/dev/null").is_char_device())

@@ -219,12 +219,12 @@ _CHECKS: dict[str, Callable[[Database], str]] = {
 # Repair -------------------------------------------------------------------------------------------
 
 
-def repair(database: Database, now: datetime) -> None:
+def repair(database: Database, now: datetime) -> str:
     """Make again what follows from the rest: the search index, the state, lost wordings; in SQLite the file itself.
 
-    Feeds may then show what they did not, so the revision moves.
+    Feeds may then show what they did not, so the revision moves. Return where the archive is kept as it was, if it is.
     """
-    database.rebuild(partial(_complete, now=now))
+    return database.rebuild(partial(_complete, now=now))
 
 
 def _complete(db: sa.Connection, now: datetime) -> None:

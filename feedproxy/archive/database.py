@@ -149,10 +149,10 @@ class Database(ABC):
         """Make the search index again, of the words in `texts`."""
 
     @abstractmethod
-    def rebuild(self, complete: Callable[[sa.Connection], None]) -> None:
+    def rebuild(self, complete: Callable[[sa.Connection], None]) -> str:
         """Make again, in one step, what can be of this archive; `complete` fills in what follows from its rows.
 
-        Raises ArchiveError.
+        Return where a copy of the archive as it was is kept, if it is. Raises ArchiveError.
         """
 
     @abstractmethod

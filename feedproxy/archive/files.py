@@ -22,16 +22,17 @@ _AFTERWARDS = (
 )
 
 
-def salvage(damaged: Path, sound: Path) -> None:
+def salvage(damaged: Path, sound: Path) -> bool:
     """Copy what can be read of the archive `damaged` as it is at one moment into the new, empty archive `sound`.
 
-    Values are taken as they are stored: a later refresh may mend them. What belongs to a paper that is lost is left
-    out, and the search index, which is made of `texts`. Raises sqlite3.Error.
+    Return whether all could be. Values are taken as they are stored: a later refresh may mend them. What belongs to a
+    paper that is lost is left out, and the search index, which is made of `texts`. Raises sqlite3.Error.
     """
     with closing(_opened(damaged)) as source, closing(_opened(sound)) as target:
         source.text_factory = decoded
         for db in (source, target):
             db.execute("BEGIN")
+        unread: list[str] = []
         dates = sorted({date for table, key in _KEYS.items() for date in _keys(source, table, key)})
         for table, key, values in (
             *((table, key, dates) for table, key in _KEYS.items()),
@@ -44,21 +45,25 @@ def salvage(damaged: Path, sound: Path) -> None:
             insert = (
                 f"INSERT OR {'REPLACE' if key == 'only' else 'IGNORE'} INTO {table} VALUES (?{', ?' * (fields - 1)})"
             )
-            target.executemany(insert, _rows(source, table, key, values))
+            target.executemany(insert, _rows(source, table, key, values, unread))
         for statement in _AFTERWARDS:
             target.execute(statement)
         target.execute("COMMIT")
+    return not unread
 
 
 def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None)
 
 
-def _rows(db: sqlite3.Connection, table: str, key: str, values: Iterable[int]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of `table`; where a part of it cannot be read, those before it, and then all by their keys."""
+def _rows(
+    db: sqlite3.Connection, table: str, key: str, values: Iterable[int], unread: list[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of `table`; where a part of it cannot be read, it goes into `unread`, and all are got by key."""
     try:
         yield from db.execute(f"SELECT * FROM {table}")
     except sqlite3.DatabaseError:
+        unread.append(table)
         for value in values:
             with suppress(sqlite3.DatabaseError):
                 yield from db.execute(f"SELECT * FROM {table} WHERE {key} = ?", (value,))

@@ -181,11 +181,12 @@ class Postgres(Database):
             self.index(db, wordings)
         self.note_schema(db, self.schema(db))
 
-    def rebuild(self, complete: Callable[[sa.Connection], None]) -> None:
+    def rebuild(self, complete: Callable[[sa.Connection], None]) -> str:
         """Make the table of the index again; PostgreSQL looks after the others."""
         with self.transaction(writing=True) as db:
             complete(db)
             self.rebuild_index(db)
+        return ""
 
     def index_fits(self) -> bool:
         """Compare each row with what would be written, without keeping anybody waiting."""

@@ -100,7 +100,7 @@ class SQLite(Database):
         if self._opened and self._file != (found := _file(self.path)):
             if found[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
                 with suppress(OSError):
-                    self.path.unlink()
+                    real(self.path).unlink()
             self._drop()
 
     def _open(self) -> sa.Engine:
@@ -114,6 +114,10 @@ class SQLite(Database):
         try:
             if self.opening is Opening.PRESENT and not self.path.exists():
                 raise self.absent()
+            if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for good
+                raise ArchiveError(f"{self.shown} is no file, which an archive is to be")
+            if self.path.is_symlink() and not real(self.path).parent.exists():
+                raise ArchiveError(f"{self.shown} is a link to {real(self.path)}, and there is no such folder")
             self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
             self._prepare(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
@@ -162,8 +166,10 @@ class SQLite(Database):
         self.create_index(db)
         db.exec_driver_sql("INSERT INTO search (search) VALUES ('rebuild')")
 
-    def rebuild(self, complete: Callable[[sa.Connection], None]) -> None:
+    def rebuild(self, complete: Callable[[sa.Connection], None]) -> str:
         """Write all that can be read of it into a new file, and that over all pages of this one.
+
+        Where that is not all, a copy of this one as it was is kept beside it, and its name returned.
 
         No page that is damaged is then used, nor the shadow tables of the index, without which it cannot be dropped.
         """
@@ -174,11 +180,14 @@ class SQLite(Database):
             with closing(whole):
                 with whole.transaction(writing=True):
                     pass  # creates it
-                salvage(self.path, scratch)
+                kept = "" if salvage(self.path, scratch) else f"{real(self.path)}.damaged"
+                if kept:
+                    self.backup(Path(kept), replacing=False)
                 with whole.transaction(writing=True) as db:
                     complete(db)
                     whole.rebuild_index(db)
                 self._replace_all(whole, lambda: data_version(watching) == before)
+        return kept
 
     def index_fits(self) -> bool:
         """Let FTS5 compare, which keeps writers waiting; https://www.sqlite.org/fts5.html#the_integrity_check_command.
@@ -203,8 +212,9 @@ class SQLite(Database):
 
     def backup(self, file: Path, *, replacing: bool) -> None:
         """Write the archive as it is at one moment to `file`, which appears when it is whole; raises ArchiveError."""
-        if file.exists() and not replacing:
-            raise ArchiveError(f"{file} is there already; --force replaces it")
+        file = real(file)
+        if file.exists() and not (replacing and file.is_file()):
+            raise ArchiveError(f"{file} is there already; --force replaces it, if it is a file")
         unfinished = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             with self.transaction() as db, closing(sqlite3.connect(unfinished)) as copy:
@@ -279,8 +289,8 @@ def _open_frozen(path: Path) -> sa.Engine | None:
     SQLite makes one even to read, and cannot where the disk is full or read-only
     (https://www.sqlite.org/wal.html#readonly). Not to be kept: it takes the archive for one that nobody changes.
     """
-    ahead = Path(f"{path}-wal")
-    if ahead.exists() and ahead.stat().st_size:
+    ahead = Path(f"{real(path)}-wal")
+    if not path.is_file() or (ahead.exists() and ahead.stat().st_size):
         return None
     address = sa.URL.create(
         "sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "immutable": "1", "uri": "true"}

@@ -80,8 +80,10 @@ def check(config: Config, repairing: bool) -> None:
     with closing(open_database(config.archive, opening=Opening.PRESENT)) as database:
         wrong = [finding for finding in findings(database) if not _print_finding(finding)]
         if repairing and wrong:
-            repair(database, datetime.now(UTC))
+            kept = repair(database, datetime.now(UTC))
             click.echo("the search index was made again, and what else could be")
+            if kept:
+                click.echo(f"not all of it could be read; as it was, it is kept as {kept}")
             wrong = [finding for finding in findings(database) if not _print_finding(finding)]
     if wrong:
         raise ArchiveError(f"{database.shown} is not in order")
