@@ -39,7 +39,7 @@ def damage_pages(path: Path, dice: random.Random) -> None:
 
 
 def test_files(run: Run, tmp_path: Path, clock: Clock, serve: Callable[..., httpx.Client]) -> None:
-    """Of a file with flipped bits every answer is 200 or 503, each command ends in one line; a repair or restore heals."""
+    """With bits flipped every answer is 200 or 503 and each command ends in one line; a repair or a restore heals."""
     whole, path, copy = (tmp_path / f"{name}.sqlite" for name in ("whole", "archive", "copy"))
     history(whole, clock, 200)
     everything = parse_query("days=3660")
