@@ -12,10 +12,13 @@ import threading
 import time
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -122,14 +125,14 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
     server.serve(target_loader=partial(load, Work(config, log_json, sign, first)), wrap_loader=False)
 
 
-def replace_hung_workers(signs: Connection, pause: float = _LOOK) -> None:
-    """Kill each worker that has sent no sign of life during ten looks, for the server to start another in its place.
+def replace_hung_workers(signs: "Connection") -> None:
+    """Kill each worker that has sent no sign of life in ten looks, for the server to start another in its place.
 
     Looks are counted, not seconds: when the whole machine stands still, no worker is to blame.
     """
     silent: dict[int | None, int] = {}
     while True:
-        time.sleep(pause)
+        time.sleep(_LOOK)
         heard = set()
         while signs.poll():
             heard.add(signs.recv())
@@ -137,5 +140,5 @@ def replace_hung_workers(signs: Connection, pause: float = _LOOK) -> None:
         silent = {pid: 0 if pid in heard else silent.get(pid, 0) + 1 for pid in workers}
         for pid, looks in silent.items():
             if looks == _LOOKS:
-                log.error("worker %s hangs: no sign of life for %g s; another takes its place", pid, pause * looks)
+                log.error("worker %s hangs: no sign of life for %g s; another takes its place", pid, _LOOK * looks)
                 workers[pid].kill()
