@@ -42,7 +42,6 @@ OWNERS = {
     "httpx": "upstream",
     "isal": "responses",
     "jinja2": "feeds",
-    "lxml": "listing",
     "platformdirs": "config",
     "prometheus_client": "metrics",
     "pythonjsonlogger": "logs",
