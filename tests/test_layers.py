@@ -41,7 +41,6 @@ OWNERS = {
     "httpx": "upstream",
     "isal": "responses",
     "jinja2": "feeds",
-    "lxml": "listing",
     "platformdirs": "config",
     "prometheus_client": "metrics",
     "psycopg": "archive",

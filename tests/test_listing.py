@@ -586,7 +586,7 @@ HOLDER = b"<div data-target='DailyPapers' data-props='%s'></div>"
         (b"<html><p>Not found</p></html>", NO_PAGE),
         (b"<frameset><frame></frameset>", NO_PAGE),
         (b"<\x00", NO_PAGE),
-        (b"<!doctype html>", "the page cannot be read: Document is empty"),
+        (b"<!doctype html>", NO_PAGE),
         (b"<div>" * 20_000, NO_PAGE),
         (b"<div data-target='DailyPapers'></div>", NO_PAGE),
         (HOLDER % b"null", NO_PAGE),
@@ -601,7 +601,7 @@ def test_no_listing(data: bytes, line: str):
 
 
 def test_page_too_long():
-    """A page that is absurdly long is refused before a parser takes quadratic time for it."""
+    """A page that is absurdly long is refused."""
     assert "the page has more than 2097152 characters" == refused(b"<!doctype html>" + b"<p " * 2**20)
 
 

@@ -1,4 +1,4 @@
-"""What a hostile listing may cost: memory, seconds and room on disk of one round, measured in a process of its own."""
+"""What a hostile listing may cost: memory, seconds and room on disk of one round, measured in a process of its own; takes four minutes."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ from feedproxy.archive import Archive
 from feedproxy.errors import FeedproxyError
 from feedproxy.refresh import Refresher
 from feedproxy.upstream import Hub
-import feedproxy.listing, lxml.html, httpx
+import feedproxy.listing, httpx
 
 def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 url, path, now = sys.argv[1:]
@@ -64,7 +64,7 @@ def skips(count: int) -> bytes:
     return json.dumps([{"paper": {"id": f"no id {number}"}} for number in range(count)]).encode()
 
 
-def most(make: Callable[[int], bytes], limit: int = 3_100_000) -> bytes:
+def most(make: Callable[[int], bytes], limit: int = 2_900_000) -> bytes:
     """Return the longest of what `make` makes that is no longer than `limit`."""
     size = len(make(1000)) / 1000
     return make(int(limit / size) - 10)
@@ -75,7 +75,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "empty objects": lambda: b"[{}" + b",{}" * 1_000_000 + b"]",
     "objects with one key": lambda: b'[{"":0}' + b',{"":0}' * 440_000 + b"]",
     "empty arrays in arrays": lambda: b"[[[]]" + b",[[]]" * 600_000 + b"]",
-    "one object of many keys": lambda: b'{"0":0' + b"".join(b',"%d":0' % n for n in range(300_000)) + b"}",
+    "one object of many keys": lambda: b'{"0":0' + b"".join(b',"%d":0' % n for n in range(270_000)) + b"}",
     "nested deeply": lambda: b"[" * 2_000_000,
     "nested nearly too deeply": lambda: b"[" + b",".join([b"[" * 900 + b"]" * 900] * 1_700) + b"]",
     "one huge string": lambda: b'["' + b"x" * 3_000_000 + b'\xf0\x9f\x98\x80"]',
