@@ -206,7 +206,7 @@ def test_lease_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, c
     assert Tries() == archive.tries()
     token = archive.lease("me", clock.tick(hours=1))
     archive.store([], clock(), token)
-    archive.release("me", Tries())
+    archive.release(token, Tries())
     assert 0 == run("archive", "check", "--archive", path).exit_code
 
 
@@ -367,7 +367,7 @@ def test_repair_gives_way_to_a_refresh(run: Run, path: Path, open_archive: Opene
             other.commit()
 
     before = archive.state().revision
-    with pytest.raises(ArchiveError, match="it was written to meanwhile; repeat the command"):
+    with pytest.raises(ArchiveError, match="it was refreshed meanwhile; repeat the command"):
         database.rebuild(refresh)
     assert before + 1 == archive.state().revision
     assert {path.name, f"{path.name}-wal", f"{path.name}-shm"} == {file.name for file in path.parent.iterdir()}

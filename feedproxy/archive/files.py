@@ -98,15 +98,16 @@ def copy_pages(
         if status == sqlite3.SQLITE_BUSY and time.monotonic() > deadline:
             raise sqlite3.OperationalError("database is locked")
         if status == sqlite3.SQLITE_OK and still and not still():
-            raise sqlite3.OperationalError("it was written to meanwhile; repeat the command")
+            raise sqlite3.OperationalError("it was refreshed meanwhile; repeat the command")
 
     one.backup(other, pages=1 if still else -1, progress=go_on)
 
 
-def data_version(db: sqlite3.Connection) -> int:
-    """Return a number that changes once another connection has written (https://www.sqlite.org/pragma.html)."""
-    number: int = db.execute("PRAGMA data_version").fetchone()[0]
-    return number
+def state_of(db: sqlite3.Connection) -> object:
+    """Return what every refresh changes, whoever stores it; None where it cannot be read, and so nothing stored."""
+    with suppress(sqlite3.DatabaseError):
+        return db.execute("SELECT * FROM state").fetchone()
+    return None
 
 
 def real(path: Path) -> Path:

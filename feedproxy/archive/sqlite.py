@@ -19,7 +19,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, cause
 from feedproxy.archive.deadline import remaining
-from feedproxy.archive.files import copy_pages, data_version, decoded, real, salvage
+from feedproxy.archive.files import copy_pages, decoded, real, salvage, state_of
 from feedproxy.archive.search import GAP, Latest, Matches
 from feedproxy.archive.tables import SCHEMA, read_json
 from feedproxy.errors import ArchiveError
@@ -174,7 +174,7 @@ class SQLite(Database):
         No page that is damaged is then used, nor the shadow tables of the index, without which it cannot be dropped.
         """
         with self._scratch("mend") as scratch, closing(sqlite3.connect(self.path)) as watching:
-            before = data_version(watching)
+            before = state_of(watching)
             whole = SQLite(scratch, self._patience, Opening.USE)
             whole.shown = self.shown
             with closing(whole):
@@ -186,7 +186,7 @@ class SQLite(Database):
                 with whole.transaction(writing=True) as db:
                     complete(db)
                     whole.rebuild_index(db)
-                self._replace_all(whole, lambda: data_version(watching) == before)
+                self._replace_all(whole, lambda: state_of(watching) == before)
         return kept
 
     def index_fits(self) -> bool:

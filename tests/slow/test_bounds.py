@@ -1,4 +1,4 @@
-"""What a hostile listing may cost: memory, seconds and room on disk of one round, measured in a process of its own; takes four minutes."""
+"""What a hostile listing may cost: memory, seconds and disk of a round, in a process of its own; takes four minutes."""
 
 import gzip
 import json
