@@ -1,4 +1,4 @@
-"""What a hostile listing may cost: memory, seconds and room on disk of one round, measured in a process of its own; takes four minutes."""
+"""What a hostile listing may cost one round: memory, seconds, room on disk; measured in a process of its own."""
 
 import gzip
 import json
