@@ -5,10 +5,12 @@ Adding a setting is adding a row to `SETTINGS` and a field to `Config`; the READ
 
 import hashlib
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote
 
 import platformdirs
 
@@ -48,22 +50,29 @@ def _is_host(name: str) -> bool:
 def _listing(text: str) -> str:
     if text == DEMO:
         return text
-    return _address(text) if "://" in text else _path(text)
+    return _address(text) if _URL.match(text) else _path(text)
 
 
 def _path(text: str) -> str:
+    if re.search("[\x00-\x1f\x7f\ufeff]|^[\"'“”‘’]|[\"'“”‘’]$", text):
+        raise ValueError("wants a path without control characters, and no quotation mark at its beginning or end")
     try:
         return str(Path(text).expanduser().absolute())
     except RuntimeError as error:
         raise ValueError("names a user whose home folder is not known") from error
 
 
+_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # also one with a slash too few, which no path is meant by
 # Its password, as all of it, is percent-encoded: of a / or @ in it nobody could tell what comes after.
-_DATABASE = re.compile(r"postgresql(\+psycopg)?://([^/?#@\s]*@)?[^/?#@\s]*/[^/?#\s]+(\?[^#\s]*)?")
+_SERVER = r"(?:[^/?#@\s:,\[\]]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_DATABASE = re.compile(
+    r"postgresql(?:\+psycopg)?://(?:(?P<user>[^:/?#@\s]*)(?::(?P<password>[^/?#@\s]*))?@)?"
+    rf"{_SERVER}(?:,{_SERVER})*/(?P<database>[^/?#\s]+)(?:\?(?P<query>[^#\s]*))?"
+)
 
 
 def _archive(text: str) -> str:
-    if "://" not in text:
+    if not _URL.match(text):
         return _path(text)
     if not text.startswith("sqlite:///") and not _DATABASE.fullmatch(text):
         raise ValueError("wants a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
@@ -96,6 +105,13 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _switch(text: str) -> int:
+    spellings = {"1": 1, "true": 1, "yes": 1, "on": 1, "0": 0, "false": 0, "no": 0, "off": 0}
+    if text.casefold() not in spellings:
+        raise ValueError("wants 1 or 0, true or false, yes or no, on or off")
+    return spellings[text.casefold()]
 
 
 def _pause(text: str) -> float:
@@ -133,8 +149,10 @@ SETTINGS: dict[str, Setting] = {
     "max_age": Setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed without asking"),
     "stale_while_revalidate": Setting(_whole(0, 604_800), "900", "seconds a cache may serve it while it asks anew"),
     "stale_if_error": Setting(_whole(0, 2_592_000), "86400", "seconds a cache may serve it when this server fails"),
-    "metrics": Setting(_whole(0, 1), "0", "1 serves Prometheus metrics at /metrics"),
-    "cache_bytes": Setting(_whole(0, 2**40), "67108864", "bytes of finished feeds and pages kept in memory"),
+    "metrics": Setting(_switch, "0", "1 (or true, yes, on) serves Prometheus metrics at /metrics"),
+    "cache_bytes": Setting(
+        _whole(0, 2**40), "67108864", "bytes of finished feeds and pages that each worker keeps in memory"
+    ),
     "feeds": Setting(_path, "", "a TOML file that gives feeds names of their own"),
 }
 
@@ -175,7 +193,7 @@ class Config:
                 told = "" if SETTINGS[name].secret else f", not {_redacted(text)[:80]!r}"
                 problems.append(f"{origin} {error}{told}")
         if problems:
-            raise ConfigError("; ".join(problems))
+            raise ConfigError(*problems)
         values["archive"] = values["archive"] or _own_archive(str(values["listing"]))
         values["hosts"] = values["hosts"] or ()
         origins = {name: origin for name, (_, origin) in chosen.items()}
@@ -186,6 +204,16 @@ class Config:
         """What stands before every path: nothing, unless there is an access key."""
         return f"/k/{self.access_key}" if self.access_key else ""
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no log: key, token and the passwords of the archive's address."""
+        found = _DATABASE.fullmatch(self.archive)
+        parts = found.groupdict("") if found else {"query": ""}
+        passwords = [text for name, text in parse_qsl(parts["query"]) if _PASSWORD.search(name)]
+        if parts.get("password") not in (parts.get("user"), parts.get("database")):  # else it is a word, and no secret
+            passwords.append(unquote(parts["password"]))
+        return tuple(filter(None, (self.access_key, self.hf_token, *passwords)))
+
     def shown(self, name: str) -> str:
         """Return the value of a setting as text; secrets as a note that they are set."""
         value = getattr(self, name)
@@ -194,10 +222,21 @@ class Config:
         return ", ".join(value) if isinstance(value, tuple) else "" if value is None else _redacted(str(value))
 
 
+_PASSWORD = re.compile("pass|token|key|secret", re.IGNORECASE)
+
+
 def _redacted(text: str) -> str:
-    """Return `text` without the password of an address in it."""
-    passwords = r"(://[^/@:]*:)[^/]*@" if is_address(text) else r"(://[^/@:]*:).*@"  # where it belongs, or anywhere
-    return re.sub(r"(password=)[^&]*", r"\1***", re.sub(passwords, r"\1***@", text))
+    """Return `text` without passwords: of an address that none of ours looks like nothing else may be told apart."""
+    if not _URL.match(text) or _ADDRESS.fullmatch(text) or text.startswith("sqlite:///"):
+        return text
+    if _DATABASE.fullmatch(text):
+        text = re.sub("(://[^/?@:]*:)[^/?@]*@", r"\1***@", text)
+        return re.sub(
+            "([?&][^=&]*=)[^&]*", lambda pair: f"{pair[1]}***" if _PASSWORD.search(unquote(pair[1])) else pair[0], text
+        )
+    scheme, rest = re.split("://|:", text, maxsplit=1)
+    is_telling = "@" in rest or _PASSWORD.search(unquote(rest)) or (":" in rest and not is_address(text))
+    return f"{scheme}://***" if is_telling else text
 
 
 def variable(name: str) -> str:
@@ -208,15 +247,24 @@ def variable(name: str) -> str:
 def _chosen(name: str, environment: Mapping[str, str], options: Mapping[str, str | None]) -> tuple[str, str]:
     if option := options.get(name):
         return option, f"--{name.replace('_', '-')}"
-    if text := environment.get(variable(name), "").strip():
+    if text := _unquoted(environment.get(variable(name), "")):
         return text, variable(name)
     return SETTINGS[name].default, "default"
 
 
+def _unquoted(text: str) -> str:
+    """Return `text` without blanks, and without the quotation marks of an env file, which Docker passes on."""
+    text = text.strip()
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+
+
 def _own_archive(listing: str) -> str:
     """Return where the archive of `listing` lies by default: papers of one never mix with another's."""
-    name = "hub" if listing == HUB else f"listing-{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
+    name = "hub" if listing == HUB else f"listing-{hashlib.sha256(os.fsencode(listing)).hexdigest()[:12]}"
     return str(platformdirs.user_data_path("feedproxy") / f"{name}.sqlite")
+
+
+_PREFIXED = re.compile(rf"[\s\ufeff]*{PREFIX}", re.IGNORECASE)  # as an editor or an env file spoils it
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
@@ -225,5 +273,5 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
     Not an error: container platforms put variables of their own under a service's name.
     """
     known = [variable(name) for name in SETTINGS]
-    strange = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
-    return [f"{name} is no setting{similar(name, known)}" for name in strange]
+    strange = sorted(name for name in environment if _PREFIXED.match(name) and name not in known)
+    return [f"{name if name.isidentifier() else ascii(name)} is no setting{similar(name, known)}" for name in strange]

@@ -64,9 +64,13 @@ class AccessError(FeedproxyError):
 
 
 class ConfigError(FeedproxyError):
-    """Settings that cannot be used; the message names every one of them."""
+    """Settings that cannot be used: `problems` are all of them, a line each."""
 
     exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(" ".join(problem.split()) for problem in problems)
 
 
 class ListingError(FeedproxyError):
@@ -97,6 +101,22 @@ class ArchiveError(FeedproxyError):
     status = 503
     retry_after = 60
     public = "the archive of this server cannot be used; its log says why"
+
+
+class DeadlineError(ArchiveError):
+    """A read of the archive that took longer than a request may."""
+
+    public = "this query is too expensive for this server: ask for fewer words, days or entries"
+
+
+class BusyError(FeedproxyError):
+    """More requests than this process works on at once."""
+
+    status = 503
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("this server is busy; ask again in a few seconds")
 
 
 class LeaseError(FeedproxyError):

@@ -1,8 +1,10 @@
 """The form of every line of the log, in every process: plain text, or one JSON object; and what is in none."""
 
+import json
 import logging
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 _PLAIN = "%(asctime)s %(levelname)s %(message)s"
@@ -19,22 +21,44 @@ def start_log(*, as_json: bool = False) -> None:
 
 
 # Where a key stands; the public path before it may end in /k too.
-_PLACE = r"((?:(?:/|%2f)(?:k|%6b))+(?:/|%2f))(?:(?!%2f)[^/\s?#\"'])+"
+_KEY = r"((?:(?:/|%2f)(?:k|%6b))+(?:/|%2f))(?:(?!%2f)[^/\s?#\"'])+"
+_IN_ADDRESS = r"(://[^\s/?#@:]*:)[^\s/?#@]+(?=@)"
+_SHORTEST = 8  # characters; a password that is shorter may be a word, and is left out of addresses only
+_patterns: tuple[str, ...] = ()
 
 
-def keep_keys_out(key: str) -> None:
-    """From now on log in this process neither `key`, wherever it stands, nor what stands in a key's place.
+def keep_out(secrets: Iterable[str], *, keys: bool = False) -> None:
+    """From now on log none of `secrets` in this process; with `keys` nothing that stands in an access key's place.
 
-    Servers log whole addresses, of good requests and of bad ones.
+    Servers log whole addresses, of good requests and of bad ones, and a traceback may quote anything: so what a
+    handler is about to write is cleaned as a whole, whoever made the record and the handler.
     """
-    pattern = re.compile(f"{_PLACE}|{re.escape(key)}", re.IGNORECASE)
+    global _patterns  # noqa: PLW0603 (as the log is)
+    spellings = [text for secret in secrets if len(secret) >= _SHORTEST for text in _spellings(secret)]
+    _patterns = tuple(dict.fromkeys([*_patterns, *spellings, *[_KEY] * keys]))
+    logging.Handler.format = _cleaned_format  # type: ignore[method-assign, assignment]
 
-    class Record(logging.LogRecord):
-        def getMessage(self) -> str:  # noqa: N802
-            """Return the message without access keys."""
-            return pattern.sub(r"\1***", super().getMessage())
 
-    logging.setLogRecordFactory(Record)
+def cleaned(text: str) -> str:
+    """Return `text` without what is to be kept out, however it is percent-encoded or escaped."""
+    for pattern in (_IN_ADDRESS, *_patterns):
+        text = re.sub(pattern, lambda found: f"{found[1] if found.lastindex else ''}***", text, flags=re.IGNORECASE)
+    return text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Yield patterns of `secret`: any character percent-encoded, up to five times; quoted by Python, JSON or both."""
+    encoded = [(char, "".join(f"%(?:25){{0,4}}{byte:02x}" for byte in char.encode())) for char in secret]
+    yield "".join(f"(?:{percent}|{re.escape(char)})" for char, percent in encoded)
+    quoted = {repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+    yield from map(re.escape, (quoted | {json.dumps(text)[1:-1] for text in quoted}) - {secret})
+
+
+_format = logging.Handler.format
+
+
+def _cleaned_format(handler: logging.Handler, record: logging.LogRecord) -> str:
+    return cleaned(_format(handler, record))
 
 
 def _json() -> logging.Formatter:

@@ -6,25 +6,39 @@ That variable must be set before this module is imported (prometheus-client, "Mu
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Literal, get_args
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from feedproxy.status import Status
+from feedproxy.feeds import FORMATS
+from feedproxy.status import VERDICTS, Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+Refusal = Literal["busy", "expensive"]
+_STATUSES = (200, 204, 301, 304, 400, 403, 404, 405, 421, 500, 503)  # of any other its class is counted
+_LATENCIES = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
 
 class Metrics:
-    """Counts what an application does."""
+    """Counts what an application does.
+
+    Each label has a few values that stand here: a client that could make up others would fill the memory.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "feedproxy_requests", "Requests answered", ["format", "status"], registry=self._registry
         )
+        seconds = Histogram(
+            "feedproxy_answer_seconds", "Time to answer", ["cache"], registry=self._registry, buckets=_LATENCIES
+        )
+        self._hit, self._miss = seconds.labels("hit"), seconds.labels("miss")
+        refused = Counter("feedproxy_refused", "Work refused with 503", ["reason"], registry=self._registry)
+        self._refused = {reason: refused.labels(reason) for reason in get_args(Refusal)}
         self._feeds = Counter("feedproxy_feeds", "Feeds handed out, from memory or not", registry=self._registry)
         self._renderings = Counter("feedproxy_renderings", "Feeds that were not in memory", registry=self._registry)
         self._refreshes = Counter("feedproxy_refreshes", "Rounds of refreshing", ["outcome"], registry=self._registry)
@@ -33,8 +47,17 @@ class Metrics:
         )
 
     def answered(self, form: str, status: int) -> None:
-        """Count a request by the format of its answer (rss, atom, json, or other) and its status."""
-        self._requests.labels(form, status).inc()
+        """Count a request by the format of its answer, if it is one of a feed, and its status."""
+        told = str(status) if status in _STATUSES else f"{status // 100}xx"
+        self._requests.labels(form if form in FORMATS else "other", told).inc()
+
+    def took(self, seconds: float, *, hit: bool) -> None:
+        """Count how long an answer took, found in memory (`hit`) or not."""
+        (self._hit if hit else self._miss).observe(seconds)
+
+    def refused(self, reason: Refusal) -> None:
+        """Count work that was not begun or not finished."""
+        self._refused[reason].inc()
 
     def fed(self) -> None:
         """Count a feed; those from memory are all that were not rendered."""
@@ -71,6 +94,15 @@ class _Standing(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges."""
         yield GaugeMetricFamily("feedproxy_papers", "Papers in the archive", self.status.papers)
+        verdict = GaugeMetricFamily(
+            "feedproxy_verdict", "1 for what /status says, 0 for the others", labels=["verdict"]
+        )
+        for name in VERDICTS:
+            verdict.add_metric([name], name == self.status.verdict)
+        yield verdict
+        yield GaugeMetricFamily(
+            "feedproxy_refresh_failures", "Refreshes failed since the last good one", self.status.failures
+        )
         if self.status.refreshed_at:
             age = (self.now - self.status.refreshed_at).total_seconds()
-            yield GaugeMetricFamily("feedproxy_listing_age_seconds", "Time since the last good refresh", age)
+            yield GaugeMetricFamily("feedproxy_refresh_age_seconds", "Time since the last good refresh", age)

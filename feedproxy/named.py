@@ -54,7 +54,7 @@ def read_feeds(path: str | None) -> tuple[Named, ...]:
     except ValueError as error:
         problems = [str(error)]
     if problems:
-        raise ConfigError(f"{variable('feeds')} {path}: {'; '.join(problems)}")
+        raise ConfigError(*(f"{variable('feeds')} {path}: {problem}" for problem in problems))
     return tuple(feeds)
 
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from urllib.parse import quote_plus
 
 BEGINNING = date(2023, 5, 4)  # the first Daily Papers
+_HUB_IMAGE = re.compile(r"https://[a-z0-9-]+\.huggingface\.co/")
 _ARXIV_ID = re.compile(r"\d{4}\.\d{4,5}", re.ASCII)
 
 
@@ -54,6 +55,11 @@ class Paper:
     def attention(self) -> int:
         """What `min_upvotes` looks at: the upvotes, or the comments where those are unknown."""
         return self.comments if self.upvotes is None else self.upvotes
+
+    @property
+    def image(self) -> str | None:
+        """The thumbnail, if it is one of the Hub's own: a listing must not make readers ask other servers."""
+        return self.thumbnail if self.thumbnail and _HUB_IMAGE.match(self.thumbnail) else None
 
     @property
     def hub_url(self) -> str:
@@ -121,7 +127,9 @@ class Skipped:
 class Listing:
     """The papers of one listing in its own order, what was skipped, and the day it is of.
 
-    `validator` is the ETag it came with; `unchanged` says the one asked with still holds.
+    `validator` is the ETag it came with; `unchanged` says the one asked with still holds. `size` is how many bytes of
+    normalised text it has. `taken_before` (aware) is known of a listing that somebody saved: no clock that says it is
+    later by then dates what is in it.
     """
 
     papers: tuple[Paper, ...] = ()
@@ -129,6 +137,8 @@ class Listing:
     day: date | None = None
     validator: str | None = None
     unchanged: bool = False
+    size: int = 0
+    taken_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,47 +9,27 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 
-from feedproxy.archive import Archive, Tries
+from feedproxy.archive import PROLONG, Archive, Held, Tries, retry_pause
 from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingError, UpstreamError
+from feedproxy.outcome import Outcome, first_of, skips
 from feedproxy.papers import Listing
 from feedproxy.status import Status, assess
 from feedproxy.text import plural
-from feedproxy.upstream import Ask, Source
+from feedproxy.upstream import Ask, Hub, Source
 from feedproxy.upstream.plan import SKEW
 
 log = logging.getLogger(__name__)
 _LOOK = timedelta(seconds=5)  # between two looks at the archive while another process refreshes it
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two looks: clocks jump
 _POLL = 0.02  # seconds
-_FIRST_RETRY, _LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
 _REMEMBERED = 1000  # problems that are not logged again
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a round did: listings read, papers in them, papers new, what was skipped or failed, in words."""
-
-    listings: int = 0
-    papers: int = 0
-    new: int = 0
-    problems: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{plural(self.listings, 'listing')} read, {plural(self.papers, 'paper')} in them, {self.new} new"
-
-    def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(
-            self.listings + other.listings,
-            self.papers + other.papers,
-            self.new + other.new,
-            self.problems + other.problems,
-        )
+_ROUND = 2**23  # bytes of normalised text that one transaction stores; 30 days have about 3 MB
 
 
 def utc_now() -> datetime:
@@ -57,26 +37,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def retry_pause(failures: int, retry_after: int | None, jitter: float) -> timedelta:
-    """Return how long to wait after so many failures in a row: twice as long each time, up to 15 minutes.
-
-    `jitter` in 0…1 spreads it over half to one and a half of that, so that machines part; what the
-    Hub asked for (`retry_after`, seconds) is never undercut.
-    """
-    pause = min(_LAST_RETRY, _FIRST_RETRY * (1 << min(failures - 1, 10)))
-    return max(pause * (0.5 + jitter), timedelta(seconds=retry_after or 0))
-
-
 class _NotNow(UpstreamError):  # noqa: N818 (nothing failed)
     """It is not this round's turn: all wait after a failure."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Lease:
-    """The right of one round to refresh; a round of another thread or of a fork has another name."""
-
-    holder: str
-    token: int
 
 
 class Refresher:
@@ -92,12 +54,17 @@ class Refresher:
         clock: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = random.random,
         observe: Callable[[str, float], None] | None = None,
+        prolong_every: float = PROLONG,
     ) -> None:
         self.source, self.archive, self.clock, self._jitter = source, archive, clock, jitter
+        self._prolong_every = prolong_every
+        self._lease: Held | None = None  # of the round under way
+        source.keep_pace(self._turn)
         self._observe = observe or (lambda event, seconds: None)  # noqa: ARG005
         self._log_once = lru_cache(_REMEMBERED)(partial(log.warning, "%s"))
         self._starting, self._looking = threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
+        self._began_at: datetime | None = None
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._unnoted: ArchiveError | None = None  # why not even the failure of this process's last step can be noted
 
@@ -112,17 +79,34 @@ class Refresher:
         that comes sooner, and without `force`, raises UpstreamError and asks nobody.
         """
         holder = secrets.token_hex(8)
-        token = self.archive.lease(holder, self.clock())
+        token = self.archive.lease(holder, self.clock(), self._pause_after_a_cut())
         if token is None:
             return None
         try:
-            outcome = self._get_due(_Lease(holder, token), force=force)
+            with Held(self.archive, token, self.clock, self._prolong_every) as self._lease:
+                outcome = self._get_due(self._lease, force=force)
         except BaseException as error:
             with suppress(ArchiveError):  # the lease then runs out by itself
-                self.archive.release(holder, self._tries_after(error))
+                if isinstance(error, LeaseError) and not self._stopping.is_set():
+                    self.archive.note_drop(str(error), self.clock())
+                self.archive.release(token, self._tries_after(error))
             raise
-        self.archive.release(holder, Tries())
+        finally:
+            self._lease = None
+        self.archive.release(token, Tries())
         return outcome
+
+    def _pause_after_a_cut(self) -> timedelta:
+        """Return how long to wait if the round before was cut off; the first of them has cost a lease period."""
+        failures = self.archive.tries().failures
+        return retry_pause(failures + 1, None, self._jitter()) if failures else timedelta()
+
+    def _turn(self, pace: float) -> float:
+        """Take the next turn to ask, of all who share the archive; return how many seconds it is away."""
+        wait = self.archive.turn(self.clock(), pace)
+        if self._lease:
+            self._lease.get_on(wait)
+        return wait
 
     def _tries_after(self, error: BaseException) -> Tries:
         """Count `error`, in words fit for anybody, unless the round was only stopped."""
@@ -135,7 +119,7 @@ class Refresher:
         whole = datetime.fromtimestamp(math.ceil(retry_at.timestamp()), UTC)  # the archive cuts off fractions
         return Tries(failures, known.public, now, whole)
 
-    def _get_due(self, lease: _Lease, *, force: bool) -> Outcome:
+    def _get_due(self, lease: Held, *, force: bool) -> Outcome:
         tries, now = self.archive.tries(), self.clock()
         if not force and (pause := _pause(tries, now)):
             raise _NotNow(f"{tries.error}; the next try is in {_seconds(pause)} s", _seconds(pause))
@@ -148,17 +132,20 @@ class Refresher:
         """Get and store one batch in one transaction, as `round` does, but beside whoever has the lease."""
         return self._get([batch], None)
 
-    def _get(self, batches: list[list[Ask]], lease: _Lease | None) -> Outcome:
+    def _get(self, batches: list[list[Ask]], lease: Held | None) -> Outcome:
         """Get and store batch by batch; where nothing can be read, or it breaks off, raises why and logs the rest."""
         total, unread = Outcome(), dict[Ask, ListingError]()
         try:
             for batch in batches:
                 listings, missing, failure = self._read(batch, lease)
                 unread |= missing
-                total += Outcome(problems=(*map(str, missing.values()), *_skips(listings)))
+                total += Outcome(problems=(*first_of([*map(str, missing.values())]), *skips(listings)))
                 total += self._stored(listings, lease)
                 if failure:
                     raise failure
+                if left := len(batch) - len(listings) - len(missing):
+                    total += Outcome(problems=(f"{plural(left, 'listing')} left to the next round: these are long",))
+                    break
             if unread and not total.listings:
                 raise list(unread.values())[-1]
         except FeedproxyError as error:
@@ -167,21 +154,23 @@ class Refresher:
         self._note(unread)
         return total
 
-    def _stored(self, listings: list[Listing], lease: _Lease | None) -> Outcome:
+    def _stored(self, listings: list[Listing], lease: Held | None) -> Outcome:
         if not listings:
             return Outcome()
         new = self.archive.store(listings, self.clock(), lease.token if lease else None).new
         return Outcome(len(listings), sum(len(listing.papers) for listing in listings), new)
 
     def _read(
-        self, batch: list[Ask], lease: _Lease | None
+        self, batch: list[Ask], lease: Held | None
     ) -> tuple[list[Listing], dict[Ask, ListingError], FeedproxyError | None]:
-        """Return the listings, what could not be read, and what broke it off."""
+        """Return the listings, what could not be read, and what broke it off; no more listings than `_ROUND` holds."""
         listings: list[Listing] = []
         unread: dict[Ask, ListingError] = {}
         for ask in batch:
+            if sum(listing.size for listing in listings) > _ROUND:
+                break
             if lease:
-                self._prolong(lease)
+                lease.check()
             began = time.monotonic()
             try:
                 listings.append(self.source.get(ask, self.clock()))
@@ -197,27 +186,29 @@ class Refresher:
         if days := [ask.day for ask in unread if ask.day]:
             self.archive.asked(days, self.clock())
 
-    def _prolong(self, lease: _Lease) -> None:
-        if self.archive.lease(lease.holder, self.clock()) != lease.token:
-            raise LeaseError
-
     # By itself ----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Refresh from now on in a thread of this process; does nothing where that thread runs already."""
+        """Refresh and watch the archive from now on in threads of this process, unless they run already."""
+        self.archive.watch()
         with self._starting:
             if self._thread is None or not self._thread.is_alive():  # after a fork it is not
                 self._stopping, self._awake = threading.Event(), threading.Event()
                 events = (self._stopping, self._awake)
+                self._began_at = self.clock()
                 self._thread = threading.Thread(target=self._run, args=events, name="refresh", daemon=True)
                 self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread, after the round it is in."""
+    def stop(self, seconds: float | None = None) -> None:
+        """End the thread, after the round it is in; one that takes longer than `seconds` gives its lease back."""
         self._stopping.set()
         self._awake.set()
-        if self._thread:
-            self._thread.join()
+        if not self._thread:
+            return
+        self._thread.join(seconds)
+        if self._thread.is_alive() and (lease := self._lease):
+            with suppress(ArchiveError):
+                self.archive.release(lease.token, self.archive.tries())
 
     def _run(self, stopping: threading.Event, awake: threading.Event) -> None:
         while not stopping.is_set():
@@ -278,7 +269,9 @@ class Refresher:
             due_at = max(now, self.source.next_due(days, now))
         except FeedproxyError:  # a saved listing that is not there
             due_at = now
-        stands = assess(archive.state(), self._noted(), archive.holdings(), days.values(), due_at, now)
+        live = isinstance(self.source, Hub)
+        known = (archive.state(), self._noted(), archive.holdings(), days.values())
+        stands = assess(*known, due_at, now, live=live, began_at=self._began_at)
         return replace(stands, problems=archive.problems())
 
     def _noted(self) -> Tries:
@@ -327,14 +320,3 @@ def _pause(tries: Tries, now: datetime) -> timedelta:
 
 def _seconds(pause: timedelta) -> int:
     return math.ceil(pause.total_seconds())
-
-
-def _skips(listings: list[Listing]) -> Iterator[str]:
-    return (f"skipped {skip.name}: {skip.reason}" for listing in listings for skip in listing.skipped)
-
-
-def backfill_days(since: date, until: date, archive: Archive) -> list[date]:
-    """Return the days of `since`…`until` never read well since they were over, newest first."""
-    good = {day: told.good_at.date() for day, told in archive.days(None).items() if told.good_at}
-    days = (until - timedelta(days=age) for age in range((until - since).days + 1))
-    return [day for day in days if good.get(day, day) <= day]

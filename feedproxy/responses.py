@@ -4,13 +4,15 @@ Renders nothing and reads no archive: what to make an answer from, and of which 
 """
 
 import hashlib
+import math
 import threading
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-from cachetools import FIFOCache, LRUCache
+from cachetools import LRUCache
 from isal import isal_zlib
 
 from feedproxy.errors import ArchiveError
@@ -22,7 +24,9 @@ _TARGETS = (
     4_000  # characters of the targets remembered with one answer; one spelled otherwise is served a little slower
 )
 _TRIED = 4  # a quarter of the bytes is for what was asked for once
-_SEEN, _TRACE = 1_000, 250  # a key in so many bytes is known to have been asked for before, and takes so many
+_SEEN, _TRACE = 1_000, 250  # the uses of a key in so many bytes are known, and take so many
+_PERIOD, _HALF_LIFE = 300.0, 86_400.0  # seconds
+_NEVER = (0.0, -math.inf)
 _GATES = 64
 
 
@@ -99,22 +103,27 @@ class _Segment(LRUCache[Hashable, _Kept]):
             self._targets.pop(target, None)
         return key, kept
 
+    def set_aside(self) -> tuple[Hashable, _Kept]:
+        """Remove the least recently used answer without forgetting its targets, to be put back or dropped."""
+        return super().popitem()
+
 
 class Answers:
     """Answers by key in about `size` bytes, each for as long as `revision` tells what it was made of.
 
-    What is asked for once waits in a quarter of the bytes, where the least recently asked for is dropped
-    first; what is asked for again, even if it was dropped since, gets half, likewise. So a flood of queries
-    that are each asked once drops nothing that is polled (2Q: Johnson and Shasha, VLDB 1994). The last
-    quarter is what it takes to know what was asked for. Safe to use from several threads.
+    A new key waits in a quarter of the bytes, where the least recently used is dropped first. One that is asked for
+    again moves to the larger part, for answers that are polled: if that is full, only in the place of answers
+    that are asked for less often. One use in five minutes counts, and after a day for half. So what is polled is
+    dropped neither by a flood of new queries nor by one that repeats them. This is 2Q (Johnson and Shasha, VLDB
+    1994) with the admission of TinyLFU. `timer` is in seconds. Safe to use from several threads.
     """
 
-    def __init__(self, size: int, revision: Callable[[], int]) -> None:
-        self._revision = revision
+    def __init__(self, size: int, revision: Callable[[], int], timer: Callable[[], float] = time.monotonic) -> None:
+        self._revision, self._timer = revision, timer
         self._lock = threading.Lock()
         self._gates = [threading.Lock() for _ in range(_GATES)]
         self._targets: dict[Target, Hashable] = {}
-        self._seen: FIFOCache[int, None] = FIFOCache(size // _SEEN)
+        self._uses: LRUCache[int, tuple[float, float]] = LRUCache(size // _SEEN)  # score, and when it was counted
         self._tried = _Segment(size // _TRIED, self._targets)
         self._proven = _Segment(size - size // _TRIED - size // _SEEN * _TRACE, self._targets)
 
@@ -122,6 +131,12 @@ class Answers:
         """Return the answer `target` is remembered to lead to, if it still holds; raises nothing."""
         key = self._targets.get(target)
         kept = None if key is None else self._current(key)
+        return kept.answer if kept else None
+
+    def stale(self, target: Target) -> Answer | None:
+        """Return the answer `target` is remembered to lead to, even if the archive has changed since."""
+        with self._lock:
+            kept = self._held(self._targets.get(target))
         return kept.answer if kept else None
 
     def get(self, key: Hashable, make: Callable[[], tuple[Answer, int]], target: Target) -> Answer:
@@ -142,34 +157,70 @@ class Answers:
             return self._keep(key, _Kept(*make()))
         except ArchiveError:
             with self._lock:
-                before = self._proven.get(key) or self._tried.get(key)
+                before = self._held(key)
             if before is None:
                 raise
             return before
 
+    def _held(self, key: Hashable) -> _Kept | None:
+        return self._proven.get(key) or self._tried.get(key)
+
     def _current(self, key: Hashable) -> _Kept | None:
         revision = self._revision()
         with self._lock:
-            kept = self._proven.get(key) or self._promoted(key)
+            kept = self._held(key)
+            if kept and (self._count_use(key) or self._has_room(kept.size)) and key not in self._proven:
+                del self._tried[key]
+                self._place(key, kept, again=True)
         return kept if kept and kept.revision == revision else None
-
-    def _promoted(self, key: Hashable) -> _Kept | None:
-        kept = self._tried.pop(key, None)
-        if kept:
-            self._proven[key] = kept
-        return kept
 
     def _keep(self, key: Hashable, kept: _Kept) -> _Kept:
         with self._lock:
-            before = self._proven.get(key)
-            if before:
+            again = self._count_use(key) and self._score(key) > 1
+            if before := self._held(key):
                 kept.targets = before.targets
-            segment = self._proven if before or hash(key) in self._seen else self._tried
-            if kept.size <= segment.maxsize:
-                segment[key] = kept
-            if self._seen.maxsize:
-                self._seen[hash(key)] = None
+                self._tried.pop(key, None)
+            self._place(key, kept, again=again)
         return kept
+
+    def _place(self, key: Hashable, kept: _Kept, *, again: bool) -> None:
+        """Keep an answer, among those that are polled if it was asked for `again` and there is room."""
+        is_polled = key in self._proven or (again and self._make_room(key, kept.size))
+        segment = self._proven if is_polled else self._tried
+        if kept.size <= segment.maxsize:
+            segment[key] = kept
+
+    def _make_room(self, key: Hashable, size: int) -> bool:
+        """Drop answers that are asked for less often than `key` until `size` bytes are free; drop none if that fails.
+
+        Answers that prove to be asked for more often count as recently used.
+        """
+        score, dropped = self._score(key), list[tuple[Hashable, _Kept]]()
+        while size <= self._proven.maxsize and not self._has_room(size):
+            dropped.append(self._proven.set_aside())
+            if self._score(dropped[-1][0]) >= score:
+                self._proven.update(dropped)
+                return False
+        for target in (target for _, kept in dropped for target in kept.targets):
+            self._targets.pop(target, None)
+        return size <= self._proven.maxsize
+
+    def _has_room(self, size: int) -> bool:
+        return self._proven.currsize + size <= self._proven.maxsize
+
+    def _count_use(self, key: Hashable) -> bool:
+        """Count a use of `key`, unless one was counted shortly before; say whether it did."""
+        now = self._timer()
+        if now - self._uses.get(hash(key), _NEVER)[1] < _PERIOD:
+            return False
+        if self._uses.maxsize:
+            self._uses[hash(key)] = (self._score(key) + 1, now)
+        return True
+
+    def _score(self, key: Hashable) -> float:
+        """Return how often `key` was used, every use counted for half after a day."""
+        score, at = self._uses.get(hash(key), _NEVER)
+        return score and score * 2.0 ** ((at - self._timer()) / _HALF_LIFE)
 
     def _remember(self, target: Target, key: Hashable, kept: _Kept) -> None:
         with self._lock:

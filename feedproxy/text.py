@@ -51,10 +51,11 @@ def _shortened(text: str, limit: int) -> str:
 def web_address(text: str) -> str | None:
     """Return the absolute http(s) address in `text` as a URI (RFC 3986), or None if it holds none.
 
-    The Hub sends some with a leading space (UPSTREAM.md). One that names a user is refused: it
+    The Hub sends some with a leading space, and one with a line feed in it (UPSTREAM.md), which browsers drop
+    (https://url.spec.whatwg.org/#concept-basic-url-parser). One that names a user is refused: it
     most likely poses as another site (RFC 9110, section 4.2.4).
     """
-    address = text.strip()
+    address = re.sub(r"[\t\n\r]", "", text.strip())
     try:
         parts = urlsplit(address)
     except ValueError:

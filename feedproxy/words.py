@@ -39,6 +39,11 @@ def words(text: str) -> list[str]:
     return _WORD.findall(_plain(text))
 
 
+def size(text: str) -> int:
+    """Return how many bytes `text` has once it is normalised: one character can become eighteen."""
+    return len(text) if text.isascii() else len(_plain(text).encode())
+
+
 def _plain(text: str) -> str:
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text)

@@ -229,7 +229,7 @@ UNREACHABLE = (
     Fault("no gzip", _REACH + "Error -3", Answer(body=_LISTING, headers=_PACKED)),
     Fault(
         "gzip bomb",
-        "127.0.0.1 sent more than 16777216 bytes",
+        "127.0.0.1 sent more than 3145728 bytes",
         Answer(headers=_PACKED | {"Content-Length": "1000000000"}, send=bomb),
     ),
 )

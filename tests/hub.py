@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.made_up import page
 
@@ -55,7 +55,7 @@ class Hub:
     """Answers its API and its page from `days`, unless `script` holds answers to be given first, in order.
 
     `standing` overrules everything while it is set, `api` what the API answers; without `page` there
-    is no page. `gate` holds every answer back while it is cleared.
+    is no page, without `links` no page of a listing names the next. `gate` holds every answer back while it is cleared.
     """
 
     def __init__(self) -> None:
@@ -64,6 +64,7 @@ class Hub:
         self.standing: Answer | None = None
         self.api: Answer | None = None
         self.page = True
+        self.links = True
         self.requests: list[Request] = []
         self.delay = 0.0
         self.answered_at: list[float] = []
@@ -85,7 +86,11 @@ class Hub:
     def _listing(self, request: Request) -> Answer:
         found = self._sorted(date.fromisoformat(request.query["date"]))
         limit, number = int(request.query.get("limit", 50)), int(request.query.get("p", 0))
-        return Answer(body=json.dumps(found[number * limit : (number + 1) * limit]).encode())
+        headers = {}
+        if self.links and len(found) > (number + 1) * limit:
+            query = request.query | {"limit": str(limit), "p": str(number + 1)}
+            headers["Link"] = f'<{self.url}{API}?{urlencode(query)}>; rel="next"'
+        return Answer(body=json.dumps(found[number * limit : (number + 1) * limit]).encode(), headers=headers)
 
     def _shown(self, path: str) -> date | None:
         """Return the day that the page at `path` shows: the latest with papers where the one asked for has none."""

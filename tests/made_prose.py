@@ -76,7 +76,7 @@ def _organization(dice: random.Random, _: Paper) -> Organization:
 _OPTIONAL = {
     "published_at": (1, lambda dice, paper: paper.submitted_at - timedelta(days=dice.expovariate(1 / 3))),
     "organization": (0.4, _organization),
-    "thumbnail": (0.95, lambda _, paper: f"https://cdn.example.org/thumbnails/{paper.id}.png"),
+    "thumbnail": (0.95, lambda _, paper: f"https://cdn-thumbnails.huggingface.co/made-up/thumbnails/{paper.id}.png"),
     "github_repo": (0.45, lambda dice, paper: f"https://code.example.org/{WORDS[dice.randrange(2000)]}/{paper.id}"),
     "project_page": (0.25, lambda _, paper: f"https://{paper.id.replace('.', '-')}.example.org/"),
     "ai_keywords": (0.7, lambda dice, _: tuple(dict.fromkeys(_phrase(dice, 2) for _ in range(dice.randint(3, 8))))),

@@ -27,7 +27,7 @@ def entry(number: int = 1, *, day: date | None = DAY, **fields: Any) -> dict[str
     outside: dict[str, Any] = {
         "title": f"Paper {number} on {subject}",
         "numComments": fields.pop("numComments", 0),
-        "thumbnail": fields.pop("thumbnail", f"https://cdn.example.org/{number}.png"),
+        "thumbnail": fields.pop("thumbnail", f"https://cdn-thumbnails.huggingface.co/made-up/{number}.png"),
         "publishedAt": fields.pop("publishedAt", "2026-03-08T20:00:00.000Z"),
     }
     paper: dict[str, Any] = {
@@ -81,7 +81,7 @@ def paper(number: int = 1, **fields: Any) -> Paper:
         "authors": names,
         "author_count": len(names),
         "upvotes": 1,
-        "thumbnail": f"https://cdn.example.org/{number}.png",
+        "thumbnail": f"https://cdn-thumbnails.huggingface.co/made-up/{number}.png",
     }
     return Paper(**values | fields)
 
@@ -106,7 +106,7 @@ def difficult_papers() -> tuple[Paper, ...]:
             authors=("<b>O'Neil", "Smith & Sons", 'Jo "J" ]]> Doe', "Müller, Jörg"),
             author_count=4,
             organization=Organization("r&d", "<R&D> ]]>"),
-            thumbnail="https://cdn.example.org/2.png?a='1'&b=%3C2%3E",
+            thumbnail="https://cdn-thumbnails.huggingface.co/made-up/2.png?a='1'&b=%3C2%3E",
             github_repo="https://code.example.org/?a=1&b='2'",
             project_page="https://project.example.org/?x=]]&y=%22",
             ai_keywords=("R&D", "<think>", '"quoted"', "]]>"),

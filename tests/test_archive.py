@@ -191,7 +191,10 @@ def test_optional_field_is_not_forgotten(archive: Archive, clock: Clock) -> None
     before = archive.state().revision
     archive.store([listing(entry(1, thumbnail=None))], clock.tick(hours=1))
     kept = archive.search(parse_query("")).entries[0].paper
-    assert ("https://git.example.org/a", "https://cdn.example.org/1.png") == (kept.github_repo, kept.thumbnail)
+    assert ("https://git.example.org/a", "https://cdn-thumbnails.huggingface.co/made-up/1.png") == (
+        kept.github_repo,
+        kept.thumbnail,
+    )
     assert before == archive.state().revision
 
 

@@ -8,8 +8,14 @@ from pathlib import Path
 
 from feedproxy.archive import Archive
 from feedproxy.listing import parse
-from feedproxy.query import parse_query
+from feedproxy.query import Query, parse_query
+from feedproxy.refresh import Refresher
+from feedproxy.upstream import Ask
+from feedproxy.upstream import Hub as HubSource
+from feedproxy.upstream.plan import missing_days
+from tests.hub import Hub
 
+WHOLE = Query(days=3660, limit=200)
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
 AGENTS_WITH_TWO_COMMENTS = {
     "End-to-End Agentic RAG System Training for Traceable Diagnostic Reasoning",
@@ -42,6 +48,21 @@ def test_api_captures(archive: Archive, captures: Path) -> None:
     expected = {paper["id"] for paper in papers if paper["upvotes"] >= 2 and mentions_agents(paper)}
     query = parse_query("q=agents&min_upvotes=2&days=3660&limit=200")
     assert expected == {entry.paper.id for entry in archive.search(query).entries}
+
+
+def test_listed_twice(hub: Hub, archive: Archive, open_archive: Callable[..., Archive], captures: Path) -> None:
+    """2604.07429 was listed on 10 and on 16 April 2026: backfill dates it by the first, as a folder of files does."""
+    days = (date(2026, 4, 10), date(2026, 4, 16))
+    bodies = {day: next((captures / "api").glob(f"{day}*")).read_bytes() for day in days}
+    hub.days = {day: json.loads(body) for day, body in bodies.items()}
+    filled = open_archive(f"{archive.address}-filled")
+    refresher = Refresher(HubSource(hub.url, pace=0), filled, lambda: NOW)
+    for day in missing_days({}, *days):
+        refresher.get([Ask(day)])
+    archive.store([parse(body, day=day) for day, body in bodies.items()], NOW)
+    ways = [{found.paper.id: found.entered_at for found in way.search(WHOLE).entries} for way in (archive, filled)]
+    assert days[0] == ways[1]["2604.07429"].date()
+    assert ways[0] == ways[1]
 
 
 def mentions_agents(paper: dict[str, str]) -> bool:

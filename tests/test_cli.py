@@ -23,10 +23,10 @@ from feedproxy import __version__
 from feedproxy.archive import Archive
 from feedproxy.cli import main
 from feedproxy.listing import parse
-from feedproxy.query import parse_query
+from feedproxy.query import Query, parse_query
 from tests.conftest import Clock, Run, one_line
 from tests.hub import Answer, Hub, Request
-from tests.made_up import api, capture, entries, entry
+from tests.made_up import api, capture, entries, entry, paper_id
 
 MONDAY = date(2025, 1, 6)
 WEEK = [MONDAY + timedelta(days=age) for age in range(5)]
@@ -293,7 +293,7 @@ def test_unusable_archive(run: Run, hub: Hub, tmp_path: Path, command: list[str]
     (tmp_path / "junk").write_bytes(b"keep me" * 200)
     result = run(*command, "--archive", tmp_path / name, listing=hub.url)
     assert (1, "", []) == (result.exit_code, result.stdout, hub.requests)
-    assert one_line(result).startswith(f"feedproxy: cannot open the archive {tmp_path / name}: ")
+    assert f"{tmp_path / name}" in one_line(result)
     assert told in result.stderr
     assert b"keep me" * 200 == (tmp_path / "junk").read_bytes()
 
@@ -343,14 +343,14 @@ def days_asked(hub: Hub) -> list[date]:
 
 
 def test_backfill(run: Run, past: Hub, tmp_path: Path) -> None:
-    """`backfill` gets each day, newest first, and leaves out what is there already."""
+    """`backfill` gets each day, oldest first, and leaves out what is there already."""
     result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
     assert (0, "2025-01-06 to 2025-01-10: 5 listings read, 10 papers in them, 10 new\n") == (
         result.exit_code,
         result.stdout,
     )
     assert "5 days to go" in result.stderr
-    assert WEEK[::-1] == days_asked(past)
+    assert WEEK == days_asked(past)
     assert 10 == len(held(tmp_path / "b.sqlite"))
     past.requests.clear()
     again = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
@@ -360,7 +360,7 @@ def test_backfill(run: Run, past: Hub, tmp_path: Path) -> None:
 
 def test_backfill_goes_on_where_it_stopped(run: Run, past: Hub, tmp_path: Path) -> None:
     """A backfill that breaks off keeps what it has; repeated, it asks only for the rest."""
-    good = [past.answer(request_of(day, page)) for day in (WEEK[4], WEEK[3]) for page in "01"]
+    good = [past.answer(request_of(day)) for day in WEEK[:2]]
     past.script.extend([*good, *[Answer(500, b'{"error": "out of papers"}')] * 6])  # the API and the page, three days
     broken = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
     assert 1 == broken.exit_code
@@ -368,12 +368,12 @@ def test_backfill_goes_on_where_it_stopped(run: Run, past: Hub, tmp_path: Path) 
     assert 4 == len(held(tmp_path / "b.sqlite"))
     past.requests.clear()
     assert 0 == backfill(run, past, "--archive", str(tmp_path / "b.sqlite")).exit_code
-    assert WEEK[2::-1] == days_asked(past)
+    assert WEEK[2:] == days_asked(past)
     assert 10 == len(held(tmp_path / "b.sqlite"))
 
 
-def request_of(day: date, page: str) -> Request:
-    return Request("/api/daily_papers", {"date": str(day), "p": page}, {})
+def request_of(day: date) -> Request:
+    return Request("/api/daily_papers", {"date": str(day)}, {})
 
 
 class Interrupting(dict[date, list[dict[str, object]]]):
@@ -408,7 +408,27 @@ def test_backfill_on_a_terminal(run: Run, past: Hub, tmp_path: Path) -> None:
     past.requests.clear()
     again = run("backfill", *words, listing=past.url)
     assert 0 == again.exit_code, again.stderr
-    assert WEEK[2::-1] == days_asked(past)
+    assert WEEK[2:] == days_asked(past)
+
+
+def test_backfill_agrees_with_a_folder(run: Run, hub: Hub, tmp_path: Path) -> None:
+    """A paper listed twice has its first day, whether it comes by backfill or from a folder of saved answers."""
+    hub.days = {day: entries(2, day=day, first=10 * number + 1) for number, day in enumerate(WEEK)}
+    hub.days[WEEK[3]] += entries(1, day=WEEK[3], first=1)
+    (tmp_path / "saved").mkdir()
+    for day, listed in hub.days.items():
+        (tmp_path / "saved" / f"{day}.json").write_bytes(api(listed))
+    backfill(run, hub, "--archive", str(tmp_path / "b.sqlite"))
+    run("refresh", "--archive", str(tmp_path / "f.sqlite"), listing=str(tmp_path / "saved"))
+    filled, read = (dates(tmp_path / name) for name in ("b.sqlite", "f.sqlite"))
+    assert (WEEK[0], read) == (filled[paper_id(1)].date(), filled)
+
+
+def dates(archive: Path) -> dict[str, datetime]:
+    """Return when each paper of an archive entered."""
+    with closing(Archive(str(archive))) as opened:
+        found = opened.search(Query(days=3660, limit=200))
+    return {entry.paper.id: entry.entered_at for entry in found.entries}
 
 
 def test_backfill_waits_out_the_rate_limit(run: Run, past: Hub, tmp_path: Path) -> None:
@@ -435,11 +455,11 @@ def test_backfill_past_a_broken_day(run: Run, past: Hub, tmp_path: Path) -> None
     past.page = False
     result = backfill(run, past, "--archive", str(tmp_path / "b.sqlite"))
     assert 1 == result.exit_code
-    assert "feedproxy: 127.0.0.1 sent no listing for 2025-01-10: the listing is broken JSON" in result.stderr
-    assert result.stderr.endswith("feedproxy: not read: 2025-01-10; repeat the command to try again\n")
+    assert "feedproxy: 127.0.0.1 sent no listing for 2025-01-06: the listing is broken JSON" in result.stderr
+    assert result.stderr.endswith("feedproxy: not read: 2025-01-06; repeat the command to try again\n")
     past.requests.clear()
     assert 0 == backfill(run, past, "--archive", str(tmp_path / "b.sqlite")).exit_code
-    assert [WEEK[4]] == days_asked(past)
+    assert [WEEK[0]] == days_asked(past)
     assert 10 == len(held(tmp_path / "b.sqlite"))
 
 
@@ -599,12 +619,107 @@ def test_unknown_setting(run: Run) -> None:
 
 
 def test_bad_settings(run: Run) -> None:
-    """Settings that cannot be used are one line and exit code 2."""
+    """Settings that cannot be used are a line each and exit code 2."""
     result = run("config", max_age="x", pace="y")
     assert 2 == result.exit_code
-    assert "feedproxy: FEEDPROXY_PACE wants seconds from 0 to 3600, not 'y'; FEEDPROXY_MAX_AGE wants" in one_line(
-        result
+    assert [
+        "feedproxy: FEEDPROXY_PACE wants seconds from 0 to 3600, not 'y'",
+        "feedproxy: FEEDPROXY_MAX_AGE wants a whole number from 0 to 86400, not 'x'",
+    ] == result.stderr.splitlines()
+
+
+def test_bad_feeds_are_a_line_each(run: Run) -> None:
+    """So are the mistakes in a file of named feeds."""
+    Path("feeds.toml").write_text('[[feed]]\nname = "A"\ntitle = 1\n[[feed]]\n')
+    result = run("check", "q=a", feeds="feeds.toml")
+    told = [
+        line.removeprefix(f"feedproxy: FEEDPROXY_FEEDS {Path('feeds.toml').absolute()}: feed ")
+        for line in result.stderr.splitlines()
+    ]
+    assert (2, 6) == (result.exit_code, len(told))
+    assert ["1", "1", "1", "2", "2", "2"] == [line.partition(":")[0] for line in told]
+
+
+# What terminals and arguments are made of -------------------------------------------------------
+
+
+def program(tmp_path: Path, *words: str | bytes, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the real program on made-up papers, as a shell would, with `environment` for its terminal's encoding."""
+    own = {"XDG_DATA_HOME": str(tmp_path), "FEEDPROXY_LISTING": "demo"}
+    command = [sys.executable, "-m", "feedproxy", *words]
+    return subprocess.run(command, env=os.environ | own | environment, capture_output=True, check=False)
+
+
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"PYTHONIOENCODING": "utf-8"}, "naïve 大模型".encode()),
+        ({"PYTHONIOENCODING": "cp1252"}, "naïve \\u5927\\u6a21\\u578b".encode("cp1252")),
+        (ASCII | {"PYTHONIOENCODING": "latin-1"}, "naïve \\u5927\\u6a21\\u578b".encode("latin-1")),
+    ],
+)
+def test_terminals(tmp_path: Path, environment: dict[str, str], shown: bytes) -> None:
+    """What a terminal cannot show is escaped, and what it is asked for understood all the same."""
+    done = program(tmp_path, "config", **environment, FEEDPROXY_FEEDS=named(tmp_path, "naïve 大模型"))
+    assert (0, b"", shown) == (done.returncode, done.stderr, done.stdout.splitlines()[-1].partition(b"q=a  ")[2])
+    done = program(tmp_path, "check", "q=大模型", **environment)
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert b"/feed.rss?q=%E5%A4%A7%E6%A8%A1%E5%9E%8B" in done.stdout
+    done = program(tmp_path, "check", "q=大模型(", **environment)
+    assert (2, b"feedproxy: q at character 5: a word or phrase is missing here") == (
+        done.returncode,
+        done.stderr.splitlines()[-1],
     )
+
+
+def named(folder: Path, title: str) -> str:
+    """Return the path of a file that names one feed."""
+    (folder / "feeds.toml").write_text(f'[[feed]]\nname = "a"\ntitle = "{title}"\nquery = "q=a"\n', encoding="utf-8")
+    return str(folder / "feeds.toml")
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "cp1252"}, ASCII])
+def test_feeds_are_utf_8(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A feed is written in UTF-8, as it says, whatever the terminal's encoding."""
+    done = program(tmp_path, "feed", "link=arxiv", **environment, FEEDPROXY_PUBLIC_URL="https://feeds.example.org")
+    assert 12 == len(feedparser.parse(done.stdout).entries)
+    assert done.stdout.decode("utf-8").startswith("<?xml version='1.0' encoding='UTF-8'?>")
+    assert not done.stdout.isascii()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([b"check", b"q=caf\xe9"], "feedproxy: q: is not UTF-8"),
+        ([b"check", b"http://localhost/feed.rss?q=caf\xe9"], "feedproxy: q: is not UTF-8"),
+        ([b"check", b"\xe9"], "there is no such feed here; feed.rss?q=agents is one"),
+        ([b"refresh", b"--listing", b"/caf\xe9.json"], ".json: No such file or directory"),
+        ([b"feed", b"q=a", b"-o", b"/nowhere/\xe9"], ": No such file or directory"),
+        ([b"serve", b"--bind", b"\xe9:80"], "'\\udce9:80' is not HOST:PORT"),
+        ([b"caf\xe9"], "No such command 'caf\\udce9'."),
+    ],
+)
+def test_arguments_that_are_not_utf_8(tmp_path: Path, words: list[bytes], told: str) -> None:
+    """Arguments in another encoding are told in a line, or name a file as any others; nothing of them is dropped."""
+    done = program(tmp_path, *words)
+    assert done.returncode in (1, 2)
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.decode("ascii", "replace").splitlines()[-1].endswith(told)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 only")
+def test_files_with_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    """An archive, a listing and an output may have any name that the system allows."""
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    Path(os.fsdecode(folder)).mkdir()
+    Path(os.fsdecode(folder + b"/x.json")).write_bytes(api(entries(3)))
+    words = [b"feed", b"q=agents", b"--listing", folder, b"--archive", folder + b".sqlite", b"-o", folder + b".rss"]
+    done = program(tmp_path, *words)
+    assert (0, b"", b"") == (done.returncode, done.stdout, done.stderr)
+    assert Path(os.fsdecode(folder + b".rss")).read_bytes().startswith(b"<?xml")
 
 
 # Usage ------------------------------------------------------------------------------------------

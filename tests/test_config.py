@@ -40,7 +40,7 @@ def test_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("text", ["", "  "])
+@pytest.mark.parametrize("text", ["", "  ", '""', "' '", "\r"])
 def test_empty_means_default(name: str, text: str) -> None:
     """An empty variable is one that is not there."""
     assert Config.load({}) == load(**{name: text})
@@ -75,6 +75,24 @@ def test_empty_means_default(name: str, text: str) -> None:
         ("max_age", "86400", 86_400),
         ("stale_while_revalidate", "604800", 604_800),
         ("stale_if_error", "2592000", 2_592_000),
+        ("archive", '"/srv/archive.sqlite"', "/srv/archive.sqlite"),
+        ("archive", " '/srv/my archive.sqlite' \r", "/srv/my archive.sqlite"),
+        ("archive", "/srv/it's.sqlite", "/srv/it's.sqlite"),
+        ("archive", "/srv/\udce9.sqlite", "/srv/\udce9.sqlite"),  # a name in bytes that are not UTF-8
+        ("archive", "postgresql://[::1]:5432/papers", "postgresql://[::1]:5432/papers"),
+        ("listing", '"https://mirror.example.org"', "https://mirror.example.org"),
+        ("public_url", "'https://feeds.example.org/'\r", "https://feeds.example.org"),
+        ("hosts", '"a.example, b.example"', ("a.example", "b.example")),
+        ("hf_token", f'"{MADE_UP}"', MADE_UP),
+        ("access_key", "'a-made_up-KEY-0123'", "a-made_up-KEY-0123"),
+        ("max_age", '"60"', 60),
+        ("metrics", "1", 1),
+        ("metrics", "true", 1),
+        ("metrics", "Yes", 1),
+        ("metrics", "ON\r", 1),
+        ("metrics", "False", 0),
+        ("metrics", "no", 0),
+        ("metrics", '"off"', 0),
         ("cache_bytes", "0", 0),
         ("cache_bytes", "1099511627776", 2**40),
     ],
@@ -83,11 +101,12 @@ def test_good_values(name: str, text: str, value: object) -> None:
     """What a setting may be becomes its value, and its origin is the variable."""
     config = load(**{name: text})
     assert value == getattr(config, name)
-    assert text.startswith("http") == is_address(str(value)) or name != "listing"
+    assert text.strip("\"'").startswith("http") == is_address(str(value)) or name != "listing"
     assert variable(name) == config.origins[name]
 
 
 DATABASE = "wants a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+PATH = "wants a path without control characters, and no quotation mark at its beginning or end"
 ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
 
 
@@ -107,6 +126,15 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("archive", "postgresql+asyncpg://db/papers", DATABASE),
         ("archive", "postgresql://db", DATABASE),
         ("archive", "postgresql://db/papers#1", DATABASE),
+        ("archive", '"/srv/archive.sqlite', PATH),
+        ("archive", "“/srv/archive.sqlite”", PATH),
+        ("archive", "\ufeff/srv/archive.sqlite", PATH),
+        ("archive", "/srv/archive\x00.sqlite", PATH),
+        ("feeds", "/srv/feeds.toml'", PATH),
+        ("listing", "/srv/papers\n/srv", PATH),
+        ("listing", "https:/example.org", ADDRESS),
+        ("metrics", "2", "wants 1 or 0, true or false, yes or no, on or off"),
+        ("metrics", "t", "wants 1 or 0, true or false, yes or no, on or off"),
         ("archive", "~nobody-of-this-name/a", "names a user whose home folder is not known"),
         ("public_url", "feeds.example.org", ADDRESS),
         ("public_url", "https://feeds.example.org/#a", ADDRESS),
@@ -133,37 +161,91 @@ def test_bad_values(name: str, text: str, told: str) -> None:
 
 
 def test_all_problems_at_once() -> None:
-    """Every setting that cannot be used is named, on one line."""
+    """Every setting that cannot be used is named, each in a line of its own."""
     with pytest.raises(ConfigError) as caught:
         load(max_age="a\nb", pace="x", hosts="a b", hf_token="two words")  # noqa: S106
-    told = str(caught.value)
+    told = caught.value.problems
     assert ["FEEDPROXY_HOSTS", "FEEDPROXY_HF_TOKEN", "FEEDPROXY_PACE", "FEEDPROXY_MAX_AGE"] == [
-        problem.partition(" ")[0] for problem in told.split("; ")
+        problem.partition(" ")[0] for problem in told
     ]
-    assert told.isprintable()
+    assert all(problem.isprintable() for problem in told)
+
+
+SECRET = "madeupsecret"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    ("archive", "shown", "secrets"),
+    [
+        ("postgresql://ada@db/papers", "postgresql://ada@db/papers", ()),
+        (f"postgresql://ada:{SECRET}@db/papers", "postgresql://ada:***@db/papers", (SECRET,)),
+        (f"postgresql://ada:a%40{SECRET}%2F:x@db/papers", "postgresql://ada:***@db/papers", (f"a@{SECRET}/:x",)),
+        (f"postgresql://a[da:{SECRET}@db/papers", "postgresql://a[da:***@db/papers", (SECRET,)),
+        ("postgresql://feedproxy:feedproxy@db/papers", "postgresql://feedproxy:***@db/papers", ()),
+        (f"postgresql://:{SECRET}@db:5432/papers", "postgresql://:***@db:5432/papers", (SECRET,)),
+        (
+            f"postgresql://db:5432/papers?user=ada&password=ha@{SECRET}",
+            "postgresql://db:5432/papers?user=ada&password=***",
+            (f"ha@{SECRET}",),
+        ),
+        (
+            f"postgresql://db/papers?p%61ssword={SECRET}&sslpassword={SECRET}x&sslmode=require",
+            "postgresql://db/papers?p%61ssword=***&sslpassword=***&sslmode=require",
+            (SECRET, f"{SECRET}x"),
+        ),
+        ("sqlite:////srv/a@b:c.sqlite", "sqlite:////srv/a@b:c.sqlite", ()),
+        ("/srv/a:b@c.sqlite", "/srv/a:b@c.sqlite", ()),
+    ],
+)
+def test_passwords_of_the_archive(archive: str, shown: str, secrets: tuple[str, ...]) -> None:
+    """Of the archive's address all but passwords is shown, wherever they stand in it; the log is told of them."""
+    config = load(archive=archive)
+    assert (shown, secrets) == (config.shown("archive"), config.secrets)
+    assert SECRET not in repr(config)
 
 
 def test_secrets_are_not_shown() -> None:
-    """A token or password is in no text that is made of the settings or of what is wrong with them."""
-    config = load(hf_token=MADE_UP, access_key="key-madeupsecret", archive="postgresql://ada:madeupsecret@db/papers")
+    """The token and the key are in no text that is made of the settings."""
+    config = load(hf_token=MADE_UP, access_key="key-madeupsecret")
     told = [repr(config), *(config.shown(name) for name in SETTINGS)]
-    assert {"(set)", "postgresql://ada:***@db/papers"} <= set(told)
-    config = load(archive="postgresql://db/papers?user=ada&password=madeupsecret")
-    told.append(config.shown("archive"))
-    for wrong in (
-        {"hf_token": f"{MADE_UP} \x01"},
-        {"access_key": "madeupsecret"},
-        {"public_url": "https://ada:madeupsecret@example.org"},
-        {"archive": "mysql://ada:madeupsecret@db/papers"},
-        {"archive": "postgresql://ada:with/madeupsecret@db/papers"},
-        {"archive": "postgresql://ada:with@madeupsecret@db/papers"},
-        {"archive": "postgresql://db?password=madeupsecret"},
-    ):
-        with pytest.raises(ConfigError) as caught:
-            load(**wrong)
-        told.append(str(caught.value))
-    assert not [text for text in told if "madeupsecret" in text]
-    assert "postgresql://db/papers?user=ada&password=***" == config.shown("archive")
+    assert "(set)" in told
+    assert not [text for text in told if SECRET in text]
+    assert ("key-madeupsecret", MADE_UP) == config.secrets
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("hf_token", f"{MADE_UP} \x01"),
+        ("access_key", SECRET),
+        ("public_url", f"https://ada:{SECRET}@example.org"),
+        ("public_url", f"https://ada:a/{SECRET}@example.org"),
+        ("public_url", f"https://ada:a@{SECRET}@example.org"),
+        ("listing", f"https://ada:a/b@{SECRET}:x@example.org"),
+        ("listing", f"https://example.org/?token={SECRET}"),
+        ("listing", f"https:/ada:{SECRET}@example.org"),
+        ("listing", f"ftp://ada:{SECRET}@example.org"),
+        ("archive", f"mysql://ada:{SECRET}@db/papers"),
+        ("archive", f"postgresql://ada:with/{SECRET}@db/papers"),
+        ("archive", f"postgresql://ada:with@{SECRET}@db/papers"),
+        ("archive", f"postgresql://ada:{SECRET}@with@db/papers"),
+        ("archive", f"postgresql://ada:with#{SECRET}@db/papers"),
+        ("archive", f"postgresql://ada:with?{SECRET}@db/papers"),
+        ("archive", f"postgresql://ada:{SECRET} @db/papers"),
+        ("archive", f"postgresql://ada@corp:{SECRET}/papers"),
+        ("archive", f"postgresql://ada:{SECRET}"),
+        ("archive", f"postgresql://ada:{SECRET}/papers"),
+        ("archive", f"postgresql://db?password={SECRET}"),
+        ("archive", f"postgresql:/ada:{SECRET}@db/papers"),
+        ("archive", f"postgres:ada:{SECRET}@db/papers"),
+        ("archive", f"postgresql+asyncpg://ada:{SECRET}@db/papers"),
+    ],
+)
+def test_secrets_are_not_told(name: str, text: str) -> None:
+    """What is wrong with a setting is told without a password that may be in it, not even half of one."""
+    with pytest.raises(ConfigError) as caught:
+        load(**{name: text})
+    assert SECRET not in str(caught.value)
 
 
 def test_shown() -> None:
@@ -176,10 +258,13 @@ def test_shown() -> None:
 
 def test_unknown_variables() -> None:
     """A variable that looks like a setting and is none is told, with the nearest that is one."""
-    config = Config.load({"FEEDPROXY_MAXAGE": "1", "FEEDPROXY_PORT_8000_TCP_XYZZY": "1", "PATH": "/bin"})
+    names = ("FEEDPROXY_MAXAGE", "FEEDPROXY_PORT_8000_TCP_XYZZY", "PATH", "feedproxy_pace", "\ufeffFEEDPROXY_PACE")
+    config = Config.load(dict.fromkeys(names, "1"))
     assert (
         "FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?",
         "FEEDPROXY_PORT_8000_TCP_XYZZY is no setting",
+        "feedproxy_pace is no setting, did you mean FEEDPROXY_PACE?",
+        "'\\ufeffFEEDPROXY_PACE' is no setting, did you mean FEEDPROXY_PACE?",
     ) == config.unknown
 
 
@@ -205,4 +290,5 @@ def test_every_listing_has_its_own_archive(tmp_path: Path) -> None:
     archives = {load(listing=listing).archive for listing in listings}
     assert 5 == len(archives)
     assert {tmp_path / "share" / "feedproxy"} == {Path(archive).parent for archive in archives}
+    assert load(listing="/\udce9").archive not in archives  # a name in bytes that are not UTF-8
     assert load(listing="https://huggingface.co/").archive == Config.load({}).archive

@@ -206,7 +206,7 @@ def test_lease_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, c
     assert Tries() == archive.tries()
     token = archive.lease("me", clock.tick(hours=1))
     archive.store([], clock(), token)
-    archive.release("me", Tries())
+    archive.release(token, Tries())
     assert 0 == run("archive", "check", "--archive", path).exit_code
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feedproxy.config import SETTINGS, variable
+from feedproxy.config import SETTINGS, Config, variable
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 README = (DEPLOY.parent / "README.md").read_text()
@@ -42,9 +42,36 @@ def test_compose_runs_what_the_readme_runs() -> None:
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.postgres.yaml"])
 def test_compose_passes_every_setting_on(name: str) -> None:
-    """Every setting reaches the container; where none is given, the image has its say."""
-    said = set(re.findall(r"^ +([A-Z_]+):", (DEPLOY / name).read_text(), re.MULTILINE))
-    assert set() == {variable(setting) for setting in SETTINGS} - said
+    """Every setting reaches the container as it is given; nothing given means the default, and the image's archive."""
+    said = dict(re.findall(r"^ +(FEEDPROXY_[A-Z_]+): (.*)$", (DEPLOY / name).read_text(), re.MULTILINE))
+    assert {variable(setting) for setting in SETTINGS} == said.keys()
+    given = {variable: f"given {number}" for number, variable in enumerate(said)}
+    fixed = {"FEEDPROXY_TRUSTED_PROXIES", "FEEDPROXY_ARCHIVE"} if "postgres" in name else set()
+    assert given == {variable: interpolated(text, given) for variable, text in said.items()} | {
+        variable: given[variable] for variable in fixed
+    }
+    if not fixed:
+        config = Config.load({variable: interpolated(text, {}) for variable, text in said.items()}, {})
+        image = re.search(r"^ENV FEEDPROXY_ARCHIVE=(.*)$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+        assert image
+        assert Config.load({"FEEDPROXY_ARCHIVE": image[1]}, {}) == config
+
+
+def interpolated(text: str, given: dict[str, str]) -> str:
+    """Return `text` with `${NAME:-default}` and `${NAME:?}` replaced (Compose Specification, "Interpolation")."""
+    return re.sub(r"\$\{(\w+):(-([^}]*)|\?)\}", lambda found: given.get(found[1], "") or found[3] or "", text).strip(
+        '"'
+    )
+
+
+def test_compose_gives_no_rights() -> None:
+    """No container keeps a right it does not need: nginx has those to become another user and to listen at port 80."""
+    for name, services in (("compose.yaml", 1), ("compose.postgres.yaml", 3)):  # the applications are one text
+        compose = (DEPLOY / name).read_text()
+        for line in ("cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]'):
+            assert services == compose.count(f"    {line}\n") + compose.count(f"\n  {line}\n"), line
+        added = re.findall(r"cap_add: \[(.*)\]", compose)
+        assert ["CHOWN, NET_BIND_SERVICE, SETGID, SETUID"][: services - 1] == added
 
 
 def test_compose_with_nginx() -> None:

@@ -126,7 +126,7 @@ HOSTILE = st.sampled_from(
 TEXT = st.lists(HOSTILE | st.text(max_size=20), max_size=6).map("".join)
 LINE = TEXT.map(lambda text: one_line(text, 200))
 NAME = LINE.filter(bool)
-ADDRESS = st.none() | st.sampled_from(("https://cdn.example.org/a.png?b='1'&c=%3C", "http://[::1]:80/]]/"))
+ADDRESS = st.none() | st.sampled_from(("https://cdn.huggingface.co/a.png?b='1'&c=%3C", "http://[::1]:80/]]/"))
 
 
 @st.composite
@@ -510,9 +510,26 @@ def test_thumbnail() -> None:
     assert [paper.thumbnail] == tree("rss", "", paper)("/rss/channel/item/media:thumbnail/@url")
     assert [paper.thumbnail] == tree("atom", "", paper)("/a:feed/a:entry/media:thumbnail/@url")
     assert paper.thumbnail == json_feed("", paper)["items"][0]["image"]
-    bare = replace(paper, thumbnail=None)
-    assert [] == tree("rss", "", bare)("//media:thumbnail") + tree("atom", "", bare)("//media:thumbnail")
-    assert "<img" not in content(bare)
+    assert f'<img src="{paper.thumbnail}"' in content(paper)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        None,
+        "https://example.org/track.png",
+        "http://cdn.huggingface.co/a.png",
+        "https://cdn.huggingface.co.example.org/a.png",
+        "https://cdn.huggingface.co:8443/a.png",
+        "https://huggingface.co/a.png",
+    ],
+)
+def test_no_image_from_elsewhere(address: str | None) -> None:
+    """A feed has no image of another server than the Hub's, which would learn who reads it."""
+    paper = made_up.paper(1, thumbnail=address)
+    assert [] == tree("rss", "", paper)("//media:thumbnail") + tree("atom", "", paper)("//media:thumbnail")
+    assert "image" not in json_feed("", paper)["items"][0]
+    assert "<img" not in content(paper)
 
 
 def test_topics() -> None:

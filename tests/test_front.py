@@ -13,7 +13,7 @@ from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.listing import parse
 from feedproxy.web import create_app
-from feedproxy.web.front import target
+from feedproxy.web.variants import target
 from tests.conftest import Clock
 from tests.hub import Timer
 from tests.made_up import DAY, api, entries, entry

@@ -1,5 +1,7 @@
 """How the Hub's listing of a day is asked for, page by page, and from its page where the API fails."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -47,11 +49,15 @@ def test_due():
 
 
 @pytest.mark.parametrize(
-    ("count", "pages"), [(0, ["0"]), (1, ["0", "1"]), (100, ["0", "1"]), (101, ["0", "1", "2"]), (250, [*"0123"])]
+    ("links", "count", "pages"),
+    [
+        *((True, 0, "0"), (True, 1, "0"), (True, 99, "0"), (True, 101, "01"), (True, 250, "012")),
+        *((False, 0, "0"), (False, 99, "0"), (False, 100, "01"), (False, 101, "01"), (False, 200, "012")),
+    ],
 )
-def test_pages(hub: fake.Hub, count: int, pages: list[str]):
-    """A day is asked for a hundred at a time, until a page is empty."""
-    hub.days[DAY] = entries(count)
+def test_pages(hub: fake.Hub, links: bool, count: int, pages: str):
+    """A day is asked for a hundred at a time, as long as a page links to the next; without links, while one is full."""
+    hub.days[DAY], hub.links = entries(count), links
     listing = get(hub)
 
     assert ([paper_id(number) for number in range(1, count + 1)], DAY) == (ids(listing), listing.day)
@@ -59,10 +65,24 @@ def test_pages(hub: fake.Hub, count: int, pages: list[str]):
     assert {("/api/daily_papers", "100")} == {(request.path, request.query["limit"]) for request in hub.requests}
 
 
+def linked(found: Iterable[Any], target: str = "/api/daily_papers?date={day}&p={number}", **headers: str) -> Answer:
+    """Return a page of `found` that links to another."""
+    link = f'<{target.format(day=DAY, number="{number}")}>; rel="next"'
+    return Answer(body=api(found), headers={"Link": link} | headers)
+
+
+def paged(*pages: Answer) -> list[Answer]:
+    """Return `pages`, each of which links to the one with the next number."""
+    return [
+        replace(page, headers={name: text.format(number=at) for name, text in page.headers.items()})
+        for at, page in enumerate(pages, 1)
+    ]
+
+
 def test_short_pages(hub: fake.Hub):
-    """A page that holds fewer than it may is not the last; what two pages share counts once, as first seen."""
+    """A page with fewer papers than it may have links to the next; what two share counts once, as first seen."""
     again = [entry(2, upvotes=9), {"paper": {"id": "junk"}}, entry(3)]
-    hub.script += [Answer(body=api([*entries(2), {"paper": {"id": "junk"}}])), Answer(body=api(again)), Answer()]
+    hub.script += paged(linked([*entries(2), {"paper": {"id": "junk"}}]), linked(again), Answer())
     listing = get(hub)
 
     assert [paper_id(1), paper_id(2), paper_id(3)] == ids(listing)
@@ -73,33 +93,73 @@ def test_short_pages(hub: fake.Hub):
 @pytest.mark.parametrize("body", [api(entries(3)), api([*entries(3), {"bad": "entry"}, None])])
 def test_pages_ignored(hub: fake.Hub, body: bytes):
     """A server that sends the same whatever the page is asked twice, not for ever."""
-    hub.standing = Answer(body=body)
+    (hub.standing,) = paged(replace(linked([]), body=body))
 
     assert [paper_id(1), paper_id(2), paper_id(3)] == ids(get(hub))
     assert 2 == len(hub.requests)
 
 
 def test_endless_pages(hub: fake.Hub):
-    """A server whose pages never end is left after the twentieth."""
-    hub.script += [Answer(body=api([entry(number)])) for number in range(30)]
+    """A server whose pages never end is left after the twentieth, which is told."""
+    hub.script += paged(*(linked([entry(number)]) for number in range(30)))
+    listing = get(hub)
 
-    assert 20 == len(get(hub).papers)
-    assert 20 == len(hub.requests)
+    assert (20, 20) == (len(listing.papers), len(hub.requests))
+    assert [("what follows", "after 20 pages and 20 entries no more are asked for")] == [
+        (skip.name, skip.reason) for skip in listing.skipped
+    ]
+
+
+def test_listing_of_ten_thousand(hub: fake.Hub):
+    """Of a listing of 10,000 papers 2,000 are read, and it is told that more follow."""
+    hub.days[DAY] = entries(10_000)
+    listing = get(hub)
+
+    assert (2000, 20, None) == (len(listing.papers), len(hub.requests), listing.validator)
+    assert ["after 20 pages and 2,000 entries no more are asked for"] == [skip.reason for skip in listing.skipped]
+
+
+def test_page_of_too_many(hub: fake.Hub):
+    """However many papers the pages hold, a listing has 2,000, and no page after that is asked for."""
+    hub.script += paged(linked(entries(1500)), linked(entries(1500, first=1501)), linked(entries(1500, first=3001)))
+    listing = get(hub)
+
+    assert (2000, 2) == (len(listing.papers), len(hub.requests))
+    assert ["what follows", "1,000 more"] == [skip.name for skip in listing.skipped]
+
+
+@pytest.mark.parametrize(
+    ("target", "asked"),
+    [
+        ("?date={day}&p={number}", 2),
+        ("/api/daily_papers?cursor=x", 2),
+        ("https://elsewhere.invalid/api/daily_papers?p=1", 1),
+        ("//elsewhere.invalid/", 1),
+        ("http://[", 1),
+        ("file:///etc/passwd", 1),
+        ("", 1),
+    ],
+)
+def test_link(hub: fake.Hub, target: str, asked: int):
+    """A link to the next page is followed wherever it leads on the same host, and to no other."""
+    hub.script += [*paged(linked([entry(1)], target)), Answer(body=api([entry(2)]))]
+
+    assert asked == len(get(hub).papers) == len(hub.requests)
 
 
 def test_validator(hub: fake.Hub):
     """The ETag of a listing is sent back next time, and 304 means it is the same."""
-    hub.script += [Answer(body=api(entries(2)), headers={"ETag": 'W/"made-up"'}), Answer()]
+    hub.script += [Answer(body=api(entries(2)), headers={"ETag": 'W/"made-up"'})]
     validator = get(hub).validator
     hub.standing = Answer(304, b"", {"ETag": 'W/"made-up"', "Content-Encoding": "gzip"})
 
     assert Listing(day=DAY, validator='W/"made-up"', unchanged=True) == get(hub, validator)
-    assert [None, None, 'W/"made-up"'] == [request.headers.get("If-None-Match") for request in hub.requests]
+    assert [None, 'W/"made-up"'] == [request.headers.get("If-None-Match") for request in hub.requests]
 
 
 def test_validator_changed(hub: fake.Hub):
     """Only the first page is asked for with the ETag, and a changed one replaces it."""
-    hub.script += [Answer(body=api(entries(2)), headers={"ETag": '"new"'}), Answer()]
+    hub.script += [*paged(linked(entries(2), ETag='"new"')), Answer()]
     listing = get(hub, '"old"')
 
     assert (2, '"new"', False) == (len(listing.papers), listing.validator, listing.unchanged)
@@ -108,7 +168,7 @@ def test_validator_changed(hub: fake.Hub):
 
 def test_validator_of_pages(hub: fake.Hub):
     """A listing of several pages has no ETag: that of the first says nothing about the second."""
-    hub.script += [*(Answer(body=api([entry(number)]), headers={"ETag": f'"{number}"'}) for number in (1, 2)), Answer()]
+    hub.script += paged(*(linked([entry(number)], ETag=f'"{number}"') for number in (1, 2)), Answer())
     listing = get(hub)
 
     assert (2, None) == (len(listing.papers), listing.validator)
@@ -128,7 +188,7 @@ def test_future_paper(hub: fake.Hub):
 def test_page_is_whole(hub: fake.Hub):
     """A listing comes from the API or from the page, never half from each."""
     hub.days[DAY] = entries(150, upvotes=7)
-    hub.script += [Answer(body=api(entries(100, upvotes=3))), Answer(500)]
+    hub.script += [*paged(linked(entries(100, upvotes=3))), Answer(500)]
     listing = get(hub)
 
     assert (150, {7}) == (len(listing.papers), {paper.upvotes for paper in listing.papers})
@@ -143,7 +203,7 @@ def test_api_again(hub: fake.Hub):
     counts = [len(source.get(Ask(day), NOW).papers) for day in (DAY, YESTERDAY)]
 
     assert [3, 2] == counts
-    assert ["0", "html", "0", "1"] == [number for _, number in hub.asked()]
+    assert ["0", "html", "0"] == [number for _, number in hub.asked()]
 
 
 def test_page_of_another_day(hub: fake.Hub):
@@ -175,9 +235,18 @@ def test_refusals_in_a_row(hub: fake.Hub):
         source.get(Ask(DAY), NOW)
 
 
+def test_junk_in_a_row(hub: fake.Hub):
+    """A listing of nothing but junk costs its day; the third in a row is trouble with the Hub, which is left alone."""
+    hub.standing = Answer(body=b"[null, {}]")
+    source = Hub(hub.url, pace=0)
+    for expected in (ListingError, ListingError, UpstreamError):
+        with pytest.raises(expected, match="none of the 1 entries can be used"):
+            source.get(Ask(DAY), NOW)
+
+
 def test_refusal_of_a_later_page(hub: fake.Hub):
     """Where a mirror refuses the page past the end, and has no page for people, what came before will do."""
-    hub.script.extend([Answer(body=api(entries(2)), headers={"ETag": 'W/"a"'}), Answer(404), Answer(404)])
+    hub.script.extend([*paged(linked(entries(2), ETag='W/"a"')), Answer(404), Answer(404)])
     listing = get(hub)
 
     assert ([paper_id(1), paper_id(2)], None) == (ids(listing), listing.validator)

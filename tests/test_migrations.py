@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from feedproxy.archive import Archive
+from feedproxy.archive import Archive, open_database
 from feedproxy.archive.migrations import MIGRATIONS
 from feedproxy.archive.tables import SCHEMA
 from feedproxy.papers import Listing, Organization
@@ -128,6 +128,22 @@ def test_wording_that_the_index_has_lost_is_no_obstacle(older: Path, open_archiv
         db.commit()
     archive = open_archive(older)
     assert (3, 0) == (archive.count(parse_query("q=paper")), archive.count(parse_query("q=zebra")))
+
+
+def test_archive_of_schema_2(either: str, open_archive: Opener, clock: Clock) -> None:
+    """An archive without the table of turns gets it, in either database, and keeps all else."""
+    archive = open_archive(either)
+    archive.store([Listing((paper(1),))], clock())
+    expected = feeds(archive)
+    archive.close()
+    with closing(open_database(either)) as database, database.transaction(writing=True) as db:
+        db.exec_driver_sql("DROP TABLE turns")
+        db.exec_driver_sql(
+            "PRAGMA user_version=2" if db.dialect.name == "sqlite" else "UPDATE feedproxy SET schema = 2"
+        )
+    migrated = open_archive(either)
+    assert [0] * 10 + [1] == [migrated.turn(clock(), 1) for _ in range(11)]
+    assert expected == feeds(migrated)
 
 
 def test_many_open_an_older_archive_at_once(

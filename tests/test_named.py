@@ -83,13 +83,13 @@ def table(**values: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    "text_and_problems",
     [
         ("[[feed]", "is not TOML: Expected ']]' at the end of an array declaration (at line 1, column 7)"),
         (b"a = '\xff'", "is not UTF-8"),
         (b"#" * 1_000_001, "is larger than 1000000 bytes"),
         ("[feed]\nname = 'a'", "wants [[feed]], in two brackets, before each feed"),
-        ("feed = ['a']", "feed 1: name: is missing; feed 1: title: is missing; feed 1: query: is missing"),
+        ("feed = ['a']", "feed 1: name: is missing", "feed 1: title: is missing", "feed 1: query: is missing"),
         ("feeds = 1", "“feeds” means nothing here, did you mean feed?"),
         (table(name=""), "feed 1: name: is missing"),
         (table(name="'A'"), "feed 1: name: wants 1 to 40 of a-z, 0-9 and -, not “A”"),
@@ -104,21 +104,30 @@ def table(**values: str) -> str:
         (table(query="'q=a&page=2'"), "feed 1 “a”: query: page: is for readers to ask for; leave it out"),
         (table(quary="'q=a'"), "feed 1 “a”: “quary” is no key of a feed, did you mean query?"),
         (table() + table(), "feed 2 “a”: the name is taken by a feed before it"),
-        (table(title="''") + table(), "; feed 2 “a”: the name is taken by a feed before it"),
-        ("x = 1\n" + table(name="'?'", title="1") + table(query=""), "“x” means nothing here; feed 1: name: wants"),
-        ("x = 1\n" + table(name="'?'", title="1") + table(query=""), "; feed 1: title: wants text in quotation marks"),
-        ("x = 1\n" + table(name="'?'", title="1") + table(query=""), "; feed 2 “a”: query: is missing"),
+        (
+            table(title="''") + table(),
+            "feed 1 “a”: title: wants 1 to 200 characters",
+            "feed 2 “a”: the name is taken by a feed before it",
+        ),
+        (
+            "x = 1\n" + table(name="'?'", title="1") + table(query=""),
+            "“x” means nothing here",
+            "feed 1: name: wants 1 to 40 of a-z, 0-9 and -, not “?”",
+            "feed 1: title: wants text in quotation marks",
+            "feed 2 “a”: query: is missing",
+        ),
     ],
 )
-def test_problems(tmp_path: Path, text: str | bytes, told: str) -> None:
-    """Every problem of a file is told in one line that says which feed has it."""
+def test_problems(tmp_path: Path, text_and_problems: tuple[str, ...]) -> None:
+    """Every problem of a file is told, each in a line of its own that says which feed has it."""
+    text, *problems = text_and_problems
     path = saved(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         read_feeds(path)
-    line = str(caught.value)
-    assert line.startswith(f"FEEDPROXY_FEEDS {path}: ")
-    assert told in line
-    assert line.isprintable()
+    assert len(problems) == len(caught.value.problems)
+    for problem, line in zip(problems, caught.value.problems, strict=True):
+        assert line.startswith(f"FEEDPROXY_FEEDS {path}: {problem}")
+        assert line.isprintable()
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 100_000, '"\\u0000\\u001b[31m" = 1', '"\\u202e" = 1'])

@@ -33,8 +33,8 @@ Start = Callable[..., tuple["Cached", httpx.Client]]
 class Cached:
     """The application with nginx in front; `application` can be stopped and started again."""
 
-    def __init__(self, folder: Path, **options: str) -> None:
-        self.folder, self.running = folder, ExitStack()
+    def __init__(self, folder: Path, name: str = "127.0.0.1", names: str = "upstream.conf", **options: str) -> None:
+        self.folder, self.name, self.names, self.running = folder, name, names, ExitStack()
         (folder / "listing.json").write_bytes(api(entries(12, upvotes=3)))
         chosen = {"listing": folder / "listing.json", "archive": folder / "a.sqlite", "metrics": 1, "pace": 0} | options
         self.config = Config.load({f"FEEDPROXY_{name.upper()}": str(text) for name, text in chosen.items()})
@@ -47,7 +47,9 @@ class Cached:
 
     def configured(self, port: int) -> str:
         """Return a configuration of nginx around the one in `deploy/`, at ports and in a folder of the test's own."""
-        text = (DEPLOY / "upstream.conf").read_text() + (DEPLOY / "nginx.conf").read_text()
+        text = (DEPLOY / self.names).read_text() + (DEPLOY / "nginx.conf").read_text()
+        text = text.replace("feeds.example.org", self.name)
+        text = re.sub(r"server application-\d:8000;", "server 127.0.0.1:8000;", text)
         text = text.replace("127.0.0.1:8000", f"127.0.0.1:{self.application.base_url.port}")
         text = text.replace("listen 80;", f"listen 127.0.0.1:{port};")
         text = text.replace("/var/cache/nginx", str(self.folder)).replace("/var/log/nginx", str(self.folder))
@@ -196,9 +198,48 @@ def test_expired_copy(start: Start) -> None:
     assert not [path for path in cached.folder.glob("*.log") if KEY.encode() in path.read_bytes()]
 
 
+def test_port_is_kept(start: Start) -> None:
+    """Without a public address feeds carry that of nginx, its port included, whatever port a client says."""
+    _, client = start(trusted_proxies="1")
+    for port in (client.base_url.port, 81):
+        told = client.get("/feed.json", headers={"Host": f"127.0.0.1:{port}"}).json()["feed_url"]
+        assert f"{client.base_url}/feed.json" == told
+
+
+def test_made_up_names(start: Start) -> None:
+    """Other names than nginx was told are refused, and leave nothing in its cache."""
+    cached, client = start(name="feeds.example.org", public_url="https://feeds.example.org", max_age="3600")
+    paths = ("/feed.rss", "/", "/healthz", "/status", "/static/style.css")
+    assert {421} == {
+        client.get(path, headers={"Host": f"name{number}"}).status_code for path in paths for number in range(20)
+    }
+    assert [] == copies(cached)
+    assert [200] * 5 == [client.get(path, headers={"Host": "feeds.example.org"}).status_code for path in paths]
+
+
+def test_made_up_names_in_compose(start: Start) -> None:
+    """Where nginx knows no name, the application refuses all but local ones, and no name makes a copy of its own."""
+    cached, client = start(names="upstream.compose.conf", public_url="https://feeds.example.org", max_age="3600")
+    paths = ("/feed.rss", "/healthz", "/status", "/static/style.css")
+    refused = client.get("/feed.rss", headers={"Host": "evil.example"})
+    assert (421, []) == (refused.status_code, copies(cached))
+    for number in range(20):
+        for path in paths:
+            assert 200 == client.get(path, headers={"Host": f"name{number}"}).status_code
+            assert client.get(path, headers={"Host": f"name{number}.example"}).status_code in (200, 421)
+    assert len(copies(cached)) <= len(paths)
+    assert "name0" not in client.get("/feed.rss").text
+
+
+def copies(cached: Cached) -> list[Path]:
+    """Return the files of nginx's cache."""
+    return [path for path in (cached.folder / "feedproxy").rglob("*") if path.is_file()]
+
+
 def test_strangers(start: Start) -> None:
     """Neither the key nor the host's name can be done without, nor is a refusal kept."""
-    _, client = start(max_age="3600", access_key=KEY, public_url="https://feeds.example.org")
+    _, client = start(name="feeds.example.org", max_age="3600", access_key=KEY, public_url="https://feeds.example.org")
+    client.headers["Host"] = "feeds.example.org"
     assert 200 == client.get(f"/k/{KEY}/feed.rss").status_code
     assert [404] * 2 == [client.get(path).status_code for path in ("/metrics", f"/k/{KEY}/metrics")]
     for _ in range(2):

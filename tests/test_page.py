@@ -286,7 +286,11 @@ def test_matched_words_are_marked(serve: Serve, tmp_path: Path) -> None:
 
 def test_thumbnails_come_from_the_hub_alone(serve: Serve, tmp_path: Path) -> None:
     """A thumbnail is loaded late, without a referrer as all of the page, and only where the page's policy allows it."""
-    found = [entry(1, thumbnail=THUMBNAIL), entry(2, thumbnail="https://huggingface.co.example.org/a.png"), entry(3)]
+    found = [
+        entry(1, thumbnail=THUMBNAIL),
+        entry(2, thumbnail="https://huggingface.co.example.org/a.png"),
+        entry(3, thumbnail=None),
+    ]
     (tmp_path / "listing.json").write_bytes(api(found))
     response, html = page(serve(listing=str(tmp_path / "listing.json")))
     (image,) = html.xpath("//img")

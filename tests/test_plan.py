@@ -1,12 +1,16 @@
 """Which days are asked for and when: the younger a day, the sooner it is due again."""
 
+import os
+import subprocess
+import sys
 from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from feedproxy.papers import ListingDay
-from feedproxy.upstream.plan import due_days, next_due
+from feedproxy.upstream.plan import begins, due_days, hub_day, next_due
 from tests.made_up import DAY
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)  # a Tuesday
@@ -120,7 +124,7 @@ def test_due(told: dict[date, ListingDay], force: bool, expected: list[list[int]
 )
 def test_first_days(now: str, first: list[str]):
     """The first round begins with today and the weekday before it: weekends have no listing."""
-    batches = due_days({}, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    batches = due_days({}, datetime.fromisoformat(now).replace(hour=12, tzinfo=UTC))
 
     assert [[day] for day in first] == [[str(day) for day in batch] for batch in batches[:2]]
     assert (3, 31) == (len(batches), len({day for batch in batches for day in batch}))
@@ -153,36 +157,80 @@ def test_next_due(told: dict[date, ListingDay], expected: timedelta):
     assert NOW + expected == next_due(told, NOW)
 
 
-def test_midnight():
-    """A new day is first asked for when the day before would have been, and at once where that was long ago."""
-    late, midnight = datetime(2026, 3, 10, 23, 52, tzinfo=UTC), datetime(2026, 3, 11, tzinfo=UTC)
-    days = [late.date() - timedelta(days=age) for age in EVERY]
-    told = {day: ListingDay(day, late, late, 0) for day in days}
-    asleep = told | {late.date(): ListingDay(late.date(), NOW, NOW, 0)}
+@pytest.mark.parametrize(
+    ("day", "beginning"),
+    [
+        ("2026-07-15", "2026-07-15T01:30"),
+        ("2026-01-15", "2026-01-15T02:30"),
+        ("2026-03-08", "2026-03-08T02:30"),  # clocks go forward at 2:00, after the day has begun
+        ("2026-03-09", "2026-03-09T01:30"),
+        ("2026-11-01", "2026-11-01T01:30"),
+        ("2026-11-02", "2026-11-02T02:30"),
+    ],
+)
+def test_beginning(day: str, beginning: str):
+    """The Hub's day begins at 21:30 in New York on the evening before, in summer and in winter."""
+    begin = datetime.fromisoformat(beginning).replace(tzinfo=UTC)
 
-    assert late + MINUTES[15] == next_due(told, late) == next_due(told, midnight)
-    assert [] == due_days(told, midnight)
-    assert [[midnight.date()]] == due_days(told, late + MINUTES[15])
-    assert [[midnight.date(), late.date()]] == due_days(asleep, midnight)
+    assert begin == begins(date.fromisoformat(day))
+    assert (date.fromisoformat(day), timedelta(days=1)) == (
+        hub_day(begin),
+        hub_day(begin) - hub_day(begin - timedelta(seconds=1)),
+    )
+
+
+def test_beginning_without_zones():
+    """A machine that knows no zones waits for a new day until it has begun in winter too."""
+    script = "from datetime import date; from feedproxy.upstream.plan import begins; print(begins(date(2026, 7, 15)))"
+    environment = os.environ | {"PYTHONTZPATH": "", "PYTHONPATH": os.pathsep.join([*sys.path, str(Path.cwd())])}
+    command = [sys.executable, "-c", f"import sys; sys.modules['tzdata'] = None; {script}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    assert "2026-07-15 02:30:00+00:00\n" == done.stdout
+
+
+@pytest.mark.parametrize("now", ["2026-03-11T00:00", "2026-03-11T01:29"])
+@pytest.mark.parametrize("force", [False, True])
+def test_day_not_begun(now: str, force: bool):
+    """A day that the Hub has not begun is not asked for, not even by force; the one before is alive until then."""
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    days = [DAY - timedelta(days=age) for age in EVERY]
+    told = {day: ListingDay(day, moment - MINUTES[15], moment - MINUTES[15], 5) for day in days}
+
+    for known in ({}, told):
+        assert DAY == due_days(known, moment, force=force)[0][0]
+
+
+def test_turn_of_the_day():
+    """A new day is first asked for when the day before would have been, and at once where that was long ago."""
+    late, turn = datetime(2026, 3, 11, 1, 22, tzinfo=UTC), datetime(2026, 3, 11, 1, 30, tzinfo=UTC)
+    days = [DAY - timedelta(days=age) for age in EVERY]
+    told = {day: ListingDay(day, late, late, 0) for day in days}
+    asleep = told | {DAY: ListingDay(DAY, late - HOURS[2], late - HOURS[2], 0)}
+
+    assert late + MINUTES[15] == next_due(told, late) == next_due(told, turn)
+    assert [] == due_days(told, turn)
+    assert [[turn.date()]] == due_days(told, late + MINUTES[15])
+    assert [[turn.date(), DAY]] == due_days(asleep, turn)
 
 
 def test_new_day_in_vain():
-    """A day that cannot be read from its midnight on is tried ever more rarely, every 15 minutes in the end."""
-    now = midnight = datetime(2026, 3, 11, tzinfo=UTC)
-    days = [midnight.date() - timedelta(days=age) for age in EVERY]
-    told = {day: ListingDay(day, midnight, midnight, 0) for day in days} | {days[0]: ListingDay(days[0], midnight)}
+    """A day that cannot be read from its beginning on is tried ever more rarely, every 15 minutes in the end."""
+    now = turn = datetime(2026, 3, 11, 1, 30, tzinfo=UTC)
+    days = [turn.date() - timedelta(days=age) for age in EVERY]
+    told = {day: ListingDay(day, turn, turn, 0) for day in days} | {days[0]: ListingDay(days[0], turn)}
     tries = []
-    while now < midnight + HOURS[1]:
+    while now < turn + HOURS[1]:
         now = next_due(told, now)
         due = [day for batch in due_days(told, now) for day in batch]
-        tries += [(now - midnight) // MINUTES[1]] * (days[0] in due)
+        tries += [(now - turn) // MINUTES[1]] * (days[0] in due)
         told |= {day: ListingDay(day, now, None if day == days[0] else now) for day in due}
 
     assert [1, 2, 4, 8, 16, 31, 46, 61] == tries
 
 
 def steady(filled: datetime, holidays: list[date]) -> list[datetime]:
-    """Return when requests are made in the week after the first fill: two a listing, or one if it is empty.
+    """Return when requests are made in the week after the first fill: one a listing.
 
     Every day fills at five, Saturdays, Sundays and `holidays` never.
     """
@@ -190,7 +238,7 @@ def steady(filled: datetime, holidays: list[date]) -> list[datetime]:
     while now < filled + timedelta(days=7):
         for day in [day for batch in due_days(told, now) for day in batch]:
             full = day.weekday() < 5 and day not in holidays and now >= datetime(*day.timetuple()[:3], 5, tzinfo=UTC)
-            requests += [now] * (1 + full)
+            requests.append(now)
             told[day] = ListingDay(day, now, now, 27 * full)
         now = max(next_due(told, now), now + timedelta(seconds=1))
     return [moment for moment in requests if moment > filled]
@@ -201,9 +249,9 @@ def steady(filled: datetime, holidays: list[date]) -> list[datetime]:
     [(NOW, []), (NOW + timedelta(days=4, hours=11, minutes=53), [date(2026, 3, 16), date(2026, 3, 20)])],
 )
 def test_steady(filled: datetime, holidays: list[date]):
-    """What falls due is spread: in no hour, whenever it begins, are there more than 20 requests."""
+    """What falls due is spread: in no hour, whenever it begins, are there more than 11 requests."""
     requests = steady(filled, holidays)
     hours = [bisect_left(requests, moment + HOURS[1]) - number for number, moment in enumerate(requests)]
 
-    assert 20 == max(hours)
-    assert 16 < len(requests) / (24 * 7) < 18
+    assert 11 == max(hours)
+    assert 8 < len(requests) / (24 * 7) < 10

@@ -9,19 +9,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from feedproxy.archive import Archive, Tries
+from feedproxy.archive import Archive, Held, Tries, retry_pause
+from feedproxy.archive.lease import CUT_OFF
 from feedproxy.errors import FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.listing import parse
+from feedproxy.outcome import Outcome
 from feedproxy.papers import Listing, ListingDay
 from feedproxy.query import Query
-from feedproxy.refresh import Outcome, Refresher, backfill_days, retry_pause, utc_now
+from feedproxy.refresh import Refresher, utc_now
 from feedproxy.upstream import Ask, Hub, Known, Saved
+from feedproxy.upstream.fetch import Turn
+from feedproxy.upstream.plan import missing_days
 from tests import hub as fake
 from tests.conftest import Clock
 from tests.hub import Answer
@@ -29,6 +33,7 @@ from tests.made_up import DAY, api, entries, entry, paper_id
 
 YESTERDAY = DAY - timedelta(days=1)
 WAIT = 10.0
+DROPPED = "another process refreshes by now; what this one brought is dropped"
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 forking = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
@@ -61,6 +66,9 @@ class Given:
     def __init__(self, given: Any, *, rest: timedelta = timedelta()) -> None:
         self.given, self.rest, self.looks = given, rest, 0
         self.rested = threading.Event()
+
+    def keep_pace(self, turn: Turn) -> None:
+        pass
 
     def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
         return [[Ask(DAY)]]
@@ -314,10 +322,11 @@ def test_frozen(
         another.round()
 
     frozen = Refresher(Disturbed(hub.url, freeze, at), open_archive(another.archive.address), clock)
-    with pytest.raises(FeedproxyError, match=r"^another process refreshes by now; what this one brought is dropped$"):
+    with pytest.raises(FeedproxyError, match=f"^{DROPPED}$"):
         frozen.round()
-    assert Tries() == another.archive.tries()
+    assert Tries(0, DROPPED, clock()) == another.archive.tries()
     assert Outcome() == another.round()
+    assert Tries() == another.archive.tries()
     alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
     alone.round()
     assert dated(alone.archive) == dated(another.archive)
@@ -332,7 +341,7 @@ def test_frozen_while_another_is_at_it(hub: fake.Hub, archive: Archive, clock: C
     with pytest.raises(LeaseError):
         frozen.round()
     assert archive.lease("third", clock()) is None
-    assert Tries() == archive.tries()
+    assert (1, CUT_OFF) == (archive.tries().failures, archive.tries().error)
 
 
 def test_slow_source(hub: fake.Hub, archive: Archive, clock: Clock):
@@ -343,11 +352,178 @@ def test_slow_source(hub: fake.Hub, archive: Archive, clock: Clock):
     assert Outcome(31, 1, 1) == slow.round()
 
 
+def test_listing_that_takes_longer_than_a_lease(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
+    """However long each listing takes, its holder keeps the lease while it works, and what it gets is stored."""
+    hub.days = {DAY: entries(1), YESTERDAY: entries(1, first=11)}
+    seen: list[Outcome | None] = []
+
+    class Slow(Hub):
+        """A Hub each of whose answers takes 100 seconds."""
+
+        def get(self, ask: Ask, now: datetime) -> Listing:
+            for _ in range(2):
+                until = clock.tick(seconds=50) + timedelta(seconds=60)
+                while lease_ends(archive) < until:
+                    assert threading.active_count() > 1
+                seen.append(another.round())
+            return super().get(ask, now)
+
+    slow = Refresher(Slow(hub.url, pace=0), archive, clock, prolong_every=0.001)
+    assert Outcome(31, 2, 2) == slow.round()
+    assert [None] * 62 == seen
+    assert Tries() == archive.tries()
+
+
+def lease_ends(archive: Archive) -> datetime:
+    """Return when the lease of `archive` runs out."""
+    with closing(sqlite3.connect(archive.address)) as db:
+        return datetime.fromtimestamp(db.execute("SELECT until FROM lease").fetchone()[0], UTC)
+
+
+def test_holder_that_hangs(archive: Archive, clock: Clock):
+    """A lease is prolonged no more once its holder has done nothing for long."""
+    token = archive.lease("hung", clock()) or 0
+    with Held(archive, token, clock, 0.001) as held:
+        held._alive_until = 0
+        held._thread.join(WAIT)
+        assert not held._thread.is_alive()
+        clock.tick(seconds=60)
+        assert token + 1 == archive.lease("other", clock())
+        with pytest.raises(LeaseError):
+            held.check()
+
+
+@forking
+def test_killed_again_and_again(hub: fake.Hub, another: Refresher, clock: Clock):
+    """A refresh whose process is killed each time is tried ever more rarely, though none of them could say so."""
+    hub.days = {DAY: entries(1)}
+    dying = Refresher(Disturbed(hub.url, lambda: os._exit(9), at=5), another.archive, clock, even)
+    tries, began = list[int](), clock()
+    while clock() < began + timedelta(hours=1):
+        before = len(hub.requests)
+        in_a_fork(dying.round)
+        tries += [int((clock() - began).total_seconds())] * (len(hub.requests) > before)
+        clock.tick(seconds=10)
+
+    assert [0, 60, 180, 360, 660, 1200, 2160, 3120] == tries
+    clock.tick(hours=1)
+    assert "was cut off" in (another.archive.tries().error or "")
+    assert Outcome(31, 1, 0) == another.round()
+    assert Tries() == another.archive.tries()
+
+
+def test_stopped_in_the_middle(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
+    """A server that ends while a listing takes its time gives the lease back: the next need not wait for it."""
+    hub.days = {DAY: entries(1)}
+    reached, go_on = threading.Event(), threading.Event()
+
+    def linger() -> None:
+        reached.set()
+        go_on.wait(WAIT)
+
+    ending = Refresher(Disturbed(hub.url, linger, at=3), archive, clock)
+    ending.start()
+    assert reached.wait(WAIT)
+    ending.stop(0)
+    assert Outcome(29, 0, 0) == another.round()
+    go_on.set()
+    ending.stop()
+    assert Tries() == archive.tries()
+
+
+def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callable[..., Archive], clock: Clock):
+    """A refresh and a backfill beside it keep one pace together: ten requests at once, then one a second."""
+    asked = list[datetime]()
+
+    def sleep(seconds: float) -> None:
+        clock.tick(seconds=seconds)
+
+    hubs = [Hub(hub.url, pace=1, sleep=sleep) for _ in range(2)]
+    one, other = (Refresher(source, open_archive(archive.address), clock, prolong_every=9) for source in hubs)
+    plain = hub.answer
+    hub.answer = lambda request: asked.append(clock()) or plain(request)  # type: ignore[method-assign, func-returns-value]
+    hub.days = {DAY: entries(1)}
+    days = iter(missing_days({}, DAY - timedelta(days=90), DAY))
+    original = hubs[0].get
+    hubs[0].get = lambda ask, now: (other.get([Ask(next(days))]), original(ask, now))[1]  # type: ignore[method-assign]
+    one.round()
+
+    assert 62 == len(asked)
+    assert all(later - earlier >= SECOND for earlier, later in pairwise(asked[9:]))
+
+
+def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """What listings bring is stored once it is much; the days that are left come in the next rounds, which is told."""
+    for age in range(9):
+        day = DAY - timedelta(days=age)
+        hub.days[day] = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
+    outcomes = [refresher.round() for _ in range(3)]
+
+    assert [6, 25, 0] == [outcome.listings for outcome in outcomes if outcome]
+    assert ("25 listings left to the next round: these are long",) == outcomes[0].problems
+    assert 9 * 100 == archive.holdings().papers
+
+
+# A clock that ran ahead ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_saved_listing_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archive, clock: Clock, changed: bool):
+    """A saved listing that was read once by a clock ten years ahead dates nothing by it, then and later."""
+    path, right = tmp_path / "listing.json", clock()
+    path.write_bytes(api(entries(1)))
+    Refresher(Saved(path), archive, clock).round()
+    clock.tick(days=3652)
+    if changed:
+        path.write_bytes(api([entry(1, upvotes=9), entry(2)]))
+    Refresher(Saved(path), archive, clock).round()
+    clock.now = right + timedelta(days=1)
+    path.write_bytes(api([entry(1, upvotes=10), entry(2), entry(3, day=DAY + timedelta(days=1))]))
+    Refresher(Saved(path), archive, clock).round()
+
+    found = archive.search(Query(min_upvotes=10)).entries + archive.search(Query()).entries
+    assert 4 == len(found)
+    assert max(entry.entered_at for entry in found) <= right + timedelta(days=32)
+    clock.tick(days=40)
+    path.write_bytes(api([entry(4, day=clock().date())]))
+    Refresher(Saved(path), archive, clock).round()
+    assert clock() == archive.state().refreshed_at
+    assert clock().replace(hour=0) == archive.search(Query()).entries[0].entered_at
+
+
+def test_first_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archive, clock: Clock):
+    """Where the very first clock was ten years ahead, later papers are dated when they are seen."""
+    path, right = tmp_path / "listing.json", clock()
+    path.write_bytes(api(entries(1)))
+    clock.tick(days=3652)
+    Refresher(Saved(path), archive, clock).round()
+    clock.now = right
+    path.write_bytes(api([*entries(2), entry(3, day=YESTERDAY)]))
+    Refresher(Saved(path), archive, clock).round()
+
+    dates = dict(dated(archive))
+    assert right.replace(hour=0) == dates[paper_id(1)]
+    assert [right, right + SECOND] == sorted(dates[paper_id(number)] for number in (2, 3))
+
+
+def test_rest_of_years(tmp_path: Path, archive: Archive, clock: Clock):
+    """After a rest of three years a saved listing of today is dated as ever; one of long ago by its listing."""
+    path = tmp_path / "listing.json"
+    path.write_bytes(api(entries(1)))
+    Refresher(Saved(path), archive, clock).round()
+    now = clock.tick(days=1100)
+    path.write_bytes(api([entry(2, day=now.date())]))
+    Refresher(Saved(path), archive, clock).round()
+
+    assert now.replace(hour=0) == archive.search(Query()).entries[0].entered_at
+    assert now == archive.state().refreshed_at
+
+
 def test_first_round_beside_a_look(hub: fake.Hub, refresher: Refresher, archive: Archive):
     """The first papers are no failure while another thread still looks at the archive as it was before."""
     hub.days = {DAY: entries(1)}
     assert archive.recent().newest is None
-    with archive._looking:
+    with archive._watcher._looking:
         assert Outcome(31, 1, 1) == refresher.round()
     assert Tries() == archive.tries()
 
@@ -481,14 +657,14 @@ def drive(refresher: Refresher, clock: Clock, duration: timedelta) -> int:
 
 
 def test_keeps_fresh(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
-    """An hour of steady state: each living listing four times, another once, at most 20 requests, a look a minute."""
+    """An hour of steady state: each living listing four times, another once, at most 11 requests, a look a minute."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
     assert SECOND == refresher.step()
     hub.requests.clear()
 
     assert 60 <= drive(refresher, clock, timedelta(hours=1, seconds=2)) <= 80
     assert {str(DAY), str(YESTERDAY), str(DAY - timedelta(days=12))} == {day for day, _ in hub.asked()}
-    assert 17 == len(hub.requests)
+    assert 9 == len(hub.requests)
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=1), timedelta(days=-2)])
@@ -574,12 +750,21 @@ def test_logged_memory(archive: Archive, clock: Clock, caplog: pytest.LogCapture
     """What was logged is remembered until a thousand other problems were: no longer, or memory would run out."""
     source = Given([])
     refresher = Refresher(source, archive, clock)
-    for first in (0, 0, 1, 501, 0):
-        count = 1 if first == 0 else 500
-        source.given = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(first, first + count))]
+    for first in (0, 0, *range(1, 1001, 10), 0):
+        source.given = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(first, first + 10))]
         refresher.step()
 
     assert 2 == sum("skipped bad 0:" in record.message for record in caplog.records)
+
+
+def test_logged_in_part(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """Of 1,500 entries that cannot be used ten and the last are told, and the number of the others; and that once."""
+    refresher = Refresher(Given([entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(1500))]), archive)
+    for _ in range(2):
+        refresher.step()
+
+    expected = [f"skipped bad {number}: its id is no arXiv identifier" for number in (*range(10), 1499)]
+    assert [*expected[:10], "and 1,489 more", expected[10]] == caplog.messages
 
 
 def test_start_twice(archive: Archive, clock: Clock):
@@ -657,7 +842,7 @@ def test_wait_for_first(hub: fake.Hub, archive: Archive, clock: Clock):
     refresher.wait_until_filled(WAIT)
 
     assert [paper_id(1), paper_id(2)] == held(archive)
-    assert len(hub.requests) <= 4
+    assert len(hub.requests) <= 2
     rest.set()
     refresher.stop()
 
@@ -684,7 +869,7 @@ def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
     refresher.stop()
 
     assert [2] * 5 == seen
-    assert 32 == len(hub.requests)
+    assert 31 == len(hub.requests)
 
 
 def test_filled_needs_no_wait(hub: fake.Hub, refresher: Refresher):
@@ -802,9 +987,9 @@ def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., 
     refresher = Refresher(Hub(hub.url, pace=0), archive, clock)
     refresher.start()
     refresher.wait_until_filled(WAIT)
-    while archive.tries() != Tries() or archive.lease("looking", clock()) is None:
+    while archive.tries() != Tries() or not (token := archive.lease("looking", clock())):
         pass  # until the first round is over
-    archive.release("looking", Tries())
+    archive.release(token, Tries())
     for path in Path(archive.address).parent.glob(f"{Path(archive.address).name}*"):
         path.unlink()
     refresher.wait_until_filled(WAIT)
@@ -843,18 +1028,18 @@ def test_broken_file(tmp_path: Path, archive: Archive, clock: Clock, caplog: pyt
 # Filling in the past ----------------------------------------------------------------------------
 
 
-def test_backfill_days(refresher: Refresher, hub: fake.Hub, archive: Archive, clock: Clock):
-    """To fill in are the days never read well since they were over, newest first."""
+def test_missing_days(refresher: Refresher, hub: fake.Hub, archive: Archive, clock: Clock):
+    """To fill in are the days never read well since they were over, oldest first."""
     first, until = date(2026, 3, 5), date(2026, 3, 10)
-    assert [date(2026, 3, day) for day in (10, 9, 8, 7, 6, 5)] == backfill_days(first, until, archive)
+    assert [date(2026, 3, day) for day in (5, 6, 7, 8, 9, 10)] == missing_days(archive.days(None), first, until)
 
     refresher.get([Ask(DAY), Ask(YESTERDAY)])  # the one of today is not over
     hub.standing = refused(429)
     with pytest.raises(UpstreamError):
         refresher.get([Ask(date(2026, 3, 8))])
-    assert [date(2026, 3, day) for day in (10, 8, 7, 6, 5)] == backfill_days(first, until, archive)
-    assert [] == backfill_days(YESTERDAY, YESTERDAY, archive)
-    assert [] == backfill_days(until, first, archive)
+    assert [date(2026, 3, day) for day in (5, 6, 7, 8, 10)] == missing_days(archive.days(None), first, until)
+    assert [] == missing_days(archive.days(None), YESTERDAY, YESTERDAY)
+    assert [] == missing_days(archive.days(None), until, first)
 
 
 def test_clock():

@@ -22,13 +22,17 @@ def made(letter: str, size: int = BODY) -> Answer:
 
 
 class Desk:
-    """Asks for answers of one letter, and notes which had to be made; `revision` is that of the archive."""
+    """Asks for answers of one letter, and notes which had to be made; `revision` is that of the archive.
 
-    def __init__(self, size: int) -> None:
-        self.revision, self.made = 1, ""
-        self.answers = Answers(size, lambda: self.revision)
+    A use of an answer counts once in five minutes; `pause` seconds pass before each.
+    """
+
+    def __init__(self, size: int, pause: float = 300) -> None:
+        self.revision, self.made, self.now, self.pause = 1, "", 0.0, pause
+        self.answers = Answers(size, lambda: self.revision, timer=lambda: self.now)
 
     def get(self, letter: str, target: Target | None = None) -> Answer:
+        self.now += self.pause
         return self.answers.get(letter, lambda: self._make(letter), target or (letter,))
 
     def _make(self, letter: str) -> tuple[Answer, int]:
@@ -143,6 +147,44 @@ def test_a_flood_drops_nothing_polled() -> None:
     assert 800 == len(desk.made)
 
 
+@pytest.mark.parametrize("pause", [0.1, 300])
+def test_a_flood_that_asks_twice_drops_nothing_polled(pause: float) -> None:
+    """Twenty feeds that are polled every hour stay, also when strangers ask for ten times the bytes, for each twice."""
+    desk = Desk(40 * ROOM, pause=0)
+    polled = [chr(ord("A") + number) for number in range(20)]
+    for _ in range(5):
+        desk.now += 3600
+        for letter in polled:
+            desk.get(letter)
+    for number in range(400):
+        desk.pause = pause
+        for _ in range(2):
+            desk.get(chr(1000 + number))
+        desk.pause = 0
+        for letter in polled if number % 6 == 0 else ():
+            desk.get(letter)
+    assert [True] * 20 == [desk.answers.known((letter,)) is not None for letter in polled]
+
+
+def test_what_is_no_longer_polled_gives_way() -> None:
+    """Feeds that were polled for weeks, and are not any more, make room for others after some days."""
+    desk = Desk(ROOM, pause=3600)
+    for _ in range(500):
+        desk.get("a")
+    desk.now += 14 * 86_400
+    for letter in "bcbcbcdefg":
+        desk.get(letter)
+    assert [False, True] == [desk.answers.known((letter,)) is not None for letter in "ab"]
+
+
+def test_stale() -> None:
+    """An answer of an earlier revision can be had where a new one cannot be made; one never made cannot."""
+    desk = Desk(10 * ROOM)
+    given = desk.get("a", HERE)
+    desk.revision = 2
+    assert (None, given, None) == (desk.answers.known(HERE), desk.answers.stale(HERE), desk.answers.stale(("there",)))
+
+
 @pytest.mark.parametrize("size", [0, BODY])
 def test_larger_than_the_bound(size: int) -> None:
     """An answer larger than the bound is given all the same, and known to nobody."""
@@ -168,7 +210,8 @@ def test_targets_go_with_their_answer() -> None:
     assert (
         5 < sum(desk.answers.known(("http", "localhost", f"/feed.rss?q=a&_={n}")) is not None for n in range(1000)) < 50
     )
-    for letter in "bbcc":
+    desk.now += 30 * 86_400
+    for letter in "bbbccc":
         desk.get(letter)
     assert desk.answers.known(("http", "localhost", "/feed.rss?q=a&_=0")) is None
 

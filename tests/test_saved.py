@@ -76,6 +76,32 @@ def test_saved_folder(tmp_path: Path):
     assert "PATH/none.json: none of the 1 entries can be used: holds no paper" == none
 
 
+def test_saved_beside(tmp_path: Path):
+    """Hidden files, and what editors and file managers leave beside listings, are passed over in silence."""
+    (tmp_path / "a.json").write_bytes(api(entries(1)))
+    (tmp_path / ".git").mkdir()
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "a.json~", ".a.json.swp", ".git/config", "a.json.bak"):
+        (tmp_path / name).write_bytes(b"\x00\x01Bud1")
+
+    assert [[paper_id(1)]] == [[paper.id for paper in listing.papers] for listing in saved(tmp_path)]
+
+
+def test_saved_enormous(tmp_path: Path):
+    """A file that is too large to be a listing is not read."""
+    with (tmp_path / "a.json").open("wb") as file:
+        file.truncate(2**24 + 1)
+
+    assert ["PATH/a.json: has more than 16,777,216 bytes"] == saved(tmp_path)
+
+
+def test_saved_taken_before(tmp_path: Path):
+    """A saved listing is taken within 32 days from the beginning of its day, whatever any clock says."""
+    (tmp_path / "a.json").write_bytes(api(entries(1)))
+    (listing,) = saved(tmp_path)
+
+    assert datetime(2026, 4, 11, tzinfo=UTC) == listing.taken_before
+
+
 def test_saved_again(tmp_path: Path):
     """Saved listings are read again when one has changed, come or gone, when forced, or while none was stored."""
     (tmp_path / "a").write_bytes(api(entries(3)))

@@ -1,4 +1,4 @@
-"""Whether all is well: fresh, quiet, broken or empty, told apart by time, weekday and the usual volume."""
+"""Whether all is well: fresh, quiet, filling, broken or empty, told apart by time, weekday and what was read."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +12,7 @@ import pytest
 from feedproxy.archive import Archive, Holdings, State, Tries
 from feedproxy.listing import parse
 from feedproxy.papers import ListingDay
-from feedproxy.status import Status, assess
+from feedproxy.status import VERDICTS, Status, assess
 from tests.conftest import Clock
 from tests.hub import Answer, Hub
 from tests.made_up import DAY, api, entries
@@ -49,9 +49,8 @@ def judge(
         (judge(), "fresh", "27 papers today; Tuesdays usually have 27"),
         (judge(ago0=1), "fresh", "1 paper today; Tuesdays usually have 27"),
         (judge(ago0=0), "quiet", "no papers today yet; Tuesdays usually have 27"),
-        (judge(now=NOW - timedelta(days=2)), "quiet", "no papers today yet; Sundays usually have none"),
-        (judge(ago0=0, ago1=0), "broken", "the listing of 2026-03-09 is empty, and Mondays usually have 27 papers"),
         (judge(tries=FAILED), "fresh", "27 papers today; Tuesdays usually have 27"),
+        (judge(refreshed=59, due=0, tries=FAILED), "fresh", "27 papers today; Tuesdays usually have 27"),
         (judge(refreshed=61, due=0, tries=FAILED), "broken", "cannot reach the Hub: refused"),
         (judge(refreshed=61), "fresh", "27 papers today; Tuesdays usually have 27"),
         (judge(refreshed=61, due=0), "broken", "nothing has refreshed the archive for over an hour"),
@@ -60,23 +59,152 @@ def judge(
     ],
 )
 def test_verdict(status: Status, verdict: str, reason: str) -> None:
-    """A weekend or an early hour is quiet; a refresh that is due and late, or a workday without papers, is broken."""
+    """A refresh that is due and late is broken; where refreshing works the listing of today decides."""
     assert (verdict, reason) == (status.verdict, status.reason)
+
+
+def at(moment: str, *empty: str, today: int | None = None, refreshed: str = "", **options: object) -> Status:
+    """Assess at `moment` an archive in which each day before was read, those `empty` (such as 12-25) without papers.
+
+    `today` is the number of papers in today's listing, None where it was not asked for.
+    """
+    now = datetime.fromisoformat(f"{moment}+00:00")
+    past = [now.date() - timedelta(days=age) for age in range(1, 40)]
+    counts = {day: 0 if f"{day:%m-%d}" in empty or day.weekday() > 4 else 27 for day in past}
+    counts |= {} if today is None else {now.date(): today}
+    days = [ListingDay(day, now, now, count) for day, count in counts.items()]
+    refreshed_at = datetime.fromisoformat(f"{refreshed}+00:00") if refreshed else now - timedelta(minutes=5)
+    due_at = now if refreshed else now + timedelta(minutes=10)
+    state = State(1, refreshed_at, refreshed_at, None)
+    return assess(state, options.pop("tries", NO_TRIES), HELD, days, due_at, now, **options)  # type: ignore[arg-type]
+
+
+JUST_NOW = datetime(2026, 3, 10, 11, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "reason"),
+    [
+        # Weekends, and hours in which the Hub's day has not begun or its listing is still empty.
+        (at("2026-03-14 12:00", today=0), "quiet", "no papers today yet; Saturdays usually have none"),
+        (at("2026-03-15 12:00", today=0), "quiet", "no papers today yet; Sundays usually have none"),
+        (at("2026-03-14 12:00", today=3), "fresh", "3 papers today; Saturdays usually have none"),
+        (at("2026-03-09 00:30"), "quiet", "no papers today yet; Mondays usually have 27"),
+        (at("2026-03-09 04:00", today=0), "quiet", "no papers today yet; Mondays usually have 27"),
+        (at("2026-03-09 23:50", today=0), "quiet", "no papers today yet; Mondays usually have 27"),
+        # Holidays: New Year, Christmas, Thanksgiving and the day after.
+        (at("2026-01-01 12:00", today=0), "quiet", "no papers today yet; Thursdays usually have 27"),
+        (
+            at("2026-01-02 00:30", "01-01"),
+            "quiet",
+            "no papers today yet; Fridays usually have 27; no papers since 2025-12-31",
+        ),
+        (
+            at("2025-12-26 12:00", "12-25", today=0),
+            "quiet",
+            "no papers today yet; Fridays usually have 27; no papers since 2025-12-24",
+        ),
+        (
+            at("2025-12-29 01:00", "12-24", "12-25", "12-26"),
+            "quiet",
+            "no papers today yet; Mondays usually have 27; no papers since 2025-12-23",
+        ),
+        (
+            at("2025-12-29 12:00", "12-24", "12-25", "12-26", today=9),
+            "fresh",
+            "9 papers today; Mondays usually have 27",
+        ),
+        (
+            at("2026-11-28 12:00", "11-26", "11-27", today=0),
+            "quiet",
+            "no papers today yet; Saturdays usually have none; no papers since 2026-11-25",
+        ),
+        # Emptier than any holiday.
+        (
+            at("2025-12-30 01:00", "12-24", "12-25", "12-26", "12-29"),
+            "broken",
+            "no papers since 2025-12-23: the listings of 4 weekdays are empty",
+        ),
+        (
+            at("2026-03-13 12:00", *(f"03-{day:02}" for day in range(2, 14)), today=0),
+            "broken",
+            "no papers since 2026-02-27: the listings of 9 weekdays are empty",
+        ),
+        (
+            at("2026-03-31 12:00", *(f"{month:02}-{day:02}" for month in (2, 3) for day in range(1, 32)), today=0),
+            "broken",
+            "no papers on any day read: the listings of 27 weekdays are empty",
+        ),
+        # After three days without the service.
+        (
+            at("2026-03-10 12:00", today=3, refreshed="2026-03-07 12:00"),
+            "broken",
+            "nothing has refreshed the archive for over an hour",
+        ),
+        (
+            at("2026-03-10 12:00", today=3, refreshed="2026-03-07 12:00", began_at=JUST_NOW),
+            "fresh",
+            "3 papers today; Tuesdays usually have 27",
+        ),
+        (
+            at("2026-03-10 12:00", refreshed="2026-03-07 12:00", began_at=JUST_NOW, tries=FAILED),
+            "broken",
+            "cannot reach the Hub: refused",
+        ),
+        # A saved listing, however old.
+        (
+            at("2026-03-10 12:00", live=False),
+            "fresh",
+            "the saved listing, read 2026-03-10 11:55 UTC; its newest papers are of 2026-03-09",
+        ),
+        (
+            at("2026-03-10 12:00", refreshed="2026-03-10 10:59", live=False, tries=FAILED),
+            "broken",
+            "cannot reach the Hub: refused",
+        ),
+    ],
+)
+def test_situations(status: Status, verdict: str, reason: str) -> None:
+    """Neither a weekend, an early hour nor a holiday is broken; what fails, has stopped or is never so empty is."""
+    assert (verdict, reason) == (status.verdict, status.reason)
+
+
+@pytest.mark.parametrize(
+    ("days", "tries", "verdict", "reason"),
+    [
+        ([], NO_TRIES, "empty", "the first listing is being read"),
+        ([ListingDay(DAY, NOW, NOW, 0)], NO_TRIES, "empty", "the first listing is being read"),
+        ([], FAILED, "empty", "cannot reach the Hub: refused"),
+        (month()[:1], NO_TRIES, "filling", "0 of the last 30 listing days read so far"),
+        (month()[:2], NO_TRIES, "filling", "1 of the last 30 listing days read so far"),
+        (
+            month()[:2],
+            FAILED,
+            "filling",
+            "1 of the last 30 listing days read so far; the last try failed: cannot reach the Hub: refused",
+        ),
+        (month(), NO_TRIES, "fresh", "27 papers today; Tuesdays usually have 27"),
+    ],
+)
+def test_first_minute(days: list[ListingDay], tries: Tries, verdict: str, reason: str) -> None:
+    """Until the last 30 days were read the archive is empty or filling, and nothing is judged by them."""
+    newest = NOW if any(told.count for told in days) else None
+    status = assess(State(1, newest, newest, None), tries, HELD, days, NOW, NOW, began_at=JUST_NOW)
+    assert (verdict, reason) == (status.verdict, status.reason)
+
+
+def test_verdicts_are_documented() -> None:
+    """The README says of each verdict what it means."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert [] == [verdict for verdict in VERDICTS if f"*{verdict}*" not in readme]
 
 
 def test_first_days() -> None:
     """Where nothing is usual yet, an empty day is quiet."""
     state = State(1, NOW, NOW, None)
     days = [ListingDay(date(2026, 3, 10), NOW, NOW, 0)]
-    status = assess(state, Tries(), HELD, days, NOW, NOW)
+    status = assess(state, Tries(), HELD, days, NOW + timedelta(minutes=9), NOW)
     assert ("quiet", "no papers today yet") == (status.verdict, status.reason)
-
-
-def test_old_papers_only() -> None:
-    """Where the last papers are older than a month, as in a saved listing, the day of the last is told."""
-    days = [ListingDay(date(2025, 3, 10), NOW, NOW, 12)]
-    status = assess(State(1, NOW, NOW, None), Tries(), HELD, days, NOW, NOW)
-    assert ("quiet", "no papers since 2025-03-10") == (status.verdict, status.reason)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +227,10 @@ def test_saved_listing_that_stays_as_it_is(serve: Callable[..., httpx.Client], c
     """A saved listing is read again when it changes, and is well until then."""
     client = serve(listing="demo")
     assert 200 == client.get("/feed.rss").status_code
-    clock.tick(hours=30)
-    assert "quiet" == client.get("/status.json").json()["verdict"]
+    clock.tick(hours=30 * 24)
+    told = client.get("/status.json").json()
+    expected = "the saved listing, read 2026-03-10 12:00 UTC; its newest papers are of 2025-01-17"
+    assert ("fresh", expected) == (told["verdict"], told["reason"])
 
 
 def test_next_refresh() -> None:
@@ -115,12 +245,16 @@ def test_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock: Clock)
     hub.days[DAY] = entries(5)
     client = serve(listing=hub.url)
     assert 200 == client.get("/feed.rss").status_code
-    told = client.get("/status.json").json()
+    answers = (client.get("/status.json").json() for _ in range(10_000))
+    told = next(told for told in answers if told["verdict"] != "filling")
     assert ("fresh", 5, None) == (told["verdict"], told["papers"], told["error"])
     assert told.keys() == client.get("/status", headers={"Accept": "application/json"}).json().keys()
     page = client.get("/status", headers={"Accept": "text/html,*/*;q=0.8"})
     assert ("text/html; charset=utf-8", "no-store") == (page.headers["Content-Type"], page.headers["Cache-Control"])
-    assert "Fresh: 5 papers today" == lxml.html.fromstring(page.text).find_class("verdict")[0].text_content()
+    assert (
+        "Fresh: 5 papers today; Tuesdays usually have none"
+        == lxml.html.fromstring(page.text).find_class("verdict")[0].text_content()
+    )
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert (200, "ready\n") == (client.get("/readyz").status_code, client.get("/readyz").text)
 

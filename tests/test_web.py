@@ -9,19 +9,24 @@ from datetime import timedelta
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+from urllib.robotparser import RobotFileParser
 
 import feedparser
 import httpx
 import lxml.html
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
+from feedproxy.errors import ConfigError
 from feedproxy.filters import FIELDS
 from feedproxy.listing import parse
 from feedproxy.query import PARAMETERS
 from feedproxy.server.worker import end
 from feedproxy.web import create_app
+from feedproxy.web.host import origin, split_host
 from tests.conftest import Clock, serving
 from tests.hub import Answer, Hub
 from tests.made_up import DAY, api, entries, entry
@@ -60,7 +65,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """One server for all tests that only read."""
     folder = tmp_path_factory.mktemp("settled")
     (folder / "listing.json").write_bytes(api(PAPERS))
-    with serving(settings(folder, hosts="other.example, Feeds.Example.org"), Clock()) as client:
+    with serving(settings(folder, hosts="other.example, Feeds.Example.org, my_feeds.example."), Clock()) as client:
         yield client
 
 
@@ -78,7 +83,7 @@ def ask(client: httpx.Client, target: str, host: str | None = "localhost") -> HT
         connection.sendall(f"GET {target} HTTP/1.1\r\n{named}Connection: close\r\n\r\n".encode("latin-1"))
         response = HTTPResponse(connection)
         response.begin()
-        response.text = response.read().decode()  # type: ignore[attr-defined]
+        response.text = response.read().decode(errors="replace")  # type: ignore[attr-defined]
         response.close()
     return response
 
@@ -98,7 +103,7 @@ def test_feed_headers(settled: httpx.Client, name: str) -> None:
     assert str(len(response.content)) == response.headers["Content-Length"]
     assert re.fullmatch(r'"[0-9a-f]{32}"', response.headers["ETag"])
     assert "Tue, 10 Mar 2026 00:00:07 GMT" == response.headers["Last-Modified"]
-    assert ("*" if name == "json" else None) == response.headers.get("Access-Control-Allow-Origin")
+    assert "*" == response.headers["Access-Control-Allow-Origin"]
     assert 1 == len(response.headers.get_list("Date"))
     assert {"Set-Cookie", "Expires", "Location", "Content-Encoding"}.isdisjoint(response.headers.keys())
 
@@ -294,6 +299,12 @@ FRESHRSS = "application/atom+xml, application/rss+xml, application/rdf+xml, appl
         ("application/json, */*;q=0.5", "json", "json"),
         ("text/xml", "rss", "rss"),
         ("application/rss+xml;q=0, application/atom+xml;q=0.1", "atom", "atom"),
+        ("application/atom+xml;type=feed", "atom", "atom"),
+        ("application/atom+xml; charset=utf-8", "atom", "atom"),
+        ("application/atom+xml;type=entry;q=0.2, application/feed+json; charset=utf-8; q=0.3", "json", "json"),
+        ("application/rss+xml;q=0.2, application/atom+xml;type=feed;q=0.5, text/html;level=1;q=0.7", "atom", "html"),
+        ("application/atom+xml;type=feed;q=0, application/rss+xml;q=0.1", "rss", "rss"),
+        ('application/atom+xml;profile="a;b,c", text/html;q=0.9', "atom", "atom"),
         ("image/png", "rss", "html"),
         ("nonsense", "rss", "html"),
     ],
@@ -411,10 +422,14 @@ def test_not_found(settled: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/feed.rss", "/feed", "/", "/healthz"])
 def test_methods(settled: httpx.Client, method: str, path: str) -> None:
-    """Anything but GET and HEAD is 405 and told what would be allowed."""
+    """Anything but GET and HEAD is 405 and told what would be allowed; OPTIONS is where other sites may read."""
     response = settled.request(method, path)
+    if method == "OPTIONS" and path.startswith("/feed"):
+        assert 204 == response.status_code
+        return
     assert 405 == response.status_code
-    assert {"GET", "HEAD"} == set(response.headers["Allow"].split(", "))
+    allowed = {"GET", "HEAD", "OPTIONS"} if path.startswith("/feed") else {"GET", "HEAD"}
+    assert allowed == set(response.headers["Allow"].split(", "))
     assert "only GET and HEAD are answered here" == one_line(response)
 
 
@@ -565,7 +580,19 @@ def made_up_query(dice: random.Random) -> str:
         ("papers.localhost", "http://papers.localhost"),
         ("xn--a.local", "http://xn--a.local"),  # not what any name becomes in ASCII
         ("xn--bcher-kva.local", "http://xn--bcher-kva.local"),
+        ("feed_proxy:8000", "http://feed_proxy:8000"),
+        ("my_feeds.example", "http://my_feeds.example"),
+        ("100.64.1.2:8000", "http://100.64.1.2:8000"),  # Tailscale, and whoever shares one address among many
+        ("169.254.1.2", "http://169.254.1.2"),
+        ("[fe80::1]", "http://[fe80::1]"),
+        ("[::ffff:192.168.1.7]", "http://[::ffff:192.168.1.7]"),
+        ("localhost.", "http://localhost"),
+        ("nas.local.:81", "http://nas.local:81"),
+        ("localhost:", "http://localhost"),
+        ("localhost:80", "http://localhost"),
+        ("localhost:443", "http://localhost:443"),
         ("feeds.example.org", "http://feeds.example.org"),
+        ("feeds.example.org.", "http://feeds.example.org"),
         ("FEEDS.example.org:8443", "http://feeds.example.org:8443"),
     ],
 )
@@ -584,6 +611,20 @@ def test_known_host(settled: httpx.Client, host: str, base: str) -> None:
         ("localhost.evil.example", "this server does not go by “localhost.evil.example”; "),
         ("8.8.8.8", "this server does not go by “8.8.8.8”; "),
         ("[2001:4860:4860::8888]:80", "this server does not go by “[2001:4860:4860::8888]”; "),
+        ("100.128.0.1", "this server does not go by “100.128.0.1”; "),
+        ("[::ffff:8.8.8.8]", "this server does not go by “[::ffff:8.8.8.8]”; "),
+        ("fe80::1%@evil.example", "the request names no host; "),
+        ("[fe80::1%25eth0]", "the request names no host; "),
+        ("[fe80::1%@evil.example]", "the request names no host; "),
+        ("[1::2::3]", "the request names no host; "),
+        ("localhost..", "the request names no host; "),
+        ("evil..example", "the request names no host; "),
+        (f"{'x' * 64}.local", "the request names no host; "),
+        ("localhost:0", "the request names no host; "),
+        ("localhost, evil.example", "the request names no host; "),
+        ("localhost evil.example", "the request names no host; "),
+        ("paß", "the request names no host; "),  # which would casefold to “pass”
+        ("locälhost", "the request names no host; "),
         ("localhost@evil.example", "the request names no host; "),
         ("localhost/evil", "the request names no host; "),
         ('"><script>', "the request names no host; "),
@@ -598,6 +639,38 @@ def test_unknown_host(settled: httpx.Client, host: str, told: str) -> None:
         assert 421 == response.status
         assert "no-store" == response.getheader("Cache-Control")
         assert f"{told}FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names\n" == response.text
+
+
+HOSTILE = ["evil.example", "fe80::1%@evil.example", "evil..example", "evil.example:x", "[evil", f"evil.{'x' * 64}"]
+
+
+@pytest.mark.parametrize("host", HOSTILE)
+def test_no_host_in_what_answers_under_any(settled: httpx.Client, host: str) -> None:
+    """What answers under any host name does so under a made-up one too, and repeats it nowhere."""
+    statuses = {
+        "/healthz": 200,
+        "/readyz": 200,
+        "/status": 200,
+        "/status.json": 200,
+        "/static/style.css": 200,
+        "/favicon.ico": 200,
+    }
+    for path, status in (statuses | {"/static/evil.css": 404, "/static//x": 404, "/nowhere": 404}).items():
+        response = ask(settled, path, host)
+        assert (path, status) == (path, response.status)
+        assert "evil" not in response.text + str(response.headers)
+
+
+@given(st.text("aZ1.-_:[]%@/\\?# ß,", max_size=20) | st.from_regex(r"(nas|\[[0-9a-f:.%]*\]|[1-9.]+)\.?(:[0-9]*)?.?"))
+def test_a_host_is_one_name(text: str) -> None:
+    """What is taken for a host makes an address that everybody reads as that name and port, and as nothing else."""
+    name, port = split_host(text)
+    if name:
+        parts = urlsplit(origin("http", name, port))
+        assert (name.strip("[]"), None, "") == (parts.hostname, parts.username, parts.path)
+        assert (int(port) if port not in ("", "80") else None) == parts.port
+    else:
+        assert "" == port
 
 
 def test_public_url(serve: Serve, listing: Path) -> None:
@@ -637,6 +710,107 @@ def test_icons(settled: httpx.Client) -> None:
     assert 304 == again.status_code
 
 
+# Pages of other sites ---------------------------------------------------------------------------
+
+ORIGIN = {"Origin": "https://elsewhere.example"}
+SHARED = [
+    "/feed.rss?q=agents",
+    "/feed.atom",
+    "/feed.json?page=2",
+    "/feed",
+    "/opml?feed=q%3Da",
+    "/status",
+    "/status.json",
+]
+
+
+@pytest.mark.parametrize("path", [*SHARED, "/feed.rss?q=(", "/feed?x=1", "/opml", "/f/nowhere.rss", "/feeds.opml"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_other_sites_may_read(settled: httpx.Client, path: str, method: str) -> None:
+    """A page of any site may read a feed, OPML or status, or what is wrong with its request, and the ETag."""
+    for _ in range(2):  # made, and from memory
+        found = settled.request(method, path, headers=ORIGIN)
+        assert ["*"] == found.headers.get_list("Access-Control-Allow-Origin")
+        assert ["ETag, Retry-After"] == found.headers.get_list("Access-Control-Expose-Headers")
+        assert "Access-Control-Allow-Credentials" not in found.headers
+    if "ETag" in found.headers:
+        again = settled.get(path, headers=ORIGIN | {"If-None-Match": found.headers["ETag"]})
+        assert (304, "*") == (again.status_code, again.headers["Access-Control-Allow-Origin"])
+
+
+@pytest.mark.parametrize("path", [*SHARED, "/f/nowhere.rss", "/feeds.opml"])
+def test_preflight(settled: httpx.Client, path: str) -> None:
+    """A browser that asks whether a page may send If-None-Match is told so, for a day, also where the feed is known."""
+    settled.get(path)
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
+    answer = settled.options(path, headers=ORIGIN | asked)
+    assert (204, b"") == (answer.status_code, answer.content)
+    assert "Content-Type" not in answer.headers
+    told = {name.removeprefix("access-control-"): text for name, text in answer.headers.items()}
+    assert ("*", "GET, HEAD", "86400") == (told["allow-origin"], told["allow-methods"], told["max-age"])
+    assert {"if-none-match", "if-modified-since"} <= set(told["allow-headers"].lower().split(", "))
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=agents", "/healthz", "/readyz", "/robots.txt", "/static/style.css", "/nowhere"]
+)
+def test_other_sites_may_not_read(settled: httpx.Client, path: str) -> None:
+    """All else is for nobody else's pages, and has no OPTIONS."""
+    assert "Access-Control-Allow-Origin" not in settled.get(path, headers=ORIGIN).headers
+    answer = settled.options(path, headers=ORIGIN | {"Access-Control-Request-Method": "GET"})
+    assert answer.status_code in (404, 405)
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_page_that_is_a_feed_may_be_read(settled: httpx.Client) -> None:
+    """A feed had from the page's address, by `Accept`, is as public as at its own."""
+    found = settled.get("/?q=agents", headers=ORIGIN | {"Accept": "application/atom+xml"})
+    assert "*" == found.headers["Access-Control-Allow-Origin"]
+
+
+# Crawlers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("public", ["", "https://feeds.example.org/papers"])
+def test_robots(serve: Serve, listing: Path, public: str) -> None:
+    """A crawler may have the page and every feed, but no page with a query: each leads to a dozen more."""
+    client = serve(listing=str(listing), public_url=public)
+    answer = client.get("/robots.txt", headers={"Host": "evil.example"})
+    assert (200, "text/plain; charset=utf-8") == (answer.status_code, answer.headers["Content-Type"])
+    base = public or "https://localhost"
+    rules = RobotFileParser()
+    rules.parse(answer.text.splitlines())
+    closed = (
+        "/?q=agents",
+        "/?min_upvotes=50",
+        "/?limit=9&q=a",
+        "/opml?feed=q%3Dagents",
+        "/status",
+        "/status.json",
+        "/metrics",
+    )
+    allowed = (
+        "/",
+        "/feed.rss",
+        "/feed.atom?q=agents",
+        "/feed?q=agents",
+        "/f/agents.rss",
+        "/feeds.opml",
+        "/static/x.css",
+    )
+    assert [False] * len(closed) == [rules.can_fetch("any", base + path) for path in closed]
+    assert [True] * len(allowed) == [rules.can_fetch("any", base + path) for path in allowed]
+
+
+def test_pages_for_crawlers(settled: httpx.Client) -> None:
+    """The page without a query may be listed by search engines; one with a query, an error or the status may not."""
+    pages = {"/": None, "/?utm_source=x": None, "/?q=agents": "noindex, nofollow", "/?q=%22": "noindex, nofollow"}
+    for path, told in (pages | {"/status": "noindex, nofollow", "/feed.rss?q=agents": None}).items():
+        for _ in range(2):  # made, and from memory
+            answer = settled.get(path, headers={"Accept": BROWSER})
+            assert (path, told) == (path, answer.headers.get("X-Robots-Tag"))
+
+
 # Where the application comes from ---------------------------------------------------------------
 
 
@@ -652,6 +826,15 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: py
     end(app.extensions["feedproxy"])
     assert 12 == len(feedparser.parse(response.data).entries)
     assert "localhost" == urlsplit(feedparser.parse(response.data).feed.link).netloc
+
+
+def test_environment_with_mistakes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What is wrong in the environment is logged, a line each, under whichever server."""
+    monkeypatch.setenv("FEEDPROXY_PACE", "x")
+    monkeypatch.setenv("FEEDPROXY_MAX_AGE", "y")
+    with pytest.raises(ConfigError):
+        create_app()
+    assert ["FEEDPROXY_PACE", "FEEDPROXY_MAX_AGE"] == [line.partition(" ")[0] for line in caplog.messages]
 
 
 def test_requests_share_the_first_refresh(serve: Serve, hub: Hub, clock: Clock) -> None:

@@ -4,12 +4,12 @@ Fetches nothing and renders nothing. A refresh is one transaction, and `revision
 when something a feed could show has changed.
 """
 
-import threading
+import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +17,9 @@ import sqlalchemy as sa
 from feedproxy.archive import tables
 from feedproxy.archive.checking import problems
 from feedproxy.archive.database import Database, Opening
-from feedproxy.archive.ledger import sightings
+from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
+from feedproxy.archive.lease import LEASE, PROLONG, Held, Leasing, Tries, retry_pause
+from feedproxy.archive.ledger import believed, sightings
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
@@ -31,25 +33,25 @@ from feedproxy.archive.search import (
     windows,
 )
 from feedproxy.archive.sqlite import SQLite, path_of
+from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.store import Writer, Written, revision_after
-from feedproxy.errors import ArchiveError, LeaseError
+from feedproxy.errors import DeadlineError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
 from feedproxy.query import Query
 
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where the archive stands: its revision, its last good refresh, the newest date in it.
-
-    `revision` is the time in microseconds at which what feeds show last changed, so that a copy that is put
-    back never comes to a revision again with other papers. `backdated_at` is the last refresh that
-    brought entries older than others there were.
-    """
-
-    revision: int
-    refreshed_at: datetime | None
-    newest: datetime | None
-    backdated_at: datetime | None
+__all__ = [
+    "LEASE",
+    "PATIENCE",
+    "PROLONG",
+    "Archive",
+    "Found",
+    "Held",
+    "Holdings",
+    "State",
+    "Tries",
+    "open_database",
+    "retry_pause",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +71,7 @@ class Found:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Tries:
-    """How refreshing fares: failures since the last success, what the last was, and when to try again (aware UTC)."""
-
-    failures: int = 0
-    error: str | None = None
-    failed_at: datetime | None = None
-    retry_at: datetime | None = None
-
-
-LEASE = timedelta(seconds=60)
 PATIENCE = 10.0  # seconds
-_RECENT = 1.0  # seconds
 _PROBLEMS = 60.0  # seconds
 _PLANNED = 400  # days; how long a rest a refresh makes up for
 _STATE = sa.select(tables.state)
@@ -89,27 +79,38 @@ _LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databa
 _TOKEN = sa.select(tables.lease.c.token).with_for_update()
 
 
-class Archive:
+class Archive(Leasing):
     """The archive at a path or database URL; opened, and created where missing, at the first use.
 
     Safe to use from several threads and processes; waits `patience` seconds for another's writing to
     end. Every method raises ArchiveError.
     """
 
-    def __init__(self, address: str, patience: float = PATIENCE, timer: Callable[[], float] = time.monotonic) -> None:
-        self.address, self._timer = address, timer
+    def __init__(
+        self,
+        address: str,
+        patience: float = PATIENCE,
+        timer: Callable[[], float] | None = None,
+        read_seconds: float | None = READ_SECONDS,
+    ) -> None:
+        self.address, self._read_seconds = address, read_seconds
         self._database = open_database(address, patience)
-        self._looking = threading.Lock()
-        self._recent: State | None = None
-        self._look_at = 0.0
-        self._problems: tuple[float, tuple[str, ...]] = -_PROBLEMS, ()
+        self._watcher = Watcher(self.state, timer)
+        self._timer = timer or time.monotonic
+        self._problems: tuple[float, tuple[str, ...]] = -math.inf, ()
 
     def close(self) -> None:
         """Let go of the database."""
+        self._watcher.close()
         self._database.close()
 
-    def _transaction(self, *, writing: bool = False) -> AbstractContextManager[sa.Connection]:
-        return self._database.transaction(writing=writing)
+    @contextmanager
+    def _transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
+        with time_limit(None if writing else self._read_seconds):
+            if not writing and remaining() <= 0:
+                raise DeadlineError("the time for this request is over")
+            with self._database.transaction(writing=writing) as db:
+                yield db
 
     def state(self) -> State:
         """Return where the archive stands."""
@@ -119,22 +120,13 @@ class Archive:
     def recent(self) -> State:
         """Return where the archive stood a second ago or later; while it cannot be read, where it last stood.
 
-        One thread looks while the others go on with what they know.
+        Reads nothing once a thread of this process watches the archive (`watch`).
         """
-        if self._recent is None or self._timer() >= self._look_at:
-            self._look()
-        return self._recent or self.state()
+        return self._watcher.recent()
 
-    def _look(self) -> None:
-        if self._looking.acquire(blocking=False):
-            try:
-                self._recent = self.state()
-            except ArchiveError:
-                if self._recent is None:
-                    raise
-            finally:
-                self._look_at = self._timer() + (_RECENT if self._recent and self._recent.newest else 0)
-                self._looking.release()
+    def watch(self) -> None:
+        """Look where the archive stands every second from now on, in a thread of this process."""
+        self._watcher.watch()
 
     def holdings(self) -> Holdings:
         """Return what the archive holds; reads one index from end to end."""
@@ -147,7 +139,8 @@ class Archive:
         """Return what is wrong with the newest papers and with searching, a line each; looks once a minute."""
         looked_at, found = self._problems
         if self._timer() >= looked_at + _PROBLEMS:
-            found = tuple(problems(self._database))
+            with time_limit(self._read_seconds):
+                found = tuple(problems(self._database))
             self._problems = self._timer(), found
         return found
 
@@ -169,41 +162,6 @@ class Archive:
             for day in days:
                 _note(db, day, asked_at=tables.seconds(now))
 
-    def lease(self, holder: str, now: datetime) -> int | None:
-        """Take or prolong the right to refresh for `LEASE`; return its token, or None while another has it.
-
-        One statement. A lease that ends later than `now` allows was given by a clock that ran ahead, and is void.
-        """
-        row = tables.lease.c
-        free = sa.or_(
-            row.holder == holder, row.until <= tables.seconds(now), row.until > tables.seconds(now + 2 * LEASE)
-        )
-        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=row.token + 1)
-        taken = {"holder": holder, "until": tables.seconds(now + LEASE), "token": token}
-        with self._transaction(writing=True) as db:
-            given: int | None = db.scalar(sa.update(tables.lease).where(free).values(taken).returning(row.token))
-        return given
-
-    def release(self, holder: str, tries: Tries) -> None:
-        """Give the lease back, noting how the refresh went."""
-        told = {
-            "until": 0,
-            "failures": tries.failures,
-            "error": tries.error,
-            "failed_at": tries.failed_at and tables.seconds(tries.failed_at),
-            "retry_at": tries.retry_at and tables.seconds(tries.retry_at),
-        }
-        with self._transaction(writing=True) as db:
-            db.execute(sa.update(tables.lease).where(tables.lease.c.holder == holder).values(told))
-
-    def tries(self) -> Tries:
-        """Return how refreshing fares, whoever does it."""
-        with self._transaction() as db:
-            row = db.execute(sa.select(tables.lease)).one()
-        if unreadable_column(tables.lease, row._mapping):  # the next round overwrites it
-            return Tries()
-        return Tries(row.failures, row.error, _moment(row.failed_at), _moment(row.retry_at))
-
     def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Written:
         """Store what one refresh brought, dating what is new in it; all of it or nothing.
 
@@ -214,10 +172,13 @@ class Archive:
             if token is not None and token != db.scalar(_TOKEN):
                 raise LeaseError
             state = _read_state(db, _LOCKED)
-            moment = max(tables.seconds(now), state.refreshed_at or 0)
-            first = state.first_refreshed_at or moment
+            at = tables.seconds(now)
+            previous, first = believed(state.refreshed_at, at), believed(state.first_refreshed_at, at)
+            moment = max(at, previous or 0)
+            first = first or moment
             known = _read_before(db, [listing.day for listing in listings if listing.day])
-            writer = Writer(db, self._database, now=moment, previous=state.refreshed_at, newest=state.newest)
+            present = max(min(moment, _taken_before(listings, moment)), previous or 0)
+            writer = Writer(db, self._database, now=present, previous=previous, newest=state.newest)
             written = writer.write(sightings(listings, known, tables.moment(first)))
             for listing in listings:
                 _note_read(db, listing, tables.seconds(now))
@@ -230,7 +191,7 @@ class Archive:
                 "backdated_at": moment if writer.backdated else state.backdated_at,
             }
             db.execute(sa.update(tables.state).values(changes))
-        self._look_at = 0.0
+        self._watcher.look_again()
         return written
 
     def search(self, query: Query) -> Found:
@@ -238,7 +199,7 @@ class Archive:
         with self._transaction() as db:
             row = _read_state(db)
             rows = [] if row.newest is None else self._page(db, query, row)
-        return Found(entries_of(rows[: query.limit]), len(rows) > query.limit, self._saw(_state(row)))
+        return Found(entries_of(rows[: query.limit]), len(rows) > query.limit, self._watcher.offer(_state(row)))
 
     def _page(self, db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
         """Return the rows of the page that `query` asks for, and one more if there is one."""
@@ -248,12 +209,6 @@ class Archive:
             if len(rows) > query.limit:
                 break
         return rows
-
-    def _saw(self, state: State) -> State:
-        """Take `state` for the recent one if it is newer."""
-        if self._recent and state.revision > self._recent.revision:
-            self._recent = state
-        return state
 
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
@@ -314,6 +269,12 @@ def _state(row: sa.Row[Any]) -> State:
 
 def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row[Any]:
     return demand_readable(tables.state, db.execute(statement).one())
+
+
+def _taken_before(listings: Sequence[Listing], moment: int) -> int:
+    """Return when `listings` were taken at the latest, `moment` where they do not tell; epoch seconds."""
+    told = [listing.taken_before for listing in listings]
+    return max((tables.seconds(limit) if limit else moment for limit in told), default=moment)
 
 
 def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:

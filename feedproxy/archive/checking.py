@@ -87,7 +87,11 @@ def _unreadable(database: Database) -> str:
     """Say which rows cannot be read, and the first column of each that cannot."""
     with database.transaction() as db:
         bad = [name for table in tables.metadata.sorted_tables for name in _bad_rows(db, table)]
-        bad += [f"{table.name} without its row" for table in (tables.state, tables.lease) if not _rows_in(db, table)]
+        bad += [
+            f"{table.name} without its row"
+            for table in (tables.state, tables.lease, tables.turns)
+            if not _rows_in(db, table)
+        ]
     return f"{_cases(len(bad))}: {shortened(bad)}" if bad else ""
 
 
@@ -232,7 +236,7 @@ def _complete(db: sa.Connection, now: datetime) -> None:
 
     Papers stay: a refresh, or a backfill, mends them.
     """
-    for table in (tables.ledger, tables.texts, tables.dates, tables.listing_days, tables.lease):
+    for table in (tables.ledger, tables.texts, tables.dates, tables.listing_days, tables.lease, tables.turns):
         _drop_unreadable(db, table)
     _reword(db)
     used = sa.select(_used().subquery().c.listed_at.label("date")).subquery()
@@ -242,6 +246,8 @@ def _complete(db: sa.Connection, now: datetime) -> None:
     db.execute(sa.insert(tables.dates).from_select(["date"], lost))
     if not _rows_in(db, tables.lease):
         db.execute(sa.insert(tables.lease).values(only=1, token=0, until=0, failures=0))
+    if not _rows_in(db, tables.turns):
+        db.execute(sa.insert(tables.turns).values(next_at=0))
     _restate(db, now)
 
 
@@ -270,7 +276,8 @@ def _drop_unreadable(db: sa.Connection, table: sa.Table) -> None:
     """Delete the rows of `table` that cannot be read."""
     for row in _read(db, sa.select(table)).mappings().all():
         if unreadable_column(table, row):
-            db.execute(sa.delete(table).where(*(_holds(column, row[column.name]) for column in table.primary_key)))
+            key = table.primary_key or table.columns
+            db.execute(sa.delete(table).where(*(_holds(column, row[column.name]) for column in key)))
 
 
 def _holds(column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:

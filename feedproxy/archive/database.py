@@ -6,14 +6,14 @@ Holds no SQL of either: that is in `sqlite` and `postgres`, and what both unders
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import Enum, auto
 from typing import Any
 
 import sqlalchemy as sa
 
 from feedproxy.archive import migrations, tables
-from feedproxy.errors import ArchiveError
+from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.filters import FIELDS, Filter
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Database(ABC):
             self.errors_as("write to" if writing else "read"),
             self.connect(writing=writing) as connection,
             connection.begin(),
+            self.limited(connection, writing=writing),
         ):
             yield connection
 
@@ -58,11 +59,20 @@ class Database(ABC):
         try:
             yield
         except (sa.exc.SQLAlchemyError, tables.Unreadable) as error:
-            raise ArchiveError(f"cannot {verb} the archive {self.shown}: {cause(error)}") from error
+            kind = DeadlineError if self.is_timeout(error) else ArchiveError
+            raise kind(f"cannot {verb} the archive {self.shown}: {cause(error)}") from error
 
     @abstractmethod
     def connect(self, *, writing: bool) -> sa.Connection:
         """Return a connection whose next transaction writes or only reads."""
+
+    @abstractmethod
+    def limited(self, connection: sa.Connection, *, writing: bool) -> AbstractContextManager[None]:
+        """Limit how long a statement may take in the transaction that was just begun (`deadline`)."""
+
+    @abstractmethod
+    def is_timeout(self, error: Exception) -> bool:
+        """Say whether `error` is that of a read that was ended for taking too long."""
 
     @abstractmethod
     def close(self) -> None:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from feedproxy.papers import Listing, Paper
 
 _COUNTS = ("upvotes", "comments")
+_FAR = 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,14 @@ def dated(submitted_at: int, *, now: int, previous: int | None, historic: bool) 
     """
     listed = min(submitted_at, now)
     return listed if historic or previous is None or listed > previous else None
+
+
+def believed(noted: int | None, now: int) -> int | None:
+    """Return when a refresh was, as `noted`; or `now` if that was by a clock more than a day ahead. Epoch seconds.
+
+    What such a refresh handed out no date for is not dated by it: the newest date there is says what readers saw.
+    """
+    return now if noted is not None and noted > now + _FAR else noted
 
 
 def present(now: int, *, needed: int, previous: int | None, newest: int | None) -> int:

@@ -86,4 +86,13 @@ def _text(field: str, terms: list[str]) -> str:
     return text.lstrip() if field == "title" else text
 
 
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {2: _keep_words}
+# 3: whose turn it is to ask ------------------------------------------------------------------------
+
+
+def _keep_turns(db: sa.Connection) -> None:
+    """Add the table of turns, in either database."""
+    db.exec_driver_sql("CREATE TABLE turns (next_at FLOAT NOT NULL)")
+    db.exec_driver_sql("INSERT INTO turns VALUES (0)")
+
+
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {2: _keep_words, 3: _keep_turns}

@@ -4,9 +4,11 @@ Holds nothing of what the archive means.
 """
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,12 +16,15 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, wording_of
+from feedproxy.archive.deadline import READ_SECONDS, remaining
 from feedproxy.archive.search import GAP, Matches
 from feedproxy.archive.tables import SCHEMA, read_json, search, texts
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
 
 _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
+_GRACE = 0.5  # seconds by which a limit may be missed
+_QUERY_CANCELED = "57014"
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
 _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
 _CREATE_SEARCH = "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL, long jsonb)"
@@ -51,13 +56,14 @@ class Postgres(Database):
                 url,
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
-                pool_timeout=patience,
+                pool_timeout=min(patience, READ_SECONDS),
                 pool_pre_ping=True,  # a server that was restarted costs no error
                 connect_args=_connecting(patience, url.query),
                 json_deserializer=read_json,
             )
         except ImportError as error:
             raise ArchiveError("PostgreSQL wants psycopg: pip install 'feedproxy[postgres]'") from error
+        event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "connect", self._configure)
         event.listen(self._engine, "checkin", lambda _, entry: self._closed and entry.close())
 
@@ -84,7 +90,7 @@ class Postgres(Database):
                 raise ArchiveError(f"{self.shown} is in {encoding}, not in UTF-8: make it anew by {make}")
             ready = self.is_ready(db)
         if not ready:
-            with db.execution_options(**_WRITING).begin():
+            with db.execution_options(**_WRITING).begin(), self.limited(db, writing=True):
                 db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 self.prepare(db)
         self._looked_at = True
@@ -94,17 +100,47 @@ class Postgres(Database):
         self._closed = True
         self._engine.dispose(close=self._process == os.getpid())
 
+    def _connect(self, _: object, __: object, given: Any, options: dict[str, Any]) -> Any:
+        """Connect within the time that is left."""
+        from feedproxy.archive.psycopg_limits import LimitedConnection
+
+        if remaining() < options["connect_timeout"]:
+            options["connect_timeout"] = max(2, math.ceil(remaining()))
+        return LimitedConnection.connect(*given, **options)
+
     def _configure(self, connection: Any, _: object) -> None:
         """Bound every wait; a transaction whose process is frozen or gone ends, or nobody else could write."""
         self._looked_at = False
-        milliseconds = int(self._patience * 1000)
-        bounded = milliseconds if self.opening is Opening.USE else 0  # to look after an archive takes the time it takes
+        wait, answer, idle = (int(1000 * seconds) for seconds in self._limits())
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SET lock_timeout = {milliseconds}; SET statement_timeout = {2 * bounded};"
-                f"SET idle_in_transaction_session_timeout = {3 * bounded}; SET jit = off"
+                f"SET lock_timeout = {wait}; SET statement_timeout = {answer};"
+                f"SET idle_in_transaction_session_timeout = {idle}; SET jit = off"
             )
         connection.commit()
+        connection.answer_seconds = 2 * self._patience + _GRACE if answer else math.inf
+
+    def _limits(self) -> tuple[float, float, float]:
+        """Return the seconds that a lock, an answer and the next statement may be waited for; 0 for any time."""
+        if self.opening is not Opening.USE:  # to look after an archive takes the time it takes
+            return self._patience, 0, 0
+        return self._patience, min(READ_SECONDS, 2 * self._patience), 3 * self._patience
+
+    @contextmanager
+    def limited(self, connection: sa.Connection, *, writing: bool) -> Iterator[None]:
+        """Let the server end a statement that takes too long, where that is not as long as `_configure` has it.
+
+        A server that is frozen ends nothing: how long it is waited for, `LimitedConnection` decides.
+        """
+        _, usual, _ = self._limits()
+        allowed = 2 * self._patience if writing else max(0.001, min(remaining(), 2 * self._patience))
+        if usual and abs(allowed - usual) > _GRACE:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * allowed)}")
+        yield
+
+    def is_timeout(self, error: Exception) -> bool:
+        """Say whether the server ended a statement."""
+        return getattr(getattr(error, "orig", None), "sqlstate", None) == _QUERY_CANCELED
 
     def schema(self, db: sa.Connection) -> int:
         """Return the number in the table that marks an archive."""

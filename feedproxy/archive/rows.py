@@ -113,6 +113,8 @@ def _fits(column: sa.Column[Any]) -> Fits:
     kind = column.type
     if kind is tables.SECONDS:
         fits: Fits = _is_time
+    elif isinstance(kind, sa.Float):
+        fits = lambda value: type(value) is float and 0 <= value <= tables.LATEST  # noqa: E731
     elif isinstance(kind, sa.Integer):
         fits = _is_number(2**63 - 1 if isinstance(kind, sa.BigInteger) else LARGEST)
     elif isinstance(kind, sa.Text):

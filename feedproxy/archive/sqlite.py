@@ -3,6 +3,7 @@
 Holds nothing of what the archive means.
 """
 
+import math
 import os
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, cause
+from feedproxy.archive.deadline import remaining
 from feedproxy.archive.files import copy_pages, decoded, real, salvage, state_of
 from feedproxy.archive.search import GAP, Latest, Matches
 from feedproxy.archive.tables import SCHEMA, read_json
@@ -29,6 +31,7 @@ _CREATE_SEARCH = (
     f"CREATE VIRTUAL TABLE search USING fts5({', '.join(FIELDS)}, "
     "content='texts', content_rowid='since', tokenize='ascii', prefix='1 2 3')"
 )
+_STEPS = 10_000  # of SQLite's virtual machine, about a millisecond, between two looks at the time
 _LOST_WORDS = """SELECT count(*) FROM (
     SELECT DISTINCT '"' || substr(term, 1, n) || '" *' AS word
     FROM temp.words, (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3)
@@ -49,6 +52,23 @@ class SQLite(Database):
     def connect(self, *, writing: bool) -> sa.Connection:
         """Return a connection to the file that is at the path now."""
         return self._engine(writing=writing).connect().execution_options(writing=writing)
+
+    @contextmanager
+    def limited(self, connection: sa.Connection, *, writing: bool) -> Iterator[None]:
+        """Let SQLite ask now and then whether time is up (https://www.sqlite.org/c3ref/progress_handler.html)."""
+        if writing or remaining() == math.inf:
+            yield
+            return
+        driver = _driver(connection)
+        driver.set_progress_handler(lambda: remaining() < 0, _STEPS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    def is_timeout(self, error: Exception) -> bool:
+        """Say whether SQLite was interrupted."""
+        return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
     def close(self) -> None:
         """Let go of the file."""

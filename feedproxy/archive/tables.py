@@ -14,7 +14,7 @@ from sqlalchemy.engine import Dialect
 from feedproxy.filters import FIELDS
 from feedproxy.papers import Paper
 
-SCHEMA = 2  # the way here from older ones is in `migrations`
+SCHEMA = 3  # the way here from older ones is in `migrations`
 metadata = sa.MetaData()
 LATEST = 253_402_300_799  # seconds: the end of the year 9999, the last that Python knows
 SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -153,6 +153,9 @@ lease = sa.Table(
     sa.Column("failed_at", SECONDS),
 )
 
+# One row: the first time at which nobody has a turn yet to ask the source; epoch seconds with a fraction.
+turns = sa.Table("turns", metadata, sa.Column("next_at", sa.Float, nullable=False))
+
 GROWING = (dates, papers, ledger, texts)  # those that hold many rows; each points to those before it
 
 # The search index, whose other columns are the database's own.
@@ -160,7 +163,8 @@ search = sa.table("search", sa.column("rowid", sa.BigInteger))
 
 
 def create(db: sa.Connection) -> None:
-    """Create the tables, with nothing in them but the two rows that are always there."""
+    """Create the tables, with nothing in them but the three rows that are always there."""
     metadata.create_all(db)
     db.execute(sa.insert(state).values(only=1, revision=0, lag=0))
     db.execute(sa.insert(lease).values(only=1, token=0, until=0, failures=0))
+    db.execute(sa.insert(turns).values(next_at=0))

@@ -1,6 +1,7 @@
 """`feed`, `check` and `config`: one feed, one query, the settings, without a server."""
 
 import os
+import re
 import shutil
 import unicodedata
 from contextlib import suppress
@@ -22,8 +23,16 @@ from feedproxy.upstream import Hub
 _LOCAL = "http://localhost:8000"
 
 
+def _decoded(context: click.Context, parameter: click.Parameter, text: str) -> str:  # noqa: ARG001 (click's)
+    """Return an argument with those bytes percent-encoded that are no text in this locale; they may yet be UTF-8."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", text)
+
+
+_address = click.argument("address", metavar="QUERY|ADDRESS", callback=_decoded)
+
+
 @click.command()
-@click.argument("address", metavar="QUERY|ADDRESS")
+@_address
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Default: as FILE or ADDRESS ends, else rss.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write to FILE.")
 @click.option("--no-refresh", is_flag=True, help="Ask nobody: use what the archive holds.")
@@ -80,7 +89,7 @@ def _write(path: Path, document: bytes) -> None:
 
 
 @click.command()
-@click.argument("address", metavar="QUERY|ADDRESS")
+@_address
 @configured
 def check(config: Config, address: str) -> None:
     """Say how a query or a feed's address is understood and how many papers it matches, or what is wrong with it."""

@@ -1,6 +1,7 @@
 """What the commands share: their errors in one line, their settings, what refreshes for them."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -11,20 +12,28 @@ import click
 
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, Config, variable
-from feedproxy.errors import FeedproxyError
-from feedproxy.refresh import Outcome, Refresher, utc_now
+from feedproxy.errors import ConfigError, FeedproxyError
+from feedproxy.logs import cleaned, keep_out
+from feedproxy.outcome import Outcome
+from feedproxy.refresh import Refresher, utc_now
 from feedproxy.upstream import Hub, open_source
 
 
 class Commands(click.Group):
     """Turns what feedproxy expects to go wrong into its one line and exit code."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run as a program, which escapes what its terminal cannot show."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
+        return super().main(*arguments, **options)
+
     def invoke(self, context: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(context)
         except FeedproxyError as error:
-            click.echo(f"feedproxy: {error}", err=True)
+            tell(error.problems if isinstance(error, ConfigError) else [str(error)])
             sys.exit(error.exit_code)
         except OSError as error:  # such as a full disk behind standard output
             if error.errno == errno.EPIPE:
@@ -44,6 +53,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
         listing = DEMO if rest.get("demo") else listing
         config = Config.load(os.environ, {"listing": listing, "archive": archive})
+        keep_out(config.secrets)
         tell(config.unknown)
         return command(config=config, **rest)
 
@@ -53,7 +63,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
 def tell(problems: Iterable[str]) -> None:
     """Print each problem on a line of standard error."""
     for problem in problems:
-        click.echo(f"feedproxy: {problem}", err=True)
+        click.echo(f"feedproxy: {cleaned(problem)}", err=True)
 
 
 def refresher_of(config: Config) -> Refresher:

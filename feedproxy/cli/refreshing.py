@@ -9,9 +9,11 @@ import click
 from feedproxy.cli.frame import configured, refresh_once, refresher_of, tell
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.outcome import Outcome
 from feedproxy.papers import BEGINNING
-from feedproxy.refresh import Outcome, Refresher, backfill_days
+from feedproxy.refresh import Refresher
 from feedproxy.upstream import Ask, Hub
+from feedproxy.upstream.plan import hub_day, missing_days
 
 _WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
 
@@ -38,18 +40,18 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
 @click.option("--until", callback=_day, metavar="DAY", help="The last day; default: yesterday (UTC).")
 @configured
 def backfill(config: Config, since: date, until: date | None) -> None:
-    """Fill in a stretch of the past, a day at a time, newest first.
+    """Fill in a stretch of the past, a day at a time, oldest first.
 
     Days that are there already are left out, so an interrupted backfill is resumed by repeating it.
     """
     refresher = refresher_of(config)
     if not isinstance(refresher.source, Hub):
         raise click.UsageError("a saved listing is read whole by refresh; backfill asks the Hub by day")
-    yesterday = refresher.clock().date() - timedelta(days=1)
+    yesterday = hub_day(refresher.clock()) - timedelta(days=1)
     since, until = max(since, BEGINNING), min(until or yesterday, yesterday)
     if since > until:
         raise click.UsageError(f"there are no days from {since} to {until}; Daily Papers began on {BEGINNING}")
-    days = backfill_days(since, until, refresher.archive)
+    days = missing_days(refresher.archive.days(None), since, until)
     total = Outcome()
     unread: list[str] = []
     with click.progressbar(days, label=f"{len(days)} days to go", file=sys.stderr, item_show_func=_shown_day) as bar:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -9,7 +10,7 @@ from feedproxy.cli.frame import configured, refresher_of
 from feedproxy.config import Config, variable
 from feedproxy.logs import start_log
 from feedproxy.named import read_feeds
-from feedproxy.server import SERVERS, Start, in_address, listen, own_folder, reachable, runner
+from feedproxy.server import in_address, listen, reachable, run
 
 _EXAMPLE = "q=agents&min_upvotes=2"
 
@@ -17,28 +18,26 @@ _EXAMPLE = "q=agents&min_upvotes=2"
 @click.command()
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
-@click.option("--server", default="gunicorn", show_default=True, type=click.Choice(list(SERVERS)), help="What serves.")
 @click.option("--demo", is_flag=True, help="Serve a few made-up papers; needs no network.")
 @click.option("--log-json", is_flag=True, help="Log one JSON object a line.")
 @configured
-def serve(config: Config, bind: str, workers: int, server: str, demo: bool, log_json: bool) -> None:
+def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -> None:
     """Serve the feeds over HTTP until stopped."""
     start_log(as_json=log_json)
-    run = runner(server)
     read_feeds(config.feeds)
     archive = refresher_of(config).archive
     archive.state()  # what is wrong with feeds, listing and archive is told now, not by each worker
     archive.close()  # workers are forked, and SQLite's connections must not be
     try:
-        host, opened = listen(bind, workers_listen=SERVERS[server])
+        host, opened = listen(bind)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--bind") from None
     config = replace(config, hosts=(*config.hosts, in_address(host).casefold()))
     greeting = _greeting(config, f"http://{reachable(host)}:{opened.getsockname()[1]}", demo=demo)
-    with own_folder() as folder:
+    with TemporaryDirectory(prefix="feedproxy-") as folder:
         if config.metrics:  # where worker processes put together what they count
-            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
-        run(Start(config, workers, greeting, folder, log_json), opened)
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
+        run(config, opened, workers=workers, greeting=greeting, log_json=log_json)
 
 
 def _greeting(config: Config, address: str, *, demo: bool) -> str:

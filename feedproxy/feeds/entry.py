@@ -41,13 +41,13 @@ def _content_template() -> Template:
 
 def content(paper: Paper) -> str:
     """Return what a reader shows of a paper, as HTML."""
-    return _html(paper.thumbnail, credit(paper), paper.summary, paper.hub_url, _links(paper))
+    return _html(paper.image, credit(paper), paper.summary, paper.hub_url, _links(paper))
 
 
 @lru_cache(_REMEMBERED)
-def _html(thumbnail: str | None, credit: str, summary: str, hub_url: str, links: tuple[tuple[str, str], ...]) -> str:
+def _html(image: str | None, credit: str, summary: str, hub_url: str, links: tuple[tuple[str, str], ...]) -> str:
     """Return the same of its parts; a paper is in many feeds, and this is a third of the time to render one."""
-    values = {"thumbnail": thumbnail, "credit": credit, "paragraphs": summary.split("\n\n"), "hub_url": hub_url}
+    values = {"image": image, "credit": credit, "paragraphs": summary.split("\n\n"), "hub_url": hub_url}
     return _content_template().render(values, links=links)
 
 

@@ -37,7 +37,7 @@ def _item(entry: Entry, query: Query) -> dict[str, object]:
         "external_url": paper.arxiv_url,
         "title": paper.title,
         **(full if query.content == "full" else {"content_text": ""}),
-        "image": paper.thumbnail,
+        "image": paper.image,
         "date_published": entry.entered_at.isoformat(),
         "date_modified": entry.updated_at.isoformat(),
         "authors": [{"name": name} for name in shown_authors(paper)] or None,

@@ -72,8 +72,8 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
         return self._shared(element)
 
     def _shared(self, element: Any) -> Any:
-        if self.paper.thumbnail:
-            xml_elem(f"{{{_MEDIA}}}thumbnail", element, url=self.paper.thumbnail)
+        if self.paper.image:
+            xml_elem(f"{{{_MEDIA}}}thumbnail", element, url=self.paper.image)
         if self.query.counts:
             xml_elem(f"{{{_SLASH}}}comments", element).text = str(self.paper.comments)
         if self.query.counts and self.paper.upvotes is not None:

@@ -9,9 +9,9 @@ from datetime import date, datetime
 
 from feedproxy.errors import ListingError
 from feedproxy.listing.capture import read_text
-from feedproxy.listing.fields import Entries, Unusable
+from feedproxy.listing.fields import LISTING_SIZE, LOOKED_AT, PAPER_SIZE, PAPERS, SKIPS, Entries, Unusable, size_of
 from feedproxy.listing.hub import read_html, read_json
-from feedproxy.papers import Listing, Skipped
+from feedproxy.papers import Listing, Paper, Skipped
 from feedproxy.text import one_line
 
 # What reads a text, with the day asked for and the latest time to believe, into its day and its entries.
@@ -30,7 +30,8 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
 
     `day` is the listing day that was asked for, if any was; the page's own date overrules it, and
     where neither tells, it is the day of the newest paper. An entry listed after `latest` (aware)
-    is skipped, as is each that cannot be read.
+    is skipped, as is each that cannot be read. What exceeds the bounds of a listing (`fields`) is left out, and
+    counted in the last of what was skipped.
     Raises ListingError for bytes that are no listing.
     """
     text = _decoded(body).strip().removeprefix("\ufeff").lstrip()
@@ -38,17 +39,35 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
         raise ListingError("the listing is empty")
     read = next(form for marks, form in _FORMS if text.startswith(marks))
     day, entries = read(text, day, latest)
-    papers, skipped = [], []
-    for name, make in entries:
+    papers: list[Paper] = []
+    skipped: list[Skipped] = []
+    left_out = size = 0
+    for number, (name, make) in enumerate(entries):
+        if number >= LOOKED_AT or len(papers) >= PAPERS or size >= LISTING_SIZE:
+            left_out += 1
+            continue
         try:
             paper = make()
             if latest and paper.submitted_at > latest:
                 raise Unusable(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
+            if (weight := size_of(paper)) > PAPER_SIZE:
+                raise Unusable(f"has more than {PAPER_SIZE:,} bytes of text")
             papers.append(paper)
+            size += weight
         except Unusable as reason:
-            skipped.append(Skipped(one_line(name, 80) or "an entry without a name", str(reason)))
+            if len(skipped) < SKIPS:
+                skipped.append(Skipped(one_line(name, 80) or "an entry without a name", str(reason)))
+            else:
+                left_out += 1
+    skipped += [too_many(left_out)] * bool(left_out)
     newest = max((paper.submitted_at.date() for paper in papers), default=None)
-    return Listing(tuple(papers), tuple(skipped), day or newest)
+    return Listing(tuple(papers), tuple(skipped), day or newest, size=size)
+
+
+def too_many(count: int) -> Skipped:
+    """Return what is told of `count` entries beyond what a listing may hold."""
+    most = f"a listing may have {PAPERS:,} papers, {SKIPS:,} that cannot be used, and {LISTING_SIZE:,} bytes of text"
+    return Skipped(f"{count:,} more", most)
 
 
 def _decoded(body: bytes) -> str:

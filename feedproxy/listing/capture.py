@@ -62,7 +62,8 @@ def read_text(text: str, day: date | None, latest: datetime | None) -> tuple[dat
     named = _HEADER_DAY.fullmatch(blocks[0].lines[header - 1]) if header else None
     day = _header_day(named, newest) or day or newest
     del blocks[0].lines[:header]
-    return day, ((block.lines[0] if block.lines else "", partial(_text_paper, block, day)) for block in blocks)
+    titles: dict[str, str] = {}
+    return day, ((block.lines[0] if block.lines else "", partial(_text_paper, block, day, titles)) for block in blocks)
 
 
 def _text_blocks(lines: list[str], latest: datetime | None) -> Iterator[_Block]:
@@ -113,15 +114,19 @@ def _header_day(named: re.Match[str] | None, newest: date) -> date | None:
     return None
 
 
-def _text_paper(block: _Block, day: date) -> Paper:
+def _text_paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
+    """Return the paper in `block`; `titles` are those before it by id, which another title must not share."""
     if len(block.lines) < 2:
         raise Unusable("has no abstract")
     title = one_line(block.lines[0], TITLE)
     if not words(title):
         raise Unusable("its title holds no letter")
+    key = "-".join(words(title))
+    if (other := titles.setdefault(key, title)) != title:
+        raise Unusable(f"its title has the same words as “{one_line(other, 80)}”, and a text has no ids")
     byline = _BYLINE.fullmatch(block.byline)
     return Paper(
-        id="-".join(words(title)),
+        id=key,
         title=title,
         summary=paragraphs("\n\n".join(block.lines[1:]), SUMMARY),
         submitted_at=midnight(day),

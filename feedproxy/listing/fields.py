@@ -7,15 +7,27 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 
 from feedproxy.papers import Paper
+from feedproxy.words import size
 
 TITLE, SUMMARY, NAME = 500, 10_000, 200  # characters; the longest seen: 200, 1,923 and 90
 AUTHORS, KEYWORDS = 2000, 50  # the most seen: 664 and 12
+PAPERS = SKIPS = 2000  # of one listing; the most papers seen: 78
+LOOKED_AT = 10_000  # entries of one listing
+PAPER_SIZE, LISTING_SIZE = 2**16, 2**22  # bytes of normalised text; the most seen: about 15 kB and 200 kB
 _COUNT = 2**31 - 1
 _EARLIEST = datetime(2007, 1, 1, tzinfo=UTC)  # arXiv identifiers of this form begin in 2007
 
 
 class Unusable(Exception):  # noqa: N818 (a reason, not a failure)
     """Why one entry cannot be used; never leaves this package."""
+
+
+def size_of(paper: Paper) -> int:
+    """Return the bytes of normalised text of `paper`, at least, and no less than `PAPER_SIZE` if there are more."""
+    names = (paper.organization.name, paper.organization.fullname) if paper.organization else ()
+    texts = (paper.title, paper.summary, *paper.authors, *names, *paper.ai_keywords)
+    plain = sum(map(len, texts))
+    return plain if plain > PAPER_SIZE else sum(map(size, texts))
 
 
 # A listing's entries one by one: what to call it, and what makes a paper of it or raises Unusable.

@@ -1,14 +1,13 @@
 """The Hub's own JSON in, as its API answers it or as its page embeds it; entries out."""
 
+import html
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import islice
 from typing import Any
-
-import lxml.html
-from lxml.etree import LxmlError
 
 from feedproxy.errors import ListingError
 from feedproxy.listing.fields import (
@@ -27,7 +26,9 @@ from feedproxy.listing.fields import (
 from feedproxy.papers import Organization, Paper, is_arxiv_id
 from feedproxy.text import one_line, paragraphs, web_address
 
-_PAGE = 2**21  # ten times the longest seen; the parser takes quadratic time for absurd ones
+_PAGE = 2**21  # ten times the longest seen
+_TARGET = re.compile(r"""data-target=(["'])DailyPapers\1""")
+_PROPS = re.compile(r"""\sdata-props=(["'])(.*?)\1""", re.DOTALL)
 _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when `publishedAt` changed its meaning
 
 
@@ -46,12 +47,18 @@ def _from_value(value: object, day: date | None) -> tuple[date | None, Entries]:
     """Read what the API answers, or the page's value, where a search has its papers elsewhere."""
     entries = value
     if isinstance(value, dict):
-        named = moment(value.get("date"))
-        day = named.date() if named else day
-        entries = value["searchResults"] if isinstance(value.get("searchResults"), list) else value.get("dailyPapers")
+        day = next(filter(None, map(_day, (value.get("date"), value.get("dateString")))), day)
+        found = value.get("searchResults")  # the page of a day may have one, too, which is empty
+        entries = found if isinstance(found, list) and found else value.get("dailyPapers", found)
     if not isinstance(entries, list):
         raise ListingError("this JSON is no listing: it holds no array of papers")
     return day, _api_entries(entries, day)
+
+
+def _day(value: object) -> date | None:
+    """Return the day in `value`, if it is one and not a week or a month."""
+    named = moment(value) if re.match(r"\d{4}-\d\d-\d\d", text_of(value), re.ASCII) else None
+    return named.date() if named else None
 
 
 def _api_entries(entries: list[object], day: date | None) -> Entries:
@@ -131,15 +138,18 @@ def _submitted_at(entry: Mapping[str, object], paper: Mapping[str, object], day:
 
 
 def read_html(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
-    """Read the page `/papers/date/…`, whose data says more than its text."""
+    """Read the page `/papers/date/…`, whose data says more than its text.
+
+    The data is an attribute of one tag. To parse the whole page would take 400 MB for one of tags alone, and
+    minutes for one of attributes.
+    """
     if len(text) > _PAGE:
         raise ListingError(f"the page has more than {_PAGE} characters")
+    target = _TARGET.search(text)
+    props = _PROPS.search(text, text.rfind("<", 0, target.start()) + 1) if target else None
     try:
-        parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
-        root = lxml.html.document_fromstring(text.encode(), parser=parser)
-        holder = root.find(".//*[@data-target='DailyPapers']")
-        value = None if holder is None else json.loads(holder.get("data-props", "null"))
-    except (LxmlError, ValueError, RecursionError) as error:
+        value = json.loads(html.unescape(props[2])) if props else None
+    except (ValueError, RecursionError) as error:
         raise ListingError(f"the page cannot be read: {error}") from error
     if value is None:
         raise ListingError("this HTML page is no listing: it has no DailyPapers data")

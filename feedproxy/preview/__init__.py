@@ -3,11 +3,13 @@
 Knows no HTML: how it looks is up to the page.
 """
 
-from collections.abc import Iterator
+import time
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 
 from feedproxy.archive import Archive, Found
+from feedproxy.archive.deadline import time_limit
+from feedproxy.errors import DeadlineError
 from feedproxy.feeds import byline
 from feedproxy.filters import FIELDS
 from feedproxy.papers import Entry, Past
@@ -18,6 +20,7 @@ from feedproxy.preview.volume import Volume, volume
 from feedproxy.query import Query
 
 _ADVICE = 5
+_LEAST_BUDGET = 0.1  # seconds for advice, about what the rest of a page takes; or as long as the search took
 _READ = 2_000  # characters of an abstract in which marks are looked for; the longest seen: 1,923
 
 
@@ -67,26 +70,34 @@ class Preview:
 
 def preview(archive: Archive, query: Query) -> Preview:
     """Return what the page shows of `query`; raises ArchiveError."""
+    began = time.monotonic()
     found = archive.search(query)
     pasts = archive.pasts([entry.paper.id for entry in found.entries])
     choices = thresholds(query)
     days, entered = archive.entered(query, [choice.min_upvotes for choice in choices])
     volumes = {choice.min_upvotes: volume(days, dates) for choice, dates in zip(choices, entered, strict=True)}
     count = archive.count(query) if found.more or query.page > 1 else len(found.entries)
+    took = time.monotonic() - began
     return Preview(
         found,
         count,
         _shown(found.entries, pasts, query),
         volumes[query.min_upvotes],
         tuple(Choice(choice, volumes[choice.min_upvotes].average) for choice in choices),
-        () if count else tuple(islice(_advice(archive, query), _ADVICE)),
+        () if count else advise(archive, query, max(took, _LEAST_BUDGET)),
     )
 
 
-def _advice(archive: Archive, query: Query) -> Iterator[Advice]:
-    for told, less in wider(query):
-        if count := archive.count(less):
-            yield Advice(told, less, count)
+def advise(archive: Archive, query: Query, budget: float) -> tuple[Advice, ...]:
+    """Return the first few queries that ask for less and find something, as many as `budget` seconds allow."""
+    advice: list[Advice] = []
+    with suppress(DeadlineError), time_limit(budget):
+        for told, less in wider(query):
+            if count := archive.count(less):
+                advice.append(Advice(told, less, count))
+            if len(advice) == _ADVICE:
+                break
+    return tuple(advice)
 
 
 def _shown(entries: tuple[Entry, ...], pasts: dict[str, Past], query: Query) -> tuple[Shown, ...]:

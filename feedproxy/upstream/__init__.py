@@ -10,6 +10,7 @@ from typing import Protocol
 from feedproxy import HOME
 from feedproxy.config import DEMO, Config, is_address
 from feedproxy.papers import Listing
+from feedproxy.upstream.fetch import Turn
 from feedproxy.upstream.hub import Hub
 from feedproxy.upstream.plan import Ask, Known
 from feedproxy.upstream.saved import Saved
@@ -21,6 +22,9 @@ class Source(Protocol):
     """What a refresh needs of a place listings come from."""
 
     name: str
+
+    def keep_pace(self, turn: Turn) -> None:
+        """From now on call `turn` with the pace before each request, and wait for as many seconds as it returns."""
 
     def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
         """Return what to get now, in batches to be stored one by one."""

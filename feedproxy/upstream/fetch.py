@@ -7,7 +7,6 @@ import json
 import math
 import re
 import socket
-import ssl
 import threading
 import time
 import zlib
@@ -16,7 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,15 +23,16 @@ import httpx
 from feedproxy import HOME, __version__
 from feedproxy.errors import UpstreamError
 from feedproxy.text import one_line
+from feedproxy.upstream.environment import certificates, proxy_for
 
-_MAX_BYTES = 16 * 2**20
+_MAX_BYTES = 3 * 2**20  # five times the longest seen; hostile JSON becomes up to sixty times as much in memory
 _MAX_REDIRECTS = 5
 _DEADLINE = 30.0  # seconds for one answer, from connecting to its last byte
-_BURST = 10  # requests that may follow one another at once after a rest
 _LONGEST_WAIT = 86_400  # seconds; an answer that asks for more is mistaken
 _RESERVE = 5  # requests of the Hub's allowance that are left to others behind the same address
 _PIECE = 65_536
 _ETAG = re.compile(r'(W/)?"[!#-~]{0,200}"')  # what can be sent back (RFC 9110, section 8.8.3)
+Turn = Callable[[float], float]  # takes the pace in seconds, gives the seconds to wait for one's turn
 _TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
 
 
@@ -47,22 +46,20 @@ class Refused(UpstreamError):  # noqa: N818 (an answer, not a mistake)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A good answer: its body, or that the validator sent along still holds; its own validator, and its `Date`."""
+    """A good answer: its body, or that the validator sent along still holds; its own validator, and its `Date`.
+
+    `next` is the address of the page after it, where a `Link` header names one on the same host (RFC 8288).
+    """
 
     body: bytes = b""
     unchanged: bool = False
     validator: str | None = None
     sent_at: datetime | None = None
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return what checks certificates; loading those takes longer than an answer of the Hub."""
-    return httpx.create_ssl_context()
+    next: str | None = None
 
 
 class Fetcher:
-    """Asks the host at `address`, on average at most once every `pace` seconds."""
+    """Asks the host at `address`, each time when it is its `turn`, which is to come every `pace` seconds."""
 
     def __init__(
         self,
@@ -79,47 +76,59 @@ class Fetcher:
         self.name = urlsplit(address).hostname or address
         self._address, self._pace, self._timeout, self._deadline = address, pace, timeout, deadline
         self._sleep, self._timer = sleep, timer
-        self._next = self._closed_until = -math.inf
+        self.turn: Turn = lambda pace: 0.0  # noqa: ARG005
+        self._closed_until = -math.inf
         self._headers = {"User-Agent": f"feedproxy/{__version__} (+{contact})", "Accept-Encoding": "gzip"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, parameters: Mapping[str, str] | None = None, validator: str | None = None) -> Reply:
-        """Get `path`, unless `validator` still holds; raises Refused for any other status than 200 and 304."""
+        """Get `path`, unless `validator` still holds; raises Refused for any other status than 200 and 304.
+
+        In place of a path there may be an address that an answer gave as its `next`.
+        """
         headers = self._headers | ({"If-None-Match": validator} if validator else {})
+        variable = ""
         try:
-            address = httpx.URL(f"{self._address}{path}", params=parameters)
-            response, body = self._follow(address, headers)
+            address = httpx.URL(path if "://" in path else f"{self._address}{path}")
+            proxy, variable = proxy_for(address)
+            response, body = self._follow(address.copy_merge_params(parameters or {}), headers, proxy)
         except TimeoutError as error:
             raise UpstreamError(f"{self.name} took more than {self._deadline:g} s to answer") from error
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, zlib.error, ValueError) as error:
             reason = one_line(str(error), 200) or type(error).__name__
-            raise UpstreamError(f"cannot reach {self.name}: {reason}") from error
+            raise UpstreamError(f"cannot reach {_blamed(self.name, variable, error)}: {reason}") from error
         self._note_allowance(response)
         if response.status_code == 304 and validator:
             return Reply(unchanged=True, validator=validator, sent_at=_date(response, "Date"))
         if response.status_code != 200:
             raise _refusal(self.name, response, body)
         etag = response.headers.get("ETag", "")
-        return Reply(body, validator=etag if _ETAG.fullmatch(etag) else None, sent_at=_date(response, "Date"))
+        validator = etag if _ETAG.fullmatch(etag) else None
+        return Reply(body, validator=validator, sent_at=_date(response, "Date"), next=_next(response))
 
-    def _follow(self, address: httpx.URL, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
+    def _follow(
+        self, address: httpx.URL, headers: Mapping[str, str], proxy: httpx.Proxy | None
+    ) -> tuple[httpx.Response, bytes]:
         for _ in range(_MAX_REDIRECTS + 1):
             self._wait()
-            response, body = self._ask(address, headers)
+            response, body = self._ask(address, headers, proxy)
             if not response.has_redirect_location:
                 return response, body
             target = address.join(response.headers["Location"])
-            if (target.host, target.port) != (address.host, address.port) or target.scheme != address.scheme:
+            if not _same_host(target, address):
                 raise UpstreamError(f"{self.name} redirects elsewhere: {one_line(str(target), 100)}")
             address = target
         raise UpstreamError(f"{self.name} redirects in circles")
 
-    def _ask(self, address: httpx.URL, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
+    def _ask(
+        self, address: httpx.URL, headers: Mapping[str, str], proxy: httpx.Proxy | None
+    ) -> tuple[httpx.Response, bytes]:
         """Send one request, over a connection of its own; raises TimeoutError where the answer takes too long."""
+        secure = certificates() if address.scheme == "https" else False
         with (
             _over_after(self._deadline) as trace,
-            httpx.Client(headers=headers, timeout=self._timeout, verify=_tls()) as client,
+            httpx.Client(headers=headers, timeout=self._timeout, verify=secure, proxy=proxy, trust_env=False) as client,
             client.stream("GET", address, extensions={"trace": trace}) as response,
         ):
             return response, b"" if response.has_redirect_location else self._body(response)
@@ -133,14 +142,13 @@ class Fetcher:
         return bytes(body)
 
     def _wait(self) -> None:
-        """Keep the pace: after a rest, `_BURST` requests may come at once (a leaky bucket)."""
+        """Keep the pace, and the allowance."""
         now = self._timer()
         if now < self._closed_until:
             left = int(self._closed_until - now) + 1
             raise UpstreamError(f"{self.name} allows no more requests for {left} s", left)
-        if self._next - now > 0:
-            self._sleep(self._next - now)
-        self._next = max(self._next, self._timer() - (_BURST - 1) * self._pace) + self._pace
+        if wait := self.turn(self._pace):
+            self._sleep(wait)
 
     def _note_allowance(self, response: httpx.Response) -> None:
         """Stop before the allowance of `RateLimit: "api";r=LEFT;t=SECONDS` is used up (UPSTREAM.md)."""
@@ -201,6 +209,35 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
             packed = inflate.unconsumed_tail
     if response.num_bytes_downloaded and not inflate.eof:
         raise zlib.error("the answer is cut short")
+
+
+def _blamed(name: str, variable: str, error: Exception) -> str:
+    """Return who could not be reached: the proxy that `variable` names, if there is one, or the host through it.
+
+    The proxy's own address is the operator's business, and this may be told to anybody.
+    """
+    if not variable:
+        return name
+    connecting = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
+    return (
+        f"the proxy of {variable}"
+        if connecting and "SSL" not in str(error)
+        else f"{name} through the proxy of {variable}"
+    )
+
+
+def _same_host(one: httpx.URL, other: httpx.URL) -> bool:
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+
+
+def _next(response: httpx.Response) -> str | None:
+    """Return the address of the page after this one, if the answer names one on the same host."""
+    try:
+        named = response.links.get("next", {}).get("url")
+        target = response.url.join(named) if named else None
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return str(target) if target and _same_host(target, response.url) else None
 
 
 def _refusal(name: str, response: httpx.Response, body: bytes) -> Refused:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from feedproxy.papers import ListingDay
 
@@ -13,14 +14,18 @@ AHEAD = timedelta(days=1)  # how far a listing may run ahead of this machine's c
 _RETRY = timedelta(minutes=1)
 SKEW = timedelta(minutes=1)  # what is noted later than that from now was noted by a clock that ran ahead
 
-# How often a day is looked at once it is not live, by its age, and from when after its beginning on; the first row that
-# fits counts. A listing costs two requests, or one if it is empty, as a Saturday's is; the two that are live cost 16 an
-# hour. So that all cost 20 at most, no two days but those of a weekend share an hour: in the last week each weekday has
-# its own, and before that each day has, as every 25 hours is an hour later each day.
+# How often a day is looked at once it is not live, by its age, and from when after its midnight (UTC) on; the first row
+# that fits counts. A listing costs one request, and a second one where it has more than 100 papers, which none was ever
+# seen to have; the two that are live cost 8 an hour. So that all cost 11 at most, no two days but those of a weekend
+# share an hour: in the last week each weekday has its own, and before that each day has, as every 25 hours is an hour
+# later each day.
 _PLAN: tuple[tuple[timedelta, timedelta, Callable[[date], timedelta]], ...] = (
     (timedelta(days=7), timedelta(hours=6), lambda day: timedelta(hours=min(day.weekday(), 5), minutes=20)),
     (WINDOW, timedelta(hours=25), lambda _: timedelta(minutes=50)),
 )
+
+_TURNS_AT = time(21, 30)  # in New York, on the evening before (UPSTREAM.md)
+_TURNED_BY = time(2, 30)  # UTC, in winter; in summer it is an hour earlier
 
 Known = Mapping[date, ListingDay]
 
@@ -48,8 +53,28 @@ class _Rhythm:
         return self.first + self.every * max(0, (read - self.first) // self.every + 1)
 
 
+def begins(day: date) -> datetime:
+    """Return when the Hub begins `day`, aware UTC; before that it refuses to list it.
+
+    Where this machine does not know the zones of the world, as slim containers do not, that is the latest it can be.
+    """
+    try:
+        evening = datetime.combine(day - timedelta(days=1), _TURNS_AT, ZoneInfo("America/New_York"))
+    except ZoneInfoNotFoundError:
+        return datetime.combine(day, _TURNED_BY, UTC)
+    return evening.astimezone(UTC)
+
+
+def hub_day(now: datetime) -> date:
+    """Return the newest day that the Hub has begun; `now` aware UTC."""
+    today = now.date()
+    return today if begins(today) <= now else today - timedelta(days=1)
+
+
 def due_days(known: Known, now: datetime, *, force: bool = False) -> list[list[date]]:
     """Return the days to ask for, newest first, in batches to be stored one by one; `now` aware UTC.
+
+    Today is the newest day the Hub has begun.
 
     Today and the last listing day every 15 minutes, the last week every 6 hours, 30 days back
     every 25, each in its own hour, and at once what has missed it; with `force` all of them.
@@ -59,7 +84,7 @@ def due_days(known: Known, now: datetime, *, force: bool = False) -> list[list[d
     due = [day for day, at in _due(known, now) if force or at <= now]
     if any(told.good_at for told in known.values()):
         return [due] if due else []
-    first = [day for day in due if day in (now.date(), _weekday_before(now.date()))]
+    first = [day for day in due if day in (hub_day(now), _weekday_before(hub_day(now)))]
     return [*([day] for day in first), *filter(None, [[day for day in due if day not in first]])]
 
 
@@ -68,9 +93,19 @@ def next_due(known: Known, now: datetime) -> datetime:
     return min(at for _, at in _due(known, now))
 
 
+def missing_days(known: Known, since: date, until: date) -> list[date]:
+    """Return the days of `since`…`until` never read well since they were over, oldest first.
+
+    So a paper that was listed twice is dated by its first listing: a date that readers may have seen never changes.
+    """
+    good = {day: told.good_at.date() for day, told in known.items() if told.good_at}
+    days = (since + timedelta(days=number) for number in range((until - since).days + 1))
+    return [day for day in days if good.get(day, day) <= day]
+
+
 def _due(known: Known, now: datetime) -> list[tuple[date, datetime]]:
     """Return each day of the window, newest first, and when it is due."""
-    today = now.date()
+    today = hub_day(now)
     last = max((day for day, told in known.items() if told.count and day < today), default=None)
     window = [today - timedelta(days=age) for age in range(_reach(known, today).days + 1)]
     begun = {today: known.get(today - timedelta(days=1)), **known}  # a new day takes the turn of the one before
@@ -99,7 +134,7 @@ def _due_at(told: ListingDay | None, rhythm: _Rhythm, since: datetime, now: date
     if told is None or told.asked_at is None or told.asked_at - now > SKEW:
         return now
     read = _read_at(told, now)
-    due_at = rhythm.after(read) if read else min(told.asked_at, max(since, _midnight(told.day)))
+    due_at = rhythm.after(read) if read else min(told.asked_at, max(since, begins(told.day)))
     if told.asked_at < due_at:
         return due_at
     return told.asked_at + max(_RETRY, min(told.asked_at - due_at, rhythm.every))

@@ -1,25 +1,36 @@
 """Saved listings, taken whole whatever their dates."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from feedproxy.errors import ListingError, SavedListingError
 from feedproxy.listing import parse, usable
 from feedproxy.papers import Listing
+from feedproxy.upstream.fetch import Turn
 from feedproxy.upstream.plan import AHEAD, Ask, Known
 
 _LOOK = timedelta(seconds=10)
+_LOOKED_AT = timedelta(days=32)  # for as long, from its beginning on, a listing is looked at where it is not saved
+_LARGEST = 2**24  # bytes
+_NOT_LISTINGS = ("Thumbs.db", "desktop.ini")  # and what is hidden, or a copy that an editor kept
 
 
 class Saved:
-    """A saved listing, or every one in a folder and the folders in it; read again when changed."""
+    """A saved listing, or every one in a folder and the folders in it; read again when changed.
+
+    Files that are hidden, or that editors and file managers leave, are passed over.
+    """
 
     def __init__(self, path: Path, name: str = "") -> None:
         self.name = name or str(path)
         self._path = path
         self._read: dict[Path, tuple[int, int]] = {}
         self._read_at = datetime.min.replace(tzinfo=UTC)
+
+    def keep_pace(self, turn: Turn) -> None:
+        """Ask nobody."""
 
     def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:  # noqa: ARG002
         """Return every file in one batch, if any has changed since it was read, or what was read was not stored."""
@@ -38,21 +49,30 @@ class Saved:
         path = ask.path or self._path
         try:
             self._read[path], self._read_at = _fact(path), now.replace(microsecond=0)
-            listing = usable(parse(path.read_bytes(), day=ask.day, latest=now + AHEAD), str(path))
+            with path.open("rb") as file:
+                body = file.read(_LARGEST + 1)
+            if len(body) > _LARGEST:
+                raise ListingError(f"has more than {_LARGEST:,} bytes")
+            listing = usable(parse(body, day=ask.day, latest=now + AHEAD), str(path))
         except OSError as error:
             raise SavedListingError(f"cannot read {path}: {error.strerror}") from error
         except ListingError as error:
             raise SavedListingError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
         if listing.day is None:
             raise SavedListingError(f"{path}: lists no papers")
-        return listing
+        return replace(listing, taken_before=datetime.combine(listing.day, time(), UTC) + _LOOKED_AT)
+
+    def _may_list(self, path: Path) -> bool:
+        """Say whether a file in the folder may be a listing, and not what machines and editors leave beside one."""
+        hidden = any(part.startswith(".") for part in path.relative_to(self._path).parts)
+        return not hidden and not path.name.endswith(("~", ".bak", ".swp", ".tmp")) and path.name not in _NOT_LISTINGS
 
     def _files(self) -> dict[Path, tuple[int, int]]:
         try:
             found = [self._path]
             if self._path.is_dir():
                 next(self._path.iterdir(), None)  # rglob passes over a folder that may not be read
-                found = sorted(path for path in self._path.rglob("*") if path.is_file())
+                found = sorted(path for path in self._path.rglob("*") if self._may_list(path) and path.is_file())
             facts = {path: _fact(path) for path in found}
         except OSError as error:
             raise SavedListingError(f"cannot read {self._path}: {error.strerror}") from error

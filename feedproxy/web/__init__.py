@@ -5,6 +5,7 @@ Decides nothing about papers: a request becomes a `Query`, the rest is the layer
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -14,16 +15,20 @@ from flask import Flask, Response, g, request
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
-from feedproxy.logs import keep_keys_out
+from feedproxy.errors import ConfigError, DeadlineError
+from feedproxy.logs import keep_out
 from feedproxy.named import read_feeds
 from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
 from feedproxy.upstream import Source, open_source
 from feedproxy.web import feed, opml, page, standing, static
+from feedproxy.web.admission import Gate
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
-from feedproxy.web.mount import mounted
+from feedproxy.web.limits import RequestLimits
+from feedproxy.web.mount import mounted, routable
 from feedproxy.web.service import EXTENSION, Service, open_metrics
+from feedproxy.web.sharing import share
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 log = logging.getLogger(__name__)
+_SWITCH = 0.001  # seconds until a thread at cold work lets one through that answers from memory; 0.005 by default
 
 
 def create_app(
@@ -44,8 +50,14 @@ def create_app(
 
     Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
     """
-    config = config or _environment()
-    feeds = read_feeds(config.feeds)
+    sys.setswitchinterval(_SWITCH)
+    try:
+        config = config or _environment()
+        feeds = read_feeds(config.feeds)
+    except ConfigError as error:
+        for problem in error.problems:
+            log.error("%s", problem)
+        raise
     archive = archive or Archive(config.archive)
     metrics = open_metrics(config)
     observe = metrics.observe if metrics else None
@@ -55,13 +67,16 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
+    gate = Gate()
+    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, gate, feeds)
     for part in (feed, opml, page, standing, static):
         app.register_blueprint(part.bp)
-    app.register_error_handler(Exception, failed)
-    app.wsgi_app = mounted(Front(app.wsgi_app, answers, metrics), config, metrics)  # type: ignore[method-assign, assignment]
-    if config.access_key:
-        keep_keys_out(config.access_key)
+    share(app)
+    app.register_error_handler(Exception, partial(_failed, metrics))
+    front = Front(routable(app.wsgi_app), answers, metrics, gate)
+    below = mounted(front, config, metrics, app.url_map.bind("").test)
+    app.wsgi_app = RequestLimits(below)  # type: ignore[method-assign]
+    keep_out(config.secrets, keys=bool(config.access_key))
     if metrics:
         app.after_request(partial(_count, metrics))
     return app
@@ -69,9 +84,16 @@ def create_app(
 
 def _count(metrics: "Metrics", response: Response) -> Response:
     """Count what Flask answered; `Front` counts what it answers itself."""
-    asked_for = (request.view_args or {}).get("name", "other")
+    asked_for = (request.view_args or {}).get("name", "")
     metrics.answered(g.get("format", asked_for), response.status_code)
     return response
+
+
+def _failed(metrics: "Metrics | None", error: Exception) -> Response:
+    """Answer an error with its one line, and count a query that takes too long."""
+    if metrics and isinstance(error, DeadlineError):
+        metrics.refused("expensive")
+    return failed(error)
 
 
 def _environment() -> Config:

@@ -4,7 +4,9 @@ from dataclasses import replace
 from functools import partial
 
 from flask import Blueprint, Response, g, request
+from werkzeug.datastructures import MIMEAccept
 
+from feedproxy.archive.deadline import READ_SECONDS, time_limit
 from feedproxy.config import Config
 from feedproxy.errors import UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
@@ -12,8 +14,9 @@ from feedproxy.named import Named, find
 from feedproxy.query import Query, parse_query
 from feedproxy.responses import Answer, Headers, answer
 from feedproxy.web import replies
-from feedproxy.web.front import target
 from feedproxy.web.service import Service, base, query_string, service
+from feedproxy.web.sharing import SHARED
+from feedproxy.web.variants import target
 
 bp = Blueprint("feed", __name__)
 
@@ -37,9 +40,14 @@ def named(called: str, name: str) -> Response:
     return feed_response(chosen.asked(query_string()), name, chosen)
 
 
+def accepted() -> MIMEAccept:
+    """Return the media types of `Accept` without their parameters: `application/atom+xml;type=feed` is Atom."""
+    return MIMEAccept([(kind.partition(";")[0].rstrip(), quality) for kind, quality in request.accept_mimetypes])
+
+
 def preferred(over: str | None = None) -> str | None:
     """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
-    accept = request.accept_mimetypes
+    accept = accepted()
     ranks = {
         name: max(accept.quality(kind) for kind in (form.media_type, *form.accepted)) for name, form in FORMATS.items()
     }
@@ -64,7 +72,8 @@ def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:
     """Return a feed, whose entries are searched for, and the revision of the archive it was made of."""
     if served.metrics:
         served.metrics.rendered()
-    found = served.archive.search(feed.query)
+    with time_limit(READ_SECONDS):
+        found = served.archive.search(feed.query)
     if found.state.newest is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
     made = replace(feed, entries=found.entries, more=found.more)
@@ -72,15 +81,14 @@ def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:
     # name; older entries change none that is newest.
     changed = max(filter(None, (made.updated, found.state.backdated_at)))
     last_modified = None if feed.query.counts or feed.named else changed
-    headers = _headers(served.config, name)
+    headers = _headers(served.config)
     return answer(name, render(made, name), FORMATS[name].content_type, last_modified, headers), found.state.revision
 
 
-def _headers(config: Config, name: str) -> Headers:
-    """Return what goes with every answer in the format `name`, 304 included."""
+def _headers(config: Config) -> Headers:
+    """Return what goes with every feed, 304 included."""
     cached = (
         f"public, max-age={config.max_age}, stale-while-revalidate={config.stale_while_revalidate}, "
         f"stale-if-error={config.stale_if_error}"
     )
-    shared = (("Access-Control-Allow-Origin", "*"),) if name == "json" else ()
-    return ("Cache-Control", cached), ("X-Content-Type-Options", "nosniff"), *shared
+    return ("Cache-Control", cached), ("X-Content-Type-Options", "nosniff"), *SHARED

@@ -1,17 +1,20 @@
-"""What stands before Flask: answers what was answered before with one look-up, and lets all else through.
+"""What stands before Flask: answers from memory with one look-up, and admits a few other requests at a time.
 
-Renders nothing, and decides once, for itself and for the routes, what of an answer a client gets.
+Renders nothing.
 """
 
+import time
 from collections.abc import Iterable
-from functools import lru_cache
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from werkzeug.datastructures import Accept
-from werkzeug.http import is_resource_modified, parse_accept_header
-
+from feedproxy.errors import BusyError
 from feedproxy.feeds import FORMATS
-from feedproxy.responses import Answer, Answers, Target
+from feedproxy.responses import Answer, Answers
+from feedproxy.web.admission import PATIENCE, Gate
+from feedproxy.web.errors import failed
+from feedproxy.web.sharing import shared
+from feedproxy.web.variants import reply, target
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -19,73 +22,54 @@ if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 _SAFE = ("GET", "HEAD")
-_USUAL = 200  # characters; a longer header is nobody's habit, and not kept
-_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico")  # how paths begin whose answer does not depend on `Accept`
+_FREE = ("/healthz", "/robots.txt", "/static/", "/favicon.ico")  # what costs no more than being refused
+_PROBES = ("/readyz", "/status", "/status.json", "/metrics")  # for whoever looks after this server
+_STALE_PATIENCE = 1.0  # seconds to wait for a turn where there is an answer of a while ago
 
 
 class Front:
-    """A WSGI application that answers GET and HEAD of known targets, and hands the rest to `app`."""
+    """A WSGI application that answers GET and HEAD of known targets, and hands `app` what `gate` admits of the rest."""
 
-    def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None") -> None:
+    def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None", gate: Gate) -> None:
         self._app, self._answers, self._metrics = app, answers, metrics
+        self._gate, self._probe_gate = gate, Gate(running=1, waiting=5)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        known = self._answers.known(target(environ)) if environ["REQUEST_METHOD"] in _SAFE else None
-        if known is None:
-            return self._app(environ, start_response)
-        status, headers, body = reply(known, environ)
+        began = time.perf_counter()
+        asked, is_read = target(environ), environ["REQUEST_METHOD"] in _SAFE
+        known = self._answers.known(asked) if is_read else None
+        if known:
+            return self._remembered(known, environ, start_response, began)
+        stale = self._answers.stale(asked) if is_read else None
+        try:
+            with self._admitted(environ.get("PATH_INFO", ""), _STALE_PATIENCE if stale else PATIENCE):
+                answer = self._app(environ, start_response)
+        except BusyError as error:
+            if stale:
+                return self._remembered(stale, environ, start_response, began)
+            if self._metrics:
+                self._metrics.refused("busy")
+                self._metrics.answered("other", error.status)
+            refused = shared(failed(error), environ.get("PATH_INFO", ""))
+            return refused(environ, start_response)
         if self._metrics:
-            if known.name in FORMATS:
+            self._metrics.took(time.perf_counter() - began, hit=False)
+        return answer
+
+    def _admitted(self, path: str, patience: float) -> AbstractContextManager[None]:
+        if path.startswith(_FREE):
+            return nullcontext()
+        return (self._probe_gate if path in _PROBES else self._gate).admitted(patience)
+
+    def _remembered(
+        self, answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
+    ) -> Iterable[bytes]:
+        status, headers, body = reply(answer, environ)
+        if self._metrics:
+            if answer.name in FORMATS:
                 self._metrics.fed()
-            self._metrics.answered(known.name, int(status[:3]))
+            self._metrics.answered(answer.name, int(status[:3]))
+            self._metrics.took(time.perf_counter() - began, hit=True)
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
-
-
-def target(environ: "WSGIEnvironment") -> Target:
-    """Return all of a request that decides which feed or page it gets and at which address."""
-    path = environ.get("PATH_INFO", "")
-    named = environ.get("HTTP_HOST")
-    return (
-        environ["wsgi.url_scheme"],
-        f" {environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if named is None else named,
-        environ.get("SCRIPT_NAME", ""),
-        path,
-        environ.get("QUERY_STRING", ""),
-        "" if path.startswith(_EXACT) else environ.get("HTTP_ACCEPT", ""),
-    )
-
-
-def reply(made: Answer, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:
-    """Return status, headers and body of what the client takes of `made`, or of a 304 (RFC 9110, section 13.2.2)."""
-    chosen = made.gzip if _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else made.plain
-    vary = "Accept-Encoding" if environ.get("PATH_INFO", "").startswith(_EXACT) else "Accept-Encoding, Accept"
-    if _unmodified(environ, chosen.etag, made.last_modified):
-        return "304 NOT MODIFIED", [*chosen.validators, ("Vary", vary)], b""
-    return "200 OK", [*chosen.headers, ("Vary", vary)], chosen.body
-
-
-def _unmodified(environ: "WSGIEnvironment", etag: str, last_modified: str | None) -> bool:
-    """Say whether the client has it; the two plainest cases, nearly all polls, are told by a look."""
-    held = environ.get("HTTP_IF_NONE_MATCH")
-    if held == etag:
-        return True
-    if held is None and "HTTP_IF_MODIFIED_SINCE" not in environ:
-        return False
-    asked = {name: value for name, value in environ.items() if name != "HTTP_IF_MATCH"}  # that is for changes
-    try:
-        return not is_resource_modified(asked, etag=etag, last_modified=last_modified)
-    except OverflowError:  # a date in a time zone that cannot be, which Werkzeug lets through
-        return False
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    """Say whether the client takes and prefers gzip; what readers send is weighed once."""
-    return (_weighed if len(accept_encoding) <= _USUAL else _weighed.__wrapped__)(accept_encoding)
-
-
-@lru_cache(256)
-def _weighed(accept_encoding: str) -> bool:
-    accepted = parse_accept_header(accept_encoding, Accept)
-    return 0 < accepted.quality("gzip") >= accepted.quality("identity")

@@ -4,7 +4,7 @@ Refuses a request without the key, before anything that was answered before is l
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -13,33 +13,43 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from feedproxy.config import Config
 from feedproxy.errors import AccessError
 from feedproxy.web.errors import failed
+from feedproxy.web.host import split_host
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from feedproxy.metrics import Metrics
 
+NO_SLASH = "feedproxy.no_slash"  # in the environment of a request for where the application is mounted, without a slash
 _OPEN = ("/healthz", "/readyz")  # whoever looks after the process needs no key
 
 
-def mounted(app: "WSGIApplication", config: Config, metrics: "Metrics | None") -> "WSGIApplication":
-    """Return `app` behind what `config` asks for; as it is, where that is nothing."""
+def mounted(
+    app: "WSGIApplication", config: Config, metrics: "Metrics | None", is_route: Callable[[str], bool]
+) -> "WSGIApplication":
+    """Return `app`, which has a route of its own where `is_route` says so, behind what `config` asks for."""
     path = unquote_to_bytes(urlsplit(config.public_url or "").path).decode("latin-1")
     if path or config.access_key:
-        app = Mount(app, path, config.access_path, metrics)
+        app = Mount(app, path, config.access_path, metrics, slash=is_route(path))
     trusted = config.trusted_proxies
     return ProxyFix(app, x_for=trusted, x_proto=trusted, x_host=trusted) if trusted else app
 
 
 class Mount:
-    """A WSGI application that moves `path`, if it came, and `access`, which must, from PATH_INFO to SCRIPT_NAME."""
+    """A WSGI application that moves `path`, if it came, and `access`, which must, from PATH_INFO to SCRIPT_NAME.
 
-    def __init__(self, app: "WSGIApplication", path: str, access: str, metrics: "Metrics | None") -> None:
-        self._app, self._path, self._access, self._metrics = app, path, access, metrics
+    With `slash`, `path` counts only before a slash: alone it is a route of the application.
+    """
+
+    def __init__(
+        self, app: "WSGIApplication", path: str, access: str, metrics: "Metrics | None", *, slash: bool
+    ) -> None:
+        self._app, self._path, self._access, self._metrics, self._slash = app, path, access, metrics, slash
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        if environ.get("PATH_INFO", "").startswith(f"{self._path}/"):
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(f"{self._path}/") or (path == self._path and not self._slash):
             _move(environ, len(self._path))
         if _is_below(environ, self._access):
             _move(environ, len(self._access))
@@ -55,8 +65,8 @@ class Mount:
 
 
 def _is_below(environ: "WSGIEnvironment", access: str) -> bool:
-    """Say whether the path begins with `access` and a slash, in a time that tells nothing of how nearly it does."""
-    begins = environ.get("PATH_INFO", "")[: len(access) + 1]
+    """Say whether the path is `access` or lies below it, in a time that tells nothing of how nearly it does."""
+    begins = f"{environ.get('PATH_INFO', '')}/"[: len(access) + 1]
     return not access or hmac.compare_digest(begins.encode("latin-1", "replace"), f"{access}/".encode())
 
 
@@ -64,3 +74,21 @@ def _move(environ: "WSGIEnvironment", length: int) -> None:
     path = environ["PATH_INFO"]
     environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + path[:length]
     environ["PATH_INFO"] = path[length:]
+
+
+def routable(app: "WSGIApplication") -> "WSGIApplication":
+    """Return `app` behind what its routing needs: a path, and neither a host nor a scheme that it fails with.
+
+    Where the path is empty Werkzeug would redirect to the host that the request seems to have come in at.
+    """
+
+    def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if "HTTP_HOST" in environ and not split_host(environ["HTTP_HOST"])[0]:
+            environ["HTTP_HOST"] = ""
+        if environ["wsgi.url_scheme"].casefold() not in ("http", "https"):
+            environ["wsgi.url_scheme"] = ""
+        if not environ.get("PATH_INFO"):
+            environ["PATH_INFO"], environ[NO_SLASH] = "/", True
+        return app(environ, start_response)
+
+    return call

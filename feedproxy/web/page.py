@@ -7,19 +7,20 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
+from feedproxy.archive.deadline import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, link_of
 from feedproxy.filters import FIELDS
-from feedproxy.papers import Paper
 from feedproxy.preview import Preview, preview
 from feedproxy.query import PARAMETERS, Query, is_ignored, parse_query, query_pairs
 from feedproxy.responses import Answer
 from feedproxy.web import replies
 from feedproxy.web.errors import retry_after
 from feedproxy.web.feed import feed_response, preferred
-from feedproxy.web.front import target
+from feedproxy.web.mount import NO_SLASH
 from feedproxy.web.service import base, query_string, service
+from feedproxy.web.variants import target
 
 bp = Blueprint("page", __name__)
 
@@ -45,6 +46,8 @@ _READERS = (
 def page() -> Response:
     """Answer with the page for people; with the feed for a client that prefers one."""
     name = preferred(over="text/html")
+    if NO_SLASH in request.environ and not name:
+        return replies.moved(f"{request.root_path.rpartition('/')[2]}/", query_string())
     try:
         text = _filled_in(query_string())
         query = parse_query(text)
@@ -71,12 +74,14 @@ def _page_response(query: Query, text: str) -> Response:
 
 def _rendered(query: Query, text: str) -> tuple[Answer, int]:
     """Return the page and the revision of the archive its entries were found in, and all else then or later."""
-    shown = preview(service().archive, query)
+    with time_limit(READ_SECONDS):
+        shown = preview(service().archive, query)
     if shown.found.state.newest is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
     feed = Feed(query, base(), shown.found.entries, shown.found.more)
     values = _values(feed, dict(query_pairs(text)), shown=shown)
-    return replies.page("page.html", **values), shown.found.state.revision
+    robots = not (text or service().config.access_key)
+    return replies.page("page.html", robots=robots, **values), shown.found.state.revision
 
 
 def _error_response(error: FeedproxyError) -> Response:
@@ -106,11 +111,5 @@ def _values(
         "readers": _READERS,
         "named": service().feeds,
         "link_of": link_of,
-        "thumbnail": _has_thumbnail,
         "demo": service().config.listing == DEMO,
     }
-
-
-def _has_thumbnail(paper: Paper) -> bool:
-    """Say whether the page may load the picture of `paper`: only the Hub's, which its policy allows."""
-    return bool(paper.thumbnail and replies.is_from_hub(paper.thumbnail))

@@ -1,14 +1,15 @@
 """Text, pages and JSON in, responses out that no browser takes for anything else."""
 
 import json
-import re
+from urllib.parse import quote
 
 from flask import Response, render_template, request
 
 from feedproxy.responses import Answer, answer
-from feedproxy.web.front import reply
+from feedproxy.web.variants import reply
 
 _HTML = "text/html; charset=utf-8"
+# The images it allows are those that `Paper.image` lets through.
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' https://*.huggingface.co; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -19,11 +20,20 @@ _PAGE = (
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
 )
+# Every page leads to a dozen more queries, each of which is work: one without a query is all that search engines need.
+_NO_ROBOTS = ("X-Robots-Tag", "noindex, nofollow")
 
 
 def text(line: str, status: int = 200) -> Response:
     """Return one line of plain text."""
     return made(f"{line}\n", "text/plain; charset=utf-8", status)
+
+
+def moved(path: str, query_string: str) -> Response:
+    """Send the client to `path`, which is relative: only the server in front knows where it was asked."""
+    response = made("", "text/plain; charset=utf-8", 301)
+    response.headers["Location"] = f"./{quote(path.lstrip('/'))}{'?' * bool(query_string)}{query_string}"
+    return response
 
 
 def as_json(value: object) -> Response:
@@ -34,25 +44,21 @@ def as_json(value: object) -> Response:
 def html(template: str, code: int = 200, **values: object) -> Response:
     """Return a page that no cache keeps."""
     response = made(render_template(template, **values), _HTML, code)
-    response.headers.update(_PAGE)
+    response.headers.update((*_PAGE, _NO_ROBOTS))
     return response
 
 
-def page(template: str, **values: object) -> Answer:
+def page(template: str, *, robots: bool, **values: object) -> Answer:
     """Return a page as an answer to keep: browsers may too, and ask each time whether it still holds."""
     body = render_template(template, **values).encode()
-    return answer("other", body, _HTML, None, (("Cache-Control", "no-cache"), *_PAGE))
+    headers = (("Cache-Control", "no-cache"), *_PAGE, *(() if robots else (_NO_ROBOTS,)))
+    return answer("other", body, _HTML, None, headers)
 
 
 def sent(made: Answer) -> Response:
     """Return what the client at hand gets of a finished answer, which may be that it has it."""
     status, headers, body = reply(made, request.environ)
     return Response(body, status=status, headers=headers)
-
-
-def is_from_hub(address: str) -> bool:
-    """Say whether a page's policy lets it load a picture from `address`."""
-    return re.match(r"https://[a-z0-9-]+\.huggingface\.co/", address) is not None
 
 
 def made(body: str | bytes, content_type: str, status: int = 200) -> Response:

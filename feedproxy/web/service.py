@@ -3,7 +3,6 @@
 Answers nothing.
 """
 
-import ipaddress
 import os
 import re
 from dataclasses import dataclass
@@ -19,15 +18,14 @@ from feedproxy.errors import HostError
 from feedproxy.named import Named
 from feedproxy.refresh import Refresher
 from feedproxy.responses import Answers
+from feedproxy.web.admission import Gate
+from feedproxy.web.host import header, is_local, origin, split_host
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 EXTENSION = "feedproxy"
-_LONGEST_NAME = 253  # characters (RFC 1035, section 2.3.4)
 _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
-# One label that is no number in disguise, or a name under those set aside for local use.
-_LOCAL_NAME = re.compile(r"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.(localhost|local|internal|home\.arpa)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,15 @@ class Service:
     refresher: Refresher
     answers: Answers
     metrics: "Metrics | None"
+    gate: Gate
     feeds: tuple[Named, ...] = ()
 
     def wait_until_filled(self) -> None:
         """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
         self.refresher.start()
         if self.archive.recent().newest is None:
-            self.refresher.wait_until_filled(_FIRST_WAIT)
+            with self.gate.paused():
+                self.refresher.wait_until_filled(_FIRST_WAIT)
 
 
 def open_metrics(config: Config) -> "Metrics | None":
@@ -73,27 +73,19 @@ def query_string() -> str:
 def base() -> str:
     """Return the address feeds carry, without a slash; refuses a host this server was not told it has."""
     config = service().config
-    host = _host(request.host)
-    public = [_host(urlsplit(config.public_url).netloc)] if config.public_url else []
-    if not _is_local(host) and host not in (*public, *config.hosts):
-        known = f"this server does not go by “{host[:100]}”" if host else "the request names no host"
+    name, port = split_host(header(request.environ))
+    if not is_local(name) and name not in _known_names(config):
+        known = f"this server does not go by “{name[:100]}”" if name else "the request names no host"
         raise HostError(f"{known}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
     if config.public_url:
         return config.public_url + config.access_path
-    if request.scheme not in ("http", "https"):  # whoever stands in front passed on what a client made up
+    scheme = request.scheme.casefold()  # RFC 3986, section 3.1; a server in front may write it in capitals
+    if scheme not in ("http", "https"):  # whoever stands in front passed on what a client made up
         raise HostError("X-Forwarded-Proto is neither http nor https")
-    return f"{request.scheme}://{request.host.casefold()}{quote(request.root_path.rstrip('/'))}"
+    return origin(scheme, name, port) + quote(request.root_path.rstrip("/"))
 
 
-def _host(name: str) -> str:
-    return re.sub(r":\d*$", "", name.casefold())
-
-
-def _is_local(host: str) -> bool:
-    """Say whether `host` is a name or address that only a local network can lead to."""
-    if len(host) > _LONGEST_NAME:
-        return False
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_private
-    except ValueError:
-        return bool(_LOCAL_NAME.fullmatch(host))
+def _known_names(config: Config) -> set[str]:
+    """Return the host names that `config` gives this server, in their one spelling."""
+    public = (urlsplit(config.public_url).netloc,) if config.public_url else ()
+    return {split_host(name)[0] for name in (*public, *config.hosts)} - {""}

@@ -1,10 +1,13 @@
-"""The routes about the service itself: does it live, is it ready, is all well, what was counted."""
+"""The routes about the service itself: is it alive, ready and well, what was counted, what may be crawled."""
+
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, request
 
 from feedproxy.errors import UpstreamError
-from feedproxy.query import Query
+from feedproxy.query import PARAMETERS, Query
 from feedproxy.web import replies
+from feedproxy.web.feed import accepted
 from feedproxy.web.service import service
 
 bp = Blueprint("standing", __name__)
@@ -15,6 +18,18 @@ _STATUS_TYPES = ("text/html", "application/json")
 def health() -> Response:
     """Answer that the process does; touches nothing."""
     return replies.text("ok")
+
+
+@bp.get("/robots.txt")
+def robots() -> Response:
+    """Keep crawlers from pages with a query, each of which leads to more of them; feeds they may have.
+
+    They ask at the root of a host, so paths here are whole ones; and some take `/?` for `/`, hence each parameter.
+    """
+    path = urlsplit(service().config.public_url or "").path
+    queries = (f"?{name}=" for name in PARAMETERS)
+    closed = [f"Disallow: {path}/{place}" for place in (*queries, "opml", "status", "metrics")]
+    return replies.text("\n".join(["User-agent: *", *closed]))
 
 
 @bp.get("/readyz")
@@ -36,7 +51,7 @@ def status() -> Response:
     service().refresher.start()
     stands = service().refresher.status()
     by_path = request.path.endswith(".json")
-    if by_path or request.accept_mimetypes.best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
+    if by_path or accepted().best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
         response = replies.as_json(stands.as_json())
     else:
         response = replies.html("status.html", status=stands)

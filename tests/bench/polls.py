@@ -44,7 +44,7 @@ def settled(hub: fake.Hub) -> None:
 
 
 def gunicorn(run: Run) -> Iterator[Figure]:
-    """Compare under gunicorn with the flags of the README."""
+    """Compare under gunicorn as `gunicorn.conf.py` has it."""
     yield from _under("gunicorn", servers.gunicorn, Goal("≥", 0.95), run)
 
 

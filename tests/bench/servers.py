@@ -17,8 +17,7 @@ from pathlib import Path
 from tests.bench.archives import ROOT
 from tests.bench.load import fetch
 
-GUNICORN = ("--threads", "16", "--limit-request-line", "8190")  # as the README's line to deploy
-SYNC = ("--limit-request-line", "8190")
+SYNC = ("--worker-class", "sync", "--threads", "1")  # overrules gunicorn.conf.py
 _PATIENCE = 30.0  # seconds until a server that does not answer is given up
 _POLL = 0.02
 
@@ -48,8 +47,8 @@ def proportional(pid: int) -> float:
 
 
 @contextmanager
-def gunicorn(app: str, settings: Mapping[str, str], flags: tuple[str, ...] = GUNICORN) -> Iterator[Server]:
-    """Run gunicorn with one worker."""
+def gunicorn(app: str, settings: Mapping[str, str], flags: tuple[str, ...] = ()) -> Iterator[Server]:
+    """Run gunicorn with one worker, as `gunicorn.conf.py` has it."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "1", "--log-level", "error", *flags]
     with _running([*command, app], port, settings) as server:

@@ -151,7 +151,7 @@ class Rounds:
 
     def victim(self, now: datetime, alone: float) -> None:
         """Kill a refresh, which takes `alone` seconds, any time after its first request or its last; note when."""
-        before, asked, whole = self._stored(), len(self.hub.requests), 2 * len(self.hub.days)
+        before, asked, whole = self._stored(), len(self.hub.requests), len(self.hub.days)
         after, last = self.dice.choice(((1, alone), (whole, 0.3 * alone)))
         process = _processes.Process(target=refresh, args=(self.path, self.hub.url, now), kwargs={"force": True})
         process.start()
@@ -284,7 +284,7 @@ def test_real_lease(tmp_path: Path) -> None:
         }
         held_up(hub, 0.05)
         with command("refresh", archive=path, listing=hub.url) as killed:
-            until(20, hub, 30)
+            until(10, hub, 30)
             hub.gate.clear()
             time.sleep(0.2)
             killed.kill()
@@ -295,7 +295,7 @@ def test_real_lease(tmp_path: Path) -> None:
         with command("serve", "--workers", "2", "--bind", "127.0.0.1:0", archive=path, listing=hub.url):
             until(asked + 1, hub, 90)
             taken = time.monotonic() - died
-            until(asked + 2 * 29, hub, 60)
+            until(asked + 25, hub, 60)
         check(known, facts(path))
     print(f"\nthe server took over {taken:.1f} s after the kill; {len(known['papers'])} papers were stored before it")
     assert taken <= (LEASE + _LOOK).total_seconds() + 5

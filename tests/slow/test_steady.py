@@ -15,12 +15,12 @@ from tests.conftest import Clock
 from tests.made_year import Live, World
 
 _SERVERS, _READERS, _DAYS = 3, 20, 7
-_AT_MOST = 20  # requests an hour
+_AT_MOST = 11  # requests an hour
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def test_requests_in_steady_state(hub: fake.Hub, open_archive: Callable[..., Archive], tmp_path: Path) -> None:
-    """In the week after the first fill the Hub is asked at most 20 times in any hour, whoever serves and reads."""
+    """In the week after the first fill the Hub is asked at most 11 times in any hour, whoever serves and reads."""
     clock = Clock()
     clock.now = filled = datetime(2026, 6, 8, 0, 7, tzinfo=UTC)  # a Monday
     world = World(7, date(2026, 5, 1), 60)

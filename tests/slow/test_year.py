@@ -19,6 +19,7 @@ from feedproxy.papers import Entry, Listing, Paper
 from feedproxy.query import Query, parse_query
 from feedproxy.refresh import Refresher
 from feedproxy.upstream import Ask, Known
+from feedproxy.upstream.fetch import Turn
 from feedproxy.upstream.plan import due_days, next_due
 from feedproxy.words import search_words
 from tests.conftest import Clock
@@ -59,6 +60,9 @@ class MadeUp:
         self.world, self.asked = world, 0
         self.seen: dict[str, Seen] = {}
         self.news: set[str] = set()
+
+    def keep_pace(self, turn: Turn) -> None:
+        """Ask nobody."""
 
     def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
         return [[Ask(day) for day in batch] for batch in due_days(known, now, force=force)]

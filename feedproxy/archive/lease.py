@@ -1,0 +1,166 @@
+"""Who may refresh, when the source may be asked next, and how refreshing fares: the same for all who share the archive.
+
+Knows nothing of papers.
+"""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from feedproxy.archive import tables
+from feedproxy.archive.rows import unreadable_column
+from feedproxy.errors import ArchiveError, LeaseError
+
+LEASE = timedelta(seconds=60)
+PROLONG = 20.0  # seconds between two prolongings
+STUCK = 300.0  # seconds without a listing or a request after which a lease is prolonged no more
+_FIRST_RETRY, _LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
+BURST = 10  # requests that may follow one another at once after a rest
+CUT_OFF = "the last refresh was cut off: its process was killed, as where memory runs out, or its machine stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How refreshing fares: failures since the last success, what the last was, and when to try again (aware UTC)."""
+
+    failures: int = 0
+    error: str | None = None
+    failed_at: datetime | None = None
+    retry_at: datetime | None = None
+
+
+def retry_pause(failures: int, retry_after: int | None, jitter: float) -> timedelta:
+    """Return how long to wait after so many failures in a row: twice as long each time, up to 15 minutes.
+
+    `jitter` in 0…1 spreads it over half to one and a half of that, so that machines part; what the
+    Hub asked for (`retry_after`, seconds) is never undercut.
+    """
+    pause = min(_LAST_RETRY, _FIRST_RETRY * (1 << min(failures - 1, 10)))
+    return max(pause * (0.5 + jitter), timedelta(seconds=retry_after or 0))
+
+
+class Leasing(ABC):
+    """The part of the archive that those who refresh go by."""
+
+    @abstractmethod
+    def _transaction(self, *, writing: bool = False) -> AbstractContextManager[sa.Connection]: ...
+
+    def lease(self, holder: str, now: datetime, pause: timedelta = timedelta()) -> int | None:
+        """Take or prolong the right to refresh for `LEASE`; return its token, or None while another has it.
+
+        One statement. A lease that ends later than `now` allows was given by a clock that ran ahead, and is void.
+        One that was not given back is the note that a refresh was begun, and was cut off: that is counted as a
+        failure, after which all are to wait for `pause`.
+        """
+        row, at = tables.lease.c, tables.seconds(now)
+        free = sa.or_(row.holder == holder, row.until <= at, row.until > tables.seconds(now + 2 * LEASE))
+        cut_off = sa.and_(row.holder != holder, row.until > 0)
+        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=row.token + 1)
+        failure = {
+            "failures": row.failures + 1,
+            "error": sa.literal(CUT_OFF),
+            "failed_at": sa.literal(at),
+            "retry_at": sa.literal(tables.seconds(now + pause)),
+        }
+        noted = {name: sa.case((cut_off, value), else_=row[name]) for name, value in failure.items()}
+        taken = {"holder": holder, "until": tables.seconds(now + LEASE), "token": token}
+        with self._transaction(writing=True) as db:
+            given: int | None = db.scalar(
+                sa.update(tables.lease).where(free).values(taken | noted).returning(row.token)
+            )
+        return given
+
+    def prolong(self, token: int, now: datetime) -> bool:
+        """Prolong a lease by its token, also late; say whether it was neither given back nor taken by another."""
+        with self._transaction(writing=True) as db:
+            prolonged = sa.update(tables.lease).where(_is_held(token)).values(until=tables.seconds(now + LEASE))
+            return bool(db.execute(prolonged).rowcount)
+
+    def release(self, token: int, tries: Tries) -> None:
+        """Give the lease of this token back, noting how the refresh went; does nothing where it is lost."""
+        told = {
+            "until": 0,
+            "failures": tries.failures,
+            "error": tries.error,
+            "failed_at": tries.failed_at and tables.seconds(tries.failed_at),
+            "retry_at": tries.retry_at and tables.seconds(tries.retry_at),
+        }
+        with self._transaction(writing=True) as db:
+            db.execute(sa.update(tables.lease).where(_is_held(token)).values(told))
+
+    def note_drop(self, error: str, now: datetime) -> None:
+        """Note that a refresh was dropped as another has its lease by now, until one goes well; nobody waits for it."""
+        row = tables.lease.c
+        with self._transaction(writing=True) as db:
+            dropped = sa.update(tables.lease).where(row.error.is_(None))
+            db.execute(dropped.values(error=error, failed_at=tables.seconds(now)))
+
+    def tries(self) -> Tries:
+        """Return how refreshing fares, whoever does it."""
+        with self._transaction() as db:
+            row = db.execute(sa.select(tables.lease)).one()
+        if unreadable_column(tables.lease, row._mapping):  # the next round overwrites it
+            return Tries()
+        failed_at, retry_at = (None if at is None else tables.moment(at) for at in (row.failed_at, row.retry_at))
+        return Tries(row.failures, row.error, failed_at, retry_at)
+
+    def turn(self, now: datetime, pace: float) -> float:
+        """Take the next turn to ask the source, before it is asked; return how many seconds it is away.
+
+        Turns are `pace` seconds apart, but for `BURST` at once after a rest (a leaky bucket). One that is further
+        away than so many was given by a clock that ran ahead.
+        """
+        if not pace:
+            return 0.0
+        at = now.timestamp()
+        with self._transaction(writing=True) as db:
+            given = db.scalar(sa.select(tables.turns.c.next_at).with_for_update())
+            turn = given if type(given) is float and given <= at + BURST * pace else at
+            db.execute(sa.update(tables.turns).values(next_at=max(turn, at - (BURST - 1) * pace) + pace))
+        return max(0.0, turn - at)
+
+
+def _is_held(token: int) -> sa.ColumnElement[bool]:
+    return sa.and_(tables.lease.c.token == token, tables.lease.c.until > 0)
+
+
+class Held:
+    """A lease that is prolonged while its block gets on, however long an answer takes.
+
+    A process that is killed or frozen prolongs nothing, and one that hangs does so no longer than `STUCK`.
+    """
+
+    def __init__(self, archive: Leasing, token: int, clock: Callable[[], datetime], every: float) -> None:
+        self.token, self._archive, self._clock, self._every = token, archive, clock, every
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._prolong, name="lease", daemon=True)
+        self.get_on()
+
+    def get_on(self, silent: float = 0.0) -> None:
+        """Note that the block gets on; it may be silent for so many seconds besides."""
+        self._alive_until = time.monotonic() + silent + STUCK
+
+    def check(self) -> None:
+        """Prolong the lease; raises LeaseError where another has it by now, or it was given back."""
+        self.get_on()
+        if not self._archive.prolong(self.token, self._clock()):
+            raise LeaseError
+
+    def __enter__(self) -> "Held":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _prolong(self) -> None:
+        while not self._over.wait(self._every) and time.monotonic() < self._alive_until:
+            with suppress(ArchiveError):  # that the archive is locked for a while is no reason to lose the lease
+                self._archive.prolong(self.token, self._clock())

@@ -1,0 +1,51 @@
+"""A Host header in, the name and port it means out; and whether only a local network can lead to such a name.
+
+Werkzeug's own reading of the header differs between its versions, so it is not asked.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_LONGEST = 253  # characters (RFC 1035, section 2.3.4)
+_LABEL = "[a-z0-9_-]{1,63}"
+# Narrower than RFC 9112, section 3.2: nothing that can pose as a user or carry a second name (`fe80::1%@evil.example`).
+_HOST = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{{0,4}})?)?", re.ASCII)
+# One label that is no number in disguise, or a name under those set aside for local use.
+_LOCAL_NAME = re.compile(r"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.(localhost|local|internal|home\.arpa)")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def split_host(text: str) -> tuple[str, str]:
+    """Return the name in a Host header, in small letters without a last dot, and its port; two empty texts if none."""
+    found = _HOST.fullmatch(text.lower()) if len(text) <= _LONGEST + len(".:65535") else None
+    if not found or int(found[2] or 80) > 65_535 or (found[1][0] == "[" and not _address(found[1])):
+        return "", ""
+    return found[1].removesuffix("."), found[2] or ""
+
+
+def header(environ: Mapping[str, Any]) -> str:
+    """Return the Host header of a request; where HTTP/1.0 sends none, the server's own name."""
+    own = environ["SERVER_NAME"].strip("[]")
+    return str(environ.get("HTTP_HOST", f"{f'[{own}]' if ':' in own else own}:{environ['SERVER_PORT']}"))
+
+
+def origin(scheme: str, name: str, port: str) -> str:
+    """Return the address of a server, without a port that goes without saying."""
+    return f"{scheme}://{name}{'' if port in ('', _DEFAULT_PORTS.get(scheme)) else f':{port}'}"
+
+
+def is_local(name: str) -> bool:
+    """Say whether `name` is one that only a local network can lead to."""
+    address = _address(name)
+    if address is None:
+        return bool(_LOCAL_NAME.fullmatch(name))
+    return not (getattr(address, "ipv4_mapped", None) or address).is_global  # is_private leaves out 100.64.0.0/10
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return None
