@@ -63,7 +63,8 @@ class Leasing(ABC):
         until, latest = sa.func.coalesce(row.until, 0), tables.seconds(now + 2 * LEASE)
         free = sa.or_(row.holder == holder, until <= at, until > latest)
         cut_off = sa.and_(row.holder != holder, row.until > 0)
-        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=sa.func.coalesce(row.token, 0) + 1)
+        next_token = sa.func.coalesce(row.token, 0) + 1
+        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=next_token)
         failure = {
             "failures": row.failures + 1,
             "error": sa.literal(CUT_OFF),
