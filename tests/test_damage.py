@@ -358,6 +358,16 @@ def test_damaged_index_in_postgresql(
     assert {*OTHERS, "Paper Damaged"} == titles(open_archive(shared), "q=paper")
 
 
+def test_lost_table_in_postgresql(run: Run, new_address: NewAddress, open_archive: Opener, clock: Clock) -> None:
+    """A table that no copy takes along is made again by --repair."""
+    shared = new_address("postgresql")
+    fill(open_archive(shared), clock)
+    damage(shared, "DROP TABLE turns")
+    assert 'relation "turns" does not exist' in run("archive", "check", "--archive", shared).stdout
+    assert 0 == run("archive", "check", "--repair", "--archive", shared).exit_code
+    assert 0 == open_archive(shared).turn(clock(), 1)
+
+
 # The file -------------------------------------------------------------------------------------------
 
 
