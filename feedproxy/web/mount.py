@@ -54,14 +54,10 @@ class Mount:
         if _is_below(environ, self._access):
             _move(environ, len(self._access))
         elif environ.get("PATH_INFO", "") not in _OPEN:
-            return self._refused(environ, start_response)
+            if self._metrics:
+                self._metrics.answered("other", AccessError.status)
+            return failed(AccessError())(environ, start_response)
         return self._app(environ, start_response)
-
-    def _refused(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        error = AccessError()
-        if self._metrics:
-            self._metrics.answered("other", error.status)
-        return failed(error)(environ, start_response)
 
 
 def _is_below(environ: "WSGIEnvironment", access: str) -> bool:
