@@ -15,7 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 
-from feedproxy.archive import PROLONG, Archive, Held, Tries, retry_pause
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import PROLONG, Held, Tries, retry_pause
 from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.outcome import Outcome, first_of, skips
 from feedproxy.papers import Listing

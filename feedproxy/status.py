@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from feedproxy.archive import Holdings, Tries
+from feedproxy.archive import Holdings
+from feedproxy.archive.lease import Tries
 from feedproxy.archive.state import State
 from feedproxy.papers import ListingDay
 from feedproxy.text import plural

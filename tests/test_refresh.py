@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from feedproxy.archive import Archive, Held, Tries, retry_pause
-from feedproxy.archive.lease import CUT_OFF
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import CUT_OFF, Held, Tries, retry_pause
 from feedproxy.errors import FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.listing import parse
 from feedproxy.outcome import Outcome

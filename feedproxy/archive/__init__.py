@@ -18,7 +18,7 @@ from feedproxy.archive import tables
 from feedproxy.archive.checking import problems
 from feedproxy.archive.database import Database, Opening
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
-from feedproxy.archive.lease import LEASE, PROLONG, Held, Leasing, Tries, retry_pause
+from feedproxy.archive.lease import Leasing
 from feedproxy.archive.ledger import believed, sightings
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
@@ -38,20 +38,6 @@ from feedproxy.archive.store import Writer, Written, revision_after
 from feedproxy.errors import DeadlineError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
 from feedproxy.query import Query
-
-__all__ = [
-    "LEASE",
-    "PATIENCE",
-    "PROLONG",
-    "Archive",
-    "Found",
-    "Held",
-    "Holdings",
-    "State",
-    "Tries",
-    "open_database",
-    "retry_pause",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
 
 _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
-_GRACE = 0.5  # seconds by which a limit may be missed
 _QUERY_CANCELED = "57014"
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
 _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
@@ -51,6 +50,7 @@ class Postgres(Database):
         self.shown = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
         self._patience, self._looked_at, self._process = patience, False, os.getpid()
         self._closed = False
+        self._is_limited = opening is Opening.USE  # to look after an archive takes the time it takes
         try:
             self._engine = sa.create_engine(
                 url,
@@ -111,30 +111,23 @@ class Postgres(Database):
     def _configure(self, connection: Any, _: object) -> None:
         """Bound every wait; a transaction whose process is frozen or gone ends, or nobody else could write."""
         self._looked_at = False
-        wait, answer, idle = (int(1000 * seconds) for seconds in self._limits())
+        connection.answer_seconds = 2 * self._patience if self._is_limited else math.inf
+        wait = int(1000 * self._patience)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SET lock_timeout = {wait}; SET statement_timeout = {answer};"
-                f"SET idle_in_transaction_session_timeout = {idle}; SET jit = off"
+                f"SET lock_timeout = {wait}; SET jit = off;"
+                f"SET idle_in_transaction_session_timeout = {3 * wait * self._is_limited}"
             )
         connection.commit()
-        connection.answer_seconds = 2 * self._patience + _GRACE if answer else math.inf
-
-    def _limits(self) -> tuple[float, float, float]:
-        """Return the seconds that a lock, an answer and the next statement may be waited for; 0 for any time."""
-        if self.opening is not Opening.USE:  # to look after an archive takes the time it takes
-            return self._patience, 0, 0
-        return self._patience, min(READ_SECONDS, 2 * self._patience), 3 * self._patience
 
     @contextmanager
     def limited(self, connection: sa.Connection, *, writing: bool) -> Iterator[None]:
-        """Let the server end a statement that takes too long, where that is not as long as `_configure` has it.
+        """Let the server end a statement that takes too long.
 
         A server that is frozen ends nothing: how long it is waited for, `LimitedConnection` decides.
         """
-        _, usual, _ = self._limits()
-        allowed = 2 * self._patience if writing else max(0.001, min(remaining(), 2 * self._patience))
-        if usual and abs(allowed - usual) > _GRACE:
+        if self._is_limited:
+            allowed = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * allowed)}")
         yield
 
