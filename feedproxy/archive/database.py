@@ -33,11 +33,13 @@ class Opening(Enum):
 class Database(ABC):
     """A database that holds an archive, opened at the first use, filled with empty tables or migrated where need be.
 
-    `shown` names it in what people read. Safe to use from several threads.
+    `shown` names it in what people read, `timeout` the attribute of the driver's error, and its value, by which a read
+    is known that was ended for taking too long. Safe to use from several threads.
     """
 
     shown: str
     opening: Opening
+    timeout: tuple[str, object]
 
     @contextmanager
     def transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
@@ -59,7 +61,9 @@ class Database(ABC):
         try:
             yield
         except (sa.exc.SQLAlchemyError, tables.Unreadable) as error:
-            kind = DeadlineError if self.is_timeout(error) else ArchiveError
+            attribute, code = self.timeout
+            is_timeout = getattr(getattr(error, "orig", None), attribute, None) == code
+            kind = DeadlineError if is_timeout else ArchiveError
             raise kind(f"cannot {verb} the archive {self.shown}: {cause(error)}") from error
 
     @abstractmethod
@@ -69,10 +73,6 @@ class Database(ABC):
     @abstractmethod
     def limited(self, connection: sa.Connection, *, writing: bool) -> AbstractContextManager[None]:
         """Limit how long a statement may take in the transaction that was just begun (`deadline`)."""
-
-    @abstractmethod
-    def is_timeout(self, error: Exception) -> bool:
-        """Say whether `error` is that of a read that was ended for taking too long."""
 
     @abstractmethod
     def close(self) -> None:

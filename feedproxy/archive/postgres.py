@@ -23,7 +23,6 @@ from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
 
 _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
-_QUERY_CANCELED = "57014"
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
 _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
 _CREATE_SEARCH = "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL, long jsonb)"
@@ -43,6 +42,8 @@ _WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 
 class Postgres(Database):
     """The archive at a URL; waits `patience` seconds for a connection or a lock, twice that for an answer."""
+
+    timeout = "sqlstate", "57014"  # query_canceled
 
     def __init__(self, address: str, patience: float, opening: Opening) -> None:
         url = _url(address)
@@ -130,10 +131,6 @@ class Postgres(Database):
             allowed = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * allowed)}")
         yield
-
-    def is_timeout(self, error: Exception) -> bool:
-        """Say whether the server ended a statement."""
-        return getattr(getattr(error, "orig", None), "sqlstate", None) == _QUERY_CANCELED
 
     def schema(self, db: sa.Connection) -> int:
         """Return the number in the table that marks an archive."""

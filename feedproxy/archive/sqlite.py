@@ -43,6 +43,8 @@ _SEARCH = sa.table("search", sa.column("rowid"), *map(sa.column, FIELDS))
 class SQLite(Database):
     """The archive at `path`; waits `patience` seconds for another's writing to end."""
 
+    timeout = "sqlite_errorcode", sqlite3.SQLITE_INTERRUPT
+
     def __init__(self, path: Path, patience: float, opening: Opening) -> None:
         self.path, self.shown, self.opening, self._patience = path, str(path), opening, patience
         self._opening = threading.Lock()
@@ -65,10 +67,6 @@ class SQLite(Database):
             yield
         finally:
             driver.set_progress_handler(None, 0)
-
-    def is_timeout(self, error: Exception) -> bool:
-        """Say whether SQLite was interrupted."""
-        return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
     def close(self) -> None:
         """Let go of the file."""
