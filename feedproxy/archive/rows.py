@@ -79,7 +79,7 @@ def _entry(row: sa.Row[Any]) -> Entry:
     return Entry(paper_of(row), entered, max(entered, revised))
 
 
-def mended(row: Sequence[Any], listed_at: int) -> list[Any]:
+def readable_values(row: Sequence[Any], listed_at: int) -> list[Any]:
     """Return the columns `tables.PAPER` of a paper that was listed then, without what cannot be read."""
     nothing = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
     nothing["submitted_at"] = listed_at

@@ -19,7 +19,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, cause
 from feedproxy.archive.deadline import remaining
-from feedproxy.archive.files import copy_pages, decoded, real, salvage, state_of
+from feedproxy.archive.files import copy_pages, decoded, real_path, salvage, state_of
 from feedproxy.archive.search import GAP, Latest, Matches
 from feedproxy.archive.tables import SCHEMA, read_json
 from feedproxy.errors import ArchiveError
@@ -98,7 +98,7 @@ class SQLite(Database):
         if self._opened and self._file != (found := _file(self.path)):
             if found[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
                 with suppress(OSError):
-                    real(self.path).unlink()
+                    real_path(self.path).unlink()
             self._drop()
 
     def _open(self) -> sa.Engine:
@@ -114,8 +114,8 @@ class SQLite(Database):
                 raise self.absent()
             if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for good
                 raise ArchiveError(f"{self.shown} is no file, which an archive is to be")
-            if self.path.is_symlink() and not real(self.path).parent.exists():
-                raise ArchiveError(f"{self.shown} is a link to {real(self.path)}, and there is no such folder")
+            if self.path.is_symlink() and not real_path(self.path).parent.exists():
+                raise ArchiveError(f"{self.shown} is a link to {real_path(self.path)}, and there is no such folder")
             self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
             self._prepare(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
@@ -178,7 +178,7 @@ class SQLite(Database):
             with closing(whole):
                 with whole.transaction(writing=True):
                     pass  # creates it
-                kept = "" if salvage(self.path, scratch) else f"{real(self.path)}.damaged"
+                kept = "" if salvage(self.path, scratch) else f"{real_path(self.path)}.damaged"
                 if kept:
                     self.backup(Path(kept), replacing=False)
                 with whole.transaction(writing=True) as db:
@@ -210,7 +210,7 @@ class SQLite(Database):
 
     def backup(self, file: Path, *, replacing: bool) -> None:
         """Write the archive as it is at one moment to `file`, which appears when it is whole; raises ArchiveError."""
-        file = real(file)
+        file = real_path(file)
         if file.exists() and not (replacing and file.is_file()):
             raise ArchiveError(f"{file} is there already; --force replaces it, if it is a file")
         unfinished = file.with_name(f".{file.name}.{os.getpid()}")
@@ -248,7 +248,7 @@ class SQLite(Database):
     def _scratch(self, verb: str, file: Path | None = None) -> Iterator[Path]:
         """Yield where a new archive may be made beside this one, to be written over it; raises ArchiveError."""
         try:
-            with TemporaryDirectory(prefix=f".{verb}-", dir=real(self.path).parent) as folder:
+            with TemporaryDirectory(prefix=f".{verb}-", dir=real_path(self.path).parent) as folder:
                 yield Path(folder) / "archive.sqlite"
         except (sqlite3.Error, OSError) as error:
             raise ArchiveError(f"cannot {verb} {file or self.shown}: {error}") from error
@@ -287,7 +287,7 @@ def _open_frozen(path: Path) -> sa.Engine | None:
     SQLite makes one even to read, and cannot where the disk is full or read-only
     (https://www.sqlite.org/wal.html#readonly). Not to be kept: it takes the archive for one that nobody changes.
     """
-    ahead = Path(f"{real(path)}-wal")
+    ahead = Path(f"{real_path(path)}-wal")
     if not path.is_file() or (ahead.exists() and ahead.stat().st_size):
         return None
     address = sa.URL.create(

@@ -39,14 +39,14 @@ def named(called: str, name: str) -> Response:
     return feed_response(chosen.asked(query_string()), name, chosen)
 
 
-def accepted() -> MIMEAccept:
+def accepted_types() -> MIMEAccept:
     """Return the media types of `Accept` without their parameters: `application/atom+xml;type=feed` is Atom."""
     return MIMEAccept([(kind.partition(";")[0].rstrip(), quality) for kind, quality in request.accept_mimetypes])
 
 
 def preferred(over: str | None = None) -> str | None:
     """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
-    accept = accepted()
+    accept = accepted_types()
     ranks = {
         name: max(accept.quality(kind) for kind in (form.media_type, *form.accepted)) for name, form in FORMATS.items()
     }
