@@ -75,10 +75,8 @@ def assess(
     late = due_at <= now and (resting_since is None or now - resting_since > _LATE)
     missing = [day for day in _back(now.date()) if day not in known] if due_at <= now else []
     if state.newest is None:
-        verdict, reason = (
-            "empty",
-            tries.error or f"the first listing is {'being read' if began_at else 'still to come'}",
-        )
+        begun = "being read" if began_at else "still to come"
+        verdict, reason = "empty", tries.error or f"the first listing is {begun}"
     elif late:
         verdict, reason = "broken", tries.error or "nothing has refreshed the archive for over an hour"
     elif not live:

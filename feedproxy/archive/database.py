@@ -6,7 +6,7 @@ Holds no SQL of either: that is in `sqlite` and `postgres`, and what both unders
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any
 
@@ -47,12 +47,9 @@ class Database(ABC):
 
         Raises ArchiveError.
         """
-        with (
-            self.errors_as("write to" if writing else "read"),
-            self.connect(writing=writing) as connection,
-            connection.begin(),
-            self.limited(connection, writing=writing),
-        ):
+        verb = "write to" if writing else "read"
+        with self.errors_as(verb), self.connect(writing=writing) as connection, connection.begin():
+            self.limit(connection, writing=writing)
             yield connection
 
     @contextmanager
@@ -71,7 +68,7 @@ class Database(ABC):
         """Return a connection whose next transaction writes or only reads."""
 
     @abstractmethod
-    def limited(self, connection: sa.Connection, *, writing: bool) -> AbstractContextManager[None]:
+    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
         """Limit how long a statement may take in the transaction that was just begun (`deadline`)."""
 
     @abstractmethod

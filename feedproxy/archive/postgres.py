@@ -8,7 +8,6 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -91,7 +90,8 @@ class Postgres(Database):
                 raise ArchiveError(f"{self.shown} is in {encoding}, not in UTF-8: make it anew by {make}")
             ready = self.is_ready(db)
         if not ready:
-            with db.execution_options(**_WRITING).begin(), self.limited(db, writing=True):
+            with db.execution_options(**_WRITING).begin():
+                self.limit(db, writing=True)
                 db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 self.prepare(db)
         self._looked_at = True
@@ -121,8 +121,7 @@ class Postgres(Database):
             )
         connection.commit()
 
-    @contextmanager
-    def limited(self, connection: sa.Connection, *, writing: bool) -> Iterator[None]:
+    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
         """Let the server end a statement that takes too long.
 
         A server that is frozen ends nothing: how long it is waited for, `LimitedConnection` decides.
@@ -130,7 +129,6 @@ class Postgres(Database):
         if self._is_limited:
             allowed = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * allowed)}")
-        yield
 
     def schema(self, db: sa.Connection) -> int:
         """Return the number in the table that marks an archive."""

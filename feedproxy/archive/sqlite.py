@@ -3,7 +3,6 @@
 Holds nothing of what the archive means.
 """
 
-import math
 import os
 import sqlite3
 import threading
@@ -55,18 +54,9 @@ class SQLite(Database):
         """Return a connection to the file that is at the path now."""
         return self._engine(writing=writing).connect().execution_options(writing=writing)
 
-    @contextmanager
-    def limited(self, connection: sa.Connection, *, writing: bool) -> Iterator[None]:
+    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
         """Let SQLite ask now and then whether time is up (https://www.sqlite.org/c3ref/progress_handler.html)."""
-        if writing or remaining() == math.inf:
-            yield
-            return
-        driver = _driver(connection)
-        driver.set_progress_handler(lambda: remaining() < 0, _STEPS)
-        try:
-            yield
-        finally:
-            driver.set_progress_handler(None, 0)
+        _driver(connection).set_progress_handler(None if writing else lambda: remaining() < 0, _STEPS)
 
     def close(self) -> None:
         """Let go of the file."""
