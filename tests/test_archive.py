@@ -501,8 +501,8 @@ def _newer(path: Path) -> None:
     ("make", "reason"),
     [
         (_junk, "file is not a database"),
-        (_folder, "is no file"),
-        (os.mkfifo, "is no file"),
+        (_folder, "it is no file"),
+        (os.mkfifo, "it is no file"),
         (_something_else, "is a database of something else"),
         (_newer, "was written by a newer feedproxy"),
     ],

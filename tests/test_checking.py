@@ -118,6 +118,9 @@ def test_index_is_repaired(run: Run, path: Path, open_archive: Opener, statement
     [
         "DELETE FROM texts WHERE since = paper AND paper NOT IN (SELECT paper FROM texts WHERE since != paper)",
         "DELETE FROM dates WHERE date = (SELECT max(reached_at) FROM ledger)",
+        "UPDATE texts SET abstract = 'other words' WHERE title LIKE '%okapi%'",
+        "DELETE FROM texts WHERE title LIKE '%okapi%'",
+        "UPDATE texts SET digest = 'another' WHERE title LIKE '%okapi%'",
         "UPDATE state SET newest = newest - 1",
         "UPDATE state SET lag = 60",
         "DELETE FROM papers WHERE title = 'Okapi'",

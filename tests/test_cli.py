@@ -281,11 +281,7 @@ def test_junk_beside_a_listing(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [
-        ("folder", "is no file, which an archive is to be"),
-        ("junk/archive.sqlite", "junk"),
-        ("junk", "file is not a database"),
-    ],
+    [("folder", "it is no file"), ("junk/archive.sqlite", "junk"), ("junk", "file is not a database")],
 )
 @pytest.mark.parametrize(
     "command",

@@ -341,6 +341,8 @@ def test_damaged_page_costs_what_is_on_it(
             pages.write(b"junk" * 1024)
     client = serve(archive=str(path), listing=NOWHERE)
     assert {200, 503} >= {client.get(address).status_code for address in PATHS}
+    told = client.get("/status.json").json()["problems"]
+    assert "papers cannot be read: feedproxy archive check --repair" in told
     checked = run("archive", "check", "--archive", path)
     assert (1, 10) == (checked.exit_code, len(checked.stdout.splitlines()))
     assert "malformed" in one_line(run("archive", "copy", path, tmp_path / "copy.sqlite"))
@@ -399,7 +401,7 @@ def test_dangling_link_is_an_archive_to_be(tmp_path: Path, open_archive: Opener)
     assert open_archive(tmp_path / "link").state().newest is None
     assert ((tmp_path / "link").is_symlink(), (tmp_path / "new.sqlite").is_file()) == (True, True)
     (tmp_path / "astray").symlink_to(tmp_path / "unmounted" / "archive.sqlite")
-    with pytest.raises(ArchiveError, match=r"astray is a link to .*, and there is no such folder"):
+    with pytest.raises(ArchiveError, match="astray: it is a link into a folder that is not there"):
         open_archive(tmp_path / "astray").state()
     assert not (tmp_path / "unmounted").exists()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from feedproxy.archive import Archive, Found
+from feedproxy.archive.checking import problems
 from feedproxy.archive.deadline import remaining, time_limit
 from feedproxy.config import Config
 from feedproxy.errors import ArchiveError, DeadlineError
@@ -166,3 +167,11 @@ def test_frozen_server_at_the_wire(server: postgres.Server, tmp_path: Path) -> N
     finally:
         app.extensions["feedproxy"].refresher.stop()
         archive.close()
+
+
+def test_slowness_is_no_damage(open_archive: Opener, either: str) -> None:
+    """A look at the archive that takes too long finds nothing wrong with it."""
+    archive = open_archive(either)
+    archive.store([Listing((paper(1),))], Clock().now)
+    with time_limit(0):
+        assert () == tuple(problems(archive._database))

@@ -104,7 +104,7 @@ def copy_pages(
 
 
 def state_of(db: sqlite3.Connection) -> object:
-    """Return what every refresh changes, whoever stores it; None where it cannot be read, and so nothing stored."""
+    """Return what every refresh changes, whoever stores it; None where it cannot be read: then nobody stores."""
     with suppress(sqlite3.DatabaseError):
         return db.execute("SELECT * FROM state").fetchone()
     return None

@@ -103,9 +103,11 @@ class SQLite(Database):
             if self.opening is Opening.PRESENT and not self.path.exists():
                 raise self.absent()
             if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for good
-                raise ArchiveError(f"{self.shown} is no file, which an archive is to be")
+                raise ArchiveError(f"cannot open the archive {self.shown}: it is no file")
             if self.path.is_symlink() and not real_path(self.path).parent.exists():
-                raise ArchiveError(f"{self.shown} is a link to {real_path(self.path)}, and there is no such folder")
+                raise ArchiveError(
+                    f"cannot open the archive {self.shown}: it is a link into a folder that is not there"
+                )
             self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
             self._prepare(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
