@@ -13,9 +13,10 @@ class FeedproxyError(Exception):
     status = 500
     exit_code = 1
     retry_after: int | None = None
+    message = ""  # of an error that has but one
 
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+    def __init__(self, message: str = "") -> None:
+        super().__init__(" ".join((message or self.message).split()))
 
     @property
     def public(self) -> str:
@@ -58,9 +59,7 @@ class AccessError(FeedproxyError):
     """A request without the access key of this server."""
 
     status = 403
-
-    def __init__(self) -> None:
-        super().__init__("this server is private: its addresses begin with /k/, its access key and a slash")
+    message = "this server is private: its addresses begin with /k/, its access key and a slash"
 
 
 class ConfigError(FeedproxyError):
@@ -114,15 +113,11 @@ class BusyError(FeedproxyError):
 
     status = 503
     retry_after = 5
-
-    def __init__(self) -> None:
-        super().__init__("this server is busy; ask again in a few seconds")
+    message = "this server is busy; ask again in a few seconds"
 
 
 class LeaseError(FeedproxyError):
     """The right to refresh, lost to another process while this one was at it."""
 
     status = 503
-
-    def __init__(self) -> None:
-        super().__init__("another process refreshes by now; what this one brought is dropped")
+    message = "another process refreshes by now; what this one brought is dropped"

@@ -48,8 +48,8 @@ class Metrics:
 
     def answered(self, form: str, status: int) -> None:
         """Count a request by the format of its answer, if it is one of a feed, and its status."""
-        told = str(status) if status in _STATUSES else f"{status // 100}xx"
-        self._requests.labels(form if form in FORMATS else "other", told).inc()
+        code = str(status) if status in _STATUSES else f"{status // 100}xx"
+        self._requests.labels(form if form in FORMATS else "other", code).inc()
 
     def took(self, seconds: float, *, hit: bool) -> None:
         """Count how long an answer took, found in memory (`hit`) or not."""

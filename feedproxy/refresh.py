@@ -15,7 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 
-from feedproxy.archive import PROLONG, Archive, Held, Tries, retry_pause
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import PROLONG, HeldLease, Tries, retry_pause
 from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.outcome import Outcome, first_of, skips
 from feedproxy.papers import Listing
@@ -57,7 +58,7 @@ class Refresher:
     ) -> None:
         self.source, self.archive, self.clock, self._jitter = source, archive, clock, jitter
         self._prolong_every = prolong_every
-        self._lease: Held | None = None  # of the round under way
+        self._lease: HeldLease | None = None  # of the round under way
         source.keep_pace(self._turn)
         self._observe = observe or (lambda event, seconds: None)  # noqa: ARG005
         self._log_once = lru_cache(_REMEMBERED)(partial(log.warning, "%s"))
@@ -82,7 +83,7 @@ class Refresher:
         if token is None:
             return None
         try:
-            with Held(self.archive, token, self.clock, self._prolong_every) as self._lease:
+            with HeldLease(self.archive, token, self.clock, self._prolong_every) as self._lease:
                 outcome = self._get_due(self._lease, force=force)
         except BaseException as error:
             with suppress(ArchiveError):  # the lease then runs out by itself
@@ -118,7 +119,7 @@ class Refresher:
         whole = datetime.fromtimestamp(math.ceil(retry_at.timestamp()), UTC)  # the archive cuts off fractions
         return Tries(failures, known.public, now, whole)
 
-    def _get_due(self, lease: Held, *, force: bool) -> Outcome:
+    def _get_due(self, lease: HeldLease, *, force: bool) -> Outcome:
         tries, now = self.archive.tries(), self.clock()
         if not force and (pause := _pause(tries, now)):
             raise _NotNow(f"{tries.error}; the next try is in {_seconds(pause)} s", _seconds(pause))
@@ -131,7 +132,7 @@ class Refresher:
         """Get and store one batch, as `round` does, but beside whoever has the lease."""
         return self._get([batch], None)
 
-    def _get(self, batches: list[list[Ask]], lease: Held | None) -> Outcome:
+    def _get(self, batches: list[list[Ask]], lease: HeldLease | None) -> Outcome:
         """Get and store batch by batch; where nothing can be read, or it breaks off, raises why and logs the rest."""
         total, unread = Outcome(), dict[Ask, ListingError]()
         try:
@@ -153,14 +154,14 @@ class Refresher:
         self._note(unread)
         return total
 
-    def _stored(self, listings: list[Listing], lease: Held | None) -> Outcome:
+    def _stored(self, listings: list[Listing], lease: HeldLease | None) -> Outcome:
         if not listings:
             return Outcome()
         new = self.archive.store(listings, self.clock(), lease.token if lease else None).new
         return Outcome(len(listings), sum(len(listing.papers) for listing in listings), new)
 
     def _read(
-        self, batch: list[Ask], lease: Held | None
+        self, batch: list[Ask], lease: HeldLease | None
     ) -> tuple[list[Listing], dict[Ask, ListingError], FeedproxyError | None]:
         """Return the listings, what could not be read, and what broke it off; no more listings than `_ROUND` holds."""
         listings: list[Listing] = []

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from feedproxy.archive import Holdings, Tries
+from feedproxy.archive import Holdings
+from feedproxy.archive.lease import Tries
 from feedproxy.archive.state import State
 from feedproxy.papers import ListingDay
 from feedproxy.text import plural
@@ -74,10 +75,8 @@ def assess(
     late = due_at <= now and (resting_since is None or now - resting_since > _LATE)
     missing = [day for day in _back(now.date()) if day not in known] if due_at <= now else []
     if state.newest is None:
-        verdict, reason = (
-            "empty",
-            tries.error or f"the first listing is {'being read' if began_at else 'still to come'}",
-        )
+        begun = "being read" if began_at else "still to come"
+        verdict, reason = "empty", tries.error or f"the first listing is {begun}"
     elif late:
         verdict, reason = "broken", tries.error or "nothing has refreshed the archive for over an hour"
     elif not live:

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from feedproxy.archive import Archive, Tries
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import Tries
 from feedproxy.errors import ArchiveError
 from feedproxy.papers import Listing
 from feedproxy.query import parse_query

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feedproxy.archive import LEASE, Archive, Tries
-from feedproxy.archive.lease import CUT_OFF
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import CUT_OFF, LEASE, Tries
 from feedproxy.errors import LeaseError
 from feedproxy.listing import parse
 from tests.conftest import Clock

@@ -13,7 +13,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from feedproxy.archive import LEASE, Archive
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import LEASE
 from feedproxy.errors import ArchiveError, QueryError
 from feedproxy.filters import parse_filter
 from feedproxy.listing import parse

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from feedproxy.archive import Archive, Held, Tries, retry_pause
-from feedproxy.archive.lease import CUT_OFF
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import CUT_OFF, HeldLease, Tries, retry_pause
 from feedproxy.errors import FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.listing import parse
 from feedproxy.outcome import Outcome
@@ -383,7 +383,7 @@ def lease_ends(archive: Archive) -> datetime:
 def test_holder_that_hangs(archive: Archive, clock: Clock):
     """A lease is prolonged no more once its holder has done nothing for long."""
     token = archive.lease("hung", clock()) or 0
-    with Held(archive, token, clock, 0.001) as held:
+    with HeldLease(archive, token, clock, 0.001) as held:
         held._alive_until = 0
         held._thread.join(WAIT)
         assert not held._thread.is_alive()

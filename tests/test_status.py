@@ -9,7 +9,9 @@ import httpx
 import lxml.html
 import pytest
 
-from feedproxy.archive import Archive, Holdings, State, Tries
+from feedproxy.archive import Archive, Holdings
+from feedproxy.archive.lease import Tries
+from feedproxy.archive.state import State
 from feedproxy.listing import parse
 from feedproxy.papers import ListingDay
 from feedproxy.status import VERDICTS, Status, assess

@@ -18,8 +18,8 @@ from feedproxy.archive import tables
 from feedproxy.archive.checking import problems
 from feedproxy.archive.database import Database, Opening
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
-from feedproxy.archive.lease import LEASE, PROLONG, Held, Leasing, Tries, retry_pause
-from feedproxy.archive.ledger import believed, sightings
+from feedproxy.archive.lease import Leasing
+from feedproxy.archive.ledger import plausible, sightings
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
@@ -38,20 +38,6 @@ from feedproxy.archive.store import Writer, Written, revision_after
 from feedproxy.errors import DeadlineError, LeaseError
 from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
 from feedproxy.query import Query
-
-__all__ = [
-    "LEASE",
-    "PATIENCE",
-    "PROLONG",
-    "Archive",
-    "Found",
-    "Held",
-    "Holdings",
-    "State",
-    "Tries",
-    "open_database",
-    "retry_pause",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +159,7 @@ class Archive(Leasing):
                 raise LeaseError
             state = _read_state(db, _LOCKED)
             at = tables.seconds(now)
-            previous, first = believed(state.refreshed_at, at), believed(state.first_refreshed_at, at)
+            previous, first = plausible(state.refreshed_at, at), plausible(state.first_refreshed_at, at)
             moment = max(at, previous or 0)
             first = first or moment
             known = _read_before(db, [listing.day for listing in listings if listing.day])
@@ -273,8 +259,8 @@ def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row
 
 def _taken_before(listings: Sequence[Listing], moment: int) -> int:
     """Return when `listings` were taken at the latest, `moment` where they do not tell; epoch seconds."""
-    told = [listing.taken_before for listing in listings]
-    return max((tables.seconds(limit) if limit else moment for limit in told), default=moment)
+    limits = [listing.taken_before for listing in listings]
+    return max((tables.seconds(limit) if limit else moment for limit in limits), default=moment)
 
 
 def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:

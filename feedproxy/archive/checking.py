@@ -80,22 +80,19 @@ def _faults(database: Database) -> str:
         return "; ".join(database.faults(db))
 
 
-def _misfit(database: Database) -> str:
-    return "" if database.index_fits() else "it does not"
-
-
 # What can be read ------------------------------------------------------------------------------------
 
 
 def _unreadable(database: Database) -> str:
     """Say which rows cannot be read, and the first column of each that cannot."""
     with database.transaction() as db:
-        bad = [name for table in tables.metadata.sorted_tables for name in _bad_rows(db, table)]
-        bad += [
-            f"{table.name} without its row"
-            for table in (tables.state, tables.lease, tables.turns)
-            if not _rows_in(db, table)
+        bad = [
+            name_of(table, row._mapping, column)
+            for table in tables.metadata.sorted_tables
+            for row in _read(db, sa.select(table))
+            if (column := unreadable_column(table, row._mapping))
         ]
+        bad += [f"{table.name} without its row" for table in tables.SINGLE if not db.execute(sa.select(table)).first()]
     return f"{_cases(len(bad))}: {shortened(bad)}" if bad else ""
 
 
@@ -103,16 +100,6 @@ def shortened(names: Sequence[str]) -> str:
     """Return the first of `names`, and how many there are beside them."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
-
-
-def _rows_in(db: sa.Connection, table: sa.Table) -> int:
-    return db.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-
-
-def _bad_rows(db: sa.Connection, table: sa.Table) -> Iterator[str]:
-    for row in _read(db, sa.select(table)):
-        if column := unreadable_column(table, row._mapping):
-            yield name_of(table, row._mapping, column)
 
 
 # What SQL can say: how often something is not as it should be ---------------------------------------
@@ -220,7 +207,9 @@ _CHECKS: dict[str, Callable[[Database], str]] = {
     **{about: partial(_number, counted) for about, counted in _INVARIANTS.items()},
     "the words of every wording are whole": _altered,
     "the present wording of every paper is kept": _unkept,
-    "the search index holds the words of every wording": _misfit,
+    "the search index holds the words of every wording": lambda database: (
+        "" if database.index_fits() else "it does not"
+    ),
 }
 
 
@@ -249,11 +238,8 @@ def _complete(db: sa.Connection, now: datetime) -> None:
         used.c.date.between(0, tables.LATEST), used.c.date.not_in(sa.select(_dates.date))
     )
     db.execute(sa.insert(tables.dates).from_select(["date"], lost))
-    if not _rows_in(db, tables.lease):
-        db.execute(sa.insert(tables.lease).values(only=1, token=0, until=0, failures=0))
-    if not _rows_in(db, tables.turns):
-        db.execute(sa.insert(tables.turns).values(next_at=0))
     _restate(db, now)
+    tables.fill_single(db)
 
 
 def _reword(db: sa.Connection) -> None:

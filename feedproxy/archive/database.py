@@ -6,7 +6,7 @@ Holds no SQL of either: that is in `sqlite` and `postgres`, and what both unders
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any
 
@@ -33,11 +33,13 @@ class Opening(Enum):
 class Database(ABC):
     """A database that holds an archive, opened at the first use, filled with empty tables or migrated where need be.
 
-    `shown` names it in what people read. Safe to use from several threads.
+    `shown` names it in what people read, `timeout` the attribute of the driver's error, and its value, by which a read
+    is known that was ended for taking too long. Safe to use from several threads.
     """
 
     shown: str
     opening: Opening
+    timeout: tuple[str, object]
 
     @contextmanager
     def transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
@@ -45,12 +47,9 @@ class Database(ABC):
 
         Raises ArchiveError.
         """
-        with (
-            self.errors_as("write to" if writing else "read"),
-            self.connect(writing=writing) as connection,
-            connection.begin(),
-            self.limited(connection, writing=writing),
-        ):
+        verb = "write to" if writing else "read"
+        with self.errors_as(verb), self.connect(writing=writing) as connection, connection.begin():
+            self.limit(connection, writing=writing)
             yield connection
 
     @contextmanager
@@ -59,7 +58,9 @@ class Database(ABC):
         try:
             yield
         except (sa.exc.SQLAlchemyError, tables.Unreadable) as error:
-            kind = DeadlineError if self.is_timeout(error) else ArchiveError
+            attribute, code = self.timeout
+            is_timeout = getattr(getattr(error, "orig", None), attribute, None) == code
+            kind = DeadlineError if is_timeout else ArchiveError
             raise kind(f"cannot {verb} the archive {self.shown}: {cause(error)}") from error
 
     @abstractmethod
@@ -67,12 +68,8 @@ class Database(ABC):
         """Return a connection whose next transaction writes or only reads."""
 
     @abstractmethod
-    def limited(self, connection: sa.Connection, *, writing: bool) -> AbstractContextManager[None]:
+    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
         """Limit how long a statement may take in the transaction that was just begun (`deadline`)."""
-
-    @abstractmethod
-    def is_timeout(self, error: Exception) -> bool:
-        """Say whether `error` is that of a read that was ended for taking too long."""
 
     @abstractmethod
     def close(self) -> None:

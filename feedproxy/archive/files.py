@@ -111,6 +111,6 @@ def state_of(db: sqlite3.Connection) -> object:
     return None
 
 
-def real(path: Path) -> Path:
+def real_path(path: Path) -> Path:
     """Return where `path` leads, if it is a link: files are made and deleted there, and links stay."""
     return Path(os.path.realpath(path))

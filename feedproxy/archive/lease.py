@@ -133,7 +133,7 @@ def _is_held(token: int) -> sa.ColumnElement[bool]:
     return sa.and_(tables.lease.c.token == token, tables.lease.c.until > 0)
 
 
-class Held:
+class HeldLease:
     """A lease that is prolonged while its block gets on, however long an answer takes.
 
     A process that is killed or frozen prolongs nothing, and one that hangs does so no longer than `STUCK`.
@@ -155,7 +155,7 @@ class Held:
         if not self._archive.prolong(self.token, self._clock()):
             raise LeaseError
 
-    def __enter__(self) -> "Held":
+    def __enter__(self) -> "HeldLease":
         self._thread.start()
         return self
 

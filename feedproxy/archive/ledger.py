@@ -76,7 +76,7 @@ def dated(submitted_at: int, *, now: int, previous: int | None, historic: bool) 
     return listed if historic or previous is None or listed > previous else None
 
 
-def believed(noted: int | None, now: int) -> int | None:
+def plausible(noted: int | None, now: int) -> int | None:
     """Return when a refresh was, as `noted`; or `now` if that was by a clock more than a day ahead. Epoch seconds.
 
     What such a refresh handed out no date for is not dated by it: the newest date there is says what readers saw.

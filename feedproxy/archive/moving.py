@@ -29,6 +29,7 @@ _copying = sa.Table("copying", sa.MetaData(), sa.Column("revision", sa.BigIntege
 _MINE = sa.select(_copying.c.revision).with_for_update()
 
 Row = Mapping[str, Any]
+Keep = Callable[[sa.Table, Row], bool] | None
 
 
 class Copy:
@@ -44,15 +45,10 @@ class Copy:
         self.whole = self._begin()
 
     def _is_readable(self, table: sa.Table, row: Row) -> bool:
-        return not unreadable_column(table, row) and ("paper" not in row or row["paper"] in self._papers)
-
-    def _is_whole(self, table: sa.Table, row: Row) -> bool:
-        """Say the same, noting what is left out."""
-        if self._is_readable(table, row):
-            return True
+        """Say whether `row` and its paper can be read; note it if it cannot."""
         if column := unreadable_column(table, row):
             self.left_out[name_of(table, row, column)] = None
-        return False
+        return not column and ("paper" not in row or row["paper"] in self._papers)
 
     def _begin(self) -> bool:
         """Make `target` one that holds a part of this archive, or nothing yet; say whether it holds all of it."""
@@ -107,7 +103,7 @@ class Copy:
             for table in tables.GROWING:
                 ours, theirs = Checksum(), Checksum()
                 with self.source.errors_as("read"):
-                    yield from ours.read(self.read, table, self._is_whole)
+                    yield from ours.read(self.read, table, self._is_readable)
                 yield from theirs.read(db, table)
                 self._demand(ours, theirs, table)
                 self.rows += ours.rows
@@ -127,7 +123,7 @@ class Copy:
             self._hold(db)
             for table in _SMALL:
                 db.execute(sa.delete(table))
-                if rows := _rows(self.read, table, after=None, limit=None, keep=self._is_whole):
+                if rows := _rows(self.read, table, after=None, limit=None, keep=self._is_readable):
                     db.execute(sa.insert(table), rows)
                 self._demand(checksum(self.read, table, self._is_readable), checksum(db, table), table)
             _copying.drop(db)
@@ -145,13 +141,6 @@ def copying(source: Database, target: Database, piece: int = PIECE) -> Iterator[
 # Rows, and what tells whether they are equal -------------------------------------------------------
 
 
-Keep = Callable[[sa.Table, Row], bool]
-
-
-def _any(_: sa.Table, __: Row) -> bool:
-    return True
-
-
 class Checksum:
     """How many rows there are and the hash of all, in the order of their keys; the same in every database."""
 
@@ -159,7 +148,7 @@ class Checksum:
         self.rows = 0
         self._hash = hashlib.sha256()
 
-    def read(self, db: sa.Connection, table: sa.Table, keep: Keep = _any) -> Iterator[int]:
+    def read(self, db: sa.Connection, table: sa.Table, keep: Keep = None) -> Iterator[int]:
         """Add the rows of `table` that are to be kept, yielding how many with each piece."""
         after = None
         while rows := _rows(db, table, after=after, keep=keep):
@@ -173,7 +162,7 @@ class Checksum:
         return f"{self.rows} rows of {self._hash.hexdigest()[:16]}"
 
 
-def checksum(db: sa.Connection, table: sa.Table, keep: Keep = _any) -> Checksum:
+def checksum(db: sa.Connection, table: sa.Table, keep: Keep = None) -> Checksum:
     """Return the checksum of `table`."""
     found = Checksum()
     for _ in found.read(db, table, keep):
@@ -182,7 +171,7 @@ def checksum(db: sa.Connection, table: sa.Table, keep: Keep = _any) -> Checksum:
 
 
 def _rows(
-    db: sa.Connection, table: sa.Table, *, after: Sequence[Any] | None, limit: int | None = PIECE, keep: Keep = _any
+    db: sa.Connection, table: sa.Table, *, after: Sequence[Any] | None, limit: int | None = PIECE, keep: Keep = None
 ) -> list[Row]:
     """Return the next rows of `table` to be kept, in the order of its key, after the one with the key `after`."""
     key = list(table.primary_key)
@@ -194,7 +183,7 @@ def _rows(
                 > sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(after, key, strict=True)))
             )
         found = [row._asdict() for row in db.execute(rows)]
-        kept: list[Row] = [row for row in found if keep(table, row)]
+        kept: list[Row] = [row for row in found if not keep or keep(table, row)]
         if kept or limit is None or len(found) < limit:
             return kept
         after = [found[-1][column.name] for column in key]  # none of these, but there may be more

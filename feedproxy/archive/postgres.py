@@ -8,7 +8,6 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,8 +22,6 @@ from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Term
 
 _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
-_GRACE = 0.5  # seconds by which a limit may be missed
-_QUERY_CANCELED = "57014"
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
 _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
 _CREATE_SEARCH = "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL, long jsonb)"
@@ -45,12 +42,15 @@ _WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 class Postgres(Database):
     """The archive at a URL; waits `patience` seconds for a connection or a lock, twice that for an answer."""
 
+    timeout = "sqlstate", "57014"  # query_canceled
+
     def __init__(self, address: str, patience: float, opening: Opening) -> None:
         url = _url(address)
         self.opening = opening
         self.shown = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
         self._patience, self._looked_at, self._process = patience, False, os.getpid()
         self._closed = False
+        self._is_limited = opening is Opening.USE  # to look after an archive takes the time it takes
         try:
             self._engine = sa.create_engine(
                 url,
@@ -90,7 +90,8 @@ class Postgres(Database):
                 raise ArchiveError(f"{self.shown} is in {encoding}, not in UTF-8: make it anew by {make}")
             ready = self.is_ready(db)
         if not ready:
-            with db.execution_options(**_WRITING).begin(), self.limited(db, writing=True):
+            with db.execution_options(**_WRITING).begin():
+                self.limit(db, writing=True)
                 db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 self.prepare(db)
         self._looked_at = True
@@ -111,36 +112,23 @@ class Postgres(Database):
     def _configure(self, connection: Any, _: object) -> None:
         """Bound every wait; a transaction whose process is frozen or gone ends, or nobody else could write."""
         self._looked_at = False
-        wait, answer, idle = (int(1000 * seconds) for seconds in self._limits())
+        connection.answer_seconds = 2 * self._patience if self._is_limited else math.inf
+        wait = int(1000 * self._patience)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SET lock_timeout = {wait}; SET statement_timeout = {answer};"
-                f"SET idle_in_transaction_session_timeout = {idle}; SET jit = off"
+                f"SET lock_timeout = {wait}; SET jit = off;"
+                f"SET idle_in_transaction_session_timeout = {3 * wait * self._is_limited}"
             )
         connection.commit()
-        connection.answer_seconds = 2 * self._patience + _GRACE if answer else math.inf
 
-    def _limits(self) -> tuple[float, float, float]:
-        """Return the seconds that a lock, an answer and the next statement may be waited for; 0 for any time."""
-        if self.opening is not Opening.USE:  # to look after an archive takes the time it takes
-            return self._patience, 0, 0
-        return self._patience, min(READ_SECONDS, 2 * self._patience), 3 * self._patience
-
-    @contextmanager
-    def limited(self, connection: sa.Connection, *, writing: bool) -> Iterator[None]:
-        """Let the server end a statement that takes too long, where that is not as long as `_configure` has it.
+    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
+        """Let the server end a statement that takes too long.
 
         A server that is frozen ends nothing: how long it is waited for, `LimitedConnection` decides.
         """
-        _, usual, _ = self._limits()
-        allowed = 2 * self._patience if writing else max(0.001, min(remaining(), 2 * self._patience))
-        if usual and abs(allowed - usual) > _GRACE:
+        if self._is_limited:
+            allowed = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * allowed)}")
-        yield
-
-    def is_timeout(self, error: Exception) -> bool:
-        """Say whether the server ended a statement."""
-        return getattr(getattr(error, "orig", None), "sqlstate", None) == _QUERY_CANCELED
 
     def schema(self, db: sa.Connection) -> int:
         """Return the number in the table that marks an archive."""

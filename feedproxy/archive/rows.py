@@ -79,7 +79,7 @@ def _entry(row: sa.Row[Any]) -> Entry:
     return Entry(paper_of(row), entered, max(entered, revised))
 
 
-def mended(row: Sequence[Any], listed_at: int) -> list[Any]:
+def readable_values(row: Sequence[Any], listed_at: int) -> list[Any]:
     """Return the columns `tables.PAPER` of a paper that was listed then, without what cannot be read."""
     nothing = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
     nothing["submitted_at"] = listed_at
@@ -89,12 +89,8 @@ def mended(row: Sequence[Any], listed_at: int) -> list[Any]:
 # What fits in a column ------------------------------------------------------------------------------
 
 
-def _is_time(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= tables.LATEST
-
-
-def _is_number(largest: int) -> Fits:
-    return lambda value: type(value) is int and 0 <= value <= largest
+def _is_up_to(largest: int, kind: type[float] = int) -> Fits:
+    return lambda value: type(value) is kind and 0 <= value <= largest
 
 
 def _is_text(value: Any) -> bool:
@@ -112,11 +108,11 @@ def _is_organization(value: Any) -> bool:
 def _fits(column: sa.Column[Any]) -> Fits:
     kind = column.type
     if kind is tables.SECONDS:
-        fits: Fits = _is_time
+        fits = _is_up_to(tables.LATEST)
     elif isinstance(kind, sa.Float):
-        fits = lambda value: type(value) is float and 0 <= value <= tables.LATEST  # noqa: E731
+        fits = _is_up_to(tables.LATEST, float)
     elif isinstance(kind, sa.Integer):
-        fits = _is_number(2**63 - 1 if isinstance(kind, sa.BigInteger) else LARGEST)
+        fits = _is_up_to(2**63 - 1 if isinstance(kind, sa.BigInteger) else LARGEST)
     elif isinstance(kind, sa.Text):
         fits = _is_text
     elif isinstance(kind, sa.JSON):

@@ -3,7 +3,6 @@
 Holds nothing of what the archive means.
 """
 
-import math
 import os
 import sqlite3
 import threading
@@ -19,7 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, cause
 from feedproxy.archive.deadline import remaining
-from feedproxy.archive.files import copy_pages, decoded, real, salvage, state_of
+from feedproxy.archive.files import copy_pages, decoded, real_path, salvage, state_of
 from feedproxy.archive.search import GAP, Latest, Matches
 from feedproxy.archive.tables import SCHEMA, read_json
 from feedproxy.errors import ArchiveError
@@ -43,6 +42,8 @@ _SEARCH = sa.table("search", sa.column("rowid"), *map(sa.column, FIELDS))
 class SQLite(Database):
     """The archive at `path`; waits `patience` seconds for another's writing to end."""
 
+    timeout = "sqlite_errorcode", sqlite3.SQLITE_INTERRUPT
+
     def __init__(self, path: Path, patience: float, opening: Opening) -> None:
         self.path, self.shown, self.opening, self._patience = path, str(path), opening, patience
         self._opening = threading.Lock()
@@ -53,22 +54,9 @@ class SQLite(Database):
         """Return a connection to the file that is at the path now."""
         return self._engine(writing=writing).connect().execution_options(writing=writing)
 
-    @contextmanager
-    def limited(self, connection: sa.Connection, *, writing: bool) -> Iterator[None]:
+    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
         """Let SQLite ask now and then whether time is up (https://www.sqlite.org/c3ref/progress_handler.html)."""
-        if writing or remaining() == math.inf:
-            yield
-            return
-        driver = _driver(connection)
-        driver.set_progress_handler(lambda: remaining() < 0, _STEPS)
-        try:
-            yield
-        finally:
-            driver.set_progress_handler(None, 0)
-
-    def is_timeout(self, error: Exception) -> bool:
-        """Say whether SQLite was interrupted."""
-        return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+        _driver(connection).set_progress_handler(None if writing else lambda: remaining() < 0, _STEPS)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -100,7 +88,7 @@ class SQLite(Database):
         if self._opened and self._file != (found := _file(self.path)):
             if found[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
                 with suppress(OSError):
-                    real(self.path).unlink()
+                    real_path(self.path).unlink()
             self._drop()
 
     def _open(self) -> sa.Engine:
@@ -116,7 +104,7 @@ class SQLite(Database):
                 raise self.absent()
             if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for good
                 raise ArchiveError(f"cannot open the archive {self.shown}: it is no file")
-            if self.path.is_symlink() and not real(self.path).parent.exists():
+            if self.path.is_symlink() and not real_path(self.path).parent.exists():
                 raise ArchiveError(
                     f"cannot open the archive {self.shown}: it is a link into a folder that is not there"
                 )
@@ -182,7 +170,7 @@ class SQLite(Database):
             with closing(whole):
                 with whole.transaction(writing=True):
                     pass  # creates it
-                kept = "" if salvage(self.path, scratch) else f"{real(self.path)}.damaged"
+                kept = "" if salvage(self.path, scratch) else f"{real_path(self.path)}.damaged"
                 if kept:
                     self.backup(Path(kept), replacing=False)
                 with whole.transaction(writing=True) as db:
@@ -214,7 +202,7 @@ class SQLite(Database):
 
     def backup(self, file: Path, *, replacing: bool) -> None:
         """Write the archive as it is at one moment to `file`, which appears when it is whole; raises ArchiveError."""
-        file = real(file)
+        file = real_path(file)
         if file.exists() and not (replacing and file.is_file()):
             raise ArchiveError(f"{file} is there already; --force replaces it, if it is a file")
         unfinished = file.with_name(f".{file.name}.{os.getpid()}")
@@ -252,7 +240,7 @@ class SQLite(Database):
     def _scratch(self, verb: str, file: Path | None = None) -> Iterator[Path]:
         """Yield where a new archive may be made beside this one, to be written over it; raises ArchiveError."""
         try:
-            with TemporaryDirectory(prefix=f".{verb}-", dir=real(self.path).parent) as folder:
+            with TemporaryDirectory(prefix=f".{verb}-", dir=real_path(self.path).parent) as folder:
                 yield Path(folder) / "archive.sqlite"
         except (sqlite3.Error, OSError) as error:
             raise ArchiveError(f"cannot {verb} {file or self.shown}: {error}") from error
@@ -291,7 +279,7 @@ def _open_frozen(path: Path) -> sa.Engine | None:
     SQLite makes one even to read, and cannot where the disk is full or read-only
     (https://www.sqlite.org/wal.html#readonly). Not to be kept: it takes the archive for one that nobody changes.
     """
-    ahead = Path(f"{real(path)}-wal")
+    ahead = Path(f"{real_path(path)}-wal")
     if not path.is_file() or (ahead.exists() and ahead.stat().st_size):
         return None
     address = sa.URL.create(

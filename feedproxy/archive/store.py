@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from feedproxy.archive import tables
 from feedproxy.archive.database import Database, Wording
 from feedproxy.archive.ledger import Sighting, dated, present, reads_alike, revised
-from feedproxy.archive.rows import LARGEST, mended, paper_of, unreadable_column
+from feedproxy.archive.rows import LARGEST, paper_of, readable_values, unreadable_column
 from feedproxy.archive.search import document
 from feedproxy.papers import Paper
 
@@ -191,7 +191,7 @@ def _known(row: sa.Row[Any]) -> _Known:
     """Return what the archive holds of a paper; what cannot be read of it is put right by what a listing says now."""
     tops = {"upvotes": row.upvotes_top, "comments": row.comments_top}
     if unreadable_column(tables.papers, row._mapping):
-        return _Known(row.listed_at, paper_of(mended(row, row.listed_at)), tops, damaged=True)
+        return _Known(row.listed_at, paper_of(readable_values(row, row.listed_at)), tops, damaged=True)
     return _Known(row.listed_at, paper_of(row), tops)
 
 

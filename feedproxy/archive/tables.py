@@ -156,6 +156,11 @@ lease = sa.Table(
 # One row: the first time at which nobody has a turn yet to ask the source; epoch seconds with a fraction.
 turns = sa.Table("turns", metadata, sa.Column("next_at", sa.Float, nullable=False))
 
+SINGLE: dict[sa.Table, dict[str, int]] = {  # those with one row, as it is at first
+    state: {"only": 1, "revision": 0, "lag": 0},
+    lease: {"only": 1, "token": 0, "until": 0, "failures": 0},
+    turns: {"next_at": 0},
+}
 GROWING = (dates, papers, ledger, texts)  # those that hold many rows; each points to those before it
 
 # The search index, whose other columns are the database's own.
@@ -165,6 +170,11 @@ search = sa.table("search", sa.column("rowid", sa.BigInteger))
 def create(db: sa.Connection) -> None:
     """Create the tables, with nothing in them but the three rows that are always there."""
     metadata.create_all(db)
-    db.execute(sa.insert(state).values(only=1, revision=0, lag=0))
-    db.execute(sa.insert(lease).values(only=1, token=0, until=0, failures=0))
-    db.execute(sa.insert(turns).values(next_at=0))
+    fill_single(db)
+
+
+def fill_single(db: sa.Connection) -> None:
+    """Insert the rows that are always there where they are missing."""
+    for table, row in SINGLE.items():
+        if not db.execute(sa.select(table)).first():
+            db.execute(sa.insert(table).values(row))

@@ -68,12 +68,7 @@ def _show(label: str, length: int, done: Iterable[int]) -> None:
 
 
 @archive.command()
-@click.option(
-    "--repair",
-    "repairing",
-    is_flag=True,
-    help="Make the search index again, and what else can be, where anything is wrong.",
-)
+@click.option("--repair", "repairing", is_flag=True, help="Where anything is wrong, make again what can be.")
 @configured
 def check(config: Config, repairing: bool) -> None:
     """Say what is right and what is wrong with the archive; it may be in use meanwhile."""

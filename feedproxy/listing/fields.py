@@ -3,6 +3,7 @@
 What every form of listing shares; the limits are far above anything the Hub was seen to send.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 
@@ -49,6 +50,13 @@ def moment(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return found if found >= _EARLIEST else None
+
+
+def day_of(text: str) -> date | None:
+    """Return the day that `text` begins with, if there is one and no listing is older."""
+    found = re.match(r"\d{4}-\d\d-\d\d", text, re.ASCII)
+    begins = moment(found[0]) if found else None
+    return begins.date() if begins else None
 
 
 def midnight(day: date) -> datetime:

@@ -19,6 +19,7 @@ from feedproxy.listing.fields import (
     Entries,
     Unusable,
     count,
+    day_of,
     midnight,
     moment,
     text_of,
@@ -47,18 +48,12 @@ def _from_value(value: object, day: date | None) -> tuple[date | None, Entries]:
     """Read what the API answers, or the page's value, where a search has its papers elsewhere."""
     entries = value
     if isinstance(value, dict):
-        day = next(filter(None, map(_day, (value.get("date"), value.get("dateString")))), day)
+        day = next(filter(None, map(day_of, map(text_of, (value.get("date"), value.get("dateString"))))), day)
         found = value.get("searchResults")  # the page of a day may have one, too, which is empty
         entries = found if isinstance(found, list) and found else value.get("dailyPapers", found)
     if not isinstance(entries, list):
         raise ListingError("this JSON is no listing: it holds no array of papers")
     return day, _api_entries(entries, day)
-
-
-def _day(value: object) -> date | None:
-    """Return the day in `value`, if it is one and not a week or a month."""
-    named = moment(value) if re.match(r"\d{4}-\d\d-\d\d", text_of(value), re.ASCII) else None
-    return named.date() if named else None
 
 
 def _api_entries(entries: list[object], day: date | None) -> Entries:

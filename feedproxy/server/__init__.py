@@ -86,7 +86,7 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
     from granian.net import SocketHolder  # type: ignore[attr-defined]
     from granian.server.mp import MPServer
 
-    from feedproxy.server.worker import Work, load
+    from feedproxy.server.worker import load
 
     class Server(MPServer):
         def _init_shared_socket(self) -> None:
@@ -122,7 +122,7 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
         threading.Thread(target=replace_hung_workers, args=(signs,), daemon=True).start()
 
     server.on_startup(started)
-    server.serve(target_loader=partial(load, Work(config, log_json, sign, first)), wrap_loader=False)
+    server.serve(target_loader=partial(load, config, sign, first, log_json=log_json), wrap_loader=False)
 
 
 def replace_hung_workers(signs: "Connection") -> None:

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -59,26 +58,19 @@ def _tell_if_hopeless(refresher: Refresher) -> None:
 # granian ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a worker is handed: what to serve, where to send its signs of life, and what the first receives from."""
+def load(config: Config, signs: Connection, first: Connection, *, log_json: bool) -> "WSGIApplication":
+    """Return what a worker serves; runs in that worker, which sends its signs of life to `signs`.
 
-    config: Config
-    log_json: bool
-    signs: Connection
-    first: Connection
-
-
-def load(work: Work) -> "WSGIApplication":
-    """Return what a worker serves; runs in that worker."""
+    The one that receives something from `first` is the first.
+    """
     _take_signals()
-    threading.Thread(target=_give_signs_of_life, args=(work.signs,), daemon=True).start()
+    threading.Thread(target=_give_signs_of_life, args=(signs,), daemon=True).start()
     threading.Thread(target=_follow_parent, daemon=True).start()
-    start_log(as_json=work.log_json)
-    app = create_app(work.config)
+    start_log(as_json=log_json)
+    app = create_app(config)
     service = app.extensions["feedproxy"]
     begin(service, first=False)
-    threading.Thread(target=_tell_if_first, args=(work.first, service.refresher), daemon=True).start()
+    threading.Thread(target=_tell_if_first, args=(first, service.refresher), daemon=True).start()
     threading.Thread(target=_end, args=(service,)).start()
     return in_pieces(app)
 

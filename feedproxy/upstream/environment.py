@@ -37,17 +37,10 @@ def proxy_for(address: httpx.URL) -> tuple[httpx.Proxy | None, str]:
 @cache
 def certificates() -> ssl.SSLContext:
     """Return what checks certificates; loading those takes longer than an answer of the Hub."""
-    folders = os.environ.get("SSL_CERT_DIR", "")
-    if folders and not os.environ.get("SSL_CERT_FILE") and not any(map(_has_files, folders.split(os.pathsep))):
+    folders = [] if os.environ.get("SSL_CERT_FILE") else os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)
+    if any(folders) and not any(file for folder in folders for file in Path(folder).glob("*")):
         raise UpstreamError("SSL_CERT_DIR names no folder with certificates in it")
     try:
         return httpx.create_ssl_context()
     except OSError as error:
         raise UpstreamError("SSL_CERT_FILE names no file of certificates that can be read") from error
-
-
-def _has_files(folder: str) -> bool:
-    try:
-        return any(Path(folder).iterdir())
-    except OSError:
-        return False

@@ -88,16 +88,14 @@ class Fetcher:
         In place of a path there may be an address that an answer gave as its `next`.
         """
         headers = self._headers | ({"If-None-Match": validator} if validator else {})
-        variable = ""
         try:
             address = httpx.URL(path if "://" in path else f"{self._address}{path}")
-            proxy, variable = proxy_for(address)
-            response, body = self._follow(address.copy_merge_params(parameters or {}), headers, proxy)
+            response, body = self._follow(address.copy_merge_params(parameters or {}), headers)
         except TimeoutError as error:
             raise UpstreamError(f"{self.name} took more than {self._deadline:g} s to answer") from error
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, zlib.error, ValueError) as error:
             reason = one_line(str(error), 200) or type(error).__name__
-            raise UpstreamError(f"cannot reach {_blamed(self.name, variable, error)}: {reason}") from error
+            raise UpstreamError(f"cannot reach {self._culprit(error)}: {reason}") from error
         self._note_allowance(response)
         if response.status_code == 304 and validator:
             return Reply(unchanged=True, validator=validator, sent_at=_date(response, "Date"))
@@ -107,12 +105,21 @@ class Fetcher:
         validator = etag if _ETAG.fullmatch(etag) else None
         return Reply(body, validator=validator, sent_at=_date(response, "Date"), next=_next(response))
 
-    def _follow(
-        self, address: httpx.URL, headers: Mapping[str, str], proxy: httpx.Proxy | None
-    ) -> tuple[httpx.Response, bytes]:
+    def _culprit(self, error: Exception) -> str:
+        """Return who could not be reached: the proxy, if there is one, or the host through it.
+
+        The proxy's own address is the operator's business, and this may be told to anybody.
+        """
+        _, variable = proxy_for(httpx.URL(self._address))
+        connecting = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
+        if variable and connecting and "SSL" not in str(error):
+            return f"the proxy of {variable}"
+        return f"{self.name} through the proxy of {variable}" if variable else self.name
+
+    def _follow(self, address: httpx.URL, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
         for _ in range(_MAX_REDIRECTS + 1):
             self._wait()
-            response, body = self._ask(address, headers, proxy)
+            response, body = self._ask(address, headers)
             if not response.has_redirect_location:
                 return response, body
             target = address.join(response.headers["Location"])
@@ -121,10 +128,9 @@ class Fetcher:
             address = target
         raise UpstreamError(f"{self.name} redirects in circles")
 
-    def _ask(
-        self, address: httpx.URL, headers: Mapping[str, str], proxy: httpx.Proxy | None
-    ) -> tuple[httpx.Response, bytes]:
+    def _ask(self, address: httpx.URL, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
         """Send one request, over a connection of its own; raises TimeoutError where the answer takes too long."""
+        proxy, _ = proxy_for(address)
         secure = certificates() if address.scheme == "https" else False
         with (
             _over_after(self._deadline) as trace,
@@ -209,21 +215,6 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
             packed = inflate.unconsumed_tail
     if response.num_bytes_downloaded and not inflate.eof:
         raise zlib.error("the answer is cut short")
-
-
-def _blamed(name: str, variable: str, error: Exception) -> str:
-    """Return who could not be reached: the proxy that `variable` names, if there is one, or the host through it.
-
-    The proxy's own address is the operator's business, and this may be told to anybody.
-    """
-    if not variable:
-        return name
-    connecting = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
-    return (
-        f"the proxy of {variable}"
-        if connecting and "SSL" not in str(error)
-        else f"{name} through the proxy of {variable}"
-    )
 
 
 def _same_host(one: httpx.URL, other: httpx.URL) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from feedproxy.listing.fields import midnight
 from feedproxy.papers import ListingDay
 
 WINDOW = timedelta(days=30)
@@ -122,7 +123,7 @@ def _reach(known: Known, today: date) -> timedelta:
 def _rhythm(day: date, today: date, last: date | None) -> _Rhythm:
     if day in (today, last):
         return _Rhythm(LIVE)
-    rows = (_Rhythm(every, _midnight(day) + first(day)) for age, every, first in _PLAN if today - day <= age)
+    rows = (_Rhythm(every, midnight(day) + first(day)) for age, every, first in _PLAN if today - day <= age)
     return next(rows, _Rhythm(WINDOW))
 
 
@@ -143,10 +144,6 @@ def _due_at(told: ListingDay | None, rhythm: _Rhythm, since: datetime, now: date
 def _read_at(told: ListingDay | None, now: datetime) -> datetime | None:
     """Return when a day was read well, unless that was by a clock that ran ahead."""
     return told.good_at if told and told.good_at and told.good_at - now <= SKEW else None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _weekday_before(day: date) -> date:

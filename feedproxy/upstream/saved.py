@@ -1,12 +1,12 @@
 """Saved listings, taken whole whatever their dates."""
 
-import re
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedproxy.errors import ListingError, SavedListingError
 from feedproxy.listing import parse, usable
+from feedproxy.listing.fields import day_of, midnight
 from feedproxy.papers import Listing
 from feedproxy.upstream.fetch import Turn
 from feedproxy.upstream.plan import AHEAD, Ask, Known
@@ -38,7 +38,7 @@ class Saved:
         files = self._files()
         if stored and not force and all(self._read.get(path) == fact for path, fact in files.items()):
             return []
-        return [[Ask(_day_in_name(path), path=path) for path in files]]
+        return [[Ask(day_of(path.name), path=path) for path in files]]
 
     def next_due(self, known: Known, now: datetime) -> datetime:
         """Return when to look again whether a file has changed."""
@@ -60,7 +60,7 @@ class Saved:
             raise SavedListingError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
         if listing.day is None:
             raise SavedListingError(f"{path}: lists no papers")
-        return replace(listing, taken_before=datetime.combine(listing.day, time(), UTC) + _LOOKED_AT)
+        return replace(listing, taken_before=midnight(listing.day) + _LOOKED_AT)
 
     def _may_list(self, path: Path) -> bool:
         """Say whether a file in the folder may be a listing, and not what machines and editors leave beside one."""
@@ -85,11 +85,3 @@ def _fact(path: Path) -> tuple[int, int]:
     """Return what changes with a file."""
     fact = path.stat()
     return fact.st_mtime_ns, fact.st_size
-
-
-def _day_in_name(path: Path) -> date | None:
-    found = re.match(r"\d{4}-\d\d-\d\d", path.name)
-    try:
-        return date.fromisoformat(found[0]) if found else None
-    except ValueError:
-        return None

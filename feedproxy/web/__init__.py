@@ -24,7 +24,7 @@ from feedproxy.upstream import Source, open_source
 from feedproxy.web import feed, opml, page, standing, static
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
-from feedproxy.web.limits import RequestLimits
+from feedproxy.web.limits import limited
 from feedproxy.web.mount import mounted, routable
 from feedproxy.web.service import EXTENSION, Service, open_metrics
 from feedproxy.web.sharing import share
@@ -73,7 +73,7 @@ def create_app(
     app.register_error_handler(Exception, partial(_failed, metrics))
     front = Front(routable(app.wsgi_app), answers, metrics)
     below = mounted(front, config, metrics, app.url_map.bind("").test)
-    app.wsgi_app = RequestLimits(below)  # type: ignore[method-assign]
+    app.wsgi_app = limited(below)  # type: ignore[assignment, method-assign]
     keep_out(config.secrets, keys=bool(config.access_key))
     if metrics:
         app.after_request(partial(_count, metrics))

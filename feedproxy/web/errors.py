@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 _LINES = {
     404: "there is no such page here; the feeds are /feed.rss, /feed.atom and /feed.json, the page is /",
     405: "only GET and HEAD are answered here",
+    414: "the address is too long",
 }
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from flask import Blueprint, Response, g, request
 from werkzeug.datastructures import MIMEAccept
 
-from feedproxy.archive.deadline import READ_SECONDS, time_limit
 from feedproxy.config import Config
 from feedproxy.errors import UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
@@ -40,14 +39,14 @@ def named(called: str, name: str) -> Response:
     return feed_response(chosen.asked(query_string()), name, chosen)
 
 
-def accepted() -> MIMEAccept:
+def accepted_types() -> MIMEAccept:
     """Return the media types of `Accept` without their parameters: `application/atom+xml;type=feed` is Atom."""
     return MIMEAccept([(kind.partition(";")[0].rstrip(), quality) for kind, quality in request.accept_mimetypes])
 
 
 def preferred(over: str | None = None) -> str | None:
     """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
-    accept = accepted()
+    accept = accepted_types()
     ranks = {
         name: max(accept.quality(kind) for kind in (form.media_type, *form.accepted)) for name, form in FORMATS.items()
     }
@@ -72,8 +71,7 @@ def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:
     """Return a feed, whose entries are searched for, and the revision of the archive it was made of."""
     if served.metrics:
         served.metrics.rendered()
-    with time_limit(READ_SECONDS):
-        found = served.archive.search(feed.query)
+    found = served.archive.search(feed.query)
     if found.state.newest is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
     made = replace(feed, entries=found.entries, more=found.more)

@@ -27,41 +27,28 @@ _OPEN = ("/healthz", "/readyz")  # whoever looks after the process needs no key
 def mounted(
     app: "WSGIApplication", config: Config, metrics: "Metrics | None", is_route: Callable[[str], bool]
 ) -> "WSGIApplication":
-    """Return `app`, which has a route of its own where `is_route` says so, behind what `config` asks for."""
-    path = unquote_to_bytes(urlsplit(config.public_url or "").path).decode("latin-1")
-    if path or config.access_key:
-        app = Mount(app, path, config.access_path, metrics, slash=is_route(path))
-    trusted = config.trusted_proxies
-    return ProxyFix(app, x_for=trusted, x_proto=trusted, x_host=trusted) if trusted else app
+    """Return `app`, which has a route of its own where `is_route` says so, behind what `config` asks for.
 
-
-class Mount:
-    """A WSGI application that moves `path`, if it came, and `access`, which must, from PATH_INFO to SCRIPT_NAME.
-
-    With `slash`, `path` counts only before a slash: alone it is a route of the application.
+    The path of the public address, if it came, and the access key, which must, go from PATH_INFO to SCRIPT_NAME.
     """
+    path, access = unquote_to_bytes(urlsplit(config.public_url or "").path).decode("latin-1"), config.access_path
+    needs_slash = is_route(path)  # alone the path means that route
 
-    def __init__(
-        self, app: "WSGIApplication", path: str, access: str, metrics: "Metrics | None", *, slash: bool
-    ) -> None:
-        self._app, self._path, self._access, self._metrics, self._slash = app, path, access, metrics, slash
-
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer one request (PEP 3333)."""
-        path = environ.get("PATH_INFO", "")
-        if path.startswith(f"{self._path}/") or (path == self._path and not self._slash):
-            _move(environ, len(self._path))
-        if _is_below(environ, self._access):
-            _move(environ, len(self._access))
+    def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        asked = environ.get("PATH_INFO", "")
+        if asked.startswith(f"{path}/") or (asked == path and not needs_slash):
+            _move(environ, len(path))
+        if _is_below(environ, access):
+            _move(environ, len(access))
         elif environ.get("PATH_INFO", "") not in _OPEN:
-            return self._refused(environ, start_response)
-        return self._app(environ, start_response)
+            if metrics:
+                metrics.answered("other", AccessError.status)
+            return failed(AccessError())(environ, start_response)
+        return app(environ, start_response)
 
-    def _refused(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        error = AccessError()
-        if self._metrics:
-            self._metrics.answered("other", error.status)
-        return failed(error)(environ, start_response)
+    below = call if path or access else app
+    trusted = config.trusted_proxies
+    return ProxyFix(below, x_for=trusted, x_proto=trusted, x_host=trusted) if trusted else below
 
 
 def _is_below(environ: "WSGIEnvironment", access: str) -> bool:

@@ -47,7 +47,7 @@ def page() -> Response:
     """Answer with the page for people; with the feed for a client that prefers one."""
     name = preferred(over="text/html")
     if NO_SLASH in request.environ and not name:
-        return replies.moved(f"{request.root_path.rpartition('/')[2]}/", query_string())
+        return replies.redirect(f"{request.root_path.rpartition('/')[2]}/", query_string())
     try:
         text = _filled_in(query_string())
         query = parse_query(text)

@@ -29,7 +29,7 @@ def text(line: str, status: int = 200) -> Response:
     return made(f"{line}\n", "text/plain; charset=utf-8", status)
 
 
-def moved(path: str, query_string: str) -> Response:
+def redirect(path: str, query_string: str) -> Response:
     """Send the client to `path`, which is relative: only the server in front knows where it was asked."""
     response = made("", "text/plain; charset=utf-8", 301)
     response.headers["Location"] = f"./{quote(path.lstrip('/'))}{'?' * bool(query_string)}{query_string}"

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, request
 from feedproxy.errors import UpstreamError
 from feedproxy.query import PARAMETERS, Query
 from feedproxy.web import replies
-from feedproxy.web.feed import accepted
+from feedproxy.web.feed import accepted_types
 from feedproxy.web.service import service
 
 bp = Blueprint("standing", __name__)
@@ -51,7 +51,7 @@ def status() -> Response:
     service().refresher.start()
     stands = service().refresher.status()
     by_path = request.path.endswith(".json")
-    if by_path or accepted().best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
+    if by_path or accepted_types().best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
         response = replies.as_json(stands.as_json())
     else:
         response = replies.html("status.html", status=stands)

@@ -17,7 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from feedproxy.archive import LEASE, Archive
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import LEASE
 from feedproxy.query import parse_query
 from feedproxy.refresh import Refresher
 from feedproxy.upstream import Hub

@@ -20,7 +20,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from feedproxy.archive import LEASE, Archive, tables
+from feedproxy.archive import Archive, tables
+from feedproxy.archive.lease import LEASE
 from tests import hub as fake
 from tests import postgres
 from tests.hub import Answer, Request
