@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from inspect import getclosurevars
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,8 @@ def client(tmp_path: Path) -> Iterator[FlaskClient]:
 @contextmanager
 def crowded(client: FlaskClient, name: str = "_gate") -> Iterator[None]:
     """Fill a gate of the application within the block, as a client does that asks for too much."""
-    gate: Gate = getattr(client.application.wsgi_app._app, name)  # type: ignore[attr-defined]
+    front = getclosurevars(client.application.wsgi_app).nonlocals["app"]  # behind the limits of `web.limits`
+    gate: Gate = getattr(front, name)
     with ExitStack() as stack:
         while gate._turns._value:
             stack.enter_context(gate.admitted())
