@@ -191,6 +191,8 @@ class Answers:
         segment = self._proven if is_polled else self._tried
         if kept.size <= segment.maxsize:
             segment[key] = kept
+        else:
+            self._forget(kept)
 
     def _make_room(self, key: Hashable, size: int) -> bool:
         """Drop answers that are asked for less often than `key` until `size` bytes are free; drop none if that fails.
@@ -203,9 +205,13 @@ class Answers:
             if self._score(dropped[-1][0]) >= score:
                 self._proven.update(dropped)
                 return False
-        for target in (target for _, kept in dropped for target in kept.targets):
-            self._targets.pop(target, None)
+        for _, kept in dropped:
+            self._forget(kept)
         return size <= self._proven.maxsize
+
+    def _forget(self, kept: _Kept) -> None:
+        for target in kept.targets:
+            self._targets.pop(target, None)
 
     def _has_room(self, size: int) -> bool:
         return self._proven.currsize + size <= self._proven.maxsize

@@ -274,3 +274,12 @@ def test_one_answer_does_not_wait_for_another() -> None:
     thread.start()
     thread.join(10)
     assert list(range(101)) == done
+
+
+def test_outgrown_answer_is_forgotten() -> None:
+    """An answer that has grown beyond the memory there is leaves nothing behind."""
+    desk = Desk(ROOM)
+    desk.get("a")
+    desk.revision = 2
+    desk.answers.get("a", lambda: (made("a", 10 * ROOM), 2), ("a",))
+    assert {} == desk.answers._targets

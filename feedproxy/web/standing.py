@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, request
 
+from feedproxy.archive.deadline import time_limit
 from feedproxy.errors import UpstreamError
 from feedproxy.query import PARAMETERS, Query
 from feedproxy.web import replies
@@ -11,6 +12,7 @@ from feedproxy.web.feed import accepted_types
 from feedproxy.web.service import service
 
 bp = Blueprint("standing", __name__)
+_PATIENCE = 3.0  # seconds of reading the archive; whoever looks after this server does not wait long for an answer
 _STATUS_TYPES = ("text/html", "application/json")
 
 
@@ -39,7 +41,9 @@ def ready() -> Response:
     Whoever waits for that sends no other request, so this one too sees that somebody refreshes.
     """
     service().refresher.start()
-    if service().archive.search(Query(limit=1)).state.newest is None:
+    with time_limit(_PATIENCE):
+        newest = service().archive.search(Query(limit=1)).state.newest
+    if newest is None:
         raise UpstreamError("there are no papers yet")
     return replies.text("ready")
 
@@ -49,7 +53,8 @@ def ready() -> Response:
 def status() -> Response:
     """Answer how things stand, for people or as JSON."""
     service().refresher.start()
-    stands = service().refresher.status()
+    with time_limit(_PATIENCE):
+        stands = service().refresher.status()
     by_path = request.path.endswith(".json")
     if by_path or accepted_types().best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
         response = replies.as_json(stands.as_json())
