@@ -64,6 +64,18 @@ def test_all_reads_of_a_request_share_a_limit(open_archive: Opener, either: str)
         archive.state()
 
 
+def test_slow_search_is_no_damage(open_archive: Opener, server: postgres.Server) -> None:
+    """A search that takes too long is no reason to have an archive repaired; one that fails is."""
+    address = server.create()
+    open_archive(address).store([Listing((paper(1),))], Clock().now)
+    endless = ENDLESS.replace("count(*)", "n AS rowid, CAST('' AS tsvector) AS words, CAST(NULL AS jsonb) AS long")
+    view = f"CREATE VIEW search AS {endless.replace('SELECT 1', 'SELECT CAST(1 AS bigint)')}"
+    postgres.run(address, "DROP TABLE search", view)
+    assert () == open_archive(address, read_seconds=0.5).problems()
+    postgres.run(address, "DROP VIEW search")
+    assert ("searching fails: feedproxy archive check --repair",) == open_archive(address).problems()
+
+
 def test_advice_ends_with_its_budget(open_archive: Opener, either: str) -> None:
     """A page that finds nothing gets as much advice as there was time for, which may be none."""
     archive = open_archive(either)

@@ -101,6 +101,16 @@ def test_feeds_of_an_older_archive_stay_as_they_were(newest: Path, older: Path, 
     assert expected == feeds(open_archive(older))
 
 
+@pytest.mark.parametrize("damage", ["authors = '{'", "authors = '7'", "organization = '[]'", "title = x'ff'"])
+def test_damaged_value_of_an_older_archive(newest: Path, older: Path, open_archive: Opener, damage: str) -> None:
+    """It stops no migration, and the words of its paper are read out of the search index."""
+    with closing(sqlite3.connect(older)) as db:
+        db.execute(f"UPDATE papers SET {damage}")
+        db.commit()
+    open_archive(older).state()
+    assert rows(newest, "SELECT * FROM texts ORDER BY since") == rows(older, "SELECT * FROM texts ORDER BY since")
+
+
 def test_migrated_archive_is_as_a_new_one(newest: Path, older: Path, open_archive: Opener) -> None:
     """Its tables and the words of every wording, old ones too, are those of an archive that began in this schema."""
     open_archive(older).state()

@@ -64,10 +64,13 @@ def _insert(db: sa.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
 
 
 def _current(db: sa.Connection) -> Iterator[tuple[Any, ...]]:
-    """Yield the words of each wording that is its paper's present one."""
+    """Yield the words of each wording that is its paper's present one, where that can be read."""
     for since, digest, title, summary, authors, organization in db.exec_driver_sql(_CURRENT):
-        names = tuple(json.loads(organization).values()) if organization else ()
-        words = document(title, summary, tuple(json.loads(authors)), names).values()
+        try:
+            names = tuple(json.loads(organization).values()) if organization else ()
+            words = document(title, summary, tuple(json.loads(authors)), names).values()
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            continue
         if digest == sha256("\n".join(words).encode()).hexdigest():
             yield (*words, since)
 
