@@ -301,3 +301,9 @@ def test_forwarded_does_not_mix(start: Serve) -> None:
     expected = ["https://feeds.example.org", "http://nas"] * 2
     heads = [{}, {"X-Forwarded-Host": "nas", "X-Forwarded-Proto": "http"}] * 2
     assert expected == [address_told(client, **head) for head in heads]
+
+
+def test_crawlers_are_kept_from_a_private_server(serve: Callable[..., httpx.Client]) -> None:
+    """Whoever crawls a server with an access key learns at its root, without the key, that nothing there is for it."""
+    answer = serve(listing="demo", access_key=KEY).get("/robots.txt")
+    assert (200, "User-agent: *\nDisallow: /\n") == (answer.status_code, answer.text)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 NO_SLASH = "feedproxy.no_slash"  # in the environment of a request for where the application is mounted, without a slash
-_OPEN = ("/healthz", "/readyz")  # whoever looks after the process needs no key
+_OPEN = ("/healthz", "/readyz", "/robots.txt")  # who looks after the process needs no key, nor does who crawls
 
 
 def mounted(

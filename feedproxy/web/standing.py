@@ -27,7 +27,10 @@ def robots() -> Response:
     """Keep crawlers from pages with a query, each of which leads to more of them; feeds they may have.
 
     They ask at the root of a host, so paths here are whole ones; and some take `/?` for `/`, hence each parameter.
+    A server with an access key is not for them at all.
     """
+    if service().config.access_key:
+        return replies.text("User-agent: *\nDisallow: /")
     path = urlsplit(service().config.public_url or "").path
     queries = (f"?{name}=" for name in PARAMETERS)
     closed = [f"Disallow: {path}/{place}" for place in (*queries, "opml", "status", "metrics")]
