@@ -21,7 +21,6 @@ from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingEr
 from feedproxy.outcome import Outcome, first_of, skips
 from feedproxy.papers import Listing
 from feedproxy.status import Status, assess
-from feedproxy.text import plural
 from feedproxy.upstream import Ask, Hub, Source
 from feedproxy.upstream.plan import SKEW
 
@@ -130,7 +129,7 @@ class Refresher:
         return total
 
     def get(self, batch: list[Ask]) -> Outcome:
-        """Get and store one batch in one transaction, as `round` does, but beside whoever has the lease."""
+        """Get and store one batch, as `round` does, but beside whoever has the lease."""
         return self._get([batch], None)
 
     def _get(self, batches: list[list[Ask]], lease: HeldLease | None) -> Outcome:
@@ -138,15 +137,15 @@ class Refresher:
         total, unread = Outcome(), dict[Ask, ListingError]()
         try:
             for batch in batches:
-                listings, missing, failure = self._read(batch, lease)
-                unread |= missing
-                total += Outcome(problems=(*first_of([*map(str, missing.values())]), *skips(listings)))
-                total += self._stored(listings, lease)
-                if failure:
-                    raise failure
-                if left := len(batch) - len(listings) - len(missing):
-                    total += Outcome(problems=(f"{plural(left, 'listing')} left to the next round: these are long",))
-                    break
+                left = batch
+                while left:
+                    listings, missing, failure = self._read(left, lease)
+                    unread |= missing
+                    total += Outcome(problems=(*first_of([*map(str, missing.values())]), *skips(listings)))
+                    total += self._stored(listings, lease)
+                    if failure:
+                        raise failure
+                    left = left[len(listings) + len(missing) :]
             if unread and not total.listings:
                 raise list(unread.values())[-1]
         except FeedproxyError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 from isal import isal_zlib
@@ -27,7 +28,6 @@ _TRIED = 4  # a quarter of the bytes is for what was asked for once
 _SEEN, _TRACE = 1_000, 250  # the uses of a key in so many bytes are known, and take so many
 _PERIOD, _HALF_LIFE = 300.0, 86_400.0  # seconds
 _NEVER = (0.0, -math.inf)
-_GATES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Answers:
     def __init__(self, size: int, revision: Callable[[], int], timer: Callable[[], float] = time.monotonic) -> None:
         self._revision, self._timer = revision, timer
         self._lock = threading.Lock()
-        self._gates = [threading.Lock() for _ in range(_GATES)]
+        self._making = WeakValueDictionary[Hashable, threading.Lock]()  # forgotten once nobody makes or waits
         self._targets: dict[Target, Hashable] = {}
         self._uses: LRUCache[int, tuple[float, float]] = LRUCache(size // _SEEN)  # score, and when it was counted
         self._tried = _Segment(size // _TRIED, self._targets)
@@ -146,7 +146,9 @@ class Answers:
         """
         kept = self._current(key)
         if not kept:
-            with self._gates[hash(key) % _GATES]:
+            with self._lock:
+                making = self._making.setdefault(key, threading.Lock())
+            with making:
                 kept = self._current(key) or self._made(key, make)
         self._remember(target, key, kept)
         return kept.answer

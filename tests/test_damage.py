@@ -211,6 +211,45 @@ def test_lease_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, c
     assert 0 == run("archive", "check", "--archive", path).exit_code
 
 
+def blank(path: Path, table: str, column: str, where: str = "") -> None:
+    """Take a value away that has to be there, as a damaged head of a row does."""
+    schema = f"UPDATE sqlite_master SET sql = replace(sql, '{column} {{}}', '{column} {{}}') WHERE name = '{table}'"
+    kind = "INTEGER" if table == "lease" else "JSON" if column == "authors" else "TEXT"
+    for old, new in ((f"{kind} NOT NULL", kind), (kind, f"{kind} NOT NULL")):
+        with closing(sqlite3.connect(path)) as file:
+            file.execute("PRAGMA writable_schema = ON")
+            file.execute(schema.format(old, new))
+            file.commit()
+        if old != kind:
+            damage(path, f"UPDATE {table} SET {column} = NULL {where}")
+
+
+@pytest.mark.parametrize("column", ["title", "authors"])
+def test_value_that_is_missing(run: Run, path: Path, open_archive: Opener, clock: Clock, column: str) -> None:
+    """--repair keeps its paper, so that a refresh mends it and does not date it anew."""
+    before = [entry.entered_at for entry in open_archive(path).search(parse_query("")).entries]
+    blank(path, "papers", column, DAMAGED)
+    assert f"9913.00008 ({column})" in run("archive", "check", "--repair", "--archive", path).stdout
+    archive = open_archive(path)
+    assert OTHERS == titles(archive)
+    written = archive.store([Listing((paper(8, title="Paper Damaged", upvotes=5),))], clock.tick(hours=1))
+    assert 0 == written.new
+    assert before == [entry.entered_at for entry in archive.search(parse_query("")).entries]
+    assert 0 == run("archive", "check", "--archive", path).exit_code
+
+
+@pytest.mark.parametrize("column", ["until", "token"])
+def test_lease_that_lost_a_value(run: Run, path: Path, open_archive: Opener, clock: Clock, column: str) -> None:
+    """It is free, and --repair mends it."""
+    blank(path, "lease", column)
+    archive = open_archive(path)
+    token = archive.lease("me", clock.tick(hours=1))
+    archive.store([], clock(), token)
+    archive.close()
+    blank(path, "lease", column)
+    assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+
+
 # The search index -----------------------------------------------------------------------------------
 
 
@@ -318,6 +357,16 @@ def test_damaged_index_in_postgresql(
     assert "NOT OK  the search index" in run("archive", "check", "--archive", shared).stdout
     assert 0 == run("archive", "check", "--repair", "--archive", shared).exit_code
     assert {*OTHERS, "Paper Damaged"} == titles(open_archive(shared), "q=paper")
+
+
+def test_lost_table_in_postgresql(run: Run, new_address: NewAddress, open_archive: Opener, clock: Clock) -> None:
+    """A table that no copy takes along is made again by --repair."""
+    shared = new_address("postgresql")
+    fill(open_archive(shared), clock)
+    damage(shared, "DROP TABLE turns")
+    assert 'relation "turns" does not exist' in run("archive", "check", "--archive", shared).stdout
+    assert 0 == run("archive", "check", "--repair", "--archive", shared).exit_code
+    assert 0 == open_archive(shared).turn(clock(), 1)
 
 
 # The file -------------------------------------------------------------------------------------------

@@ -469,6 +469,8 @@ def test_text_titles_with_the_same_words():
     assert ["C++ Agents"] * 2 == [paper.title for paper in listing.papers]
     (skip,) = listing.skipped
     assert ("C Agents!", True) == (skip.name, skip.reason.startswith("its title has the same words as “C++ Agents”"))
+    unusable = ("C++ Agents", "x", "• 1 author", "Foo 8, 2026")
+    assert ["C Agents!"] == [paper.title for paper in parse(capture(unusable, papers[1])).papers]
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,16 @@ def test_command_copies(run: Run, home: str, away: str, opened: Opened) -> None:
     assert rows(opened(home, Opening.PRESENT)) == rows(opened(away, Opening.PRESENT))
 
 
+def test_half_a_copy_of_another_schema(run: Run, home: str, away: str, opened: Opened) -> None:
+    """What an older feedproxy began to copy lacks tables that there are by now: it is not gone on with."""
+    begun = opened(away, Opening.COPY)
+    move(opened(home, Opening.PRESENT), begun, pieces=3)
+    with begun.transaction(writing=True) as db:
+        begun.note_schema(db, -1)
+    for command in (["archive", "copy", home, away], ["archive", "check", "--archive", away]):
+        assert "is half of a copy by another feedproxy" in one_line(run(*command))
+
+
 def test_half_a_copy_is_not_served(run: Run, home: str, away: str, opened: Opened) -> None:
     """A server on half a copy does not start, and says what to do."""
     move(opened(home, Opening.PRESENT), opened(away, Opening.COPY), pieces=3)

@@ -453,15 +453,29 @@ def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callabl
 
 
 def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Archive):
-    """What listings bring is stored once it is much; the days that are left come in the next rounds, which is told."""
+    """What listings bring is stored once it is much, while the round goes on with the days that are left."""
+    held = list[int]()
+    plain = hub.answer
+    hub.answer = lambda request: held.append(archive.holdings().papers) or plain(request)  # type: ignore[method-assign, func-returns-value]
     for age in range(9):
         day = DAY - timedelta(days=age)
         hub.days[day] = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
-    outcomes = [refresher.round() for _ in range(3)]
 
-    assert [6, 25, 0] == [outcome.listings for outcome in outcomes if outcome]
-    assert ("25 listings left to the next round: these are long",) == outcomes[0].problems
-    assert 9 * 100 == archive.holdings().papers
+    assert Outcome(31, 900, 900) == refresher.round()
+    assert [0, 100, 200, 600, 900] == sorted({*held, archive.holdings().papers})
+
+
+def test_folder_of_long_listings(tmp_path: Path, archive: Archive, clock: Clock):
+    """A folder that holds more than is stored at once is read whole, and then not again until a file changes."""
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    for age in range(9):
+        day = DAY - timedelta(days=age)
+        listed = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
+        (folder / f"{day}.json").write_bytes(api(listed))
+    refresher = Refresher(Saved(folder), archive, clock)
+
+    assert [Outcome(9, 900, 900), Outcome()] == [refresher.round(), refresher.round()]
 
 
 # A clock that ran ahead ---------------------------------------------------------------------------

@@ -258,3 +258,19 @@ def test_a_failure_is_not_kept() -> None:
         desk.answers.get("a", lambda: 1 / 0, HERE)  # type: ignore[arg-type]
     assert desk.answers.known(HERE) is None
     assert made("a") == desk.get("a", HERE)
+
+
+def test_one_answer_does_not_wait_for_another() -> None:
+    """However many answers are being made, whoever makes another waits for none of them."""
+    answers, done = Answers(1_000_000, lambda: 1), list[int]()
+
+    def make(number: int) -> tuple[Answer, int]:
+        if number:  # while this one is being made, so is the next
+            answers.get(number - 1, lambda: make(number - 1), (str(number),))
+        done.append(number)
+        return made("a"), 1
+
+    thread = threading.Thread(target=answers.get, args=(100, lambda: make(100), HERE), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert list(range(101)) == done

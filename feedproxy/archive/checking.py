@@ -229,6 +229,7 @@ def _complete(db: sa.Connection, now: datetime) -> None:
 
     Papers stay: a refresh, or a backfill, mends them.
     """
+    tables.metadata.create_all(db)  # what is lost of them
     for table in (tables.ledger, tables.texts, tables.dates, tables.listing_days, tables.lease, tables.turns):
         _drop_unreadable(db, table)
     _reword(db)

@@ -17,7 +17,7 @@ from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.filters import FIELDS, Filter
 
 log = logging.getLogger(__name__)
-HALF = -1  # the schema's number while an archive is copied here
+HALF = -tables.SCHEMA  # the schema's number while an archive is copied here
 
 Wording = tuple[int, Mapping[str, str]]  # the date it is indexed under, and its words by field, as `search.document`
 
@@ -121,6 +121,8 @@ class Database(ABC):
             raise self.absent()
         if schema == HALF and self.opening is not Opening.COPY:
             raise ArchiveError(f"{self.shown} is half of a copy: repeat feedproxy archive copy, or delete it")
+        if schema < 0 and schema != HALF:
+            raise ArchiveError(f"{self.shown} is half of a copy by another feedproxy: delete it and copy again")
         return schema in (HALF, tables.SCHEMA)
 
     def prepare(self, db: sa.Connection) -> None:

@@ -27,7 +27,8 @@ _AFTERWARDS = (
 def salvage(damaged: Path, sound: Path) -> bool:
     """Copy what can be read of the archive `damaged` as it is at one moment into the new, empty archive `sound`.
 
-    Return whether all could be. Values are taken as they are stored: a later refresh may mend them. What belongs to a
+    Return whether all could be. Values are taken as they are stored: a later refresh may mend them. For one that is
+    missing and must not be, bytes stand, which no column can have, or its row would be refused. What belongs to a
     paper that is lost is left out, and the search index, which is made of `texts`. Raises sqlite3.Error.
     """
     with closing(_opened(damaged)) as source, closing(_opened(sound)) as target:
@@ -43,11 +44,11 @@ def salvage(damaged: Path, sound: Path) -> bool:
             ("state", "only", [1]),
             ("lease", "only", [1]),
         ):
-            fields = len(target.execute(f"PRAGMA table_info({table})").fetchall())
-            insert = (
-                f"INSERT OR {'REPLACE' if key == 'only' else 'IGNORE'} INTO {table} VALUES (?{', ?' * (fields - 1)})"
-            )
-            target.executemany(insert, _rows(source, table, key, values, unread))
+            columns = target.execute(f"PRAGMA table_info({table})").fetchall()
+            wanted = ", ".join(f"coalesce({name}, x'')" if needed else name for _, name, _, needed, *_ in columns)
+            verb = "REPLACE" if key == "only" else "IGNORE"
+            insert = f"INSERT OR {verb} INTO {table} VALUES (?{', ?' * (len(columns) - 1)})"
+            target.executemany(insert, _rows(source, f"SELECT {wanted} FROM {table}", key, values, unread))
         for statement in _AFTERWARDS:
             target.execute(statement)
         target.execute("COMMIT")
@@ -59,16 +60,16 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _rows(
-    db: sqlite3.Connection, table: str, key: str, values: Iterable[int], unread: list[str]
+    db: sqlite3.Connection, select: str, key: str, values: Iterable[int], unread: list[str]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of `table`; where a part of it cannot be read, it goes into `unread`, and all are got by key."""
+    """Yield the rows of a table; where a part of it cannot be read, that goes into `unread`, and all are got by key."""
     try:
-        yield from db.execute(f"SELECT * FROM {table}")
+        yield from db.execute(select)
     except sqlite3.DatabaseError:
-        unread.append(table)
+        unread.append(select)
         for value in values:
             with suppress(sqlite3.DatabaseError):
-                yield from db.execute(f"SELECT * FROM {table} WHERE {key} = ?", (value,))
+                yield from db.execute(f"{select} WHERE {key} = ?", (value,))
 
 
 def _keys(db: sqlite3.Connection, table: str, key: str) -> Iterator[int]:

@@ -54,14 +54,17 @@ class Leasing(ABC):
     def lease(self, holder: str, now: datetime, pause: timedelta = timedelta()) -> int | None:
         """Take or prolong the right to refresh for `LEASE`; return its token, or None while another has it.
 
-        One statement. A lease that ends later than `now` allows was given by a clock that ran ahead, and is void.
+        One statement. A lease that ends later than `now` allows was given by a clock that ran ahead, and is void, as is
+        one that lost its end.
         One that was not given back is the note that a refresh was begun, and was cut off: that is counted as a
         failure, after which all are to wait for `pause`.
         """
         row, at = tables.lease.c, tables.seconds(now)
-        free = sa.or_(row.holder == holder, row.until <= at, row.until > tables.seconds(now + 2 * LEASE))
+        until, latest = sa.func.coalesce(row.until, 0), tables.seconds(now + 2 * LEASE)
+        free = sa.or_(row.holder == holder, until <= at, until > latest)
         cut_off = sa.and_(row.holder != holder, row.until > 0)
-        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=row.token + 1)
+        next_token = sa.func.coalesce(row.token, 0) + 1
+        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=next_token)
         failure = {
             "failures": row.failures + 1,
             "error": sa.literal(CUT_OFF),

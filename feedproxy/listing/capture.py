@@ -122,10 +122,8 @@ def _text_paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
     if not words(title):
         raise Unusable("its title holds no letter")
     key = "-".join(words(title))
-    if (other := titles.setdefault(key, title)) != title:
-        raise Unusable(f"its title has the same words as “{one_line(other, 80)}”, and a text has no ids")
     byline = _BYLINE.fullmatch(block.byline)
-    return Paper(
+    paper = Paper(
         id=key,
         title=title,
         summary=paragraphs("\n\n".join(block.lines[1:]), SUMMARY),
@@ -135,6 +133,9 @@ def _text_paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
         comments=block.comments(),
         organization=None if byline else _credited(block.byline),
     )
+    if (other := titles.setdefault(key, title)) != title:
+        raise Unusable(f"its title has the same words as “{one_line(other, 80)}”, and a text has no ids")
+    return paper
 
 
 def _credited(byline: str) -> Organization | None:

@@ -22,7 +22,6 @@ from feedproxy.refresh import Refresher, utc_now
 from feedproxy.responses import Answers
 from feedproxy.upstream import Source, open_source
 from feedproxy.web import feed, opml, page, standing, static
-from feedproxy.web.admission import Gate
 from feedproxy.web.errors import failed
 from feedproxy.web.front import Front
 from feedproxy.web.limits import limited
@@ -67,13 +66,12 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    gate = Gate()
-    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, gate, feeds)
+    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
     for part in (feed, opml, page, standing, static):
         app.register_blueprint(part.bp)
     share(app)
     app.register_error_handler(Exception, partial(_failed, metrics))
-    front = Front(routable(app.wsgi_app), answers, metrics, gate)
+    front = Front(routable(app.wsgi_app), answers, metrics)
     below = mounted(front, config, metrics, app.url_map.bind("").test)
     app.wsgi_app = limited(below)  # type: ignore[assignment, method-assign]
     keep_out(config.secrets, keys=bool(config.access_key))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from feedproxy.errors import BusyError
 
 RUNNING, WAITING = 2, 22  # requests; together less than the threads of a server, which also answer from memory
+GATE = "feedproxy.gate"  # in the environment of a request: the one that admitted it
 PATIENCE = 5.0  # seconds that a request waits for its turn
 
 

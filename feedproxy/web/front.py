@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from feedproxy.errors import BusyError
 from feedproxy.feeds import FORMATS
 from feedproxy.responses import Answer, Answers
-from feedproxy.web.admission import PATIENCE, Gate
+from feedproxy.web.admission import GATE, PATIENCE, Gate
 from feedproxy.web.errors import failed
 from feedproxy.web.sharing import shared
 from feedproxy.web.variants import reply, target
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 _SAFE = ("GET", "HEAD")
 _FREE = ("/healthz", "/robots.txt", "/static/", "/favicon.ico")  # what costs no more than being refused
 _PROBES = ("/readyz", "/status", "/status.json", "/metrics")  # for whoever looks after this server
-_STALE_PATIENCE = 1.0  # seconds to wait for a turn where there is an answer of a while ago
+_RENEWAL_PATIENCE = 1.0  # seconds to wait for a turn where there is an answer of a while ago
 
 
 class Front:
-    """A WSGI application that answers GET and HEAD of known targets, and hands `app` what `gate` admits of the rest."""
+    """A WSGI application that answers GET and HEAD of known targets, and hands `app` what gates admit of the rest."""
 
-    def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None", gate: Gate) -> None:
+    def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None") -> None:
         self._app, self._answers, self._metrics = app, answers, metrics
-        self._gate, self._probe_gate = gate, Gate(running=1, waiting=5)
+        self._gate, self._probe_gate = Gate(), Gate(running=1, waiting=5)
+        self._renewal_gate = Gate(running=2, waiting=6)  # or, while new queries flood, no feed would become current
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -43,7 +44,7 @@ class Front:
             return self._remembered(known, environ, start_response, began)
         stale = self._answers.stale(asked) if is_read else None
         try:
-            with self._admitted(environ.get("PATH_INFO", ""), _STALE_PATIENCE if stale else PATIENCE):
+            with self._admitted(environ, is_renewal=stale is not None):
                 answer = self._app(environ, start_response)
         except BusyError as error:
             if stale:
@@ -57,10 +58,12 @@ class Front:
             self._metrics.took(time.perf_counter() - began, hit=False)
         return answer
 
-    def _admitted(self, path: str, patience: float) -> AbstractContextManager[None]:
+    def _admitted(self, environ: "WSGIEnvironment", *, is_renewal: bool) -> AbstractContextManager[None]:
+        path, gate = environ.get("PATH_INFO", ""), self._renewal_gate if is_renewal else self._gate
         if path.startswith(_FREE):
             return nullcontext()
-        return (self._probe_gate if path in _PROBES else self._gate).admitted(patience)
+        environ[GATE] = gate = self._probe_gate if path in _PROBES else gate
+        return gate.admitted(_RENEWAL_PATIENCE if is_renewal else PATIENCE)
 
     def _remembered(
         self, answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse", began: float

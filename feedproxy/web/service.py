@@ -18,7 +18,7 @@ from feedproxy.errors import HostError
 from feedproxy.named import Named
 from feedproxy.refresh import Refresher
 from feedproxy.responses import Answers
-from feedproxy.web.admission import Gate
+from feedproxy.web.admission import GATE
 from feedproxy.web.host import header, is_local, origin, split_host
 
 if TYPE_CHECKING:
@@ -37,14 +37,13 @@ class Service:
     refresher: Refresher
     answers: Answers
     metrics: "Metrics | None"
-    gate: Gate
     feeds: tuple[Named, ...] = ()
 
     def wait_until_filled(self) -> None:
         """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
         self.refresher.start()
         if self.archive.recent().newest is None:
-            with self.gate.paused():
+            with request.environ[GATE].paused():
                 self.refresher.wait_until_filled(_FIRST_WAIT)
 
 
