@@ -18,8 +18,6 @@ _UNSAFE = re.compile(
 )
 _AUTHORITY = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 _URL_SAFE = "!$%&'()*+,/:;=?@~"
-
-
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 
 

@@ -13,6 +13,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from feedproxy.archive.tables import read_text
+
 _MOST_DAYS = 5_000  # listing days: more than there were since 2023
 _KEYS = {"papers": "listed_at", "texts": "since", "dates": "date"}
 _STEPS = "measure IN ('upvotes', 'comments') AND paper"  # the key of `ledger` begins with the measure
@@ -30,7 +32,7 @@ def salvage(damaged: Path, sound: Path) -> bool:
     paper that is lost is left out, and the search index, which is made of `texts`. Raises sqlite3.Error.
     """
     with closing(_opened(damaged)) as source, closing(_opened(sound)) as target:
-        source.text_factory = decoded
+        source.text_factory = read_text
         for db in (source, target):
             db.execute("BEGIN")
         unread: list[str] = []
@@ -76,14 +78,6 @@ def _keys(db: sqlite3.Connection, table: str, key: str) -> Iterator[int]:
         with suppress(sqlite3.DatabaseError):
             yield from (found for (found,) in db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {order}"))
             return
-
-
-def decoded(text: bytes) -> str | bytes:
-    """Return `text`, as it is where it is no UTF-8; to sqlite3 that is an error of the whole query."""
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        return text
 
 
 def copy_pages(

@@ -18,9 +18,9 @@ from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.database import Database, Opening, Wording, cause
 from feedproxy.archive.deadline import remaining
-from feedproxy.archive.files import copy_pages, decoded, real_path, salvage, state_of
+from feedproxy.archive.files import copy_pages, real_path, salvage, state_of
 from feedproxy.archive.search import GAP, Latest, Matches
-from feedproxy.archive.tables import SCHEMA, read_json
+from feedproxy.archive.tables import SCHEMA, read_json, read_text
 from feedproxy.errors import ArchiveError
 from feedproxy.filters import FIELDS, And, Filter, Not, Or, Term
 
@@ -296,7 +296,7 @@ def _open_frozen(path: Path) -> sa.Engine | None:
 def _configure(connection: Any, _: object) -> None:
     """Leave transactions to SQLAlchemy, and have text that is no UTF-8 read as bytes, or no row beside it could be."""
     connection.isolation_level = None
-    connection.text_factory = decoded
+    connection.text_factory = read_text
     for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 

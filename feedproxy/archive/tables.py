@@ -5,7 +5,9 @@ Times are integer epoch seconds, UTC. A date that a feed can show is handed out 
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,31 +27,28 @@ class Unreadable(Exception):  # noqa: N818 (a reason, not a failure)
     """What is in a row that its column cannot hold; an ArchiveError outside of this package."""
 
 
-def read_json(text: str | bytes) -> Any:
-    """Return what is in `text`, or `text` itself where that is no JSON, so that one value costs no other row."""
+def _read(decode: Callable[[Any], Any], stored: Any) -> Any:
+    """Return what `decode` makes of a value, or the value as it is stored, so that one costs no other row."""
     try:
-        return json.loads(text)
+        return decode(stored)
     except (ValueError, TypeError, RecursionError):
-        return text
+        return stored
+
+
+read_json = partial(_read, json.loads)
+read_text = partial(_read, bytes.decode)
 
 
 class _Day(sa.TypeDecorator[Any]):
-    """A date; reads as it is stored where that is none, so that one value costs no other row."""
+    """A date, where what is stored is one."""
 
     impl = sa.Date
     cache_ok = True
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         """Return what makes dates of what `dialect` stores."""
-        read = super().result_processor(dialect, coltype)
-
-        def process(value: Any) -> Any:
-            try:
-                return read(value) if read else value
-            except (ValueError, TypeError):
-                return value
-
-        return process
+        decode = super().result_processor(dialect, coltype)
+        return decode and partial(_read, decode)
 
 
 def seconds(moment: datetime) -> int:
