@@ -19,8 +19,8 @@ workers = 1
 threads = 40  # requests that are read, worked on and answered at a time; more than `web.admission` lets wait
 preload_app = True  # once, before workers are forked, who then share most of its memory
 limit_request_line = 8190  # a filter of 500 characters, percent-encoded
-limit_request_fields = 100
-limit_request_field_size = 8190
+limit_request_fields = 50  # it parses heads in Python: large ones would take seconds from everybody
+limit_request_field_size = 4094
 # By default it believes whoever connects from this machine, and from a Unix socket always.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}

@@ -33,6 +33,8 @@ class Front:
     def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None") -> None:
         self._app, self._answers, self._metrics = app, answers, metrics
         self._gate, self._probe_gate = Gate(), Gate(running=1, waiting=5)
+        # Made once: a flood is refused thousands of times a second. Pages of other sites may read it, like any feed.
+        self._busy = shared(failed(BusyError()), "/feed")
         self._renewal_gate = Gate(running=2, waiting=6)  # or, while new queries flood, no feed would become current
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -46,14 +48,13 @@ class Front:
         try:
             with self._admitted(environ, is_renewal=stale is not None):
                 answer = self._app(environ, start_response)
-        except BusyError as error:
+        except BusyError:
             if stale:
                 return self._remembered(stale, environ, start_response, began)
             if self._metrics:
                 self._metrics.refused("busy")
-                self._metrics.answered("other", error.status)
-            refused = shared(failed(error), environ.get("PATH_INFO", ""))
-            return refused(environ, start_response)
+                self._metrics.answered("other", BusyError.status)
+            return self._busy(environ, start_response)
         if self._metrics:
             self._metrics.took(time.perf_counter() - began, hit=False)
         return answer
