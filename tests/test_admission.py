@@ -71,8 +71,8 @@ def test_paused() -> None:
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[FlaskClient]:
     (tmp_path / "listing.json").write_bytes(api(entries(8, upvotes=3)))
-    settings = {"FEEDPROXY_LISTING": str(tmp_path / "listing.json"), "FEEDPROXY_ARCHIVE": str(tmp_path / "a.sqlite")}
-    config = Config.load(settings)
+    paths = {"LISTING": tmp_path / "listing.json", "ARCHIVE": tmp_path / "a.sqlite"}
+    config = Config.load({f"FEEDPROXY_{name}": str(path) for name, path in paths.items()} | {"FEEDPROXY_METRICS": "1"})
     archive = Archive(config.archive, timer=(timer := Timer()))
     app = create_app(config, archive=archive, clock=Clock())
     app.extensions["timer"] = timer
@@ -129,6 +129,16 @@ def test_an_older_answer_instead_of_none(client: FlaskClient, tmp_path: Path) ->
         assert (200, before.data) == (again.status_code, again.data)
     with crowded(client):
         assert 9 == client.get(FEED).text.count("<item>")
+
+
+def test_refusals_are_counted(client: FlaskClient) -> None:
+    """The metrics say how many requests were refused, and count them among those answered."""
+    client.get(FEED)
+    with crowded(client):
+        assert [503] * 3 == [client.get("/feed.rss?q=other").status_code for _ in range(3)]
+        counted = client.get("/metrics").text.splitlines()
+    assert 'feedproxy_refused_total{reason="busy"} 3.0' in counted
+    assert 'feedproxy_requests_total{format="other",status="503"} 3.0' in counted
 
 
 # What is not looked at -------------------------------------------------------------------------------
