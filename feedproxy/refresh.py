@@ -141,7 +141,7 @@ class Refresher:
                 while left:
                     listings, missing, failure = self._read(left, lease)
                     unread |= missing
-                    total += Outcome(problems=(*first_of([*map(str, missing.values())]), *skips(listings)))
+                    total += Outcome(problems=(*first_of(list(map(str, missing.values()))), *skips(listings)))
                     total += self._stored(listings, lease)
                     if failure:
                         raise failure

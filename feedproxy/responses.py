@@ -99,9 +99,13 @@ class _Segment(LRUCache[Hashable, _Kept]):
 
     def popitem(self) -> tuple[Hashable, _Kept]:
         key, kept = super().popitem()
+        self.forget(kept)
+        return key, kept
+
+    def forget(self, kept: _Kept) -> None:
+        """Forget what leads to an answer that is not kept any more."""
         for target in kept.targets:
             self._targets.pop(target, None)
-        return key, kept
 
     def set_aside(self) -> tuple[Hashable, _Kept]:
         """Remove the least recently used answer without forgetting its targets, to be put back or dropped."""
@@ -192,7 +196,7 @@ class Answers:
         if kept.size <= segment.maxsize:
             segment[key] = kept
         else:
-            self._forget(kept)
+            segment.forget(kept)
 
     def _make_room(self, key: Hashable, size: int) -> bool:
         """Drop answers that are asked for less often than `key` until `size` bytes are free; drop none if that fails.
@@ -206,12 +210,8 @@ class Answers:
                 self._proven.update(dropped)
                 return False
         for _, kept in dropped:
-            self._forget(kept)
+            self._proven.forget(kept)
         return size <= self._proven.maxsize
-
-    def _forget(self, kept: _Kept) -> None:
-        for target in kept.targets:
-            self._targets.pop(target, None)
 
     def _has_room(self, size: int) -> bool:
         return self._proven.currsize + size <= self._proven.maxsize

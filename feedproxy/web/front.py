@@ -32,25 +32,25 @@ class Front:
 
     def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None") -> None:
         self._app, self._answers, self._metrics = app, answers, metrics
-        self._gate, self._probe_gate = Gate(), Gate(running=1, waiting=5)
         # Made once: a flood is refused thousands of times a second. Pages of other sites may read it, like any feed.
         self._busy = shared(failed(BusyError()), "/feed")
+        self._gate, self._probe_gate = Gate(), Gate(running=1, waiting=5)
         self._renewal_gate = Gate(running=2, waiting=6)  # or, while new queries flood, no feed would become current
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
         began = time.perf_counter()
-        asked, is_read = target(environ), environ["REQUEST_METHOD"] in _SAFE
-        known = self._answers.known(asked) if is_read else None
+        key, is_read = target(environ), environ["REQUEST_METHOD"] in _SAFE
+        known = self._answers.known(key) if is_read else None
         if known:
-            return self._remembered(known, environ, start_response, began)
-        stale = self._answers.stale(asked) if is_read else None
+            return self._answer_from_memory(known, environ, start_response, began)
+        stale = self._answers.stale(key) if is_read else None
         try:
             with self._admitted(environ, is_renewal=stale is not None):
                 answer = self._app(environ, start_response)
         except BusyError:
             if stale:
-                return self._remembered(stale, environ, start_response, began)
+                return self._answer_from_memory(stale, environ, start_response, began)
             if self._metrics:
                 self._metrics.refused("busy")
                 self._metrics.answered("other", BusyError.status)
@@ -66,7 +66,7 @@ class Front:
         environ[GATE] = gate = self._probe_gate if path in _PROBES else gate
         return gate.admitted(_RENEWAL_PATIENCE if is_renewal else PATIENCE)
 
-    def _remembered(
+    def _answer_from_memory(
         self, answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
     ) -> Iterable[bytes]:
         status, headers, body = reply(answer, environ)

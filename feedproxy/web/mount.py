@@ -35,8 +35,8 @@ def mounted(
     needs_slash = is_route(path)  # alone the path means that route
 
     def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        asked = environ.get("PATH_INFO", "")
-        if asked.startswith(f"{path}/") or (asked == path and not needs_slash):
+        requested_path = environ.get("PATH_INFO", "")
+        if requested_path.startswith(f"{path}/") or (requested_path == path and not needs_slash):
             _move(environ, len(path))
         if _is_below(environ, access):
             _move(environ, len(access))
