@@ -66,6 +66,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("settled")
     (folder / "listing.json").write_bytes(api(PAPERS))
     with serving(settings(folder, hosts="other.example, Feeds.Example.org, my_feeds.example."), Clock()) as client:
+        assert 200 == client.get("/feed.rss").status_code  # which waits for the first papers; /readyz does not
         yield client
 
 
