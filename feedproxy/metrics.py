@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from feedproxy.feeds import FORMATS
-from feedproxy.status import VERDICTS, Status
+from feedproxy.ingest.status import VERDICTS, Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 Refusal = Literal["busy", "expensive"]

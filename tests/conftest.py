@@ -20,7 +20,7 @@ from feedproxy.archive import Archive
 from feedproxy.cli import main
 from feedproxy.config import Config
 from feedproxy.feeds import FORMATS, Feed, render
-from feedproxy.query import Query
+from feedproxy.query.parameters import Query
 from feedproxy.web import create_app
 from tests import hub as fake
 from tests import postgres

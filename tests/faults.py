@@ -18,10 +18,10 @@ from typing import Any
 
 import httpx
 
-from feedproxy.upstream import Hub
+from feedproxy.ingest.source import Hub
 from tests import hub as fake
+from tests.factories import DAY, api, entries, entry, paper_id
 from tests.hub import API, Answer, Timer, send_head
-from tests.made_up import DAY, api, entries, entry, paper_id
 
 _SHORT = 0.1  # seconds
 _LISTING = api(entries(40))

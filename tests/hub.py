@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tests.made_up import page
+from tests.factories import page
 
 API, PAGE = "/api/daily_papers", "/papers/date/"
 

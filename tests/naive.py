@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
-from feedproxy.filters import Filter, Not, Or, Term
-from feedproxy.papers import Entry, Paper
-from feedproxy.query import Query
-from feedproxy.words import begun, search_words, singular
+from feedproxy.model import Entry, Paper
+from feedproxy.query.grammar import Filter, Not, Or, Term
+from feedproxy.query.parameters import Query
+from feedproxy.query.terms import begun, search_words, singular
 
 # The archive ------------------------------------------------------------------------------------
 

@@ -12,12 +12,12 @@ from flask.testing import FlaskClient
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import BusyError
-from feedproxy.listing import parse
+from feedproxy.ingest.parse import parse
 from feedproxy.web import create_app
 from feedproxy.web.admission import Gate
 from tests.conftest import Clock
+from tests.factories import DAY, api, entries, entry
 from tests.hub import Timer
-from tests.made_up import DAY, api, entries, entry
 
 FEED, HTML = "/feed.rss?q=paper", {"Accept": "text/html"}
 

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 
 from feedproxy.archive import Archive, open_database
-from feedproxy.archive.ledger import dated
+from feedproxy.archive.dating import dated
 from feedproxy.errors import ArchiveError
-from feedproxy.listing import parse
-from feedproxy.papers import Listing
-from feedproxy.query import Query, parse_query
-from tests import made_up, postgres
+from feedproxy.ingest.parse import parse
+from feedproxy.model import Listing
+from feedproxy.query.parameters import Query, parse_query
+from tests import factories, postgres
 from tests.conftest import Clock
+from tests.factories import DAY, api, entries, entry, paper_id
 from tests.hub import Timer
-from tests.made_up import DAY, api, entries, entry, paper_id
 
 Opener = Callable[..., Archive]
 MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
@@ -384,7 +384,7 @@ def test_pages_follow_one_another(archive: Archive, clock: Clock) -> None:
 
 def test_unknown_upvotes_are_measured_by_comments(archive: Archive, clock: Clock) -> None:
     """Where a listing tells no upvotes, `min_upvotes` looks at the comments, which are never shown as upvotes."""
-    text = made_up.capture(
+    text = factories.capture(
         ("On Agents", "About agents.", "  • 2 authors", "Mar 9, 2026 2"),
         ("On Nothing", "About nothing.", "  • 1 author", "Mar 9, 2026"),
     )

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from feedproxy.archive import Archive
-from feedproxy.query import Query, parse_query
+from feedproxy.query.parameters import Query, parse_query
 from tests.bench import archives
 from tests.bench.figures import Figure, Goal, compared, interleaved, table
 from tests.bench.load import Load, parsed
-from tests.made_prose import dressed
-from tests.made_up import paper
+from tests.factories import paper
+from tests.prose import dressed
 
 _ALL = Query(days=3660, limit=200)
 

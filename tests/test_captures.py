@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from feedproxy.archive import Archive
-from feedproxy.listing import parse
-from feedproxy.query import Query, parse_query
-from feedproxy.refresh import Refresher
-from feedproxy.upstream import Ask
-from feedproxy.upstream import Hub as HubSource
-from feedproxy.upstream.plan import missing_days
+from feedproxy.ingest.parse import parse
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.schedule import missing_days
+from feedproxy.ingest.source import Ask
+from feedproxy.ingest.source import Hub as HubSource
+from feedproxy.query.parameters import Query, parse_query
 from tests.hub import Hub
 
 WHOLE = Query(days=3660, limit=200)

@@ -22,11 +22,11 @@ from click.testing import Result
 from feedproxy import __version__
 from feedproxy.archive import Archive
 from feedproxy.cli import main
-from feedproxy.listing import parse
-from feedproxy.query import Query, parse_query
+from feedproxy.ingest.parse import parse
+from feedproxy.query.parameters import Query, parse_query
 from tests.conftest import Clock, Run, one_line
+from tests.factories import api, capture, entries, entry, paper_id
 from tests.hub import Answer, Hub, Request
-from tests.made_up import api, capture, entries, entry, paper_id
 
 MONDAY = date(2025, 1, 6)
 WEEK = [MONDAY + timedelta(days=age) for age in range(5)]

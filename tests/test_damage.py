@@ -14,11 +14,11 @@ import pytest
 from feedproxy.archive import Archive
 from feedproxy.archive.lease import Tries
 from feedproxy.errors import ArchiveError
-from feedproxy.papers import Listing
-from feedproxy.query import parse_query
+from feedproxy.model import Listing
+from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, NewAddress, Run, one_line
-from tests.made_up import paper
-from tests.test_checking import damage, titles
+from tests.factories import paper
+from tests.test_integrity import damage, titles
 
 Opener = Callable[..., Archive]
 NOWHERE = "http://127.0.0.1:9"

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from feedproxy.archive import Archive, Found
-from feedproxy.archive.checking import problems
 from feedproxy.archive.deadline import remaining, time_limit
+from feedproxy.archive.integrity import problems
 from feedproxy.config import Config
 from feedproxy.errors import ArchiveError, DeadlineError
-from feedproxy.papers import Listing
-from feedproxy.preview import advise
-from feedproxy.query import Query, parse_query
+from feedproxy.model import Listing
+from feedproxy.query.parameters import Query, parse_query
 from feedproxy.web import create_app
+from feedproxy.web.preview import advise
 from tests import postgres
 from tests.conftest import Clock
-from tests.made_up import api, entries, paper
+from tests.factories import api, entries, paper
 
 Opener = Callable[..., Archive]
 ENDLESS = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n"

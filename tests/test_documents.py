@@ -15,9 +15,9 @@ import pytest
 from feedproxy.archive import Archive
 from feedproxy.cli import main
 from feedproxy.config import SETTINGS, variable
-from feedproxy.listing import parse
-from feedproxy.query import PARAMETERS, Query, parse_query
-from tests.made_up import api, entry
+from feedproxy.ingest.parse import parse
+from feedproxy.query.parameters import PARAMETERS, Query, parse_query
+from tests.factories import api, entry
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from feedproxy.errors import UpstreamError
-from feedproxy.upstream.environment import certificates
-from feedproxy.upstream.fetch import Fetcher
+from feedproxy.ingest.environment import certificates
+from feedproxy.ingest.http import Fetcher
 from tests import hub as fake
 from tests.hub import Answer
 

@@ -5,12 +5,12 @@ import tracemalloc
 import pytest
 
 from feedproxy.errors import FeedproxyError
-from feedproxy.upstream import Ask
+from feedproxy.ingest.source import Ask
 from tests import hub as fake
 from tests.conftest import Clock
+from tests.factories import DAY, entries, paper_id
 from tests.faults import FAULTS, ODD, UNREACHABLE, UNUSABLE, Fault, broken, kept, source
 from tests.hub import Timer
-from tests.made_up import DAY, entries, paper_id
 
 FORTY = [paper_id(number) for number in range(1, 41)]
 

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from feedproxy.feeds import FORMATS, NOTHING_YET, Feed, byline, content, credit, render
-from feedproxy.named import Named
-from feedproxy.papers import Entry, Organization, Paper
-from feedproxy.query import Query, parse_query
+from feedproxy.model import Entry, Organization, Paper
+from feedproxy.query.named_feeds import Named
+from feedproxy.query.parameters import Query, parse_query
+from feedproxy.query.terms import words
 from feedproxy.text import one_line, paragraphs
-from feedproxy.words import words
-from tests import made_up
+from tests import factories
 
 BASE = "https://feeds.example.org"
-ENTRIES = made_up.entered(made_up.difficult_papers())
+ENTRIES = factories.entered(factories.difficult_papers())
 GRAMMAR = etree.RelaxNG(etree.parse(Path(__file__).with_name("atom.rng")))
 NS = {
     "a": "http://www.w3.org/2005/Atom",
@@ -46,14 +46,14 @@ def document(name: str, query: str = "", entries: tuple[Entry, ...] = ENTRIES, *
 
 def tree(name: str, query: str = "", *papers: Paper, more: bool = False) -> Callable[[str], list[Any]]:
     """Return what finds an XPath in the RSS or Atom feed of `papers`, by default all the difficult ones."""
-    made = document(name, query, made_up.entered(papers) if papers else ENTRIES, more=more)
+    made = document(name, query, factories.entered(papers) if papers else ENTRIES, more=more)
     root = etree.fromstring(made)
     return lambda path: root.xpath(path, namespaces=NS)
 
 
 def json_feed(query: str = "", *papers: Paper, more: bool = False) -> dict[str, Any]:
     """Return the JSON Feed of `papers`, by default all the difficult ones."""
-    return json.loads(document("json", query, made_up.entered(papers) if papers else ENTRIES, more=more))
+    return json.loads(document("json", query, factories.entered(papers) if papers else ENTRIES, more=more))
 
 
 # Byte for byte ----------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def papers(draw: st.DrawFn) -> Paper:
     number = draw(st.integers(0, 99_999))
     authors = tuple(draw(st.lists(NAME, max_size=25, unique=True)))
     return Paper(
-        id=draw(st.sampled_from((made_up.paper_id(number), "-".join([*words(title), str(number)])))),
+        id=draw(st.sampled_from((factories.paper_id(number), "-".join([*words(title), str(number)])))),
         title=title,
         summary=paragraphs(draw(TEXT), 500),
         submitted_at=datetime(2026, 3, 10, tzinfo=UTC),
@@ -229,7 +229,7 @@ def test_any_papers(feed: Feed) -> None:
 def test_html_shows_any_text(text: str) -> None:
     """The HTML of an entry shows an abstract and its names as the text they are, whatever they hold."""
     clean = paragraphs(text, 500)
-    paper = made_up.paper(summary=clean, authors=(one_line(text, 200) or "Ada",), thumbnail=None)
+    paper = factories.paper(summary=clean, authors=(one_line(text, 200) or "Ada",), thumbnail=None)
     shown = etree.fromstring(content(paper), etree.HTMLParser())
     first, *abstract, _ = ["".join(element.itertext()) for element in shown.iterfind(".//p")]
     assert [credit(paper), *filter(None, clean.split("\n\n"))] == [first, *abstract]
@@ -352,7 +352,7 @@ def test_empty_feed_is_complete(name: str) -> None:
 
 def test_rss_guid() -> None:
     """The guid is the Hub's page of the paper and says that it is an address, wherever the item's link leads."""
-    paper = made_up.paper(1)
+    paper = factories.paper(1)
     for query in ("", "link=pdf", "q=agents&min_upvotes=1"):
         (guid,) = tree("rss", query, paper)("//item/guid")
         assert (paper.hub_url, {"isPermaLink": "true"}) == (guid.text, guid.attrib)
@@ -360,20 +360,20 @@ def test_rss_guid() -> None:
 
 def test_rss_creator() -> None:
     """RSS joins the names in one dc:creator and has no author, which would have to be an e-mail address."""
-    found = tree("rss", "", made_up.paper(1, authors=("Ada & Co", "Ben <b>")))
+    found = tree("rss", "", factories.paper(1, authors=("Ada & Co", "Ben <b>")))
     assert ["Ada & Co, Ben <b>"] == found("//item/dc:creator/text()")
     assert [] == found("//author")
 
 
 def test_rss_description_is_escaped_twice() -> None:
     """The abstract is text in HTML in XML, so that no reader takes `<think>` or `p < 0.05` for markup."""
-    body = document("rss", entries=made_up.entered([made_up.paper(1, summary="<think> p < 0.05 & \\&")]))
+    body = document("rss", entries=factories.entered([factories.paper(1, summary="<think> p < 0.05 & \\&")]))
     assert b"<description>&amp;lt;think&amp;gt; p &amp;lt; 0.05 &amp;amp; \\&amp;amp;</description>" in body
 
 
 def test_rss_content() -> None:
     """The whole entry follows as HTML, after the description."""
-    paper = made_up.paper(1)
+    paper = factories.paper(1)
     found = tree("rss", "", paper)
     assert [content(paper)] == found("//item/description/following-sibling::content:encoded/text()")
 
@@ -381,20 +381,20 @@ def test_rss_content() -> None:
 def test_rss_plain_text_is_numeric() -> None:
     """In RSS titles, names and topics `<` and `&` are numeric references, for readers that decode named ones twice."""
     text, written = "A & B: p < 0.05 &lt;", "A &#x26; B: p &#x3C; 0.05 &#x26;lt;"
-    paper = made_up.paper(1, title=text, authors=(text,), ai_keywords=(text,))
-    body = document("rss", entries=made_up.entered([paper])).decode()
+    paper = factories.paper(1, title=text, authors=(text,), ai_keywords=(text,))
+    body = document("rss", entries=factories.entered([paper])).decode()
     for name in ("title", "dc:creator", "category"):
         assert f"<{name}>{written}</{name}>" in body
 
 
 def test_rss_dates() -> None:
     """An item's date is the one it entered at, as e-mail writes it, with a year of four digits."""
-    assert ["Tue, 10 Mar 2026 12:00:00 +0000"] == tree("rss", "", made_up.paper(1))("//item/pubDate/text()")
+    assert ["Tue, 10 Mar 2026 12:00:00 +0000"] == tree("rss", "", factories.paper(1))("//item/pubDate/text()")
 
 
 def test_rss_comments() -> None:
     """An item names the discussion."""
-    paper = made_up.paper(1)
+    paper = factories.paper(1)
     assert [paper.discussion_url] == tree("rss", "", paper)("//item/comments/text()")
 
 
@@ -417,7 +417,7 @@ def test_no_enclosure() -> None:
 )
 def test_links(link: str, address: str, media_type: str) -> None:
     """An entry's link leads where it was asked to, and says to what; the discussion stands beside it in Atom."""
-    paper, query = made_up.paper(1), f"link={link}"
+    paper, query = factories.paper(1), f"link={link}"
     found = [dict(element.attrib) for element in tree("atom", query, paper)("/a:feed/a:entry/a:link")]
     assert [
         {"href": address, "rel": "alternate", "type": media_type},
@@ -430,7 +430,7 @@ def test_links(link: str, address: str, media_type: str) -> None:
 
 def test_link_of_a_paper_without_an_id() -> None:
     """Where only a search can find the PDF, the link does not promise one."""
-    paper = made_up.paper(id="from-a-text", title="From a Text")
+    paper = factories.paper(id="from-a-text", title="From a Text")
     assert ["text/html"] == tree("atom", "link=pdf", paper)("//a:entry/a:link[@rel='alternate']/@type")
 
 
@@ -445,14 +445,14 @@ def test_link_of_a_paper_without_an_id() -> None:
 )
 def test_atom_text_is_html_only_when_needed(text: str, written: str, kind: str | None) -> None:
     """A title or an abstract with characters of markup is HTML in Atom, any other plain text."""
-    found = tree("atom", "", made_up.paper(1, title=text, summary=text))
+    found = tree("atom", "", factories.paper(1, title=text, summary=text))
     for (element,) in (found("//a:entry/a:title"), found("//a:entry/a:summary")):
         assert (written, kind) == (element.text, element.get("type"))
 
 
 def test_atom_content_and_summary() -> None:
     """Atom carries the entry as HTML and the abstract beside it."""
-    paper = made_up.paper(1)
+    paper = factories.paper(1)
     (element,) = tree("atom", "", paper)("//a:entry/a:content")
     assert (content(paper), "html") == (element.text, element.get("type"))
     assert [paper.summary] == tree("atom", "", paper)("//a:entry/a:summary/text()")
@@ -460,8 +460,8 @@ def test_atom_content_and_summary() -> None:
 
 def test_atom_dates() -> None:
     """Atom tells when a paper entered and when it last changed; JSON Feed does too."""
-    paper = made_up.paper(1)
-    entry = made_up.entered([paper])[0]
+    paper = factories.paper(1)
+    entry = factories.entered([paper])[0]
     revised = replace(entry, updated_at=entry.entered_at + timedelta(days=2))
     found = etree.fromstring(document("atom", entries=(revised,))).find("a:entry", NS)
     assert "2026-03-10T12:00:00+00:00" == found.findtext("a:published", None, NS)
@@ -472,7 +472,7 @@ def test_atom_dates() -> None:
 
 def test_atom_authors() -> None:
     """Atom names each author on its own."""
-    found = tree("atom", "", made_up.paper(1, authors=("Ada & Co", "Ben <b>")))
+    found = tree("atom", "", factories.paper(1, authors=("Ada & Co", "Ben <b>")))
     assert ["Ada & Co", "Ben <b>"] == found("//a:entry/a:author/a:name/text()")
 
 
@@ -484,7 +484,7 @@ def test_atom_authors() -> None:
 )
 def test_long_lists_of_authors_are_cut(count: int, more: str) -> None:
     """Twenty authors are named, and the text says how many are not."""
-    paper = made_up.paper(1, authors=tuple(f"Author {number}" for number in range(count)))
+    paper = factories.paper(1, authors=tuple(f"Author {number}" for number in range(count)))
     named = paper.authors[:20]
     line = ", ".join(named) + more
     assert [line] == tree("rss", "", paper)("//item/dc:creator/text()")
@@ -497,7 +497,7 @@ def test_long_lists_of_authors_are_cut(count: int, more: str) -> None:
 @pytest.mark.parametrize(("count", "shown"), [(0, ""), (1, "1 author"), (7, "7 authors")])
 def test_unnamed_authors_are_counted(count: int, shown: str) -> None:
     """A paper whose authors are not named says how many there are, and names none to machines."""
-    paper = made_up.paper(1, authors=(), author_count=count)
+    paper = factories.paper(1, authors=(), author_count=count)
     assert shown == byline(paper)
     assert [] == tree("rss", "", paper)("//dc:creator")
     assert [] == tree("atom", "", paper)("//a:entry/a:author")
@@ -506,7 +506,7 @@ def test_unnamed_authors_are_counted(count: int, shown: str) -> None:
 
 def test_thumbnail() -> None:
     """A thumbnail stands directly in the item or entry; a paper without one has none."""
-    paper = made_up.paper(1)
+    paper = factories.paper(1)
     assert [paper.thumbnail] == tree("rss", "", paper)("/rss/channel/item/media:thumbnail/@url")
     assert [paper.thumbnail] == tree("atom", "", paper)("/a:feed/a:entry/media:thumbnail/@url")
     assert paper.thumbnail == json_feed("", paper)["items"][0]["image"]
@@ -526,7 +526,7 @@ def test_thumbnail() -> None:
 )
 def test_no_image_from_elsewhere(address: str | None) -> None:
     """A feed has no image of another server than the Hub's, which would learn who reads it."""
-    paper = made_up.paper(1, thumbnail=address)
+    paper = factories.paper(1, thumbnail=address)
     assert [] == tree("rss", "", paper)("//media:thumbnail") + tree("atom", "", paper)("//media:thumbnail")
     assert "image" not in json_feed("", paper)["items"][0]
     assert "<img" not in content(paper)
@@ -534,7 +534,7 @@ def test_no_image_from_elsewhere(address: str | None) -> None:
 
 def test_topics() -> None:
     """A paper's keywords are its categories and tags, each once."""
-    paper = made_up.paper(1, ai_keywords=("agents", "R&D"))
+    paper = factories.paper(1, ai_keywords=("agents", "R&D"))
     assert ["agents", "R&D"] == tree("rss", "", paper)("//item/category/text()")
     assert ["agents", "R&D"] == tree("atom", "", paper)("//a:entry/a:category/@term")
     assert ["agents", "R&D"] == json_feed("", paper)["items"][0]["tags"]
@@ -542,16 +542,16 @@ def test_topics() -> None:
 
 def test_counts_are_left_out() -> None:
     """Unless asked for, no document tells votes or comments, so that a vote changes no byte."""
-    paper = made_up.paper(1, upvotes=5, comments=3)
+    paper = factories.paper(1, upvotes=5, comments=3)
     for name in FORMATS:
         voted = replace(paper, upvotes=6, comments=4)
-        assert document(name, entries=made_up.entered([paper])) == document(name, entries=made_up.entered([voted]))
+        assert document(name, entries=factories.entered([paper])) == document(name, entries=factories.entered([voted]))
 
 
 @pytest.mark.parametrize(("upvotes", "favorites"), [(5, ["5"]), (0, ["0"]), (None, [])])
 def test_counts(upvotes: int | None, favorites: list[str]) -> None:
     """With `counts` a feed tells comments and votes; votes that are unknown are not told, nor taken for comments."""
-    paper = made_up.paper(1, upvotes=upvotes, comments=3)
+    paper = factories.paper(1, upvotes=upvotes, comments=3)
     for name in ("rss", "atom"):
         found = tree(name, "counts=1", paper)
         assert ["3"] == found("//slash:comments/text()")
@@ -562,7 +562,7 @@ def test_counts(upvotes: int | None, favorites: list[str]) -> None:
 
 def test_content_none() -> None:
     """Without content an entry is its title and link, with no abstract, no HTML and no empty element."""
-    paper = made_up.paper(1)
+    paper = factories.paper(1)
     assert [] == tree("rss", "content=none", paper)("//item/description | //content:encoded")
     assert [] == tree("atom", "content=none", paper)("//a:content")
     (item,) = json_feed("content=none", paper)["items"]
@@ -580,15 +580,15 @@ def test_content_none() -> None:
 )
 def test_atom_summary_without_content(fields: dict[str, Any], summary: str) -> None:
     """Without content the summary that Atom wants says who wrote the paper, or its title where that is unknown."""
-    found = tree("atom", "content=none", made_up.paper(1, **fields))
+    found = tree("atom", "content=none", factories.paper(1, **fields))
     assert [summary] == found("//a:entry/a:summary/text()")
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_paper_without_an_abstract(name: str) -> None:
     """A paper without an abstract is a complete entry."""
-    paper = made_up.paper(1, summary="")
-    body = document(name, entries=made_up.entered([paper]))
+    paper = factories.paper(1, summary="")
+    body = document(name, entries=factories.entered([paper]))
     assert [paper.hub_url] == [found for found, _, _ in READ[name](body)]
     assert b"<summary" not in body
     assert b'"summary"' not in body
@@ -605,7 +605,7 @@ def links(paper: Paper) -> dict[str, str]:
 
 def test_html_links() -> None:
     """The HTML ends in links to everything there is about a paper."""
-    paper = made_up.paper(1, github_repo="https://code.example.org/?a&b", project_page="https://project.example.org/")
+    paper = factories.paper(1, github_repo="https://code.example.org/?a&b", project_page="https://project.example.org/")
     assert {
         "Hub": paper.hub_url,
         "arXiv": paper.arxiv_url,
@@ -618,7 +618,7 @@ def test_html_links() -> None:
 
 def test_html_links_each_address_once() -> None:
     """Of a paper without an id only searches are known; each is linked once."""
-    assert ["Hub", "arXiv"] == list(links(made_up.paper(id="from-a-text", title="From a Text")))
+    assert ["Hub", "arXiv"] == list(links(factories.paper(id="from-a-text", title="From a Text")))
 
 
 @pytest.mark.parametrize(
@@ -631,12 +631,12 @@ def test_html_links_each_address_once() -> None:
 )
 def test_html_names(authors: tuple[str, ...], organization: Organization | None, line: str) -> None:
     """The HTML names the authors and the organization, whichever is known."""
-    assert line in content(made_up.paper(1, authors=authors, organization=organization)).splitlines()
+    assert line in content(factories.paper(1, authors=authors, organization=organization)).splitlines()
 
 
 def test_html_has_no_empty_paragraph() -> None:
     """Of a paper of which nothing is known the HTML is its links alone."""
-    assert 1 == content(made_up.paper(1, summary="", authors=(), thumbnail=None)).count("<p>")
+    assert 1 == content(factories.paper(1, summary="", authors=(), thumbnail=None)).count("<p>")
 
 
 # JSON Feed --------------------------------------------------------------------------------------
@@ -673,6 +673,6 @@ def test_json_holds_no_null(case: str) -> None:
 
 def test_json_content() -> None:
     """JSON Feed carries the same HTML as the others, and the abstract as text."""
-    paper = made_up.paper(1, summary="p < 0.05\n\n<think>")
+    paper = factories.paper(1, summary="p < 0.05\n\n<think>")
     (item,) = json_feed("", paper)["items"]
     assert (content(paper), "p < 0.05\n\n<think>") == (item["content_html"], item["summary"])

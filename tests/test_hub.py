@@ -6,10 +6,10 @@ from datetime import date, timedelta
 import httpx
 import pytest
 
-from feedproxy.listing import parse
-from feedproxy.papers import Listing
+from feedproxy.ingest.parse import parse
+from feedproxy.model import Listing
+from tests.factories import DAY, entries, entry
 from tests.hub import Answer, Hub, Timer, running
-from tests.made_up import DAY, entries, entry
 
 PATH = "/api/daily_papers"
 

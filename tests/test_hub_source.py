@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
-from feedproxy.papers import Listing, ListingDay
-from feedproxy.upstream import Ask, Hub
+from feedproxy.ingest.source import Ask, Hub
+from feedproxy.model import Listing, ListingDay
 from tests import hub as fake
+from tests.factories import DAY, api, entries, entry, page, paper_id
 from tests.hub import Answer
-from tests.made_up import DAY, api, entries, entry, page, paper_id
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 YESTERDAY = DAY - timedelta(days=1)

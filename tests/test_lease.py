@@ -8,9 +8,9 @@ import pytest
 from feedproxy.archive import Archive
 from feedproxy.archive.lease import CUT_OFF, LEASE, Tries
 from feedproxy.errors import LeaseError
-from feedproxy.listing import parse
+from feedproxy.ingest.parse import parse
 from tests.conftest import Clock
-from tests.made_up import DAY, api, entries
+from tests.factories import DAY, api, entries
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import httpx
 
+from feedproxy.ingest.status import VERDICTS
 from feedproxy.metrics import Metrics
-from feedproxy.status import VERDICTS
 from tests.conftest import Clock
+from tests.factories import DAY, entries
 from tests.hub import Answer, Hub
-from tests.made_up import DAY, entries
 from tests.test_status import NOW, judge
 
 Serve = Callable[..., httpx.Client]

@@ -13,11 +13,11 @@ import pytest
 
 from feedproxy.archive import Archive, open_database
 from feedproxy.archive.migrations import MIGRATIONS
-from feedproxy.archive.tables import SCHEMA
-from feedproxy.papers import Listing, Organization
-from feedproxy.query import parse_query
+from feedproxy.archive.schema import SCHEMA
+from feedproxy.model import Listing, Organization
+from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, documents
-from tests.made_up import paper
+from tests.factories import paper
 
 Opener = Callable[..., Archive]
 QUERIES = ["", "min_upvotes=3", "q=zebra", "q=-zebra", "q=paper&min_upvotes=2", "q=author:ada", "q=org:lab", "q=zeb*"]

@@ -16,7 +16,7 @@ import pytest
 
 from feedproxy.config import Config
 from tests.conftest import Clock, serving
-from tests.made_up import api, entries
+from tests.factories import api, entries
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.conftest import Clock, serving
-from tests.made_up import api, entries
-from tests.test_named import FEEDS, saved
+from tests.factories import api, entries
+from tests.test_named_feeds import FEEDS, saved
 from tests.test_web import one_line, settings
 
 BASE = "https://feeds.example.org/papers"

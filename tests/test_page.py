@@ -15,10 +15,10 @@ import pytest
 import feedproxy
 from feedproxy.archive import Archive
 from feedproxy.config import Config
-from feedproxy.listing import parse
-from feedproxy.query import PARAMETERS
+from feedproxy.ingest.parse import parse
+from feedproxy.query.parameters import PARAMETERS
 from tests.conftest import Clock, serving
-from tests.made_up import api, entries, entry
+from tests.factories import api, entries, entry
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 MEDIA_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json")

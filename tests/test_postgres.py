@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from feedproxy.archive import Archive
 from feedproxy.archive.lease import LEASE
 from feedproxy.errors import ArchiveError, QueryError
-from feedproxy.filters import parse_filter
-from feedproxy.listing import parse
-from feedproxy.papers import Listing
-from feedproxy.query import Query, parse_query
+from feedproxy.ingest.parse import parse
+from feedproxy.model import Listing
+from feedproxy.query.grammar import parse_filter
+from feedproxy.query.parameters import Query, parse_query
 from tests import postgres
 from tests.conftest import DATABASES, Clock, NewAddress, documents
-from tests.made_up import DAY, api, entries, paper
+from tests.factories import DAY, api, entries, paper
 from tests.naive import NaiveArchive, query_string
 from tests.test_search import history
 

@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
-from feedproxy.filters import Term, parse_filter
-from feedproxy.papers import Entry, Listing, Past, Step
-from feedproxy.preview import preview
-from feedproxy.preview.advice import thresholds, wider
-from feedproxy.preview.marks import excerpt, marked, sought
-from feedproxy.preview.reasons import reason
-from feedproxy.preview.volume import volume
-from feedproxy.query import Query, parse_query
-from feedproxy.words import search_words, word_spans
+from feedproxy.model import Entry, Listing, Past, Step
+from feedproxy.query.grammar import Term, parse_filter
+from feedproxy.query.parameters import Query, parse_query
+from feedproxy.query.terms import search_words, word_spans
+from feedproxy.web.preview import preview
+from feedproxy.web.preview.highlight import excerpt, marked, sought
+from feedproxy.web.preview.reasons import reason
+from feedproxy.web.preview.suggestions import thresholds, wider
+from feedproxy.web.preview.volume import volume
 from tests.conftest import Clock
-from tests.made_up import paper, paper_id
+from tests.factories import paper, paper_id
 from tests.naive import WORDS, Wording, matched, term
-from tests.test_words import ANY_TEXT
+from tests.test_terms import ANY_TEXT
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
 from feedproxy.feeds import FORMATS, Feed, render
-from feedproxy.listing import parse
-from feedproxy.papers import Listing
-from feedproxy.query import parse_query
-from tests.made_up import api, entries, entry, paper_id
+from feedproxy.ingest.parse import parse
+from feedproxy.model import Listing
+from feedproxy.query.parameters import parse_query
+from tests.factories import api, entries, entry, paper_id
 
 THRESHOLDS = (1, 2, 5, 10, 50)
 

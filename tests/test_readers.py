@@ -19,10 +19,10 @@ from reader import make_reader
 
 from feedproxy.archive import Archive
 from feedproxy.feeds import byline, shown_authors
-from feedproxy.papers import Entry, Listing
-from feedproxy.query import parse_query
-from feedproxy.upstream import Saved
-from tests import made_up
+from feedproxy.ingest.source import Saved
+from feedproxy.model import Entry, Listing
+from feedproxy.query.parameters import parse_query
+from tests import factories
 from tests.conftest import CAPTURES, Clock
 
 EVERYTHING = "limit=200&days=3660"
@@ -116,7 +116,7 @@ def capture(path: Path) -> Listing:
     return source.get(ask, NOW)
 
 
-DIFFICULT = Listing(made_up.difficult_papers(), day=made_up.DAY)
+DIFFICULT = Listing(factories.difficult_papers(), day=factories.DAY)
 
 
 @pytest.mark.parametrize("name", NAMES)

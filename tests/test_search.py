@@ -10,12 +10,12 @@ import pytest
 
 from feedproxy.archive import Archive, Found
 from feedproxy.errors import QueryError
-from feedproxy.filters import parse_filter
-from feedproxy.papers import Listing, Organization, Paper, Step
-from feedproxy.query import Query, parse_query
+from feedproxy.model import Listing, Organization, Paper, Step
+from feedproxy.query.grammar import parse_filter
+from feedproxy.query.parameters import Query, parse_query
 from tests.conftest import DATABASES, Clock, NewAddress
-from tests.made_up import paper as listed
-from tests.made_up import paper_id
+from tests.factories import paper as listed
+from tests.factories import paper_id
 from tests.naive import WORDS, NaiveArchive, query_string
 
 FIRST = datetime(2026, 3, 10, 12, tzinfo=UTC)

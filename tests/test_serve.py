@@ -23,8 +23,8 @@ import pytest
 from feedproxy.config import Config
 from feedproxy.server.worker import begin, end, in_pieces
 from feedproxy.web import create_app
+from tests.factories import api, entries
 from tests.hub import Hub
-from tests.made_up import api, entries
 
 BIN = Path(sys.executable).parent
 CHECKOUT = Path(__file__).parents[1]

@@ -12,12 +12,12 @@ import pytest
 from feedproxy.archive import Archive, Holdings
 from feedproxy.archive.lease import Tries
 from feedproxy.archive.state import State
-from feedproxy.listing import parse
-from feedproxy.papers import ListingDay
-from feedproxy.status import VERDICTS, Status, assess
+from feedproxy.ingest.parse import parse
+from feedproxy.ingest.status import VERDICTS, Status, assess
+from feedproxy.model import ListingDay
 from tests.conftest import Clock
+from tests.factories import DAY, api, entries
 from tests.hub import Answer, Hub
-from tests.made_up import DAY, api, entries
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)  # a Tuesday
 HELD = Holdings(600, NOW - timedelta(hours=3))

@@ -7,9 +7,9 @@ import pytest
 
 from feedproxy.config import Config
 from feedproxy.errors import ListingError
-from feedproxy.upstream import Ask, Hub, Saved, open_source
+from feedproxy.ingest.source import Ask, Hub, Saved, open_source
 from tests import hub as fake
-from tests.made_up import DAY
+from tests.factories import DAY
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

@@ -21,15 +21,15 @@ from hypothesis import strategies as st
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import ConfigError
-from feedproxy.filters import FIELDS
-from feedproxy.listing import parse
-from feedproxy.query import PARAMETERS
+from feedproxy.ingest.parse import parse
+from feedproxy.query.grammar import FIELDS
+from feedproxy.query.parameters import PARAMETERS
 from feedproxy.server.worker import end
 from feedproxy.web import create_app
 from feedproxy.web.host import origin, split_host
 from tests.conftest import Clock, serving
+from tests.factories import DAY, api, entries, entry
 from tests.hub import Answer, Hub
-from tests.made_up import DAY, api, entries, entry
 
 MEDIA_TYPES = {
     "rss": "application/rss+xml; charset=utf-8",

@@ -14,12 +14,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedproxy.archive import tables
-from feedproxy.archive.checking import problems
-from feedproxy.archive.database import Database, Opening
+from feedproxy.archive import schema
+from feedproxy.archive.backend import Database, Opening
+from feedproxy.archive.dating import plausible, sightings
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
+from feedproxy.archive.integrity import problems
 from feedproxy.archive.lease import Leasing
-from feedproxy.archive.ledger import plausible, sightings
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
@@ -34,10 +34,10 @@ from feedproxy.archive.search import (
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
-from feedproxy.archive.store import Writer, Written, revision_after
+from feedproxy.archive.writer import Writer, Written, revision_after
 from feedproxy.errors import DeadlineError, LeaseError
-from feedproxy.papers import Entry, Listing, ListingDay, Past, Step
-from feedproxy.query import Query
+from feedproxy.model import Entry, Listing, ListingDay, Past, Step
+from feedproxy.query.parameters import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class Found:
 PATIENCE = 10.0  # seconds
 _PROBLEMS = 60.0  # seconds
 _PLANNED = 400  # days; how long a rest a refresh makes up for
-_STATE = sa.select(tables.state)
+_STATE = sa.select(schema.state)
 _LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databases that let several write
-_TOKEN = sa.select(tables.lease.c.token).with_for_update()
+_TOKEN = sa.select(schema.lease.c.token).with_for_update()
 
 
 class Archive(Leasing):
@@ -116,10 +116,10 @@ class Archive(Leasing):
 
     def holdings(self) -> Holdings:
         """Return what the archive holds; reads one index from end to end."""
-        key = tables.papers.c.listed_at
+        key = schema.papers.c.listed_at
         with self._transaction() as db:
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
-        return Holdings(count, _moment(min(last, tables.LATEST) if last else last))
+        return Holdings(count, _moment(min(last, schema.LATEST) if last else last))
 
     def problems(self) -> tuple[str, ...]:
         """Return what is wrong with the newest papers and with searching, a line each; looks once a minute."""
@@ -132,13 +132,13 @@ class Archive(Leasing):
 
     def days(self, limit: int | None = _PLANNED) -> dict[date, ListingDay]:
         """Return the newest `limit` listing days ever asked for, by default more than a year of them; None for all."""
-        days = sa.select(tables.listing_days).order_by(tables.listing_days.c.day.desc()).limit(limit)
+        days = sa.select(schema.listing_days).order_by(schema.listing_days.c.day.desc()).limit(limit)
         with self._transaction() as db:
             rows = db.execute(days).all()
         return {
             row.day: ListingDay(row.day, _moment(row.asked_at), _moment(row.good_at), row.papers, row.validator)
             for row in rows
-            if not unreadable_column(tables.listing_days, row._mapping)  # is asked for again, and overwritten
+            if not unreadable_column(schema.listing_days, row._mapping)  # is asked for again, and overwritten
         }
 
     def asked(self, days: Sequence[date], now: datetime) -> None:
@@ -146,7 +146,7 @@ class Archive(Leasing):
         with self._transaction(writing=True) as db:
             db.execute(_LOCKED)
             for day in days:
-                _note(db, day, asked_at=tables.seconds(now))
+                _note(db, day, asked_at=schema.seconds(now))
 
     def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Written:
         """Store what one refresh brought, dating what is new in it; all of it or nothing.
@@ -158,16 +158,16 @@ class Archive(Leasing):
             if token is not None and token != db.scalar(_TOKEN):
                 raise LeaseError
             state = _read_state(db, _LOCKED)
-            at = tables.seconds(now)
+            at = schema.seconds(now)
             previous, first = plausible(state.refreshed_at, at), plausible(state.first_refreshed_at, at)
             moment = max(at, previous or 0)
             first = first or moment
             known = _read_before(db, [listing.day for listing in listings if listing.day])
             present = max(min(moment, _taken_before(listings, moment)), previous or 0)
             writer = Writer(db, self._database, now=present, previous=previous, newest=state.newest)
-            written = writer.write(sightings(listings, known, tables.moment(first)))
+            written = writer.write(sightings(listings, known, schema.moment(first)))
             for listing in listings:
-                _note_read(db, listing, tables.seconds(now))
+                _note_read(db, listing, schema.seconds(now))
             changes = {
                 "revision": revision_after(state.revision, now) if written else state.revision,
                 "first_refreshed_at": first,
@@ -176,7 +176,7 @@ class Archive(Leasing):
                 "lag": max(state.lag, writer.lag),
                 "backdated_at": moment if writer.backdated else state.backdated_at,
             }
-            db.execute(sa.update(tables.state).values(changes))
+            db.execute(sa.update(schema.state).values(changes))
         self._watcher.look_again()
         return written
 
@@ -217,14 +217,14 @@ class Archive(Leasing):
         with self._transaction() as db:
             row = _read_state(db)
             listed = db.scalars(listed_days(), {"newest": row.newest or 0, "number": last})
-            days = sorted(day for day in listed if type(day) is int and day <= tables.LATEST // DAY)
+            days = sorted(day for day in listed if type(day) is int and day <= schema.LATEST // DAY)
             start = days[0] * DAY if days else 0
             statement, asked = crossings_of(query, numbers)
             given = self._database.spelled(spanning(query, start, row.lag) | asked)
             entered = [crossed(query, numbers, row) for row in db.execute(statement, given)] if days else []
         dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
-        moments = [[tables.moment(at) for at in found if start <= at <= tables.LATEST] for found in dates]
-        return tuple(tables.moment(day * DAY).date() for day in days), moments
+        moments = [[schema.moment(at) for at in found if start <= at <= schema.LATEST] for found in dates]
+        return tuple(schema.moment(day * DAY).date() for day in days), moments
 
     def pasts(self, ids: Sequence[str]) -> dict[str, Past]:
         """Return the past of each of these papers that the archive holds, by its id."""
@@ -232,11 +232,11 @@ class Archive(Leasing):
         steps: dict[str, list[Step]] = {}
         with self._transaction() as db:
             for row in db.execute(steps_of(), {"ids": ids}):
-                listed[row.id] = tables.moment(row.listed_at)
+                listed[row.id] = schema.moment(row.listed_at)
                 taken = steps.setdefault(row.id, [])
-                with suppress(tables.Unreadable):
+                with suppress(schema.Unreadable):
                     if row.measure:
-                        taken.append(Step(row.measure, row.value, tables.moment(row.reached_at)))
+                        taken.append(Step(row.measure, row.value, schema.moment(row.reached_at)))
         return {name: Past(listed[name], tuple(taken)) for name, taken in steps.items()}
 
 
@@ -254,17 +254,17 @@ def _state(row: sa.Row[Any]) -> State:
 
 
 def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row[Any]:
-    return demand_readable(tables.state, db.execute(statement).one())
+    return demand_readable(schema.state, db.execute(statement).one())
 
 
 def _taken_before(listings: Sequence[Listing], moment: int) -> int:
     """Return when `listings` were taken at the latest, `moment` where they do not tell; epoch seconds."""
     limits = [listing.taken_before for listing in listings]
-    return max((tables.seconds(limit) if limit else moment for limit in limits), default=moment)
+    return max((schema.seconds(limit) if limit else moment for limit in limits), default=moment)
 
 
 def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:
-    row = tables.listing_days.c
+    row = schema.listing_days.c
     return set(db.scalars(sa.select(row.day).where(row.day.in_(days), row.good_at > 0)))
 
 
@@ -277,10 +277,10 @@ def _note_read(db: sa.Connection, listing: Listing, moment: int) -> None:
 
 def _note(db: sa.Connection, day: date, **columns: object) -> None:
     """Write what is known of `day`, in a transaction that has the state to itself."""
-    days = tables.listing_days
+    days = schema.listing_days
     if not db.execute(sa.update(days).where(days.c.day == day).values(columns)).rowcount:
         db.execute(sa.insert(days).values(day=day, **columns))
 
 
 def _moment(seconds: int | None) -> datetime | None:
-    return None if seconds is None else tables.moment(seconds)
+    return None if seconds is None else schema.moment(seconds)

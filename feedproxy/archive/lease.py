@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from feedproxy.archive import tables
+from feedproxy.archive import schema
 from feedproxy.archive.rows import unreadable_column
 from feedproxy.errors import ArchiveError, LeaseError
 
@@ -59,8 +59,8 @@ class Leasing(ABC):
         One that was not given back is the note that a refresh was begun, and was cut off: that is counted as a
         failure, after which all are to wait for `pause`.
         """
-        row, at = tables.lease.c, tables.seconds(now)
-        until, latest = sa.func.coalesce(row.until, 0), tables.seconds(now + 2 * LEASE)
+        row, at = schema.lease.c, schema.seconds(now)
+        until, latest = sa.func.coalesce(row.until, 0), schema.seconds(now + 2 * LEASE)
         free = sa.or_(row.holder == holder, until <= at, until > latest)
         cut_off = sa.and_(row.holder != holder, row.until > 0)
         next_token = sa.func.coalesce(row.token, 0) + 1
@@ -69,20 +69,20 @@ class Leasing(ABC):
             "failures": row.failures + 1,
             "error": sa.literal(CUT_OFF),
             "failed_at": sa.literal(at),
-            "retry_at": sa.literal(tables.seconds(now + pause)),
+            "retry_at": sa.literal(schema.seconds(now + pause)),
         }
         noted = {name: sa.case((cut_off, value), else_=row[name]) for name, value in failure.items()}
-        taken = {"holder": holder, "until": tables.seconds(now + LEASE), "token": token}
+        taken = {"holder": holder, "until": schema.seconds(now + LEASE), "token": token}
         with self._transaction(writing=True) as db:
             given: int | None = db.scalar(
-                sa.update(tables.lease).where(free).values(taken | noted).returning(row.token)
+                sa.update(schema.lease).where(free).values(taken | noted).returning(row.token)
             )
         return given
 
     def prolong(self, token: int, now: datetime) -> bool:
         """Prolong a lease by its token, also late; say whether it was neither given back nor taken by another."""
         with self._transaction(writing=True) as db:
-            prolonged = sa.update(tables.lease).where(_is_held(token)).values(until=tables.seconds(now + LEASE))
+            prolonged = sa.update(schema.lease).where(_is_held(token)).values(until=schema.seconds(now + LEASE))
             return bool(db.execute(prolonged).rowcount)
 
     def release(self, token: int, tries: Tries) -> None:
@@ -91,26 +91,26 @@ class Leasing(ABC):
             "until": 0,
             "failures": tries.failures,
             "error": tries.error,
-            "failed_at": tries.failed_at and tables.seconds(tries.failed_at),
-            "retry_at": tries.retry_at and tables.seconds(tries.retry_at),
+            "failed_at": tries.failed_at and schema.seconds(tries.failed_at),
+            "retry_at": tries.retry_at and schema.seconds(tries.retry_at),
         }
         with self._transaction(writing=True) as db:
-            db.execute(sa.update(tables.lease).where(_is_held(token)).values(told))
+            db.execute(sa.update(schema.lease).where(_is_held(token)).values(told))
 
     def note_drop(self, error: str, now: datetime) -> None:
         """Note that a refresh was dropped as another has its lease by now, until one goes well; nobody waits for it."""
-        row = tables.lease.c
+        row = schema.lease.c
         with self._transaction(writing=True) as db:
-            dropped = sa.update(tables.lease).where(row.error.is_(None))
-            db.execute(dropped.values(error=error, failed_at=tables.seconds(now)))
+            dropped = sa.update(schema.lease).where(row.error.is_(None))
+            db.execute(dropped.values(error=error, failed_at=schema.seconds(now)))
 
     def tries(self) -> Tries:
         """Return how refreshing fares, whoever does it."""
         with self._transaction() as db:
-            row = db.execute(sa.select(tables.lease)).one()
-        if unreadable_column(tables.lease, row._mapping):  # the next round overwrites it
+            row = db.execute(sa.select(schema.lease)).one()
+        if unreadable_column(schema.lease, row._mapping):  # the next round overwrites it
             return Tries()
-        failed_at, retry_at = (None if at is None else tables.moment(at) for at in (row.failed_at, row.retry_at))
+        failed_at, retry_at = (None if at is None else schema.moment(at) for at in (row.failed_at, row.retry_at))
         return Tries(row.failures, row.error, failed_at, retry_at)
 
     def turn(self, now: datetime, pace: float) -> float:
@@ -123,14 +123,14 @@ class Leasing(ABC):
             return 0.0
         at = now.timestamp()
         with self._transaction(writing=True) as db:
-            given = db.scalar(sa.select(tables.turns.c.next_at).with_for_update())
+            given = db.scalar(sa.select(schema.turns.c.next_at).with_for_update())
             turn = given if type(given) is float and given <= at + BURST * pace else at
-            db.execute(sa.update(tables.turns).values(next_at=max(turn, at - (BURST - 1) * pace) + pace))
+            db.execute(sa.update(schema.turns).values(next_at=max(turn, at - (BURST - 1) * pace) + pace))
         return max(0.0, turn - at)
 
 
 def _is_held(token: int) -> sa.ColumnElement[bool]:
-    return sa.and_(tables.lease.c.token == token, tables.lease.c.until > 0)
+    return sa.and_(schema.lease.c.token == token, schema.lease.c.until > 0)
 
 
 class HeldLease:

@@ -1,7 +1,7 @@
 """An archive of an older schema in; the same archive in this version's schema out, with equal feeds.
 
 A function for each number, which makes an archive of that schema out of one of the schema before. Once it is
-released it stays as it is, with its own SQL: what `tables` says is true of the newest schema only.
+released it stays as it is, with its own SQL: what `schema` says is true of the newest schema only.
 """
 
 import json

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.database import Database, Opening, Wording, wording_of
+from feedproxy.archive.backend import Database, Opening, Wording, wording_of
 from feedproxy.archive.deadline import READ_SECONDS, remaining
+from feedproxy.archive.schema import SCHEMA, read_json, search, texts
 from feedproxy.archive.search import GAP, Matches
-from feedproxy.archive.tables import SCHEMA, read_json, search, texts
 from feedproxy.errors import ArchiveError
-from feedproxy.filters import FIELDS, And, Filter, Not, Term
+from feedproxy.query.grammar import FIELDS, And, Filter, Not, Term
 
 _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
@@ -130,11 +130,11 @@ class Postgres(Database):
             allowed = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * allowed)}")
 
-    def schema(self, db: sa.Connection) -> int:
+    def schema_version(self, db: sa.Connection) -> int:
         """Return the number in the table that marks an archive."""
         return (db.scalar(sa.select(_MARK.c.schema)) or 0) if sa.inspect(db).has_table(_MARK.name) else 0
 
-    def note_schema(self, db: sa.Connection, number: int) -> None:
+    def set_schema_version(self, db: sa.Connection, number: int) -> None:
         """Write the number into the table that marks an archive; one that is whole has an index of its words."""
         db.exec_driver_sql("CREATE TABLE IF NOT EXISTS feedproxy (schema integer NOT NULL)")
         db.execute(sa.delete(_MARK))
@@ -143,7 +143,7 @@ class Postgres(Database):
             db.exec_driver_sql(statement)
 
     def create_index(self, db: sa.Connection) -> None:
-        """Create the table of wordings; `note_schema` creates the index of their words."""
+        """Create the table of wordings; `set_schema_version` creates the index of their words."""
         db.exec_driver_sql(_CREATE_SEARCH)
 
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
@@ -167,7 +167,7 @@ class Postgres(Database):
         self.create_index(db)
         for wordings in _pieces(db):
             self.index(db, wordings)
-        self.note_schema(db, self.schema(db))
+        self.set_schema_version(db, self.schema_version(db))
 
     def rebuild(self, complete: Callable[[sa.Connection], None]) -> str:
         """Make the table of the index again; PostgreSQL looks after the others."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedproxy.archive import tables
-from feedproxy.papers import Entry, Organization, Paper
+from feedproxy.archive import schema
+from feedproxy.model import Entry, Organization, Paper
 from feedproxy.text import is_safe, one_line
 
 log = logging.getLogger(__name__)
@@ -34,25 +34,25 @@ def readable_part(table: sa.Table, row: Columns) -> dict[str, Any]:
 
 def name_of(table: sa.Table, row: Columns, column: str) -> str:
     """Return how to call a row of `table` of which `column` cannot be read."""
-    key = [row["id"]] if table is tables.papers else [row[part.name] for part in table.primary_key]
+    key = [row["id"]] if table is schema.papers else [row[part.name] for part in table.primary_key]
     return f"{table.name} {one_line(' '.join(map(str, key)), 80)} ({column})"
 
 
 def demand_readable(table: sa.Table, row: sa.Row[Any]) -> sa.Row[Any]:
     """Return `row`, a whole row of `table`; raises Unreadable."""
     if name := unreadable_column(table, row._mapping):
-        raise tables.Unreadable(f"{table.name}.{name} cannot be read")
+        raise schema.Unreadable(f"{table.name}.{name} cannot be read")
     return row
 
 
 def paper_of(row: Sequence[Any]) -> Paper:
-    """Return the paper in a row that begins with the columns `tables.PAPER`; raises Unreadable."""
+    """Return the paper in a row that begins with the columns `schema.PAPER`; raises Unreadable."""
     for (name, fits), value in zip(_PAPER_FITS, row, strict=False):
         if not fits(value):
-            raise tables.Unreadable(f"its {name} cannot be read")
+            raise schema.Unreadable(f"its {name} cannot be read")
     values = dict(zip(Paper.__dataclass_fields__, row, strict=False))
-    values["submitted_at"] = tables.moment(values["submitted_at"])
-    values["published_at"] = values["published_at"] and tables.moment(values["published_at"])
+    values["submitted_at"] = schema.moment(values["submitted_at"])
+    values["published_at"] = values["published_at"] and schema.moment(values["published_at"])
     values["authors"], values["ai_keywords"] = tuple(values["authors"]), tuple(values["ai_keywords"])
     values["organization"] = values["organization"] and Organization(**values["organization"])
     return Paper(**values)
@@ -64,7 +64,7 @@ def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
     for row in rows:
         try:
             entries.append(_entry(row))
-        except tables.Unreadable as reason:
+        except schema.Unreadable as reason:
             _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
     return tuple(entries)
 
@@ -75,12 +75,12 @@ def _log_once(line: str) -> None:
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
-    entered, revised = tables.moment(row.entered_at), tables.moment(row.revised_at or 0)
+    entered, revised = schema.moment(row.entered_at), schema.moment(row.revised_at or 0)
     return Entry(paper_of(row), entered, max(entered, revised))
 
 
 def readable_values(row: Sequence[Any], listed_at: int) -> list[Any]:
-    """Return the columns `tables.PAPER` of a paper that was listed then, without what cannot be read."""
+    """Return the columns `schema.PAPER` of a paper that was listed then, without what cannot be read."""
     nothing = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
     nothing["submitted_at"] = listed_at
     return [value if fits(value) else nothing.get(name) for (name, fits), value in zip(_PAPER_FITS, row, strict=False)]
@@ -107,10 +107,10 @@ def _is_organization(value: Any) -> bool:
 
 def _fits(column: sa.Column[Any]) -> Fits:
     kind = column.type
-    if kind is tables.SECONDS:
-        fits = _is_up_to(tables.LATEST)
+    if kind is schema.SECONDS:
+        fits = _is_up_to(schema.LATEST)
     elif isinstance(kind, sa.Float):
-        fits = _is_up_to(tables.LATEST, float)
+        fits = _is_up_to(schema.LATEST, float)
     elif isinstance(kind, sa.Integer):
         fits = _is_up_to(2**63 - 1 if isinstance(kind, sa.BigInteger) else LARGEST)
     elif isinstance(kind, sa.Text):
@@ -122,5 +122,5 @@ def _fits(column: sa.Column[Any]) -> Fits:
     return (lambda value: value is None or fits(value)) if column.nullable else fits
 
 
-_FITS = {table: {column.name: _fits(column) for column in table.columns} for table in tables.metadata.sorted_tables}
-_PAPER_FITS = [(column.name, _fits(column)) for column in tables.PAPER]
+_FITS = {table: {column.name: _fits(column) for column in table.columns} for table in schema.metadata.sorted_tables}
+_PAPER_FITS = [(column.name, _fits(column)) for column in schema.PAPER]

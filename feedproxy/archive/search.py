@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
-from feedproxy.archive.tables import PAPER, ledger, papers, search, texts
-from feedproxy.query import MEASURES, Query
-from feedproxy.words import search_words
+from feedproxy.archive.schema import PAPER, ledger, papers, search, texts
+from feedproxy.query.parameters import MEASURES, Query
+from feedproxy.query.terms import search_words
 
 DAY = 86_400
 NEVER = 2**62  # seconds

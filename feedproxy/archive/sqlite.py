@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.database import Database, Opening, Wording, cause
+from feedproxy.archive.backend import Database, Opening, Wording, cause
 from feedproxy.archive.deadline import remaining
-from feedproxy.archive.files import copy_pages, real_path, salvage, state_of
+from feedproxy.archive.salvage import copy_pages, real_path, salvage, state_of
+from feedproxy.archive.schema import SCHEMA, read_json, read_text
 from feedproxy.archive.search import GAP, Latest, Matches
-from feedproxy.archive.tables import SCHEMA, read_json, read_text
 from feedproxy.errors import ArchiveError
-from feedproxy.filters import FIELDS, And, Filter, Not, Or, Term
+from feedproxy.query.grammar import FIELDS, And, Filter, Not, Or, Term
 
 # The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
 # Without an index of prefixes, `w*` would read every word there is. The words themselves are kept in `texts` alone.
@@ -127,12 +127,12 @@ class SQLite(Database):
         with engine.connect().execution_options(writing=True) as db, db.begin():
             self.prepare(db)
 
-    def schema(self, db: sa.Connection) -> int:
+    def schema_version(self, db: sa.Connection) -> int:
         """Return the number in the file's head."""
         number: int = db.exec_driver_sql("PRAGMA user_version").scalar_one()
         return number
 
-    def note_schema(self, db: sa.Connection, number: int) -> None:
+    def set_schema_version(self, db: sa.Connection, number: int) -> None:
         """Write the number into the file's head."""
         db.exec_driver_sql(f"PRAGMA user_version={number}")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from feedproxy.archive import open_database
-from feedproxy.archive.checking import Finding, findings, repair, shortened
-from feedproxy.archive.database import Opening
-from feedproxy.archive.moving import Copy, copying
+from feedproxy.archive.backend import Opening
+from feedproxy.archive.copy import Copy, copying
+from feedproxy.archive.integrity import Finding, findings, repair, shortened
 from feedproxy.archive.sqlite import SQLite
-from feedproxy.cli.frame import configured
+from feedproxy.cli.context import configured
 from feedproxy.config import SETTINGS, Config
 from feedproxy.errors import ArchiveError
 

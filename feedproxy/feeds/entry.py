@@ -4,8 +4,8 @@ from functools import cache, lru_cache
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from feedproxy.papers import Paper, is_arxiv_id
-from feedproxy.query import Query
+from feedproxy.model import Paper, is_arxiv_id
+from feedproxy.query.parameters import Query
 from feedproxy.text import plural
 
 MAX_AUTHORS = 20

@@ -4,9 +4,9 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
-from feedproxy.named import Named
-from feedproxy.papers import BEGINNING, Entry
-from feedproxy.query import Query
+from feedproxy.model import BEGINNING, Entry
+from feedproxy.query.named_feeds import Named
+from feedproxy.query.parameters import Query
 
 TITLE = "Daily Papers"
 NOTHING_YET = datetime.combine(BEGINNING, time(), UTC)  # `updated` of an empty feed

@@ -5,8 +5,8 @@ from typing import Any
 
 from feedproxy.feeds.entry import content, link_of, shown_authors
 from feedproxy.feeds.feed import LANGUAGE, Feed
-from feedproxy.papers import Entry
-from feedproxy.query import Query
+from feedproxy.model import Entry
+from feedproxy.query.parameters import Query
 
 
 def json_feed(feed: Feed) -> bytes:

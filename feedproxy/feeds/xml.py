@@ -15,8 +15,8 @@ from feedgen.util import xml_elem
 
 from feedproxy.feeds.entry import byline, content, credit, link_of, link_type, shown_authors
 from feedproxy.feeds.feed import LANGUAGE, Feed
-from feedproxy.papers import Entry, Paper
-from feedproxy.query import Query
+from feedproxy.model import Entry, Paper
+from feedproxy.query.parameters import Query
 
 # feedgen's own formats a date under a process-wide change of locale, which other threads see.
 feedgen.feed.formatRFC2822 = feedgen.entry.formatRFC2822 = format_datetime

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.source import Hub
 from feedproxy.logs import start_log
-from feedproxy.refresh import Refresher
-from feedproxy.upstream import Hub
 from feedproxy.web import create_app
 
 if TYPE_CHECKING:

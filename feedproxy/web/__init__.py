@@ -16,17 +16,17 @@ from flask import Flask, Response, g, request
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import ConfigError, DeadlineError
+from feedproxy.ingest.refresher import Refresher, utc_now
+from feedproxy.ingest.source import Source, open_source
 from feedproxy.logs import keep_out
-from feedproxy.named import read_feeds
-from feedproxy.refresh import Refresher, utc_now
-from feedproxy.responses import Answers
-from feedproxy.upstream import Source, open_source
-from feedproxy.web import feed, opml, page, standing, static
+from feedproxy.query.named_feeds import read_feeds
+from feedproxy.web import feeds, health, opml, page, static
+from feedproxy.web.cache import Answers
+from feedproxy.web.context import EXTENSION, Service, open_metrics
 from feedproxy.web.errors import failed
-from feedproxy.web.front import Front
+from feedproxy.web.fast_path import Front
 from feedproxy.web.limits import limited
-from feedproxy.web.mount import mounted, routable
-from feedproxy.web.service import EXTENSION, Service, open_metrics
+from feedproxy.web.prefix import mounted, routable
 from feedproxy.web.sharing import share
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def create_app(
     sys.setswitchinterval(_SWITCH)
     try:
         config = config or _environment()
-        feeds = read_feeds(config.feeds)
+        named_feeds = read_feeds(config.feeds)
     except ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)
@@ -66,8 +66,8 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, feeds)
-    for part in (feed, opml, page, standing, static):
+    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, named_feeds)
+    for part in (feeds, health, opml, page, static):
         app.register_blueprint(part.bp)
     share(app)
     app.register_error_handler(Exception, partial(_failed, metrics))

@@ -6,7 +6,7 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from feedproxy.errors import FeedproxyError
-from feedproxy.web import replies
+from feedproxy.web import responses
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +22,15 @@ def failed(error: Exception) -> Response:
     if isinstance(error, FeedproxyError):
         if error.public != str(error):
             log.error("%s", error)
-        response = replies.text(error.public, error.status)
+        response = responses.text(error.public, error.status)
         response.headers.extend(retry_after(error))
         return response
     if isinstance(error, HTTPException):
-        response = replies.text(_LINES.get(error.code or 500, error.name), error.code or 500)
+        response = responses.text(_LINES.get(error.code or 500, error.name), error.code or 500)
         response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
         return response
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    return replies.text("something is wrong with this server; its log says what", 500)
+    return responses.text("something is wrong with this server; its log says what", 500)
 
 
 def retry_after(error: FeedproxyError | None) -> dict[str, str]:

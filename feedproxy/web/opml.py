@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from flask import Blueprint, Response, abort, render_template
 
-from feedproxy.addresses import read_address
 from feedproxy.errors import QueryError
 from feedproxy.feeds import Feed
-from feedproxy.query import is_ignored, query_pairs, shown
+from feedproxy.feeds.feed_url import read_address
+from feedproxy.query.parameters import is_ignored, query_pairs, shown
 from feedproxy.text import similar
-from feedproxy.web import replies
-from feedproxy.web.service import base, query_string, service
+from feedproxy.web import responses
+from feedproxy.web.context import base, query_string, service
 
 bp = Blueprint("opml", __name__)
 _HOW = "/opml?feed=q%3Dagents%26min_upvotes%3D2&feed=feed.atom%3Fq%3Drag makes a file of two feeds"
@@ -58,6 +58,6 @@ def _read(number: int, text: str) -> tuple[Feed, str]:
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:
     """Return an OPML file of `feeds`, each address once, in their order."""
     outlines = {feed.address(form, 1): (feed, form) for feed, form in feeds}
-    response = replies.made(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
+    response = responses.made(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="feedproxy.opml"'
     return response

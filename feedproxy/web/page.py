@@ -11,15 +11,15 @@ from feedproxy.archive.deadline import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, link_of
-from feedproxy.filters import FIELDS
-from feedproxy.preview import Preview, preview
-from feedproxy.query import PARAMETERS, Query, is_ignored, parse_query, query_pairs
-from feedproxy.responses import Answer
-from feedproxy.web import replies
+from feedproxy.query.grammar import FIELDS
+from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, parse_query, query_pairs
+from feedproxy.web import responses
+from feedproxy.web.cache import Answer
+from feedproxy.web.context import base, query_string, service
 from feedproxy.web.errors import retry_after
-from feedproxy.web.feed import feed_response, preferred
-from feedproxy.web.mount import NO_SLASH
-from feedproxy.web.service import base, query_string, service
+from feedproxy.web.feeds import feed_response, preferred
+from feedproxy.web.prefix import NO_SLASH
+from feedproxy.web.preview import Preview, preview
 from feedproxy.web.variants import target
 
 bp = Blueprint("page", __name__)
@@ -47,7 +47,7 @@ def page() -> Response:
     """Answer with the page for people; with the feed for a client that prefers one."""
     name = preferred(over="text/html")
     if NO_SLASH in request.environ and not name:
-        return replies.redirect(f"{request.root_path.rpartition('/')[2]}/", query_string())
+        return responses.redirect(f"{request.root_path.rpartition('/')[2]}/", query_string())
     try:
         text = _filled_in(query_string())
         query = parse_query(text)
@@ -69,7 +69,7 @@ def _page_response(query: Query, text: str) -> Response:
     served = service()
     served.wait_until_filled()
     key = ("page", base(), text)
-    return replies.sent(served.answers.get(key, partial(_rendered, query, text), target(request.environ)))
+    return responses.sent(served.answers.get(key, partial(_rendered, query, text), target(request.environ)))
 
 
 def _rendered(query: Query, text: str) -> tuple[Answer, int]:
@@ -81,14 +81,14 @@ def _rendered(query: Query, text: str) -> tuple[Answer, int]:
     feed = Feed(query, base(), shown.found.entries, shown.found.more)
     values = _values(feed, dict(query_pairs(text)), shown=shown)
     robots = not (text or service().config.access_key)
-    return replies.page("page.html", robots=robots, **values), shown.found.state.revision
+    return responses.page("page.html", robots=robots, **values), shown.found.state.revision
 
 
 def _error_response(error: FeedproxyError) -> Response:
     """Answer with the page without results, and what is wrong at the field it is about; a form shows what it can."""
     given = {name: text for name, text in request.args.items() if text}
     values = _values(Feed(Query(), base(), ()), given, error=error)
-    response = replies.html("page.html", error.status, **values)
+    response = responses.html("page.html", error.status, **values)
     response.headers.extend(retry_after(error))
     response.vary.add("Accept")
     return response

@@ -5,7 +5,7 @@ They are public and the same for all, so no site is named and no credentials cou
 
 from flask import Flask, Response, request
 
-from feedproxy.responses import Headers
+from feedproxy.web.cache import Headers
 
 _PATHS = ("/feed", "/f/", "/opml", "/status")
 SHARED: Headers = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "ETag, Retry-After"))

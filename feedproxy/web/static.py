@@ -9,8 +9,8 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort, request
 
-from feedproxy.responses import Answer, answer
-from feedproxy.web import replies
+from feedproxy.web import responses
+from feedproxy.web.cache import Answer, answer
 
 bp = Blueprint("static", __name__)
 _FOLDER = Path(__file__).parents[1] / "static"
@@ -52,7 +52,7 @@ def version(name: str) -> str:
 
 
 def _file(name: str, kept: str) -> Response:
-    return replies.sent(_made(name, kept))
+    return responses.sent(_made(name, kept))
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from werkzeug.datastructures import Accept
 from werkzeug.http import is_resource_modified, parse_accept_header
 
-from feedproxy.responses import Answer, Target
+from feedproxy.web.cache import Answer, Target
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment

@@ -15,9 +15,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from feedproxy.archive import Archive
-from feedproxy.papers import Listing
-from tests.made_prose import dressed
-from tests.made_year import Life, World
+from feedproxy.model import Listing
+from tests.prose import dressed
+from tests.simulation import Life, World
 
 ROOT = Path(__file__).parents[2]
 LAST = date(2025, 6, 30)
@@ -28,7 +28,7 @@ _BATCH = 200  # days filled in at once
 _EVENING = time(23, 30, tzinfo=UTC)
 _MAKERS = (
     *(f"feedproxy/archive/{name}.py" for name in ("ledger", "search", "sqlite", "store", "tables")),
-    *("feedproxy/words.py", "tests/made_year.py", "tests/made_prose.py", "tests/bench/archives.py"),
+    *("feedproxy/words.py", "tests/simulation.py", "tests/prose.py", "tests/bench/archives.py"),
 )
 
 Days = Mapping[date, Sequence[Life]]

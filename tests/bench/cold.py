@@ -15,13 +15,13 @@ from feedgen.feed import FeedGenerator
 
 from feedproxy.archive import Archive
 from feedproxy.feeds import MAX_AUTHORS, Feed, content, render
-from feedproxy.papers import Entry, Listing
-from feedproxy.query import parse_query
-from feedproxy.responses import answer
+from feedproxy.model import Entry, Listing
+from feedproxy.query.parameters import parse_query
+from feedproxy.web.cache import answer
 from tests.bench.archives import LAST, copied, evening, kept
 from tests.bench.figures import Figure, Goal, Run, compared, interleaved
-from tests.made_prose import WORDS, dressed
-from tests.made_up import paper
+from tests.factories import paper
+from tests.prose import WORDS, dressed
 
 KINDS = {
     "rare word": f"q={WORDS[4000]}",

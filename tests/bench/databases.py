@@ -6,8 +6,8 @@ from contextlib import ExitStack, closing
 from functools import partial
 
 from feedproxy.archive import Archive, open_database
-from feedproxy.archive.database import Opening
-from feedproxy.archive.moving import copying
+from feedproxy.archive.backend import Opening
+from feedproxy.archive.copy import copying
 from tests import postgres
 from tests.bench.archives import kept
 from tests.bench.cold import KINDS, asked

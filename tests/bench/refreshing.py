@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from feedproxy.papers import Paper
+from feedproxy.model import Paper
 from tests import hub as fake
 from tests.bench import servers
 from tests.bench.archives import copied
@@ -16,8 +16,8 @@ from tests.bench.figures import Figure, Goal, Run
 from tests.bench.load import Load, wrk
 from tests.bench.memory import FEEDS
 from tests.bench.polls import FEED, asked, settings
-from tests.made_prose import dressed
-from tests.made_up import entry, paper
+from tests.factories import entry, paper
+from tests.prose import dressed
 
 _A_DAY = 27
 _DELAY = 0.5  # seconds

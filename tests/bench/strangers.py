@@ -11,7 +11,7 @@ from tests.bench.load import GZIP
 from tests.bench.memory import serving
 from tests.bench.polls import asked
 from tests.bench.servers import Server
-from tests.made_year import TOPICS
+from tests.simulation import TOPICS
 
 STEADY = tuple(f"/feed.json?q={topic}&limit=10" for topic in TOPICS)
 _CACHE = 4 * 1024 * 1024

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from feedproxy.config import Config
-from tests import made_month
+from tests import month
 from tests.browser import chromium
 from tests.conftest import serving
 
@@ -36,8 +36,8 @@ def browser() -> Iterator[Browser]:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the settings under which the made-up papers are served, and with which the commands find them."""
     folder = tmp_path_factory.mktemp("month")
-    made_month.save(folder / "listings")
-    made_month.keep(str(folder / "archive.sqlite"))
+    month.save(folder / "listings")
+    month.keep(str(folder / "archive.sqlite"))
     return {"listing": str(folder / "listings"), "archive": str(folder / "archive.sqlite")}
 
 
@@ -45,7 +45,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def service(settings: dict[str, str]) -> Iterator[httpx.Client]:
     """Serve the made-up papers; the client yielded asks the same server as the browser."""
     config = Config.load({f"FEEDPROXY_{name.upper()}": text for name, text in settings.items()})
-    with serving(config, lambda: made_month.NOW) as client:
+    with serving(config, lambda: month.NOW) as client:
         yield client
 
 

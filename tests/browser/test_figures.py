@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.shown import bars, count_told
+from tests.browser.page_model import bars, count_told
 
 _DAYS = 30
 

@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import Watch
 from tests.browser.conftest import opening
-from tests.browser.shown import titles
-from tests.made_up import api, entry
+from tests.browser.page_model import titles
+from tests.factories import api, entry
 
 _ACTS = (
     "<script>pwned = 1</script>",

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.shown import (
+from tests.browser.page_model import (
     address,
     bars,
     count_told,

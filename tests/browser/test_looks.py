@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.shown import luminance
+from tests.browser.page_model import luminance
 
 Open = Callable[..., Page]
 NARROW = {"width": 360, "height": 740}

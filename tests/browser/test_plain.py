@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.shown import address, bars, count_told, fields, items, query, titles
+from tests.browser.page_model import address, bars, count_told, fields, items, query, titles
 
 Open = Callable[..., Page]
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Browser
 
 from feedproxy.config import Config
-from tests import made_month
+from tests import month
 from tests.browser import chromium
 from tests.conftest import serving
 
@@ -38,11 +38,11 @@ def main(folder: Path) -> None:
     """Draw every picture into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch:
-        listings, archive = made_month.save(Path(scratch) / "listings"), f"{scratch}/archive.sqlite"
-        made_month.keep(archive)
+        listings, archive = month.save(Path(scratch) / "listings"), f"{scratch}/archive.sqlite"
+        month.keep(archive)
         settings = {"FEEDPROXY_LISTING": str(listings), "FEEDPROXY_ARCHIVE": archive}
         settings["FEEDPROXY_PUBLIC_URL"] = "https://feeds.example.org"
-        with serving(Config.load(settings), lambda: made_month.NOW) as client, chromium.running() as browser:
+        with serving(Config.load(settings), lambda: month.NOW) as client, chromium.running() as browser:
             for name in PICTURES:
                 _draw(browser, str(client.base_url), folder, name)
 

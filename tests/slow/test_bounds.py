@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests import hub as fake
+from tests.factories import DAY, entry, page
 from tests.hub import Answer
-from tests.made_up import DAY, entry, page
 
 _MOST_MEMORY = 200_000_000  # bytes above rest
 _MOST_ARCHIVE = 100_000_000  # bytes on disk
@@ -26,9 +26,9 @@ from pathlib import Path
 from datetime import datetime
 from feedproxy.archive import Archive
 from feedproxy.errors import FeedproxyError
-from feedproxy.refresh import Refresher
-from feedproxy.upstream import Hub
-import feedproxy.listing, httpx
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.source import Hub
+import feedproxy.ingest.parse, httpx
 
 def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 url, path, now = sys.argv[1:]

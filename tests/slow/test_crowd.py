@@ -18,7 +18,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from tests import hub as fake
-from tests.made_up import entries
+from tests.factories import entries
 
 _CHECKOUT = Path(__file__).parents[2]
 _READERS = 200

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from feedproxy.archive import Archive
-from feedproxy.query import parse_query
+from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, Run
 from tests.test_damage import NOWHERE, PATHS, history, index_is_mended
 

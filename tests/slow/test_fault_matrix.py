@@ -28,17 +28,17 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import ArchiveError
-from feedproxy.listing import parse
-from feedproxy.papers import Listing
-from feedproxy.query import Query
-from feedproxy.refresh import Refresher
-from feedproxy.upstream import Ask, Hub, Known
+from feedproxy.ingest.parse import parse
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.source import Ask, Hub, Known
+from feedproxy.model import Listing
+from feedproxy.query.parameters import Query
 from feedproxy.web import create_app
 from tests import hub as fake
 from tests.conftest import Clock
+from tests.factories import DAY, api, entries, entry
 from tests.faults import FAULTS, UNUSABLE, Fault, broken, source
 from tests.hub import Timer
-from tests.made_up import DAY, api, entries, entry
 
 README = Path(__file__).parents[2] / "README.md"
 MARK = "<!-- fault matrix -->\n"

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from feedproxy.archive import Archive, Found
 from feedproxy.errors import QueryError
-from feedproxy.papers import Listing
-from feedproxy.query import parse_query
-from tests import test_listing as listings
-from tests.made_up import DAY, api, page
+from feedproxy.model import Listing
+from feedproxy.query.parameters import parse_query
+from tests import test_parse as listings
+from tests.factories import DAY, api, page
 from tests.naive import TOKENS, NaiveArchive, query_strings
 from tests.test_search import history
 

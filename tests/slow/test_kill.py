@@ -19,12 +19,12 @@ from typing import Any
 
 from feedproxy.archive import Archive
 from feedproxy.archive.lease import LEASE
-from feedproxy.query import parse_query
-from feedproxy.refresh import Refresher
-from feedproxy.upstream import Hub
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.source import Hub
+from feedproxy.query.parameters import parse_query
 from tests import hub as fake
+from tests.factories import DAY, entries
 from tests.hub import Answer, Request
-from tests.made_up import DAY, entries
 
 _CHECKOUT = Path(__file__).parents[2]
 _ROUNDS = int(os.environ.get("FEEDPROXY_KILL_ROUNDS", "200"))

@@ -20,12 +20,12 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from feedproxy.archive import Archive, tables
+from feedproxy.archive import Archive, schema
 from feedproxy.archive.lease import LEASE
 from tests import hub as fake
 from tests import postgres
+from tests.factories import entries
 from tests.hub import Answer, Request
-from tests.made_up import entries
 
 _CHECKOUT = Path(__file__).parents[2]
 _PATHS = ("/feed.rss", "/feed.atom?q=agents", "/feed.json?min_upvotes=2", "/feed.rss?q=-retrieval&limit=100&days=3660")
@@ -221,11 +221,11 @@ def alike(machines: list[Machine]) -> bool:
 def check_rows(archive: Archive, hub: fake.Hub) -> None:
     """Assert that every paper is there once, with its votes, its wording, and nothing else."""
     listed = {entry["paper"]["id"]: entry["paper"]["upvotes"] for found in hub.days.values() for entry in found}
-    tops = sa.select(tables.papers.c.id, sa.func.max(tables.ledger.c.value)).join_from(tables.papers, tables.ledger)
+    tops = sa.select(schema.papers.c.id, sa.func.max(schema.ledger.c.value)).join_from(schema.papers, schema.ledger)
     with archive._database.transaction() as db:
-        votes = tops.where(tables.ledger.c.measure == "upvotes").group_by(tables.papers.c.id)
+        votes = tops.where(schema.ledger.c.measure == "upvotes").group_by(schema.papers.c.id)
         assert listed == dict(map(tuple, db.execute(votes)))
-        for table in (tables.papers, tables.texts, tables.ledger, tables.dates, tables.search):
+        for table in (schema.papers, schema.texts, schema.ledger, schema.dates, schema.search):
             assert len(listed) == db.scalar(sa.select(sa.func.count()).select_from(table)), table.name
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from feedproxy.archive import Archive, open_database, tables
-from feedproxy.archive.checking import findings
-from feedproxy.archive.database import Opening
-from feedproxy.archive.moving import checksum
-from feedproxy.archive.tables import GROWING
-from feedproxy.query import parse_query
+from feedproxy.archive import Archive, open_database, schema
+from feedproxy.archive.backend import Opening
+from feedproxy.archive.copy import checksum
+from feedproxy.archive.integrity import findings
+from feedproxy.archive.schema import GROWING
+from feedproxy.query.parameters import parse_query
 from tests.bench.archives import kept
 from tests.conftest import documents
 
@@ -53,7 +53,7 @@ def interrupted(source: Path, target: str, wanted: int, stage: str, by: signal.S
 def facts(address: str) -> list[object]:
     """Return what tells one archive from another: every table, and the bytes of feeds."""
     with closing(open_database(address, opening=Opening.PRESENT)) as database, database.transaction() as db:
-        held = [str(checksum(db, table)) for table in (*GROWING, tables.listing_days, tables.state)]
+        held = [str(checksum(db, table)) for table in (*GROWING, schema.listing_days, schema.state)]
     with closing(Archive(address)) as archive:
         return [*held, *documents(archive, *map(parse_query, _QUERIES))]
 

@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from feedproxy.archive import Archive
-from feedproxy.query import parse_query
-from feedproxy.refresh import Refresher
-from feedproxy.upstream import Hub
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.source import Hub
+from feedproxy.query.parameters import parse_query
 from tests import hub as fake
 from tests.conftest import Clock
-from tests.made_year import Live, World
+from tests.simulation import Live, World
 
 _SERVERS, _READERS, _DAYS = 3, 20, 7
 _AT_MOST = 11  # requests an hour

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from feedproxy.archive import Archive
 from feedproxy.feeds import FORMATS, Feed, render
-from feedproxy.papers import Entry, Listing, Paper
-from feedproxy.query import Query, parse_query
-from feedproxy.refresh import Refresher
-from feedproxy.upstream import Ask, Known
-from feedproxy.upstream.fetch import Turn
-from feedproxy.upstream.plan import due_days, next_due
-from feedproxy.words import search_words
+from feedproxy.ingest.http import Turn
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.schedule import due_days, next_due
+from feedproxy.ingest.source import Ask, Known
+from feedproxy.model import Entry, Listing, Paper
+from feedproxy.query.parameters import Query, parse_query
+from feedproxy.query.terms import search_words
 from tests.conftest import Clock
-from tests.made_year import MIDNIGHTS, TOPICS, World
+from tests.simulation import MIDNIGHTS, TOPICS, World
 
 _DAYS = int(os.environ.get("FEEDPROXY_YEAR_DAYS", "365"))
 _FIRST = datetime(2026, 5, 4, 0, 7, tzinfo=UTC)  # ten days before listing times become midnights

@@ -1,0 +1,179 @@
+"""The tables of the archive, the same in every database.
+
+Times are integer epoch seconds, UTC. A date that a feed can show is handed out once: that makes
+`papers.listed_at` and `texts.since` keys, and rows lie in listing order.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from feedproxy.model import Paper
+from feedproxy.query.grammar import FIELDS
+
+SCHEMA = 3  # the way here from older ones is in `migrations`
+metadata = sa.MetaData()
+LATEST = 253_402_300_799  # seconds: the end of the year 9999, the last that Python knows
+SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_BIG = SECONDS.copy()  # as large, but no time
+
+
+class Unreadable(Exception):  # noqa: N818 (a reason, not a failure)
+    """What is in a row that its column cannot hold; an ArchiveError outside of this package."""
+
+
+def _read(decode: Callable[[Any], Any], stored: Any) -> Any:
+    """Return what `decode` makes of a value, or the value as it is stored, so that one costs no other row."""
+    try:
+        return decode(stored)
+    except (ValueError, TypeError, RecursionError):
+        return stored
+
+
+read_json = partial(_read, json.loads)
+read_text = partial(_read, bytes.decode)
+
+
+class _Day(sa.TypeDecorator[Any]):
+    """A date, where what is stored is one."""
+
+    impl = sa.Date
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Return what makes dates of what `dialect` stores."""
+        decode = super().result_processor(dialect, coltype)
+        return decode and partial(_read, decode)
+
+
+def seconds(moment: datetime) -> int:
+    """Return an aware time as the archive holds it."""
+    return int(moment.timestamp())
+
+
+def moment(seconds: int) -> datetime:
+    """Return what the archive holds as aware UTC; raises Unreadable where that is no time."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise Unreadable("a time cannot be read") from None
+
+
+def _date_key(name: str) -> sa.Column[int]:
+    return sa.Column(name, SECONDS, primary_key=True, autoincrement=False)
+
+
+papers = sa.Table(
+    "papers",
+    metadata,
+    _date_key("listed_at"),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("submitted_at", SECONDS, nullable=False),
+    sa.Column("published_at", SECONDS),
+    sa.Column("authors", sa.JSON, nullable=False),
+    sa.Column("author_count", sa.Integer, nullable=False),
+    sa.Column("upvotes", sa.Integer),
+    sa.Column("comments", sa.Integer, nullable=False),
+    sa.Column("thumbnail", sa.Text),
+    sa.Column("organization", sa.JSON(none_as_null=True)),
+    sa.Column("github_repo", sa.Text),
+    sa.Column("project_page", sa.Text),
+    sa.Column("ai_keywords", sa.JSON, nullable=False),
+    sa.Column("revised_at", SECONDS),
+)
+
+PAPER = [papers.c[name] for name in Paper.__dataclass_fields__]  # the columns that make a `Paper`, in its order
+
+# The rising steps of each paper's highest counts.
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("measure", sa.Text, primary_key=True),
+    sa.Column("paper", SECONDS, sa.ForeignKey("papers.listed_at"), primary_key=True),
+    sa.Column("value", sa.Integer, primary_key=True),
+    sa.Column("reached_at", SECONDS, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Every wording a paper ever had, by when it was first seen, and its words, out of which the search index is made.
+texts = sa.Table(
+    "texts",
+    metadata,
+    _date_key("since"),
+    sa.Column("paper", SECONDS, sa.ForeignKey("papers.listed_at"), nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in FIELDS),
+    sa.UniqueConstraint("paper", "digest"),
+)
+
+dates = sa.Table("dates", metadata, _date_key("date"))
+
+listing_days = sa.Table(
+    "listing_days",
+    metadata,
+    sa.Column("day", _Day, primary_key=True),
+    sa.Column("asked_at", SECONDS),
+    sa.Column("good_at", SECONDS),
+    sa.Column("papers", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("validator", sa.Text),
+)
+
+# One row. `lag` is the longest a paper took from its listing to a later step or wording.
+state = sa.Table(
+    "state",
+    metadata,
+    sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", _BIG, nullable=False),
+    sa.Column("first_refreshed_at", SECONDS),
+    sa.Column("refreshed_at", SECONDS),
+    sa.Column("newest", SECONDS),
+    sa.Column("lag", _BIG, nullable=False),
+    sa.Column("backdated_at", SECONDS),
+)
+
+# One row: who refreshes until when, and what became of the last tries. `token` grows with every lease.
+lease = sa.Table(
+    "lease",
+    metadata,
+    sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("holder", sa.Text),
+    sa.Column("token", _BIG, nullable=False),
+    sa.Column("until", SECONDS, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("retry_at", SECONDS),
+    sa.Column("error", sa.Text),
+    sa.Column("failed_at", SECONDS),
+)
+
+# One row: the first time at which nobody has a turn yet to ask the source; epoch seconds with a fraction.
+turns = sa.Table("turns", metadata, sa.Column("next_at", sa.Float, nullable=False))
+
+SINGLE: dict[sa.Table, dict[str, int]] = {  # those with one row, as it is at first
+    state: {"only": 1, "revision": 0, "lag": 0},
+    lease: {"only": 1, "token": 0, "until": 0, "failures": 0},
+    turns: {"next_at": 0},
+}
+GROWING = (dates, papers, ledger, texts)  # those that hold many rows; each points to those before it
+
+# The search index, whose other columns are the database's own.
+search = sa.table("search", sa.column("rowid", sa.BigInteger))
+
+
+def create(db: sa.Connection) -> None:
+    """Create the tables, with nothing in them but the three rows that are always there."""
+    metadata.create_all(db)
+    fill_single(db)
+
+
+def fill_single(db: sa.Connection) -> None:
+    """Insert the rows that are always there where they are missing."""
+    for table, row in SINGLE.items():
+        if not db.execute(sa.select(table)).first():
+            db.execute(sa.insert(table).values(row))

@@ -1,0 +1,91 @@
+"""What the commands share: their errors in one line, their settings, what refreshes for them."""
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+import click
+
+from feedproxy.archive import Archive
+from feedproxy.config import DEMO, Config, variable
+from feedproxy.errors import ConfigError, FeedproxyError
+from feedproxy.ingest.outcome import Outcome
+from feedproxy.ingest.refresher import Refresher, utc_now
+from feedproxy.ingest.source import Hub, open_source
+from feedproxy.logs import cleaned, keep_out
+
+
+class Commands(click.Group):
+    """Turns what feedproxy expects to go wrong into its one line and exit code."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run as a program, which escapes what its terminal cannot show."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
+        return super().main(*arguments, **options)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except FeedproxyError as error:
+            tell(error.problems if isinstance(error, ConfigError) else [str(error)])
+            sys.exit(error.exit_code)
+        except OSError as error:  # such as a full disk behind standard output
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly: whoever read has read enough
+            click.echo(f"feedproxy: {error.strerror}", err=True)
+            sys.exit(1)
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a command its `Config`, and give it the two options that overrule settings."""
+
+    @click.option("--listing", metavar="URL|PATH", help=f"Overrules {variable('listing')}.")
+    @click.option("--archive", metavar="FILE", help=f"Overrules {variable('archive')}.")
+    @wraps(command)
+    def configured(listing: str | None, archive: str | None, **rest: Any) -> Any:
+        if rest.get("demo") and listing:
+            raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
+        listing = DEMO if rest.get("demo") else listing
+        config = Config.load(os.environ, {"listing": listing, "archive": archive})
+        keep_out(config.secrets)
+        tell(config.unknown)
+        return command(config=config, **rest)
+
+    return configured
+
+
+def tell(problems: Iterable[str]) -> None:
+    """Print each problem on a line of standard error."""
+    for problem in problems:
+        click.echo(f"feedproxy: {cleaned(problem)}", err=True)
+
+
+def refresher_of(config: Config) -> Refresher:
+    """Return what refreshes the archive, which the command's end closes; raises for a listing that is not there.
+
+    Its clock is the object of click's context, if there is one.
+    """
+    context = click.get_current_context()
+    refresher = Refresher(open_source(config), Archive(config.archive), context.obj or utc_now)
+    refresher.source.next_due({}, refresher.clock())
+    context.call_on_close(refresher.archive.close)
+    return refresher
+
+
+def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
+    """Refresh once, telling what will take long and what went wrong."""
+    empty = refresher.archive.state().newest is None
+    if empty and isinstance(refresher.source, Hub):
+        click.echo(f"the archive is empty: reading 30 days from {refresher.source.name}, about a minute", err=True)
+    outcome = refresher.round(force=force or empty)
+    if outcome is None:
+        click.echo("feedproxy: another process is refreshing this archive", err=True)
+        return Outcome()
+    tell(outcome.problems)
+    return outcome

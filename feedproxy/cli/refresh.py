@@ -1,0 +1,83 @@
+"""`refresh` and `backfill`: the archive filled, once."""
+
+import sys
+import time
+from datetime import date, timedelta
+
+import click
+
+from feedproxy.cli.context import configured, refresh_once, refresher_of, tell
+from feedproxy.config import Config
+from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.ingest.outcome import Outcome
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.schedule import hub_day, missing_days
+from feedproxy.ingest.source import Ask, Hub
+from feedproxy.model import BEGINNING
+
+_WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="Ask for the last 30 days whether due or not.")
+@configured
+def refresh(config: Config, force: bool) -> None:
+    """Get what is due, once, for a timetable such as cron's."""
+    refresher = refresher_of(config)
+    outcome = refresh_once(refresher, force=force)
+    click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due")
+
+
+def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no day; write it as 2025-01-31") from None
+
+
+@click.command()
+@click.option("--since", required=True, callback=_day, metavar="DAY", help="The first day, such as 2025-01-31.")
+@click.option("--until", callback=_day, metavar="DAY", help="The last day; default: yesterday (UTC).")
+@configured
+def backfill(config: Config, since: date, until: date | None) -> None:
+    """Fill in a stretch of the past, a day at a time, oldest first.
+
+    Days that are there already are left out, so an interrupted backfill is resumed by repeating it.
+    """
+    refresher = refresher_of(config)
+    if not isinstance(refresher.source, Hub):
+        raise click.UsageError("a saved listing is read whole by refresh; backfill asks the Hub by day")
+    yesterday = hub_day(refresher.clock()) - timedelta(days=1)
+    since, until = max(since, BEGINNING), min(until or yesterday, yesterday)
+    if since > until:
+        raise click.UsageError(f"there are no days from {since} to {until}; Daily Papers began on {BEGINNING}")
+    days = missing_days(refresher.archive.days(None), since, until)
+    total = Outcome()
+    unread: list[str] = []
+    with click.progressbar(days, label=f"{len(days)} days to go", file=sys.stderr, item_show_func=_shown_day) as bar:
+        for day in bar:
+            try:
+                total += _backfill_day(refresher, day)
+            except ListingError as error:
+                total += Outcome(problems=(str(error),))
+                unread.append(str(day))
+    tell(total.problems)
+    click.echo(f"{since} to {until}: {total}")
+    if unread:
+        raise FeedproxyError(f"not read: {', '.join(unread)}; repeat the command to try again")
+
+
+def _shown_day(day: date | None) -> str:
+    return str(day or "")
+
+
+def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> Outcome:
+    """Get and store one day, waiting out the rate limit."""
+    try:
+        return refresher.get([Ask(day)])
+    except UpstreamError as error:
+        if error.retry_after is None or not waits:
+            raise
+        click.echo(f"\n{error}; going on in {error.retry_after} s", err=True)
+        time.sleep(error.retry_after)
+    return _backfill_day(refresher, day, waits - 1)

@@ -1,0 +1,52 @@
+"""`serve`: the feeds over HTTP, until stopped."""
+
+import os
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+
+import click
+
+from feedproxy.cli.context import configured, refresher_of
+from feedproxy.config import Config, variable
+from feedproxy.logs import start_log
+from feedproxy.query.named_feeds import read_feeds
+from feedproxy.server import in_address, listen, reachable, run
+
+_EXAMPLE = "q=agents&min_upvotes=2"
+
+
+@click.command()
+@click.option("--bind", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Where to listen.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+@click.option("--demo", is_flag=True, help="Serve a few made-up papers; needs no network.")
+@click.option("--log-json", is_flag=True, help="Log one JSON object a line.")
+@configured
+def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -> None:
+    """Serve the feeds over HTTP until stopped."""
+    start_log(as_json=log_json)
+    read_feeds(config.feeds)
+    archive = refresher_of(config).archive
+    archive.state()  # what is wrong with feeds, listing and archive is told now, not by each worker
+    archive.close()  # workers are forked, and SQLite's connections must not be
+    try:
+        host, opened = listen(bind)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--bind") from None
+    config = replace(config, hosts=(*config.hosts, in_address(host).casefold()))
+    greeting = _greeting(config, f"http://{reachable(host)}:{opened.getsockname()[1]}", demo=demo)
+    with TemporaryDirectory(prefix="feedproxy-") as folder:
+        if config.metrics:  # where worker processes put together what they count
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
+        run(config, opened, workers=workers, greeting=greeting, log_json=log_json)
+
+
+def _greeting(config: Config, address: str, *, demo: bool) -> str:
+    shown = config.public_url or address
+    if config.access_key:  # which stays out of what becomes a log
+        shown += f"/k/${variable('access_key')}"
+    return (
+        f"listing:   {'made-up papers (--demo)' if demo else config.listing}\n"
+        f"archive:   {config.shown('archive')}\n"
+        f"subscribe: {shown}/feed.rss?{_EXAMPLE}\n"
+        f"or choose: {shown}/"
+    )

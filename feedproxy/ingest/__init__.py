@@ -1,0 +1,1 @@
+"""Where listings come from: asked for on a schedule, parsed, and handed to the archive."""

@@ -1,0 +1,157 @@
+"""Parameters of a URL in, a frozen `Query` out, and back again in one canonical spelling.
+
+Because the meaning of a URL never changes, parameters are only ever added.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from urllib.parse import parse_qsl, quote
+
+from feedproxy.errors import QueryError
+from feedproxy.query.grammar import Filter, parse_filter
+from feedproxy.text import one_line, plural, similar
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One row: what a parameter may be, in words, and what reads its text or raises ValueError."""
+
+    default: object
+    allowed: str
+    read: Callable[[str], object]
+    meaning: str
+
+
+def _number(default: int, low: int, high: int, meaning: str) -> Parameter:
+    allowed = f"a whole number from {low} to {high}"
+
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"is not {allowed}")
+        return int(text)
+
+    return Parameter(default, allowed, read, meaning)
+
+
+def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Parameter:
+    allowed = f"one of {', '.join(choices)}"
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"is not {allowed}{similar(text, choices)}")
+        return text
+
+    return Parameter(default, allowed, read, meaning)
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "q": Parameter(None, "the filter language", parse_filter, "the words to look for"),
+    "min_upvotes": _number(0, 0, 1_000_000, "had at least so many upvotes, ever"),
+    "min_comments": _number(0, 0, 1_000_000, "had at least so many comments, ever"),
+    "or_upvotes": _number(
+        0, 0, 1_000_000, "or had so many upvotes, whatever the conditions above say (of which there must be one)"
+    ),
+    "days": _number(90, 1, 3660, "entries of so many days (UTC), counted back from the newest date held"),
+    "limit": _number(50, 1, 200, "at most so many entries"),
+    "page": _number(1, 1, 10_000, "2 for the entries after the first `limit`, and so on"),
+    "link": _choice("hf", ("hf", "arxiv", "pdf"), "where an entry's link leads; its id stays the same"),
+    "content": _choice("full", ("full", "none"), "`none` leaves out abstract and links"),
+    "counts": _number(0, 0, 1, "1 adds votes and comments, so that the feed changes with every one"),
+}
+# The parameters that ask for a count, and which count of a paper that is.
+MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
+_IGNORED = re.compile(r"utm_.*|fbclid|_", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to put in a feed and how; equal ones make equal feeds."""
+
+    q: Filter | None = None
+    min_upvotes: int = 0
+    min_comments: int = 0
+    or_upvotes: int = 0
+    days: int = 90
+    limit: int = 50
+    page: int = 1
+    link: str = "hf"
+    content: str = "full"
+    counts: int = 0
+
+    def __str__(self) -> str:
+        """Return the canonical query string: fixed order, no defaults, percent-encoded UTF-8."""
+        told = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return "&".join(
+            f"{name}={quote(str(value), safe='():*,')}" for name, value in told if value != PARAMETERS[name].default
+        )
+
+    @property
+    def in_words(self) -> str:
+        """What the filter asks for, such as `agents, at least 2 upvotes`; empty if nothing."""
+        conditions = [
+            str(self.q) if self.q else "",
+            f"at least {plural(self.min_upvotes, 'upvote')}" if self.min_upvotes else "",
+            f"at least {plural(self.min_comments, 'comment')}" if self.min_comments else "",
+            f"or at least {plural(self.or_upvotes, 'upvote')}" if self.or_upvotes else "",
+        ]
+        return ", ".join(filter(None, conditions))
+
+
+def parse_query(query_string: str) -> Query:
+    """Read the query part of a URL, without its `?`; raises QueryError for the first mistake in it."""
+    given: dict[str, object] = {}
+    for name, text in query_pairs(query_string):
+        if is_ignored(name):
+            continue
+        parameter = PARAMETERS.get(name)
+        if not parameter:
+            known = similar(name, PARAMETERS) or f" (parameters: {', '.join(PARAMETERS)})"
+            raise QueryError(shown(name), f"there is no such parameter{known}")
+        if name in given:
+            raise QueryError(name, "given more than once")
+        if not text:
+            raise QueryError(name, "is empty; leave it out instead")
+        try:
+            given[name] = parameter.read(text)
+        except ValueError as error:
+            raise QueryError(name, f"{shown(text)} {error}") from None
+    return consistent(Query(**given))  # type: ignore[arg-type]
+
+
+def consistent(query: Query) -> Query:
+    """Return `query`, unless one of its parameters makes others count for nothing; raises QueryError."""
+    if query.or_upvotes and not (query.q or query.min_upvotes or query.min_comments):
+        raise QueryError(
+            "or_upvotes", "widens other conditions and there are none; min_upvotes is the one to use alone"
+        )
+    if 0 < query.or_upvotes <= query.min_upvotes:
+        raise QueryError("or_upvotes", f"{query.or_upvotes} is not above min_upvotes, which then counts for nothing")
+    return query
+
+
+def is_ignored(name: str) -> bool:
+    """Say whether a parameter is one that others add to any address, and means nothing here."""
+    return bool(_IGNORED.fullmatch(name))
+
+
+def query_pairs(query_string: str) -> list[tuple[str, str]]:
+    """Return the parameters in a query string as they stand in it, decoded; raises QueryError."""
+    try:
+        return parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=100)
+    except UnicodeDecodeError as error:
+        raise QueryError(_unreadable(query_string), "is not UTF-8") from error
+    except ValueError as error:
+        raise QueryError("query", "holds more than 100 parameters") from error
+
+
+def _unreadable(query_string: str) -> str:
+    """Return the parameter whose value is not UTF-8; `query` if that is one there is not, or a name."""
+    pairs = parse_qsl(query_string, keep_blank_values=True, errors="surrogateescape")
+    return next((name for name, text in pairs if name in PARAMETERS and re.search("[\udc80-\udcff]", text)), "query")
+
+
+def shown(text: str) -> str:
+    """Return `text` in quotation marks on one line; percent-encoded where some of it would not be seen, as a space."""
+    seen = text if one_line(text, len(text)) == text else quote(text, errors="surrogateescape")
+    return f"“{one_line(seen, 40)}”"

@@ -1,0 +1,90 @@
+"""What the routes work with, and the address that feeds carry.
+
+Answers nothing.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from flask import current_app, request
+
+from feedproxy.archive import Archive
+from feedproxy.config import Config
+from feedproxy.errors import HostError
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.query.named_feeds import Named
+from feedproxy.web.admission import GATE
+from feedproxy.web.cache import Answers
+from feedproxy.web.host import header, is_local, origin, split_host
+
+if TYPE_CHECKING:
+    from feedproxy.metrics import Metrics
+
+EXTENSION = "feedproxy"
+_FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the routes work with."""
+
+    config: Config
+    archive: Archive
+    refresher: Refresher
+    answers: Answers
+    metrics: "Metrics | None"
+    feeds: tuple[Named, ...] = ()
+
+    def wait_until_filled(self) -> None:
+        """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
+        self.refresher.start()
+        if self.archive.recent().newest is None:
+            with request.environ[GATE].paused():
+                self.refresher.wait_until_filled(_FIRST_WAIT)
+
+
+def open_metrics(config: Config) -> "Metrics | None":
+    """Return what counts, if `config` says so."""
+    if not config.metrics:
+        return None
+    if shared := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        Path(shared).mkdir(parents=True, exist_ok=True)
+    from feedproxy.metrics import Metrics
+
+    return Metrics()
+
+
+def service() -> Service:
+    """Return what the application at work works with."""
+    found: Service = current_app.extensions[EXTENSION]
+    return found
+
+
+def query_string() -> str:
+    """Return the query as it came, but for bare bytes, which are percent-encoded; they need not be UTF-8."""
+    return re.sub("[\x80-\xff]", lambda found: f"%{ord(found[0]):02X}", request.query_string.decode("latin-1"))
+
+
+def base() -> str:
+    """Return the address feeds carry, without a slash; refuses a host this server was not told it has."""
+    config = service().config
+    name, port = split_host(header(request.environ))
+    if not is_local(name) and name not in _known_names(config):
+        known = f"this server does not go by “{name[:100]}”" if name else "the request names no host"
+        raise HostError(f"{known}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
+    if config.public_url:
+        return config.public_url + config.access_path
+    scheme = request.scheme.casefold()  # RFC 3986, section 3.1; a server in front may write it in capitals
+    if scheme not in ("http", "https"):  # whoever stands in front passed on what a client made up
+        raise HostError("X-Forwarded-Proto is neither http nor https")
+    return origin(scheme, name, port) + quote(request.root_path.rstrip("/"))
+
+
+def _known_names(config: Config) -> set[str]:
+    """Return the host names that `config` gives this server, in their one spelling."""
+    public = (urlsplit(config.public_url).netloc,) if config.public_url else ()
+    return {split_host(name)[0] for name in (*public, *config.hosts)} - {""}

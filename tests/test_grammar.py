@@ -1,0 +1,215 @@
+"""The filter language: what each form means, how it is written canonically, and what each mistake is told."""
+
+import pytest
+from hypothesis import given
+
+from feedproxy.errors import QueryError
+from feedproxy.query.grammar import MAX_CHARACTERS, MAX_DEPTH, MAX_TERMS, And, Not, Or, Term, parse_filter
+from tests.naive import filter_texts
+
+A, B, C = Term(("a",)), Term(("b",)), Term(("c",))
+
+GRAMMAR = {
+    "a": A,
+    "Agents": Term(("agents",)),
+    '"tool use"': Term(("tool", "use")),
+    "tool-use": Term(("tool", "use")),
+    "diffus*": Term(("diffus",), prefix=True),
+    '"tool us"*': Term(("tool", "us"), prefix=True),
+    "tool-us*": Term(("tool", "us"), prefix=True),
+    "a b": And((A, B)),
+    "a AND b and c": And((A, B, C)),
+    "a OR b": Or((A, B)),
+    "a b OR c": Or((And((A, B)), C)),
+    "a OR b c": Or((A, And((B, C)))),
+    "(a OR b) c": And((Or((A, B)), C)),
+    "(a b) c": And((A, B, C)),
+    "a OR (b OR c)": Or((A, B, C)),
+    "((a))": A,
+    "-a": Not(A),
+    "a -b": And((A, Not(B))),
+    "a NOT b": And((A, Not(B))),
+    "a AND NOT b": And((A, Not(B))),
+    "-(a OR b)": Not(Or((A, B))),
+    "NOT (a b)": Not(And((A, B))),
+    "NOT a OR b": Or((Not(A), B)),
+    "-(-a)": A,
+    "not not a": A,
+    "（ａ －ｂ） ＯＲ ｃ": Or((And((A, Not(B))), C)),
+    "title：ａ ＂a b＂": And((Term(("a",), field="title"), Term(("a", "b")))),
+    "a\u00adg\u200bent": Term(("agent",)),
+    "NOT NOT NOT a": Not(A),
+    "-(NOT(a))": A,
+    "a -(-(b c))": And((A, B, C)),
+    "-(-(a OR b)) OR c": Or((A, B, C)),
+    "title:a": Term(("a",), field="title"),
+    "ABSTRACT:a-b": Term(("a", "b"), field="abstract"),
+    'author:"yann lecun"': Term(("yann", "lecun"), field="author"),
+    "-Org:nvid*": Not(Term(("nvid",), prefix=True, field="org")),
+    "title:OR": Term(("or",), field="title"),
+    '"AND"': Term(("and",)),
+    '"not"*': Term(("not",), prefix=True),
+    "and-or": Term(("and", "or")),
+    '"a"b': And((A, B)),
+    "a(b)-c": And((A, B, Not(C))),
+    "a-b--c": Term(("a", "b", "c")),
+    "“a b” „c“": And((Term(("a", "b")), C)),
+    "«a b» –c —a −b": And((Term(("a", "b")), Not(C), Not(A), Not(B))),
+    "a\u00a0\n\tb": And((A, B)),
+    "Réseaux ½": And((Term(("reseaux",)), Term(("1", "2")))),
+    "a_b hello! Q&A TCP/IP": And((Term(("a", "b")), Term(("hello",)), Term(("q", "a")), Term(("tcp", "ip")))),
+    '"a, b | c++"': Term(("a", "b", "c")),
+}
+
+CANONICAL = {
+    "  Agents   and  POLICIES ": "agents policies",
+    "a or B": "a OR b",
+    "((a or b)) and (c)": "(a OR b) c",
+    "not tool-use": '-"tool use"',
+    "not (a b)": "-(a b)",
+    "(a b) or c": "a b OR c",
+    "“Or”": '"or"',
+    'TITLE:"agent"': "title:agent",
+    '"diffus"*': "diffus*",
+}
+
+MISTAKES = {
+    "": (0, "a word or phrase is missing here"),
+    "  ": (2, "a word or phrase is missing here"),
+    "a OR": (4, "a word or phrase is missing here"),
+    "OR a": (0, "a word or phrase is missing here"),
+    "a AND AND b": (6, "a word or phrase is missing here"),
+    "()": (1, "a word or phrase is missing here"),
+    "a -": (2, "a - stands directly before what it excludes"),
+    "a - b": (2, "a - stands directly before what it excludes"),
+    "a – b": (2, "a - stands directly before what it excludes"),
+    "-or": (1, "a word or phrase is missing here"),
+    "a NOT": (5, "a word or phrase is missing here"),
+    '"open': (0, "this quotation mark is never closed"),
+    "a “b": (2, "this quotation mark is never closed"),
+    "((a)": (0, "this ( is never closed"),
+    "a (b": (2, "this ( is never closed"),
+    "a) b": (1, "this ) closes nothing"),
+    "title:": (0, "title: wants a word or a quoted phrase directly behind it"),
+    "a title: b": (2, "title: wants a word or a quoted phrase directly behind it"),
+    "title:(a b)": (0, "title: wants a word or a quoted phrase directly behind it"),
+    "title:org:a": (0, "title: wants a word or a quoted phrase directly behind it"),
+    "titel:a": (0, "there is no field titel:, did you mean title:? (fields: title:, abstract:, author:, org:)"),
+    "a https://x": (2, "there is no field https: (fields: title:, abstract:, author:, org:)"),
+    "a :b": (2, "a : stands only behind a field: title:, abstract:, author:, org:"),
+    "gpt4:a": (4, "a : stands only behind a field: title:, abstract:, author:, org:"),
+    "di*f": (2, "* stands only at the end of a word or behind a phrase"),
+    "a di**": (4, "* stands only at the end of a word or behind a phrase"),
+    'a "di* f"': (5, "* stands only at the end of a word or behind a phrase"),
+    "a *": (2, "* holds neither letter nor digit"),
+    'a ""': (2, '"" holds neither letter nor digit'),
+    "a && b": (2, "&& holds neither letter nor digit"),
+    "a !": (2, "! holds neither letter nor digit"),
+    "a !b": (2, "! means nothing here; to exclude, write -"),
+    "a|b": (1, "| means nothing here; for both leave a space, for either write OR"),
+    "a, b": (1, ", means nothing here; for both leave a space, for either write OR"),
+    "a c++": (3, "++ means nothing here"),
+    "f#": (1, "# means nothing here"),
+    "a &&b": (2, "&& means nothing here; for both leave a space, for either write OR"),
+    "‘tool use’": (0, "' means nothing here; for a phrase, use double quotation marks"),
+    "agen?s": (4, "? means nothing here"),
+    "a\x00b": (1, "this means nothing here"),
+    "--a": (1, "one - is enough"),
+    "upvotes>10": (7, "> means nothing here"),
+    "a~2": (1, "~ means nothing here"),
+    "[a b]": (0, "[ means nothing here"),
+    "a title:…": (8, "… holds neither letter nor digit"),
+}
+
+
+@pytest.mark.parametrize("text", GRAMMAR)
+def test_each_form_means_what_the_grammar_says(text: str) -> None:
+    """Words, phrases, prefixes, fields, operators and parentheses make the tree a person expects."""
+    assert GRAMMAR[text] == parse_filter(text)
+
+
+@pytest.mark.parametrize("text", CANONICAL)
+def test_every_spelling_has_one_canonical_text(text: str) -> None:
+    """Case, spacing, spelt-out operators and needless parentheses leave no trace."""
+    assert CANONICAL[text] == str(parse_filter(text))
+
+
+@pytest.mark.parametrize("text", GRAMMAR)
+def test_the_canonical_text_means_the_same(text: str) -> None:
+    """Each form is read back from its canonical text, which stays as it is."""
+    canonical = str(GRAMMAR[text])
+    assert GRAMMAR[text] == parse_filter(canonical)
+    assert canonical == str(parse_filter(canonical))
+
+
+@given(filter_texts)
+def test_any_filter_is_a_mistake_or_reads_back_alike(text: str) -> None:
+    """Tokens in any order give an error at a place within the text, or a filter equal to its canonical text's."""
+    try:
+        found = parse_filter(text)
+    except QueryError as error:
+        place = error.position
+    else:
+        assert found == parse_filter(str(found))
+        place = 0
+    assert place is not None
+    assert 0 <= place <= len(text)
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_each_mistake_is_told_with_its_place(text: str) -> None:
+    """An error names the character that is wrong, counted from 1 for people and from 0 for programs."""
+    position, message = MISTAKES[text]
+    with pytest.raises(QueryError) as told:
+        parse_filter(text)
+    assert f"q at character {position + 1}: {message}" == str(told.value)
+    assert position == told.value.position
+
+
+@pytest.mark.parametrize("text", ["!" + "a" * 300 + "\x00", "a" * 300 + ":b", "\u202e" * 300])
+def test_a_long_mistake_is_cut_short_when_told(text: str) -> None:
+    """What an error repeats of the filter is short and safe to show."""
+    with pytest.raises(QueryError) as told:
+        parse_filter(text)
+    assert 200 > len(str(told.value))
+    assert str(told.value).isprintable()
+
+
+def test_a_filter_has_at_most_so_many_characters() -> None:
+    """Exactly the limit is read, one more is not."""
+    assert Term(("a" * MAX_CHARACTERS,)) == parse_filter("a" * MAX_CHARACTERS)
+    with pytest.raises(QueryError, match=r"^q: 501 characters, at most 500$") as told:
+        parse_filter("a" * (MAX_CHARACTERS + 1))
+    assert told.value.position is None
+
+
+def test_a_filter_has_at_most_so_many_characters_once_spelled_out() -> None:
+    """One ligature can stand for a sentence, so the canonical text has the same limit: it must be readable, too."""
+    assert 4 == len(parse_filter("\ufdfa").words)
+    with pytest.raises(QueryError, match=r"^q: more than 500 characters once spelled out$"):
+        parse_filter("\ufdfa" * 40)
+
+
+def test_a_filter_has_at_most_so_many_terms() -> None:
+    """The term that is one too many is pointed at."""
+    assert MAX_TERMS == len(parse_filter("a " * MAX_TERMS).parts)
+    with pytest.raises(QueryError, match="more than 32 terms") as told:
+        parse_filter("a " * (MAX_TERMS + 1))
+    assert 2 * MAX_TERMS == told.value.position
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "depth"),
+    [("(", ")", MAX_DEPTH), ("NOT ", "", MAX_DEPTH), ("-(", ")", MAX_DEPTH // 2)],
+)
+def test_a_filter_nests_only_so_deep(opening: str, closing: str, depth: int) -> None:
+    """Parentheses and negations nest up to the limit; one more is pointed at."""
+    assert A == parse_filter(opening * depth + "a" + closing * depth)
+    with pytest.raises(QueryError, match="nested more than 16 deep") as told:
+        parse_filter(opening * (depth + 1) + "a" + closing * (depth + 1))
+    assert depth * len(opening) == told.value.position
+
+
+def test_what_was_closed_no_longer_counts_as_nested() -> None:
+    """Many groups side by side are not deep."""
+    assert And((A,) * 20) == parse_filter("(a) " * 20)

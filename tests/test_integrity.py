@@ -1,0 +1,283 @@
+"""`archive check`, `backup` and `restore`: what is damaged is told, what is put back is whole."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from feedproxy.archive import Archive, open_database
+from feedproxy.model import Listing
+from feedproxy.query.parameters import Query, parse_query
+from tests.conftest import Clock, NewAddress, Run, one_line
+from tests.factories import paper
+from tests.test_migrations import SCHEMA_1
+
+Opener = Callable[..., Archive]
+
+
+@pytest.fixture
+def path(open_archive: Opener, tmp_path: Path, clock: Clock) -> Path:
+    """An archive in which a paper rose and was reworded."""
+    path = tmp_path / "archive.sqlite"
+    fill(open_archive(path), clock)
+    return path
+
+
+@pytest.fixture
+def shared(new_address: NewAddress, open_archive: Opener, clock: Clock) -> str:
+    """The same archive in PostgreSQL."""
+    address = new_address("postgresql")
+    fill(open_archive(address), clock)
+    return address
+
+
+def fill(archive: Archive, clock: Clock) -> None:
+    for title in ("Zebras", "Okapi"):
+        archive.store([Listing((paper(1, title=title, upvotes=len(title)), paper(2)), clock().date())], clock())
+        clock.tick(hours=1)
+    archive.store([Listing((paper(1, title="Okapi", upvotes=9),))], clock.tick(hours=1))
+    archive.close()
+
+
+def damage(archive: Path | str, statement: str) -> None:
+    """Run `statement` without what keeps an archive whole."""
+    if isinstance(archive, Path):
+        with closing(sqlite3.connect(archive)) as file:
+            file.execute(statement)
+            file.commit()
+    else:
+        with closing(open_database(archive)) as database, database.transaction(writing=True) as db:
+            db.exec_driver_sql(statement)
+
+
+def titles(archive: Archive, query: str = "") -> set[str]:
+    return {entry.paper.title for entry in archive.search(parse_query(query)).entries}
+
+
+# check ------------------------------------------------------------------------------------------
+
+
+def test_sound_archive(run: Run, path: Path) -> None:
+    """Of an archive in which all is right nothing else is said."""
+    result = run("archive", "check", "--archive", path)
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert {"ok"} == {line.split("  ")[0] for line in result.stdout.splitlines()}
+
+
+def test_empty_archive_is_sound(run: Run, open_archive: Opener, tmp_path: Path) -> None:
+    """An archive that holds nothing yet is in order; one that is not there is not made."""
+    open_archive(tmp_path / "empty.sqlite").state()
+    assert 0 == run("archive", "check", "--archive", tmp_path / "empty.sqlite").exit_code
+    assert "there is no archive at" in one_line(run("archive", "check", "--archive", tmp_path / "none.sqlite"))
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DELETE FROM texts WHERE since = paper", "every paper is worded since it was listed: not so in 2 cases"),
+        ("UPDATE ledger SET reached_at = paper WHERE value = 9", "every ledger rises: not so in 1 case"),
+        ("DELETE FROM dates WHERE date = (SELECT max(reached_at) FROM ledger)", "every date in use was handed out"),
+        ("UPDATE state SET newest = newest - 1", "the newest date is the newest handed out"),
+        ("UPDATE state SET lag = 60", "no step or wording came later than the longest lag"),
+        ("UPDATE texts SET abstract = 'other words'", "the words of every wording are whole"),
+        ("UPDATE papers SET title = 'Renamed'", "the present wording of every paper is kept"),
+        ("DELETE FROM papers WHERE title = 'Okapi'", "the database is sound: ledger refers to papers that are not"),
+        ("INSERT INTO search (search) VALUES ('delete-all')", "the search index holds the words of every wording"),
+        ("DROP TABLE search", "the search index holds the words of every wording"),
+    ],
+)
+def test_damage_is_told(run: Run, path: Path, statement: str, told: str) -> None:
+    """Whatever is not as it should be has its line, and the exit code says so."""
+    damage(path, statement)
+    result = run("archive", "check", "--archive", path)
+    assert (1, f"feedproxy: {path} is not in order") == (result.exit_code, one_line(result))
+    assert f"NOT OK  {told}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["INSERT INTO search (search) VALUES ('delete-all')", "DROP TABLE search", "UPDATE search_data SET block = x'00'"],
+)
+def test_index_is_repaired(run: Run, path: Path, open_archive: Opener, statement: str) -> None:
+    """A search index that is emptied, gone or damaged is made again, old wordings included; feeds are made anew."""
+    before = open_archive(path).state().revision
+    damage(path, statement)
+    result = run("archive", "check", "--repair", "--archive", path)
+    assert (0, 1) == (result.exit_code, result.stdout.count("the search index was made again"))
+    assert ({"Okapi"}, {"Okapi"}) == tuple(titles(open_archive(path), f"q={word}") for word in ("zebra", "okapi"))
+    assert before < open_archive(path).state().revision
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM texts WHERE since = paper AND paper NOT IN (SELECT paper FROM texts WHERE since != paper)",
+        "DELETE FROM dates WHERE date = (SELECT max(reached_at) FROM ledger)",
+        "UPDATE texts SET abstract = 'other words' WHERE title LIKE '%okapi%'",
+        "DELETE FROM texts WHERE title LIKE '%okapi%'",
+        "UPDATE texts SET digest = 'another' WHERE title LIKE '%okapi%'",
+        "UPDATE state SET newest = newest - 1",
+        "UPDATE state SET lag = 60",
+        "DELETE FROM papers WHERE title = 'Okapi'",
+    ],
+)
+def test_what_follows_from_the_rest_is_repaired(run: Run, path: Path, statement: str) -> None:
+    """What the rest of an archive says is made again too."""
+    damage(path, statement)
+    result = run("archive", "check", "--repair", "--archive", path)
+    assert (0, 1) == (result.exit_code, result.stdout.count("made again"))
+
+
+def test_what_cannot_be_made_again_is_told(run: Run, path: Path) -> None:
+    """What nothing else tells stays as it is, and --repair says that it is still wrong."""
+    damage(path, "UPDATE ledger SET reached_at = paper WHERE value = 9")
+    result = run("archive", "check", "--repair", "--archive", path)
+    assert (1, True) == (result.exit_code, result.stdout.count("NOT OK  every ledger rises") == 2)
+
+
+def test_damaged_file_is_told(run: Run, path: Path) -> None:
+    """A file of which a part is junk is a finding; whatever can be looked at is."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"junk" * 4096)
+    result = run("archive", "check", "--archive", path)
+    assert (1, True) == (result.exit_code, "malformed" in result.stdout)
+    assert 10 == len(result.stdout.splitlines())
+    assert 1 == result.stderr.count("\n")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM search WHERE rowid = (SELECT min(rowid) FROM search)",
+        "UPDATE search SET words = ''",
+        "INSERT INTO search SELECT 1, words FROM search LIMIT 1",
+        "DROP TABLE search",
+    ],
+)
+def test_index_in_postgresql_is_repaired(run: Run, shared: str, open_archive: Opener, statement: str) -> None:
+    """The search index in PostgreSQL is compared row by row, and made again."""
+    assert 0 == run("archive", "check", "--archive", shared).exit_code
+    damage(shared, statement)
+    assert "NOT OK  the search index" in run("archive", "check", "--archive", shared).stdout
+    assert 0 == run("archive", "check", "--repair", "--archive", shared).exit_code
+    assert ({"Okapi"}, {"Okapi"}) == tuple(titles(open_archive(shared), f"q={word}") for word in ("zebra", "okapi"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE ledger SET reached_at = paper WHERE value = 9", "every ledger rises"),
+        ("DELETE FROM dates WHERE date = (SELECT max(reached_at) FROM ledger)", "every date in use was handed out"),
+        ("UPDATE state SET lag = 60", "no step or wording came later than the longest lag"),
+        ("UPDATE texts SET abstract = 'other words'", "the words of every wording are whole"),
+    ],
+)
+def test_damage_in_postgresql_is_told(run: Run, shared: str, statement: str, told: str) -> None:
+    """What is to hold of an archive is looked at in PostgreSQL too."""
+    damage(shared, statement)
+    result = run("archive", "check", "--archive", shared)
+    assert (1, True) == (result.exit_code, f"NOT OK  {told}" in result.stdout)
+
+
+def test_postgresql_is_backed_up_by_its_own_command(run: Run, shared: str, tmp_path: Path) -> None:
+    """For an archive in PostgreSQL `backup` and `restore` say what does it instead."""
+    for words in (["backup", "file"], ["restore", "file", "--yes"]):
+        result = run("archive", *words, "--archive", shared)
+        assert (1, True) == (result.exit_code, "is no file: back it up by pg_dump" in one_line(result))
+    assert [] == list(tmp_path.iterdir())
+
+
+# backup and restore -----------------------------------------------------------------------------
+
+
+def test_backup_while_it_is_written_to(run: Run, path: Path, open_archive: Opener, clock: Clock) -> None:
+    """Backups of an archive that is being refreshed all the time are each whole, and of one moment."""
+    done = threading.Event()
+
+    def refresh() -> None:
+        archive = open_archive(path)
+        while not done.is_set():
+            archive.store(
+                [Listing(tuple(paper(n, upvotes=clock().minute) for n in range(1, 30)))], clock.tick(minutes=7)
+            )
+
+    with ThreadPoolExecutor(1) as pool:
+        refreshing = pool.submit(refresh)
+        codes = [run("archive", "backup", f"{number}.sqlite", "--archive", path).exit_code for number in range(5)]
+        done.set()
+        refreshing.result()
+    assert [0] * 5 == codes
+    assert [0] * 5 == [run("archive", "check", "--archive", f"{number}.sqlite").exit_code for number in range(5)]
+
+
+def test_backup_is_not_overwritten_by_mistake(run: Run, path: Path, tmp_path: Path, open_archive: Opener) -> None:
+    """A file that is there stays as it is, unless --force is given; an archive in use stays in any case."""
+    kept = tmp_path / "kept.sqlite"
+    kept.write_bytes(b"keep me")
+    refused = run("archive", "backup", kept, "--archive", path)
+    assert (1, b"keep me") == (refused.exit_code, kept.read_bytes())
+    assert f"feedproxy: {kept} is there already; --force replaces it, if it is a file" == one_line(refused)
+    assert 0 == run("archive", "backup", kept, "--force", "--archive", path).exit_code
+    assert {"Okapi", "Paper 2 on Diffusion"} == titles(open_archive(kept))
+    refused = run("archive", "backup", kept, "--force", "--archive", path)
+    assert (1, True) == (refused.exit_code, "is an archive in use" in one_line(refused))
+    assert 1 == run("archive", "backup", path, "--force", "--archive", path).exit_code
+
+
+def test_backup_that_cannot_be_written(run: Run, path: Path, tmp_path: Path) -> None:
+    """A place that cannot be written to is one line, and nothing is left there."""
+    refused = run("archive", "backup", tmp_path / "nowhere" / "backup.sqlite", "--archive", path)
+    assert (1, True) == (refused.exit_code, "cannot write" in one_line(refused))
+
+
+def test_restore_while_it_is_served(run: Run, path: Path, open_archive: Opener, clock: Clock) -> None:
+    """Whoever has the archive open goes on with what was restored; what was written after the backup is gone."""
+    live = open_archive(path)
+    assert 0 == run("archive", "backup", "backup.sqlite", "--archive", path).exit_code
+    before = live.search(Query())
+    live.store([Listing((paper(3, title="Written Later"),))], clock.tick(hours=1))
+    assert Path(f"{path}-wal").stat().st_size > 0
+    restored = run("archive", "restore", "backup.sqlite", "--yes", "--archive", path)
+    assert (0, "") == (restored.exit_code, restored.stderr)
+    assert before == live.search(Query()) == open_archive(path).search(Query())
+    live.store([Listing((paper(4, title="Written Last"),))], clock.tick(hours=1))
+    assert {"Written Last"} == titles(open_archive(path), "q=written")
+    assert 0 == run("archive", "check", "--archive", path).exit_code
+    assert {path.name, f"{path.name}-wal", f"{path.name}-shm", "backup.sqlite"} == {
+        file.name for file in path.parent.iterdir()
+    }
+
+
+def test_restore_asks_first(run: Run, path: Path, open_archive: Opener) -> None:
+    """Without --yes it is asked, and without an answer nothing is replaced."""
+    run("archive", "backup", "backup.sqlite", "--archive", path)
+    damage(path, "UPDATE papers SET title = 'Still Here'")
+    assert 1 == run("archive", "restore", "backup.sqlite", "--archive", path).exit_code
+    assert {"Still Here"} == titles(open_archive(path))
+
+
+def test_restore_where_there_is_nothing(run: Run, path: Path, tmp_path: Path, open_archive: Opener) -> None:
+    """A backup, of an older schema too, makes an archive where there is none, and is left as it was."""
+    with closing(sqlite3.connect(tmp_path / "older.sqlite")) as db:
+        db.executescript(SCHEMA_1.replace("{newest}", str(path)))
+    before = (tmp_path / "older.sqlite").read_bytes()
+    assert 0 == run("archive", "restore", "older.sqlite", "--yes", "--archive", tmp_path / "new.sqlite").exit_code
+    assert titles(open_archive(path)) == titles(open_archive(tmp_path / "new.sqlite"))
+    assert before == (tmp_path / "older.sqlite").read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 5000, None])
+def test_what_is_no_backup_is_not_restored(run: Run, path: Path, tmp_path: Path, content: bytes | None) -> None:
+    """A file that is empty, junk or not there leaves the archive as it was."""
+    if content is not None:
+        (tmp_path / "backup").write_bytes(content)
+    before = path.read_bytes()
+    refused = run("archive", "restore", "backup", "--yes", "--archive", path)
+    assert (1, True) == (refused.exit_code, "backup" in one_line(refused))
+    assert before == path.read_bytes()

@@ -1,0 +1,45 @@
+"""What a paper knows of itself."""
+
+import pytest
+
+from feedproxy.model import is_arxiv_id
+from tests.factories import paper
+
+
+@pytest.mark.parametrize("text", ["2501.12273", "0704.0001", "9913.00001"])
+def test_arxiv_id(text: str):
+    """Four digits, a dot, and four or five digits are an arXiv identifier."""
+    assert is_arxiv_id(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2501.12273v1", "2501.123", "2501-12273", "2501.12273\n", "٢٥٠١.١٢٢٧٣", "a-paper"]
+)
+def test_no_arxiv_id(text: str):
+    """Anything else is none, a version and other digits included."""
+    assert not is_arxiv_id(text)
+
+
+def test_addresses():
+    """A paper with an arXiv identifier has its pages on the Hub and on arXiv."""
+    made = paper(1)
+
+    assert "https://huggingface.co/papers/9913.00001" == made.hub_url
+    assert "https://huggingface.co/papers/9913.00001#community" == made.discussion_url
+    assert "https://arxiv.org/abs/9913.00001" == made.arxiv_url
+    assert "https://arxiv.org/pdf/9913.00001" == made.pdf_url
+
+
+def test_addresses_without_id():
+    """A paper without one leads to a search for its title, the same whatever its punctuation."""
+    made = paper(id="tool-use-für-alle", title="Tool-Use & für alle")
+    arxiv = "https://arxiv.org/search/?searchtype=title&query=Tool-Use+%26+f%C3%BCr+alle"
+
+    assert "https://huggingface.co/papers?q=tool+use+f%C3%BCr+alle" == made.hub_url == made.discussion_url
+    assert arxiv == made.arxiv_url == made.pdf_url
+
+
+@pytest.mark.parametrize(("upvotes", "attention"), [(None, 7), (0, 0), (3, 3)])
+def test_attention(upvotes: int | None, attention: int):
+    """Comments stand in for upvotes only where those are unknown."""
+    assert attention == paper(upvotes=upvotes, comments=7).attention

@@ -1,0 +1,185 @@
+"""The parameters of a URL: what each may be, how a query is written canonically, and what each mistake is told."""
+
+import itertools
+from urllib.parse import parse_qs, unquote
+
+import pytest
+from hypothesis import given
+
+from feedproxy.errors import QueryError
+from feedproxy.query.grammar import Term
+from feedproxy.query.parameters import PARAMETERS, Query, parse_query
+from tests.naive import query_strings
+
+AGENTS = Term(("agents",))
+
+READ = {
+    "": Query(),
+    "q=agents": Query(q=AGENTS),
+    "q=Agents&min_upvotes=2": Query(q=AGENTS, min_upvotes=2),
+    "min_upvotes=1000000": Query(min_upvotes=1_000_000),
+    "min_comments=1000000": Query(min_comments=1_000_000),
+    "q=agents&or_upvotes=1000000": Query(q=AGENTS, or_upvotes=1_000_000),
+    "min_upvotes=5&or_upvotes=50": Query(min_upvotes=5, or_upvotes=50),
+    "min_comments=5&or_upvotes=50": Query(min_comments=5, or_upvotes=50),
+    "days=1": Query(days=1),
+    "days=3660": Query(days=3660),
+    "limit=1": Query(limit=1),
+    "limit=200": Query(limit=200),
+    "page=10000": Query(page=10_000),
+    "link=arxiv": Query(link="arxiv"),
+    "link=pdf": Query(link="pdf"),
+    "content=none": Query(content="none"),
+    "counts=1": Query(counts=1),
+    "limit=007": Query(limit=7),
+    "utm_source=x&utm_source=y&fbclid=&_=1": Query(),
+    "&&limit=7&": Query(limit=7),
+    "q=%22tool+use%22": Query(q=Term(("tool", "use"))),
+    "q=r%C3%A9seau": Query(q=Term(("reseau",))),
+    "q=réseau": Query(q=Term(("reseau",))),
+    "q=a%26b": Query(q=Term(("a", "b"))),
+}
+
+DEFAULTS = "min_upvotes=0&min_comments=0&or_upvotes=0&days=90&limit=50&page=1&link=hf&content=full&counts=0"
+
+ALONE = "or_upvotes: widens other conditions and there are none; min_upvotes is the one to use alone"
+
+MISTAKES = {
+    "min_upvotes=abc": "min_upvotes: “abc” is not a whole number from 0 to 1000000",
+    "min_upvotes=-1": "min_upvotes: “-1” is not a whole number from 0 to 1000000",
+    "min_upvotes=%2B1": "min_upvotes: “+1” is not a whole number from 0 to 1000000",
+    "min_upvotes=1e9": "min_upvotes: “1e9” is not a whole number from 0 to 1000000",
+    "min_upvotes=%D9%A3": "min_upvotes: “٣” is not a whole number from 0 to 1000000",
+    "min_upvotes=1000001": "min_upvotes: “1000001” is not a whole number from 0 to 1000000",
+    "min_comments=2.0": "min_comments: “2.0” is not a whole number from 0 to 1000000",
+    "q=a&or_upvotes=1_0": "or_upvotes: “1_0” is not a whole number from 0 to 1000000",
+    "days=0": "days: “0” is not a whole number from 1 to 3660",
+    "days=3661": "days: “3661” is not a whole number from 1 to 3660",
+    "limit=0": "limit: “0” is not a whole number from 1 to 200",
+    "limit=201": "limit: “201” is not a whole number from 1 to 200",
+    "limit=5%0A": "limit: “5%0A” is not a whole number from 1 to 200",
+    "page=0": "page: “0” is not a whole number from 1 to 10000",
+    "page=10001": "page: “10001” is not a whole number from 1 to 10000",
+    "counts=2": "counts: “2” is not a whole number from 0 to 1",
+    "link=HF": "link: “HF” is not one of hf, arxiv, pdf, did you mean hf?",
+    "link=x": "link: “x” is not one of hf, arxiv, pdf",
+    "content=ful": "content: “ful” is not one of full, none, did you mean full?",
+    "q=": "q: is empty; leave it out instead",
+    "min_upvotes": "min_upvotes: is empty; leave it out instead",
+    "limit=5&limit=5": "limit: given more than once",
+    "q=a&q=b": "q: given more than once",
+    "min_upvote=2": "“min_upvote”: there is no such parameter, did you mean min_upvotes?",
+    "Limit=2": "“Limit”: there is no such parameter, did you mean limit?",
+    "xyz=1": f"“xyz”: there is no such parameter (parameters: {', '.join(PARAMETERS)})",
+    "=1": f"“”: there is no such parameter (parameters: {', '.join(PARAMETERS)})",
+    "q=title:": "q at character 1: title: wants a word or a quoted phrase directly behind it",
+    "q=+%22open": "q at character 2: this quotation mark is never closed",
+    "q=((a)": "q at character 1: this ( is never closed",
+    "q=" + "a" * 10_000: "q: 10000 characters, at most 500",
+    "q=%ff": "q: is not UTF-8",
+    "%ff=1&link=hf%ff": "link: is not UTF-8",
+    "%C3=1": "query: is not UTF-8",
+    "&".join(["_=1"] * 101): "query: holds more than 100 parameters",
+    "or_upvotes=5": ALONE,
+    "or_upvotes=5&days=3": ALONE,
+}
+
+
+@pytest.mark.parametrize("query_string", READ)
+def test_each_parameter_is_read(query_string: str) -> None:
+    """Every parameter takes the values at both ends of its range; what trackers add is ignored."""
+    assert READ[query_string] == parse_query(query_string)
+
+
+@pytest.mark.parametrize("query_string", MISTAKES)
+def test_each_mistake_is_told_in_one_line(query_string: str) -> None:
+    """An error names the parameter, what was given, and what would be right."""
+    with pytest.raises(QueryError) as told:
+        parse_query(query_string)
+    assert MISTAKES[query_string] == str(told.value)
+    assert 400 == told.value.status
+
+
+def test_what_an_error_repeats_is_short_and_safe() -> None:
+    """A long value is cut, and what would not be seen in it stands percent-encoded."""
+    with pytest.raises(QueryError) as told:
+        parse_query("days=%00%0A%E2%80%AE" + "9" * 5000)
+    assert f"days: “%00%0A%E2%80%AE{'9' * 24}…” is not a whole number from 1 to 3660" == str(told.value)
+
+
+def test_a_hundred_parameters_are_not_too_many() -> None:
+    """The limit on parameters counts those that are ignored, and is not one less."""
+    assert Query() == parse_query("&".join(["_=1"] * 100))
+
+
+def test_defaults_may_be_spelled_out() -> None:
+    """A query with every default spelled out is the query without them, and canonically has none."""
+    assert Query() == parse_query(DEFAULTS)
+    assert "" == str(Query())
+    assert Query(q=AGENTS) == parse_query(f"{DEFAULTS}&q=agents")
+    assert set(PARAMETERS) == {"q", *parse_qs(DEFAULTS)} == set(Query.__dataclass_fields__)
+
+
+def test_the_order_of_parameters_never_matters() -> None:
+    """Every order of the same parameters is one query with one canonical text."""
+    pairs = ("q=agents", "min_upvotes=2", "limit=7", "link=pdf", "_=9")
+    found = {parse_query("&".join(order)) for order in itertools.permutations(pairs)}
+    assert {"q=agents&min_upvotes=2&limit=7&link=pdf"} == {str(query) for query in found}
+    assert 1 == len(found)
+
+
+@pytest.mark.parametrize(
+    ("query_string", "canonical"),
+    [
+        ("q=%22Tool+use%22+or+title%3Aa%2A", "q=%22tool%20use%22%20OR%20title:a*"),
+        ("q=(a+or+b)+not+大", "q=(a%20OR%20b)%20-%E5%A4%A7"),
+        ("counts=1&content=none&page=2&days=07&q=Agents", "q=agents&days=7&page=2&content=none&counts=1"),
+    ],
+)
+def test_the_canonical_query_string(query_string: str, canonical: str) -> None:
+    """It has a fixed order, is percent-encoded UTF-8, and leaves readable what may stay so."""
+    assert canonical == str(parse_query(query_string))
+
+
+@given(query_strings)
+def test_any_query_is_a_mistake_or_reads_back_alike(query_string: str) -> None:
+    """A generated query gives an error of one line, or a query equal to its canonical text's."""
+    try:
+        query = parse_query(query_string)
+    except QueryError as error:
+        lines = str(error).splitlines()
+    else:
+        canonical = str(query)
+        lines = [canonical]
+        assert query == parse_query(canonical)
+        assert canonical == str(parse_query(canonical))
+        assert canonical.isascii()
+    assert 1 == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("query_string", "expected"),
+    [
+        ("limit=5&days=3&counts=1", ""),
+        ("q=Agents", "agents"),
+        ("q=agents&min_upvotes=2", "agents, at least 2 upvotes"),
+        ("min_upvotes=1&min_comments=1", "at least 1 upvote, at least 1 comment"),
+        ("q=a+or+b&min_comments=3&or_upvotes=50", "a OR b, at least 3 comments, or at least 50 upvotes"),
+    ],
+)
+def test_a_query_in_words(query_string: str, expected: str) -> None:
+    """What a query asks for can be said in a few words, for the title of its feed."""
+    assert expected == parse_query(query_string).in_words
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_each_parameter_explains_itself(name: str) -> None:
+    """Each says what it means and what it may be, for the documents and the page."""
+    assert PARAMETERS[name].meaning
+    assert PARAMETERS[name].allowed
+
+
+def test_the_canonical_text_decodes_to_the_filter() -> None:
+    """The filter in a canonical query string is the filter's own canonical text."""
+    query = parse_query("q=Tool-use+-(a+or+b)")
+    assert f"q={query.q}" == unquote(str(query))

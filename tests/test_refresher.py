@@ -1,0 +1,1062 @@
+"""Refreshing, against a fake Hub and saved files: what is asked, stored, told and waited for, and by whom."""
+
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedproxy.archive import Archive
+from feedproxy.archive.lease import CUT_OFF, HeldLease, Tries, retry_pause
+from feedproxy.errors import FeedproxyError, LeaseError, ListingError, UpstreamError
+from feedproxy.ingest.http import Turn
+from feedproxy.ingest.outcome import Outcome
+from feedproxy.ingest.parse import parse
+from feedproxy.ingest.refresher import Refresher, utc_now
+from feedproxy.ingest.schedule import missing_days
+from feedproxy.ingest.source import Ask, Hub, Known, Saved
+from feedproxy.model import Listing, ListingDay
+from feedproxy.query.parameters import Query
+from tests import hub as fake
+from tests.conftest import Clock
+from tests.factories import DAY, api, entries, entry, paper_id
+from tests.hub import Answer
+
+YESTERDAY = DAY - timedelta(days=1)
+WAIT = 10.0
+DROPPED = "another process refreshes by now; what this one brought is dropped"
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+forking = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+def even() -> float:
+    """Return the jitter that changes nothing."""
+    return 0.5
+
+
+class Disturbed(Hub):
+    """A Hub that lets `happen` happen after the answer number `at` of each round."""
+
+    def __init__(self, address: str, happen: Callable[[], object], at: int = 1) -> None:
+        super().__init__(address, pace=0)
+        self.happen, self.at, self.answers = happen, at, 0
+
+    def get(self, ask: Ask, now: datetime) -> Listing:
+        listing = super().get(ask, now)
+        self.answers += 1
+        if self.answers == self.at:
+            self.happen()
+        return listing
+
+
+class Given:
+    """A source that gives one listing of today again and again, or raises what it was made with."""
+
+    name = "given"
+
+    def __init__(self, given: Any, *, rest: timedelta = timedelta()) -> None:
+        self.given, self.rest, self.looks = given, rest, 0
+        self.rested = threading.Event()
+
+    def keep_pace(self, turn: Turn) -> None:
+        pass
+
+    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+        return [[Ask(DAY)]]
+
+    def next_due(self, known: Known, now: datetime) -> datetime:
+        self.looks += 1
+        self.rested.set()
+        return now + self.rest
+
+    def get(self, ask: Ask, now: datetime) -> Listing:
+        if isinstance(self.given, BaseException):
+            raise self.given
+        return parse(api(self.given), day=DAY)
+
+
+class Undecided(Given):
+    """A source that cannot even tell what is due."""
+
+    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+        raise self.given
+
+    def next_due(self, known: Known, now: datetime) -> datetime:
+        raise self.given
+
+
+@pytest.fixture
+def refresher(hub: fake.Hub, archive: Archive, clock: Clock) -> Iterator[Refresher]:
+    """A refresher that asks the fake Hub without pauses."""
+    made = Refresher(Hub(hub.url, pace=0), archive, clock, even)
+    yield made
+    hub.gate.set()
+    made.stop()
+
+
+@pytest.fixture
+def another(hub: fake.Hub, open_archive: Callable[..., Archive], archive: Archive, clock: Clock) -> Refresher:
+    """A refresher of the same archive, as in another process."""
+    return Refresher(Hub(hub.url, pace=0), open_archive(archive.address), clock, even)
+
+
+def held(archive: Archive) -> list[str]:
+    """Return the id of every paper in the archive, sorted."""
+    return sorted(found.paper.id for found in archive.search(Query()).entries)
+
+
+def dated(archive: Archive) -> list[tuple[str, datetime]]:
+    """Return the id of every paper in the archive and when it entered."""
+    return sorted((found.paper.id, found.entered_at) for found in archive.search(Query()).entries)
+
+
+def refused(status: int, **headers: str) -> Answer:
+    return Answer(status, json.dumps({"error": "not now"}).encode(), headers)
+
+
+def refreshing() -> int:
+    """Return how many threads of this process refresh."""
+    return sum(thread.name == "refresh" for thread in threading.enumerate())
+
+
+def in_a_fork(act: Callable[[], object]) -> int:
+    """Do `act` in a fork of this process, and return how that ended; what `act` returns ends it, 1 if it raises."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = int(bool(act()))
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+# One round --------------------------------------------------------------------------------------
+
+
+def test_first_round(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """The first round asks for today and yesterday first, then for 30 days back."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(3, first=11), DAY - timedelta(days=30): entries(1, first=21)}
+
+    assert Outcome(31, 6, 6) == refresher.round()
+    days = list(dict.fromkeys(day for day, _ in hub.asked()))
+    assert [str(DAY - timedelta(days=age)) for age in range(31)] == days
+    assert [1, 2, 11, 12, 13, 21] == [int(found[-2:]) for found in held(archive)]
+
+
+def test_second_round(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+    """The next round asks for nothing, after 15 minutes for what is alive, and when forced for all."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
+    refresher.round()
+    hub.requests.clear()
+
+    assert (Outcome(0, 0, 0), []) == (refresher.round(), hub.requests)
+    clock.tick(minutes=15)
+    hub.days[DAY] = entries(3)
+    assert Outcome(2, 4, 1) == refresher.round()
+    assert {str(DAY), str(YESTERDAY)} == {day for day, _ in hub.asked()}
+    assert 31 == refresher.round(force=True).listings
+
+
+def test_unchanged_listing(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+    """A listing that did not change is good again without being sent again."""
+    hub.script.append(Answer(body=api(entries(2)), headers={"ETag": '"made-up"'}))
+    refresher.get([Ask(DAY)])
+    hub.script.append(Answer(304, b"", {"ETag": '"made-up"'}))
+    now = clock.tick(minutes=15)
+
+    assert Outcome(1, 0, 0) == refresher.get([Ask(DAY, '"made-up"')])
+    assert ListingDay(DAY, now, now, 2, '"made-up"') == archive.days()[DAY]
+
+
+def test_problems_told(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """A bad entry and a listing that cannot be read are told, and cost nothing else."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(2, first=11)}
+    hub.script += [
+        Answer(400, b'{"error": "too early"}'),
+        Answer(404),
+        Answer(body=api([entry(11), entry(12, title="")])),
+        Answer(),
+    ]
+    outcome = refresher.get([Ask(DAY), Ask(YESTERDAY)])
+
+    told = ("127.0.0.1 answered 400 too early for 2026-03-10", f"skipped {paper_id(12)}: has no title")
+    assert Outcome(1, 1, 1, told) == outcome
+    assert "1 listing read, 1 paper in them, 1 new" == str(outcome)
+    assert [paper_id(11)] == held(archive)
+
+
+def test_nothing_readable(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """Where no listing can be read, the round fails once all were tried; then all of it is asked for again."""
+
+    class Unreadable(Given):
+        def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+            return [[Ask(DAY)], [Ask(YESTERDAY), Ask(YESTERDAY - timedelta(days=1))]]
+
+        def get(self, ask: Ask, now: datetime) -> Listing:
+            raise ListingError(f"nothing for {ask.day}")
+
+    with pytest.raises(ListingError, match=r"^nothing for 2026-03-08$"):
+        Refresher(Unreadable([]), archive, clock).round()
+    assert {"nothing for 2026-03-09", "nothing for 2026-03-10"} == set(caplog.messages)
+    assert {} == archive.days()
+
+
+def test_first_listing_unreadable(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """A listing of today that cannot be read costs no other, in the first round neither."""
+    hub.days = {YESTERDAY: entries(2)}
+    hub.script += [Answer(400, b'{"error": "too early"}'), Answer(404)]
+    outcome = refresher.round()
+
+    assert outcome
+    assert (30, ("127.0.0.1 answered 400 too early for 2026-03-10",)) == (outcome.listings, outcome.problems)
+    assert [paper_id(1), paper_id(2)] == held(archive)
+
+
+def test_failure_midway(hub: fake.Hub, refresher: Refresher, archive: Archive, caplog: pytest.LogCaptureFixture):
+    """What came before a failure is stored, and what was wrong with it is told."""
+    hub.script += [Answer(body=api([entry(1), {"paper": {"id": "bad"}}])), Answer(), refused(429)]
+
+    with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now$"):
+        refresher.round()
+    assert [paper_id(1)] == held(archive)
+    assert ["skipped bad: its id is no arXiv identifier"] == [record.message for record in caplog.records]
+    assert 3 == len(hub.requests)
+
+
+def test_unread_day(hub: fake.Hub, refresher: Refresher, clock: Clock):
+    """A day that cannot be read is asked for again after a minute, and not before."""
+    hub.days = {YESTERDAY: entries(1)}
+    hub.script += [Answer(400), Answer(404)]
+    refresher.round()
+    hub.requests.clear()
+
+    clock.tick(seconds=59)
+    assert (Outcome(), []) == (refresher.round(), hub.requests)
+    clock.tick(seconds=1)
+    assert Outcome(1) == refresher.round()
+
+
+def test_saved_round(tmp_path: Path, archive: Archive, clock: Clock):
+    """Saved listings are one batch, and read once."""
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    for number in (1, 2):
+        (folder / f"2026-03-0{number}.json").write_bytes(api(entries(2, day=date(2026, 3, number), first=number * 10)))
+    (folder / "README").write_text("Read me")
+    refresher = Refresher(Saved(folder), archive, clock, even)
+    outcome = refresher.round()
+
+    assert (2, 4, 4, 1) == (outcome.listings, outcome.papers, outcome.new, len(outcome.problems))
+    assert Outcome(0, 0, 0) == refresher.round()
+
+
+# One at a time ----------------------------------------------------------------------------------
+
+
+def test_together(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
+    """Two that refresh one archive ask for each page once: while one is at it the other gets None."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
+    seen: list[Outcome | None] = []
+    first = Refresher(Disturbed(hub.url, lambda: seen.append(another.round())), archive, clock)
+
+    assert (Outcome(31, 3, 3), [None]) == (first.round(), seen)
+    assert Outcome() == another.round()
+    assert len(hub.asked()) == len(set(hub.asked()))
+
+
+def test_beside_itself(hub: fake.Hub, archive: Archive, clock: Clock):
+    """A round beside another of the same refresher, as from a second thread, gets None as well."""
+    hub.days = {DAY: entries(1)}
+    seen: list[Outcome | None] = []
+    refresher = Refresher(Disturbed(hub.url, lambda: seen.append(refresher.round())), archive, clock)
+
+    assert (Outcome(31, 1, 1), [None]) == (refresher.round(), seen)
+
+
+@forking
+def test_killed(hub: fake.Hub, another: Refresher, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
+    """A holder that is killed costs one lease period, and nothing else."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11), DAY - timedelta(days=9): entries(1, first=21)}
+    dying = Refresher(Disturbed(hub.url, lambda: os._exit(9), at=5), another.archive, clock)
+    assert 9 == in_a_fork(dying.round)
+
+    clock.tick(seconds=59)
+    assert another.round() is None
+    clock.tick(seconds=1)
+    assert Outcome(29, 1, 1) == another.round()
+    alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
+    alone.round()
+    assert dated(alone.archive) == dated(another.archive)
+
+
+def test_killed_after_a_long_rest(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+    """A holder killed after the machine slept for a day costs one lease period, not the patience of the plan."""
+    hub.days = {DAY: entries(1)}
+    refresher.round()
+    archive.lease("killed", clock.tick(hours=25))
+
+    assert refresher.round() is None
+    clock.tick(seconds=60)
+    assert Outcome(31, 1, 0) == refresher.round()
+
+
+@pytest.mark.parametrize("at", [1, 5])
+def test_frozen(
+    hub: fake.Hub, another: Refresher, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock, at: int
+):
+    """A holder that wakes after its lease stores nothing, keeps nobody out, and leaves nothing but what belongs."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11), DAY - timedelta(days=4): entries(1, first=21)}
+
+    def freeze() -> None:
+        clock.tick(seconds=61)
+        another.round()
+
+    frozen = Refresher(Disturbed(hub.url, freeze, at), open_archive(another.archive.address), clock)
+    with pytest.raises(FeedproxyError, match=f"^{DROPPED}$"):
+        frozen.round()
+    assert Tries(0, DROPPED, clock()) == another.archive.tries()
+    assert Outcome() == another.round()
+    assert Tries() == another.archive.tries()
+    alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
+    alone.round()
+    assert dated(alone.archive) == dated(another.archive)
+    assert another.archive.state().revision > 0
+
+
+def test_frozen_while_another_is_at_it(hub: fake.Hub, archive: Archive, clock: Clock):
+    """A holder that wakes leaves the lease with the one who has it by then."""
+    hub.days = {DAY: entries(1)}
+    frozen = Refresher(Disturbed(hub.url, lambda: archive.lease("other", clock.tick(seconds=61)), 5), archive, clock)
+
+    with pytest.raises(LeaseError):
+        frozen.round()
+    assert archive.lease("third", clock()) is None
+    assert (1, CUT_OFF) == (archive.tries().failures, archive.tries().error)
+
+
+def test_slow_source(hub: fake.Hub, archive: Archive, clock: Clock):
+    """A round with an answer that takes longer than the lease is stored, where nobody else wanted it."""
+    hub.days = {DAY: entries(1)}
+    slow = Refresher(Disturbed(hub.url, lambda: clock.tick(seconds=90), at=5), archive, clock)
+
+    assert Outcome(31, 1, 1) == slow.round()
+
+
+def test_listing_that_takes_longer_than_a_lease(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
+    """However long each listing takes, its holder keeps the lease while it works, and what it gets is stored."""
+    hub.days = {DAY: entries(1), YESTERDAY: entries(1, first=11)}
+    seen: list[Outcome | None] = []
+
+    class Slow(Hub):
+        """A Hub each of whose answers takes 100 seconds."""
+
+        def get(self, ask: Ask, now: datetime) -> Listing:
+            for _ in range(2):
+                until = clock.tick(seconds=50) + timedelta(seconds=60)
+                while lease_ends(archive) < until:
+                    assert threading.active_count() > 1
+                seen.append(another.round())
+            return super().get(ask, now)
+
+    slow = Refresher(Slow(hub.url, pace=0), archive, clock, prolong_every=0.001)
+    assert Outcome(31, 2, 2) == slow.round()
+    assert [None] * 62 == seen
+    assert Tries() == archive.tries()
+
+
+def lease_ends(archive: Archive) -> datetime:
+    """Return when the lease of `archive` runs out."""
+    with closing(sqlite3.connect(archive.address)) as db:
+        return datetime.fromtimestamp(db.execute("SELECT until FROM lease").fetchone()[0], UTC)
+
+
+def test_holder_that_hangs(archive: Archive, clock: Clock):
+    """A lease is prolonged no more once its holder has done nothing for long."""
+    token = archive.lease("hung", clock()) or 0
+    with HeldLease(archive, token, clock, 0.001) as held:
+        held._alive_until = 0
+        held._thread.join(WAIT)
+        assert not held._thread.is_alive()
+        clock.tick(seconds=60)
+        assert token + 1 == archive.lease("other", clock())
+        with pytest.raises(LeaseError):
+            held.check()
+
+
+@forking
+def test_killed_again_and_again(hub: fake.Hub, another: Refresher, clock: Clock):
+    """A refresh whose process is killed each time is tried ever more rarely, though none of them could say so."""
+    hub.days = {DAY: entries(1)}
+    dying = Refresher(Disturbed(hub.url, lambda: os._exit(9), at=5), another.archive, clock, even)
+    tries, began = list[int](), clock()
+    while clock() < began + timedelta(hours=1):
+        before = len(hub.requests)
+        in_a_fork(dying.round)
+        tries += [int((clock() - began).total_seconds())] * (len(hub.requests) > before)
+        clock.tick(seconds=10)
+
+    assert [0, 60, 180, 360, 660, 1200, 2160, 3120] == tries
+    clock.tick(hours=1)
+    assert "was cut off" in (another.archive.tries().error or "")
+    assert Outcome(31, 1, 0) == another.round()
+    assert Tries() == another.archive.tries()
+
+
+def test_stopped_in_the_middle(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
+    """A server that ends while a listing takes its time gives the lease back: the next need not wait for it."""
+    hub.days = {DAY: entries(1)}
+    reached, go_on = threading.Event(), threading.Event()
+
+    def linger() -> None:
+        reached.set()
+        go_on.wait(WAIT)
+
+    ending = Refresher(Disturbed(hub.url, linger, at=3), archive, clock)
+    ending.start()
+    assert reached.wait(WAIT)
+    ending.stop(0)
+    assert Outcome(29, 0, 0) == another.round()
+    go_on.set()
+    ending.stop()
+    assert Tries() == archive.tries()
+
+
+def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callable[..., Archive], clock: Clock):
+    """A refresh and a backfill beside it keep one pace together: ten requests at once, then one a second."""
+    asked = list[datetime]()
+
+    def sleep(seconds: float) -> None:
+        clock.tick(seconds=seconds)
+
+    hubs = [Hub(hub.url, pace=1, sleep=sleep) for _ in range(2)]
+    one, other = (Refresher(source, open_archive(archive.address), clock, prolong_every=9) for source in hubs)
+    plain = hub.answer
+    hub.answer = lambda request: asked.append(clock()) or plain(request)  # type: ignore[method-assign, func-returns-value]
+    hub.days = {DAY: entries(1)}
+    days = iter(missing_days({}, DAY - timedelta(days=90), DAY))
+    original = hubs[0].get
+    hubs[0].get = lambda ask, now: (other.get([Ask(next(days))]), original(ask, now))[1]  # type: ignore[method-assign]
+    one.round()
+
+    assert 62 == len(asked)
+    assert all(later - earlier >= SECOND for earlier, later in pairwise(asked[9:]))
+
+
+def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """What listings bring is stored once it is much, while the round goes on with the days that are left."""
+    held = list[int]()
+    plain = hub.answer
+    hub.answer = lambda request: held.append(archive.holdings().papers) or plain(request)  # type: ignore[method-assign, func-returns-value]
+    for age in range(9):
+        day = DAY - timedelta(days=age)
+        hub.days[day] = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
+
+    assert Outcome(31, 900, 900) == refresher.round()
+    assert [0, 100, 200, 600, 900] == sorted({*held, archive.holdings().papers})
+
+
+def test_folder_of_long_listings(tmp_path: Path, archive: Archive, clock: Clock):
+    """A folder that holds more than is stored at once is read whole, and then not again until a file changes."""
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    for age in range(9):
+        day = DAY - timedelta(days=age)
+        listed = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
+        (folder / f"{day}.json").write_bytes(api(listed))
+    refresher = Refresher(Saved(folder), archive, clock)
+
+    assert [Outcome(9, 900, 900), Outcome()] == [refresher.round(), refresher.round()]
+
+
+# A clock that ran ahead ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_saved_listing_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archive, clock: Clock, changed: bool):
+    """A saved listing that was read once by a clock ten years ahead dates nothing by it, then and later."""
+    path, right = tmp_path / "listing.json", clock()
+    path.write_bytes(api(entries(1)))
+    Refresher(Saved(path), archive, clock).round()
+    clock.tick(days=3652)
+    if changed:
+        path.write_bytes(api([entry(1, upvotes=9), entry(2)]))
+    Refresher(Saved(path), archive, clock).round()
+    clock.now = right + timedelta(days=1)
+    path.write_bytes(api([entry(1, upvotes=10), entry(2), entry(3, day=DAY + timedelta(days=1))]))
+    Refresher(Saved(path), archive, clock).round()
+
+    found = archive.search(Query(min_upvotes=10)).entries + archive.search(Query()).entries
+    assert 4 == len(found)
+    assert max(entry.entered_at for entry in found) <= right + timedelta(days=32)
+    clock.tick(days=40)
+    path.write_bytes(api([entry(4, day=clock().date())]))
+    Refresher(Saved(path), archive, clock).round()
+    assert clock() == archive.state().refreshed_at
+    assert clock().replace(hour=0) == archive.search(Query()).entries[0].entered_at
+
+
+def test_first_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archive, clock: Clock):
+    """Where the very first clock was ten years ahead, later papers are dated when they are seen."""
+    path, right = tmp_path / "listing.json", clock()
+    path.write_bytes(api(entries(1)))
+    clock.tick(days=3652)
+    Refresher(Saved(path), archive, clock).round()
+    clock.now = right
+    path.write_bytes(api([*entries(2), entry(3, day=YESTERDAY)]))
+    Refresher(Saved(path), archive, clock).round()
+
+    dates = dict(dated(archive))
+    assert right.replace(hour=0) == dates[paper_id(1)]
+    assert [right, right + SECOND] == sorted(dates[paper_id(number)] for number in (2, 3))
+
+
+def test_rest_of_years(tmp_path: Path, archive: Archive, clock: Clock):
+    """After a rest of three years a saved listing of today is dated as ever; one of long ago by its listing."""
+    path = tmp_path / "listing.json"
+    path.write_bytes(api(entries(1)))
+    Refresher(Saved(path), archive, clock).round()
+    now = clock.tick(days=1100)
+    path.write_bytes(api([entry(2, day=now.date())]))
+    Refresher(Saved(path), archive, clock).round()
+
+    assert now.replace(hour=0) == archive.search(Query()).entries[0].entered_at
+    assert now == archive.state().refreshed_at
+
+
+def test_first_round_beside_a_look(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """The first papers are no failure while another thread still looks at the archive as it was before."""
+    hub.days = {DAY: entries(1)}
+    assert archive.recent().newest is None
+    with archive._watcher._looking:
+        assert Outcome(31, 1, 1) == refresher.round()
+    assert Tries() == archive.tries()
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt, SystemExit])
+def test_interrupted(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock, how: type[BaseException]):
+    """A round that is stopped gives the lease back at once, and is no failure."""
+    hub.days = {DAY: entries(1)}
+    with pytest.raises(how):
+        Refresher(Given(how()), archive, clock).round()
+
+    assert Tries() == archive.tries()
+    assert Outcome(31, 1, 1) == another.round()
+
+
+def test_lease_cannot_be_given_back(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
+    """What went wrong is told even where the archive can no longer note it."""
+
+    def lose() -> None:
+        archive.close()
+        for path in tmp_path.glob("a.sqlite*"):
+            path.unlink()
+        (tmp_path / "a.sqlite").mkdir()
+
+    class Losing(Given):
+        def get(self, ask: Ask, now: datetime) -> Listing:
+            lose()
+            return super().get(ask, now)
+
+    archive = open_archive(tmp_path / "a.sqlite")
+    with pytest.raises(UpstreamError, match=r"^made up$"):
+        Refresher(Losing(UpstreamError("made up")), archive, clock).round()
+
+
+# Failures ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failures", "retry_after", "jitter", "seconds"),
+    [
+        (1, None, 0.5, 30),
+        (2, None, 0.5, 60),
+        (3, None, 0.5, 120),
+        (5, None, 0.5, 480),
+        (6, None, 0.5, 900),
+        (10**9, None, 0.5, 900),
+        (1, None, 0.0, 15),
+        (1, None, 1.0, 45),
+        (6, None, 1.0, 1350),
+        (1, 14, 0.0, 15),
+        (1, 16, 0.0, 16),
+        (6, 100_000, 1.0, 100_000),
+    ],
+)
+def test_retry_pause(failures: int, retry_after: int | None, jitter: float, seconds: float):
+    """Each failure doubles the pause up to 15 minutes, jitter spreads it by half, Retry-After is never undercut."""
+    assert timedelta(seconds=seconds) == retry_pause(failures, retry_after, jitter)
+
+
+def test_failures_counted(hub: fake.Hub, refresher: Refresher, another: Refresher, archive: Archive, clock: Clock):
+    """Failures in a row are counted whoever has them; success resets."""
+    hub.standing = refused(500)
+    for failures, one in enumerate((refresher, another, refresher), 1):
+        with pytest.raises(UpstreamError, match="answered 500 not now"):
+            one.round()
+        noted = clock()
+        retry_at = noted + timedelta(seconds=15 * 2**failures)
+        assert Tries(failures, "127.0.0.1 answered 500 not now", noted, retry_at) == archive.tries()
+        clock.now = retry_at
+    hub.standing, hub.days = None, {DAY: entries(1)}
+    assert Outcome(31, 1, 1) == another.round()
+    assert Tries() == archive.tries()
+
+
+def test_retry_obeyed(hub: fake.Hub, refresher: Refresher, another: Refresher, clock: Clock):
+    """After a failure nobody asks before its time, unless told to; `step` rests until then, looking every minute."""
+    hub.standing = refused(429, **{"Retry-After": "90"})
+    clock.tick(seconds=0.9)
+    with pytest.raises(UpstreamError):
+        refresher.round()
+    hub.requests.clear()
+
+    assert MINUTE == another.step()
+    clock.tick(seconds=89.9)
+    assert SECOND == another.step()
+    with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now; the next try is in 1 s$") as raised:
+        another.round()
+    assert ([], 1) == (hub.requests, raised.value.retry_after)
+
+    hub.standing, hub.days = None, {DAY: entries(1)}
+    assert Outcome(31, 1, 1) == another.round(force=True)
+
+
+def test_long_retry_after(archive: Archive, clock: Clock):
+    """A wait of days is kept, where the source asks for one."""
+    source = Given(UpstreamError("made up", 200_000))
+    refresher = Refresher(source, archive, clock)
+    refresher.step()
+    clock.tick(seconds=199_999)
+    refresher.step()
+    assert 1 == source.looks
+    clock.tick(seconds=1)
+    refresher.step()
+    assert (2, 2) == (source.looks, archive.tries().failures)
+
+
+def test_too_soon_is_no_failure(refresher: Refresher, hub: fake.Hub, archive: Archive):
+    """A round that comes too soon changes nothing of what was noted, and keeps nobody out."""
+    hub.standing = refused(500)
+    messages = []
+    for _ in range(3):
+        with pytest.raises(UpstreamError) as raised:
+            refresher.round()
+        messages.append(str(raised.value))
+    assert messages[1] == messages[2]
+    assert 1 == archive.tries().failures
+
+
+# By itself --------------------------------------------------------------------------------------
+
+
+def drive(refresher: Refresher, clock: Clock, duration: timedelta) -> int:
+    """Let `refresher` step for as long as that by its clock; return how many steps it took."""
+    until, steps = clock() + duration, 0
+    while clock() < until:
+        rest = refresher.step()
+        assert SECOND <= rest <= MINUTE
+        clock.now += rest
+        steps += 1
+    return steps
+
+
+def test_keeps_fresh(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+    """An hour of steady state: each living listing four times, another once, at most 11 requests, a look a minute."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
+    assert SECOND == refresher.step()
+    hub.requests.clear()
+
+    assert 60 <= drive(refresher, clock, timedelta(hours=1, seconds=2)) <= 80
+    assert {str(DAY), str(YESTERDAY), str(DAY - timedelta(days=12))} == {day for day, _ in hub.asked()}
+    assert 9 == len(hub.requests)
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=1), timedelta(days=-2)])
+def test_clock_jumps(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock, jump: timedelta):
+    """A clock that jumps neither stops refreshing for more than a lease period or its plan, nor makes it busy.
+
+    It jumps after a failure, and after another holder was killed.
+    """
+    days = [DAY + timedelta(days=age) for age in range(-40, 2)]
+    hub.days = {day: entries(1, day=day, first=number) for number, day in enumerate(days)}
+    refresher.step()
+    clock.tick(minutes=15)
+    hub.standing = refused(429)
+    refresher.step()
+    hub.standing = None
+    archive.lease("killed", clock())
+    clock.now += jump
+    hub.requests.clear()
+
+    assert drive(refresher, clock, timedelta(minutes=16, seconds=1)) <= 40
+    assert str(clock.now.date()) in {day for day, _ in hub.asked()}
+    assert len(hub.asked()) <= 31 * 2 + 8
+
+
+def test_looks_again(refresher: Refresher, archive: Archive, clock: Clock):
+    """While another is at it, `step` looks every five seconds."""
+    archive.lease("other", clock())
+    assert timedelta(seconds=5) == refresher.step()
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (Given(UpstreamError("made up")), "made up"),
+        (Given(ListingError("made up")), "made up"),
+        (Given(ZeroDivisionError("secret")), "refresh failed: ZeroDivisionError"),
+        (Undecided(UpstreamError("made up")), "made up"),
+        (Undecided(ZeroDivisionError("secret")), None),
+    ],
+)
+def test_step_raises_nothing(archive: Archive, clock: Clock, source: Given, told: str | None):
+    """Whatever goes wrong, `step` rests and goes on; readers hear of it, in words for anybody."""
+    refresher = Refresher(source, archive, clock, even)
+    assert timedelta(seconds=30) == refresher.step()
+    assert told == archive.tries().error
+
+
+def test_unforeseen(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """A defect is logged in full, and readers hear its kind."""
+    refresher = Refresher(Given(ZeroDivisionError("secret")), archive, clock)
+    refresher.step()
+
+    with pytest.raises(UpstreamError, match=r"^there are no papers yet: refresh failed: ZeroDivisionError$"):
+        refresher.wait_until_filled(WAIT)
+    assert "ZeroDivisionError: secret" in caplog.text
+
+
+def test_archive_trouble(tmp_path: Path, hub: fake.Hub, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """An archive that cannot be opened is told in its own words, and nobody is asked for what cannot be kept."""
+    (tmp_path / "file").touch()
+    refresher = Refresher(Hub(hub.url), Archive(str(tmp_path / "file" / "archive.sqlite")), clock, even)
+
+    assert timedelta(seconds=30) == refresher.step()
+    assert [] == hub.requests
+    assert [True] == [record.message.startswith("refresh failed: cannot open the archive") for record in caplog.records]
+
+
+def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """What is wrong with a listing is logged once, not at every round; what was read each time."""
+    caplog.set_level(logging.INFO, "feedproxy.ingest.refresher")
+    refresher = Refresher(Given([entry(1), None]), archive, clock)
+    for _ in range(2):
+        refresher.step()
+
+    assert [
+        "skipped an entry without a name: holds no paper",
+        "given: 1 listing read, 1 paper in them, 1 new, 1 left out",
+        "given: 1 listing read, 1 paper in them, 0 new, 1 left out",
+    ] == [record.message.partition(", in ")[0] for record in caplog.records]
+
+
+def test_logged_memory(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """What was logged is remembered until a thousand other problems were: no longer, or memory would run out."""
+    source = Given([])
+    refresher = Refresher(source, archive, clock)
+    for first in (0, 0, *range(1, 1001, 10), 0):
+        source.given = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(first, first + 10))]
+        refresher.step()
+
+    assert 2 == sum("skipped bad 0:" in record.message for record in caplog.records)
+
+
+def test_logged_in_part(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """Of 1,500 entries that cannot be used ten and the last are told, and the number of the others; and that once."""
+    refresher = Refresher(Given([entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(1500))]), archive)
+    for _ in range(2):
+        refresher.step()
+
+    expected = [f"skipped bad {number}: its id is no arXiv identifier" for number in (*range(10), 1499)]
+    assert [*expected[:10], "and 1,489 more", expected[10]] == caplog.messages
+
+
+def test_start_twice(archive: Archive, clock: Clock):
+    """However often it is started there is one thread; `stop` ends it, and it can be started again."""
+    before = refreshing()
+    source = Given(entries(1), rest=MINUTE)
+    refresher = Refresher(source, archive, clock)
+    refresher.stop()
+    for _ in range(2):
+        refresher.start()
+        refresher.start()
+        assert before + 1 == refreshing()
+        assert source.rested.wait(WAIT)
+        refresher.stop()
+        assert before == refreshing()
+
+
+def test_goes_on(archive: Archive, clock: Clock):
+    """The thread takes step after step until it is stopped."""
+    third = threading.Event()
+
+    class Restless(Refresher):
+        steps = 0
+
+        def step(self) -> timedelta:
+            self.steps += 1
+            if self.steps == 3:
+                third.set()
+            return timedelta()
+
+    refresher = Restless(Given([]), archive, clock)
+    refresher.start()
+    assert third.wait(WAIT)
+    refresher.stop()
+
+
+def test_nothing_due(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """A step that finds nothing to ask for rests a second and says nothing."""
+    caplog.set_level(logging.INFO, "feedproxy.ingest.refresher")
+
+    class Idle(Given):
+        def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+            return []
+
+    assert (SECOND, []) == (Refresher(Idle([]), archive, clock).step(), caplog.records)
+
+
+@forking
+def test_start_after_a_fork(archive: Archive, clock: Clock):
+    """A fork of a process that refreshes has a thread of its own once it is started there, and one only."""
+    source = Given(entries(1), rest=MINUTE)
+    refresher = Refresher(source, archive, clock)
+    refresher.start()
+    assert source.rested.wait(WAIT)
+
+    def started() -> bool:
+        before = refreshing()
+        for _ in range(2):
+            refresher.start()
+        return (before, refreshing()) == (0, 1)
+
+    assert 1 == in_a_fork(started)
+    refresher.stop()
+
+
+# For readers ------------------------------------------------------------------------------------
+
+
+def test_wait_for_first(hub: fake.Hub, archive: Archive, clock: Clock):
+    """The first to ask waits for the newest listing with papers, and not for all the others."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=3)}
+    rest = threading.Event()
+    refresher = Refresher(Disturbed(hub.url, lambda: rest.wait(WAIT), at=2), archive, clock)
+    refresher.start()
+    refresher.wait_until_filled(WAIT)
+
+    assert [paper_id(1), paper_id(2)] == held(archive)
+    assert len(hub.requests) <= 2
+    rest.set()
+    refresher.stop()
+
+
+def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """However many wait, there is one round."""
+    hub.days = {DAY: entries(2)}
+    hub.gate.clear()
+    seen: list[int] = []
+
+    def reader() -> None:
+        refresher.start()
+        refresher.wait_until_filled(WAIT)
+        seen.append(len(held(archive)))
+
+    readers = [threading.Thread(target=reader) for _ in range(5)]
+    for waiting in readers:
+        waiting.start()
+    while not hub.requests:
+        assert readers[0].is_alive()
+    hub.gate.set()
+    for waiting in readers:
+        waiting.join()
+    refresher.stop()
+
+    assert [2] * 5 == seen
+    assert 31 == len(hub.requests)
+
+
+def test_filled_needs_no_wait(hub: fake.Hub, refresher: Refresher):
+    """Where there are papers nobody waits, whatever the Hub does."""
+    hub.days = {DAY: entries(1)}
+    refresher.round()
+    hub.standing = refused(500)
+    with pytest.raises(UpstreamError):
+        refresher.round(force=True)
+
+    refresher.wait_until_filled(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "wait"),
+    [
+        (refused(500), "127.0.0.1 answered 500 not now", 30),
+        (refused(429, **{"Retry-After": "47"}), "127.0.0.1 answered 429 not now", 47),
+        (Answer(body=b"{}"), "127.0.0.1 sent no listing for 2026-", 30),
+        (Answer(), "the listing has no papers", 30),
+    ],
+)
+def test_hopeless_wait(
+    hub: fake.Hub, refresher: Refresher, another: Refresher, clock: Clock, answer: Answer, message: str, wait: int
+):
+    """Once the round has failed nobody waits on; all are told why, and when to come again, in every process."""
+    hub.standing = answer
+    refresher.step()
+    for passed, reader in ((0, refresher), (20.5, another)):
+        clock.tick(seconds=passed)
+        with pytest.raises(UpstreamError) as raised:
+            reader.wait_until_filled(WAIT)
+        assert str(raised.value).startswith(f"there are no papers yet: {message}")
+        assert wait - int(passed) == raised.value.retry_after
+
+
+def test_recovery(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+    """The round after a failure makes it forgotten."""
+    hub.standing = refused(500)
+    refresher.step()
+    assert "127.0.0.1 answered 500 not now" == archive.tries().error
+
+    hub.standing, hub.days = None, {DAY: entries(1)}
+    clock.tick(seconds=30)
+    refresher.step()
+    refresher.wait_until_filled(WAIT)
+    assert (None, [paper_id(1)]) == (archive.tries().error, held(archive))
+
+
+def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
+    """Papers that came just before the failure count: nobody is told that there are none."""
+
+    class Raced(Archive):
+        """An archive that is filled while its reader looks at what failed."""
+
+        def tries(self) -> Tries:
+            self.store([parse(api(entries(1)), day=DAY)], clock())
+            return Tries(1, "made up", clock(), clock() + MINUTE)
+
+    raced = Raced(str(tmp_path / "raced.sqlite"))
+    Refresher(Hub(hub.url), raced, clock).wait_until_filled(WAIT)
+    raced.close()
+
+
+def test_archive_that_cannot_be_written(hub: fake.Hub, tmp_path: Path, clock: Clock):
+    """Where nothing can be kept, not even that it failed, nobody waits for it; once it can be, all is as ever."""
+    archive = Archive(str(tmp_path / "archive.sqlite"), patience=0.01)
+    refresher = Refresher(Hub(hub.url, pace=0), archive, clock, even)
+    hub.days = {DAY: entries(1)}
+    archive.state()
+    with closing(sqlite3.connect(archive.address, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        refresher.step()
+        with pytest.raises(
+            UpstreamError, match=r"^there are no papers yet: the archive of this server cannot"
+        ) as raised:
+            refresher.wait_until_filled(WAIT)
+        assert 60 == raised.value.retry_after
+
+    refresher.step()
+    refresher.wait_until_filled(0)
+    archive.close()
+
+
+def test_one_looks_for_all_who_wait(hub: fake.Hub, tmp_path: Path, clock: Clock):
+    """However many wait for the first papers, one at a time looks whether they have come; all are let go together."""
+    looking, most, waiting = set[int](), [0], threading.Event()
+
+    class Watched(Archive):
+        """An archive that notes how many look at it at once."""
+
+        def tries(self) -> Tries:
+            looking.add(threading.get_ident())
+            most[0] = max(most[0], len(looking))
+            waiting.set()
+            found = super().tries()
+            looking.remove(threading.get_ident())
+            return found
+
+    archive = Watched(str(tmp_path / "archive.sqlite"))
+    refresher = Refresher(Hub(hub.url), archive, clock)
+    with ThreadPoolExecutor(8) as pool:
+        readers = [pool.submit(refresher.wait_until_filled, WAIT) for _ in range(8)]
+        assert waiting.wait(WAIT)
+        archive.store([parse(api(entries(1)), day=DAY)], clock())
+        assert [None] * 8 == [reader.result(WAIT) for reader in readers]
+    archive.close()
+    assert 1 == most[0]
+
+
+def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
+    """Where the archive is gone while the refresh rests, the first who waits wakes it."""
+    hub.days = {DAY: entries(1)}
+    archive = open_archive(tmp_path / "archive.sqlite", timer=count(step=60).__next__)
+    refresher = Refresher(Hub(hub.url, pace=0), archive, clock)
+    refresher.start()
+    refresher.wait_until_filled(WAIT)
+    while archive.tries() != Tries() or not (token := archive.lease("looking", clock())):
+        pass  # until the first round is over
+    archive.release(token, Tries())
+    for path in Path(archive.address).parent.glob(f"{Path(archive.address).name}*"):
+        path.unlink()
+    refresher.wait_until_filled(WAIT)
+    refresher.stop()
+    assert [paper_id(1)] == held(archive)
+
+
+def test_long_wait(refresher: Refresher):
+    """Who has waited long enough is told that the listing is still being read."""
+    with pytest.raises(UpstreamError) as raised:
+        refresher.wait_until_filled(-1)
+    assert "there are no papers yet: the listing is still being read" == str(raised.value)
+    assert 10 == raised.value.retry_after
+
+
+def test_broken_file(tmp_path: Path, archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """A saved listing that cannot be read is named in the log and to no reader, until it can be."""
+    path = tmp_path / "listing.json"
+    refresher = Refresher(Saved(path), archive, clock, even)
+    for content, why in ((None, "No such file"), (b"[", "the listing is broken JSON")):
+        if content:
+            path.write_bytes(content)
+        refresher.step()
+        assert (str(path), True) == (caplog.messages[-1].split(": ")[1].split()[-1], why in caplog.messages[-1])
+        with pytest.raises(UpstreamError, match="saved listing of this server cannot be used") as raised:
+            refresher.wait_until_filled(WAIT)
+        assert str(tmp_path) not in str(raised.value)
+        clock.tick(minutes=2)
+
+    path.write_bytes(api(entries(1)))
+    refresher.step()
+    refresher.wait_until_filled(WAIT)
+    assert [paper_id(1)] == held(archive)
+
+
+# Filling in the past ----------------------------------------------------------------------------
+
+
+def test_missing_days(refresher: Refresher, hub: fake.Hub, archive: Archive, clock: Clock):
+    """To fill in are the days never read well since they were over, oldest first."""
+    first, until = date(2026, 3, 5), date(2026, 3, 10)
+    assert [date(2026, 3, day) for day in (5, 6, 7, 8, 9, 10)] == missing_days(archive.days(None), first, until)
+
+    refresher.get([Ask(DAY), Ask(YESTERDAY)])  # the one of today is not over
+    hub.standing = refused(429)
+    with pytest.raises(UpstreamError):
+        refresher.get([Ask(date(2026, 3, 8))])
+    assert [date(2026, 3, day) for day in (5, 6, 7, 8, 10)] == missing_days(archive.days(None), first, until)
+    assert [] == missing_days(archive.days(None), YESTERDAY, YESTERDAY)
+    assert [] == missing_days(archive.days(None), until, first)
+
+
+def test_clock():
+    """The time is aware UTC unless another clock is handed in."""
+    assert UTC == utc_now().tzinfo
+    assert abs(utc_now() - datetime.now(UTC)) < timedelta(minutes=1)
