@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote
 import platformdirs
 
 from feedproxy.errors import ConfigError
-from feedproxy.text import similar
+from feedproxy.text import did_you_mean
 
 PREFIX = "FEEDPROXY_"
 HUB = "https://huggingface.co"
@@ -274,4 +274,6 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
     """
     known = [variable(name) for name in SETTINGS]
     strange = sorted(name for name in environment if _PREFIXED.match(name) and name not in known)
-    return [f"{name if name.isidentifier() else ascii(name)} is no setting{similar(name, known)}" for name in strange]
+    return [
+        f"{name if name.isidentifier() else ascii(name)} is no setting{did_you_mean(name, known)}" for name in strange
+    ]

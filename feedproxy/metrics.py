@@ -59,7 +59,7 @@ class Metrics:
         """Count work that was not begun or not finished."""
         self._refused[reason].inc()
 
-    def fed(self) -> None:
+    def feed_served(self) -> None:
         """Count a feed; those from memory are all that were not rendered."""
         self._feeds.inc()
 
@@ -81,11 +81,11 @@ class Metrics:
             counted = CollectorRegistry()
             MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
         standing = CollectorRegistry()
-        standing.register(_Standing(status, now))
+        standing.register(_Gauges(status, now))
         return generate_latest(counted) + generate_latest(standing)
 
 
-class _Standing(Collector):
+class _Gauges(Collector):
     """What is true at the moment of asking; the same in every worker."""
 
     def __init__(self, status: Status, now: datetime) -> None:

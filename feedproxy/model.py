@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import quote_plus
 
-BEGINNING = date(2023, 5, 4)  # the first Daily Papers
+FIRST_LISTING = date(2023, 5, 4)  # the first Daily Papers
 _HUB_IMAGE = re.compile(r"https://[a-z0-9-]+\.huggingface\.co/")
 _ARXIV_ID = re.compile(r"\d{4}\.\d{4,5}", re.ASCII)
 
@@ -52,7 +52,7 @@ class Paper:
     ai_keywords: tuple[str, ...] = ()
 
     @property
-    def attention(self) -> int:
+    def effective_upvotes(self) -> int:
         """What `min_upvotes` looks at: the upvotes, or the comments where those are unknown."""
         return self.comments if self.upvotes is None else self.upvotes
 
@@ -108,7 +108,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PaperHistory:
     """The date a paper was listed by (aware UTC), and the steps of its counts, lowest first."""
 
     listed_at: datetime

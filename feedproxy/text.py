@@ -46,7 +46,7 @@ def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def web_address(text: str) -> str | None:
+def safe_url(text: str) -> str | None:
     """Return the absolute http(s) address in `text` as a URI (RFC 3986), or None if it holds none.
 
     The Hub sends some with a leading space, and one with a line feed in it (UPSTREAM.md), which browsers drop
@@ -65,7 +65,7 @@ def web_address(text: str) -> str | None:
     return urlunsplit((*parts[:2], *(quote(part, safe=_URL_SAFE) for part in escaped)))
 
 
-def similar(name: str, known: Iterable[str], suffix: str = "") -> str:
+def did_you_mean(name: str, known: Iterable[str], suffix: str = "") -> str:
     """Return the end of a sentence that suggests the one of `known` most like a misspelt `name`, or nothing."""
     folded = {item.casefold(): item for item in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)

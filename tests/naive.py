@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from feedproxy.model import Entry, Paper
 from feedproxy.query.grammar import Filter, Not, Or, Term
 from feedproxy.query.parameters import Query
-from feedproxy.query.terms import begun, search_words, singular
+from feedproxy.query.terms import plural_prefix_matches, search_words, singular
 
 # The archive ------------------------------------------------------------------------------------
 
@@ -34,7 +34,7 @@ class Wording:
         start = "".join(f" {singular(word)}" for word in before)
         wanted = [f"{start} {singular(last)} "]
         if term.prefix:
-            wanted = [f"{start} {last}", *(f"{start} {word} " for word in begun(last))]
+            wanted = [f"{start} {last}", *(f"{start} {word} " for word in plural_prefix_matches(last))]
         fields = (term.field,) if term.field else ("title", "abstract")
         return any(words in text for name in fields for text in self.texts[name] for words in wanted)
 
@@ -58,7 +58,7 @@ class NaiveArchive:
     """Papers and their pasts; takes one listing of distinct papers at a time and forgets nothing."""
 
     def __init__(self) -> None:
-        self.pasts: dict[str, Past] = {}
+        self.histories: dict[str, Past] = {}
         self.dates: set[datetime] = set()
         self.previous: datetime | None = None
 
@@ -77,12 +77,12 @@ class NaiveArchive:
 
     def _is_new(self, paper: Paper) -> bool:
         """Say whether anything in `paper` but a fallen count was never seen before."""
-        past = self.pasts.get(paper.id)
+        past = self.histories.get(paper.id)
         return past is None or any(self._news(past, paper))
 
     def _news(self, past: Past, paper: Paper) -> tuple[bool, bool]:
         """Return whether a count of `paper` is its highest yet, and whether it reads otherwise than before."""
-        told, count = self._told(past, paper), (paper.attention, paper.comments)
+        told, count = self._told(past, paper), (paper.effective_upvotes, paper.comments)
         alike = told == replace(past.paper, upvotes=told.upvotes, comments=told.comments)
         rising = any(count[column] > max(step[column + 1] for step in past.counts) for column in (0, 1))
         return rising, not alike
@@ -93,10 +93,10 @@ class NaiveArchive:
         return replace(paper, submitted_at=past.paper.submitted_at, organization=paper.organization or known)
 
     def _see(self, paper: Paper, base: datetime) -> None:
-        past, count = self.pasts.get(paper.id), (paper.attention, paper.comments)
+        past, count = self.histories.get(paper.id), (paper.effective_upvotes, paper.comments)
         if not past:
             date = self._free(base)
-            self.pasts[paper.id] = Past(paper, date, None, [Wording(date, paper)], [(date, *count)])
+            self.histories[paper.id] = Past(paper, date, None, [Wording(date, paper)], [(date, *count)])
             return
         rising, reworded = self._news(past, paper)
         past.paper = self._told(past, paper)
@@ -118,9 +118,9 @@ class NaiveArchive:
         """Return every entry of `query`, newest first."""
         newest = max(self.dates, default=datetime(1970, 1, 1, tzinfo=UTC)).replace(hour=0, minute=0, second=0)
         start = newest - timedelta(days=query.days - 1)
-        wordings = {wording for past in self.pasts.values() for wording in past.wordings}
+        wordings = {wording for past in self.histories.values() for wording in past.wordings}
         matching = matched(query.q, wordings) if query.q else wordings
-        dated = ((past, entered(past, query, matching)) for past in self.pasts.values())
+        dated = ((past, entered(past, query, matching)) for past in self.histories.values())
         within = ((past, date) for past, date in dated if date and date >= start)
         entries = [Entry(past.paper, date, max(date, past.revised_at or date)) for past, date in within]
         return sorted(entries, key=lambda entry: entry.entered_at, reverse=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from feedproxy.archive import Archive, open_database
-from feedproxy.archive.dating import dated
+from feedproxy.archive.dating import entry_date
 from feedproxy.errors import ArchiveError
 from feedproxy.ingest.parse import parse
 from feedproxy.model import Listing
@@ -63,7 +63,7 @@ def test_keeps_every_field_of_a_paper(archive: Archive, clock: Clock) -> None:
 def test_new_archive_is_empty(archive: Archive) -> None:
     """An archive that was never refreshed has no entries, and says so."""
     state = archive.state()
-    assert (0, None, None) == (state.revision, state.refreshed_at, state.newest)
+    assert (0, None, None) == (state.revision, state.refreshed_at, state.newest_entry_at)
     assert [] == shown(archive)
     assert 0 == archive.count(parse_query("q=agents"))
 
@@ -239,7 +239,7 @@ def test_revision_never_means_two_things(open_archive: Opener, tmp_path: Path, c
 def test_days_are_the_newest(archive: Archive, clock: Clock) -> None:
     """However many days were read, a plan is made of the newest 400; all are told on request."""
     days = [DAY - timedelta(days=age) for age in range(450)]
-    archive.asked(days, clock())
+    archive.mark_requested(days, clock())
     assert days[:400] == list(archive.days())
     assert set(days) == archive.days(None).keys()
 
@@ -277,23 +277,23 @@ def test_recent_state_is_looked_at_once_a_second(open_archive: Opener, address: 
     timer = Timer()
     looking = open_archive(address, timer=timer)
     looking.store([listing(entry(1))], clock())
-    first = looking.recent()
+    first = looking.cached_state()
     assert first == looking.state()
     open_archive(address).store([listing(entry(2))], clock.tick(minutes=15))
-    assert first == looking.recent()
+    assert first == looking.cached_state()
     timer.sleep(1)
-    assert first.revision < looking.recent().revision
+    assert first.revision < looking.cached_state().revision
     looking.store([listing(entry(3))], clock.tick(minutes=15))
-    assert looking.state() == looking.recent()
+    assert looking.state() == looking.cached_state()
 
 
 def test_recent_state_is_that_of_the_last_search(open_archive: Opener, address: str, clock: Clock) -> None:
     """Once a search has seen what another process stored, nothing older is taken for recent."""
     looking = open_archive(address, timer=Timer())
     looking.store([listing(entry(1))], clock())
-    looking.recent()
+    looking.cached_state()
     open_archive(address).store([listing(entry(2))], clock.tick(minutes=15))
-    assert looking.search(Query()).state == looking.recent()
+    assert looking.search(Query()).state == looking.cached_state()
 
 
 def test_recent_state_outlives_the_archive(open_archive: Opener, tmp_path: Path, clock: Clock) -> None:
@@ -302,13 +302,13 @@ def test_recent_state_outlives_the_archive(open_archive: Opener, tmp_path: Path,
     timer = Timer()
     archive = open_archive(path, timer=timer)
     archive.store([listing(entry(1))], clock())
-    before = archive.recent()
+    before = archive.cached_state()
     archive.close()
     timer.sleep(1)
     path.write_bytes(b"junk" * 1000)
-    assert before == archive.recent()
+    assert before == archive.cached_state()
     with pytest.raises(ArchiveError, match="not a database"):
-        open_archive(path).recent()
+        open_archive(path).cached_state()
 
 
 def test_dates_are_handed_out_once(archive: Archive, clock: Clock) -> None:
@@ -340,7 +340,7 @@ def test_clock_that_jumps_back_dates_nothing_before_the_last_refresh(archive: Ar
 
 
 @pytest.mark.parametrize(
-    ("submitted_at", "previous", "historic", "expected"),
+    ("submitted_at", "previous", "backfilled", "expected"),
     [
         (50, None, False, 50),
         (50, 40, False, 50),
@@ -351,9 +351,9 @@ def test_clock_that_jumps_back_dates_nothing_before_the_last_refresh(archive: Ar
         (170, 40, True, 100),
     ],
 )
-def test_dating_rule(submitted_at: int, previous: int | None, historic: bool, expected: int) -> None:
+def test_dating_rule(submitted_at: int, previous: int | None, backfilled: bool, expected: int) -> None:
     """The listing time counts where no reader can have looked past it, else the present; never later than now, 100."""
-    assert expected == dated(submitted_at, now=100, previous=previous, historic=historic)
+    assert expected == entry_date(submitted_at, now=100, previous=previous, backfilled=backfilled)
 
 
 def test_days_window_ends_at_the_newest_date_and_begins_at_midnight(archive: Archive, clock: Clock) -> None:
@@ -396,7 +396,7 @@ def test_unknown_upvotes_are_measured_by_comments(archive: Archive, clock: Clock
 def test_days_remember_what_was_asked_and_read(archive: Archive, clock: Clock) -> None:
     """A day is noted as asked for, as read with its count and validator, and as unchanged."""
     asked_at = clock()
-    archive.asked([DAY], asked_at)
+    archive.mark_requested([DAY], asked_at)
     told = archive.days()[DAY]
     assert (asked_at, None, 0) == (told.asked_at, told.good_at, told.count)
     archive.store([Listing(listing(*entries(3)).papers, day=DAY, validator='W/"a"')], clock.tick(seconds=1))

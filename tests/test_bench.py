@@ -32,7 +32,7 @@ def made(days: archives.Days, open_archive: Callable[[Path], Archive], tmp_path:
 
 def test_archive_holds_as_many_papers_as_it_says(made: Archive) -> None:
     """An archive of 200 papers holds 200, up to the last day."""
-    assert 200 == made.holdings().papers
+    assert 200 == made.stats().papers
     assert archives.evening(archives.LAST) == made.state().refreshed_at
 
 

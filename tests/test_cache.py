@@ -10,15 +10,15 @@ from itertools import count
 
 import pytest
 
-from feedproxy.web.cache import Answer, Answers, Target, answer
+from feedproxy.web.cache import RequestKey, ResponseCache, Variants, build_variants
 
 BODY = 10_000
 ROOM = 4 * (BODY + 8_100)  # for one answer asked for once, in a quarter of the bytes
-HERE: Target = ("http", "localhost", "/feed.rss", "")
+HERE: RequestKey = ("http", "localhost", "/feed.rss", "")
 
 
-def made(letter: str, size: int = BODY) -> Answer:
-    return answer("rss", letter.encode() * size, "text/plain", None)
+def made(letter: str, size: int = BODY) -> Variants:
+    return build_variants("rss", letter.encode() * size, "text/plain", None)
 
 
 class Desk:
@@ -29,13 +29,13 @@ class Desk:
 
     def __init__(self, size: int, pause: float = 300) -> None:
         self.revision, self.made, self.now, self.pause = 1, "", 0.0, pause
-        self.answers = Answers(size, lambda: self.revision, timer=lambda: self.now)
+        self.answers = ResponseCache(size, lambda: self.revision, timer=lambda: self.now)
 
-    def get(self, letter: str, target: Target | None = None) -> Answer:
+    def get(self, letter: str, target: RequestKey | None = None) -> Variants:
         self.now += self.pause
         return self.answers.get(letter, lambda: self._make(letter), target or (letter,))
 
-    def _make(self, letter: str) -> tuple[Answer, int]:
+    def _make(self, letter: str) -> tuple[Variants, int]:
         self.made += letter
         return made(letter), self.revision
 
@@ -51,7 +51,7 @@ def test_equal_bytes() -> None:
 def test_headers() -> None:
     """A 200 says what the body is; a 304 only what may be kept how long and under which ETag."""
     always = (("Cache-Control", "public"),)
-    done = answer("rss", b"text", "text/plain", datetime(2026, 3, 10, 12, tzinfo=UTC), always)
+    done = build_variants("rss", b"text", "text/plain", datetime(2026, 3, 10, 12, tzinfo=UTC), always)
     assert (("ETag", done.gzip.etag), *always) == done.gzip.validators
     assert {
         "Content-Type": "text/plain",
@@ -67,7 +67,7 @@ def test_headers() -> None:
 def test_kept() -> None:
     """What was made once is kept and given again, whatever led to it."""
     desk = Desk(10 * ROOM)
-    assert desk.get("a") is desk.get("a", HERE) is desk.answers.known(HERE)
+    assert desk.get("a") is desk.get("a", HERE) is desk.answers.lookup(HERE)
     assert "a" == desk.made
 
 
@@ -76,9 +76,9 @@ def test_only_for_its_revision() -> None:
     desk = Desk(10 * ROOM)
     desk.get("a", HERE)
     desk.revision = 2
-    assert desk.answers.known(HERE) is None
+    assert desk.answers.lookup(HERE) is None
     desk.get("a")
-    assert desk.answers.known(HERE)
+    assert desk.answers.lookup(HERE)
     assert "aa" == desk.made
 
 
@@ -86,19 +86,19 @@ def test_made_of_a_newer_revision() -> None:
     """What was made after the archive moved on counts for where it is by then."""
     desk = Desk(10 * ROOM)
 
-    def late() -> tuple[Answer, int]:
+    def late() -> tuple[Variants, int]:
         desk.revision = 2
         return made("a"), 2
 
     desk.answers.get("a", late, HERE)
-    assert desk.answers.known(HERE)
+    assert desk.answers.lookup(HERE)
 
 
 def test_unknown_target() -> None:
     """A target that led nowhere yet is not known."""
     desk = Desk(10 * ROOM)
     desk.get("a")
-    assert desk.answers.known(HERE) is None
+    assert desk.answers.lookup(HERE) is None
 
 
 def test_least_recently_used_goes_first() -> None:
@@ -106,7 +106,7 @@ def test_least_recently_used_goes_first() -> None:
     desk = Desk(2 * ROOM)
     for letter in "abc":
         desk.get(letter)
-    assert [False, True, True] == [desk.answers.known((letter,)) is not None for letter in "abc"]
+    assert [False, True, True] == [desk.answers.lookup((letter,)) is not None for letter in "abc"]
 
 
 def test_asked_again_is_proven() -> None:
@@ -130,7 +130,7 @@ def test_proven_stays_proven() -> None:
         desk.made = ""
         desk.get("a", HERE), desk.get("a", ("there",))
         assert desk.made in ("a", "")
-        assert desk.answers.known(HERE) is desk.answers.known(("there",)) is not None
+        assert desk.answers.lookup(HERE) is desk.answers.lookup(("there",)) is not None
 
 
 def test_a_flood_drops_nothing_polled() -> None:
@@ -163,7 +163,7 @@ def test_a_flood_that_asks_twice_drops_nothing_polled(pause: float) -> None:
         desk.pause = 0
         for letter in polled if number % 6 == 0 else ():
             desk.get(letter)
-    assert [True] * 20 == [desk.answers.known((letter,)) is not None for letter in polled]
+    assert [True] * 20 == [desk.answers.lookup((letter,)) is not None for letter in polled]
 
 
 def test_what_is_no_longer_polled_gives_way() -> None:
@@ -174,7 +174,7 @@ def test_what_is_no_longer_polled_gives_way() -> None:
     desk.now += 14 * 86_400
     for letter in "bcbcbcdefg":
         desk.get(letter)
-    assert [False, True] == [desk.answers.known((letter,)) is not None for letter in "ab"]
+    assert [False, True] == [desk.answers.lookup((letter,)) is not None for letter in "ab"]
 
 
 def test_stale() -> None:
@@ -182,7 +182,7 @@ def test_stale() -> None:
     desk = Desk(10 * ROOM)
     given = desk.get("a", HERE)
     desk.revision = 2
-    assert (None, given, None) == (desk.answers.known(HERE), desk.answers.stale(HERE), desk.answers.stale(("there",)))
+    assert (None, given, None) == (desk.answers.lookup(HERE), desk.answers.stale(HERE), desk.answers.stale(("there",)))
 
 
 @pytest.mark.parametrize("size", [0, BODY])
@@ -191,7 +191,7 @@ def test_larger_than_the_bound(size: int) -> None:
     desk = Desk(size)
     assert made("a") == desk.get("a", HERE) == desk.get("a", HERE)
     assert "aa" == desk.made
-    assert desk.answers.known(HERE) is None
+    assert desk.answers.lookup(HERE) is None
 
 
 def test_large_answer_drops_nothing() -> None:
@@ -199,7 +199,7 @@ def test_large_answer_drops_nothing() -> None:
     desk = Desk(ROOM)
     desk.get("a")
     desk.answers.get("large", lambda: (made("x", 10 * ROOM), 1), HERE)
-    assert desk.answers.known(("a",))
+    assert desk.answers.lookup(("a",))
 
 
 def test_targets_go_with_their_answer() -> None:
@@ -208,24 +208,26 @@ def test_targets_go_with_their_answer() -> None:
     for number in range(1000):
         desk.get("a", ("http", "localhost", f"/feed.rss?q=a&_={number}"))
     assert (
-        5 < sum(desk.answers.known(("http", "localhost", f"/feed.rss?q=a&_={n}")) is not None for n in range(1000)) < 50
+        5
+        < sum(desk.answers.lookup(("http", "localhost", f"/feed.rss?q=a&_={n}")) is not None for n in range(1000))
+        < 50
     )
     desk.now += 30 * 86_400
     for letter in "bbbccc":
         desk.get(letter)
-    assert desk.answers.known(("http", "localhost", "/feed.rss?q=a&_=0")) is None
+    assert desk.answers.lookup(("http", "localhost", "/feed.rss?q=a&_=0")) is None
 
 
 def test_bounded_in_bytes() -> None:
     """However much is asked for, memory grows by little more than the configured bytes."""
     size, dice = 2**18, random.Random(2)  # noqa: S311
-    answers = Answers(size, lambda: 1)
+    answers = ResponseCache(size, lambda: 1)
     tracemalloc.start()
     for number in range(1500):
         body = dice.randbytes(dice.choice((300, 3000)))
         key = (f"q=word{number}", "rss", "http://localhost")
         for _ in range(1 + number % 2):
-            answers.get(key, lambda body=body: (answer("rss", body, "text/plain", None), 1), ("http", *key))
+            answers.get(key, lambda body=body: (build_variants("rss", body, "text/plain", None), 1), ("http", *key))
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.3 * size < grown < 1.2 * size
@@ -240,12 +242,12 @@ def test_one_at_a_time() -> None:
             all_look.set()
         return 1
 
-    def make() -> tuple[Answer, int]:
+    def make() -> tuple[Variants, int]:
         makers.append(threading.get_ident())
         assert all_look.wait(10)
         return made("a"), 1
 
-    answers = Answers(10 * ROOM, revision)
+    answers = ResponseCache(10 * ROOM, revision)
     with ThreadPoolExecutor(8) as pool:
         found = {id(given) for given in pool.map(lambda _: answers.get("a", make, HERE), range(8))}
     assert (1, 1) == (len(found), len(makers))
@@ -256,15 +258,15 @@ def test_a_failure_is_not_kept() -> None:
     desk = Desk(10 * ROOM)
     with pytest.raises(ZeroDivisionError):
         desk.answers.get("a", lambda: 1 / 0, HERE)  # type: ignore[arg-type]
-    assert desk.answers.known(HERE) is None
+    assert desk.answers.lookup(HERE) is None
     assert made("a") == desk.get("a", HERE)
 
 
 def test_one_answer_does_not_wait_for_another() -> None:
     """However many answers are being made, whoever makes another waits for none of them."""
-    answers, done = Answers(1_000_000, lambda: 1), list[int]()
+    answers, done = ResponseCache(1_000_000, lambda: 1), list[int]()
 
-    def make(number: int) -> tuple[Answer, int]:
+    def make(number: int) -> tuple[Variants, int]:
         if number:  # while this one is being made, so is the next
             answers.get(number - 1, lambda: make(number - 1), (str(number),))
         done.append(number)

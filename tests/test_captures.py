@@ -10,8 +10,8 @@ from feedproxy.archive import Archive
 from feedproxy.ingest.parse import parse
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.schedule import missing_days
-from feedproxy.ingest.source import Ask
 from feedproxy.ingest.source import Hub as HubSource
+from feedproxy.ingest.source import ListingRequest
 from feedproxy.query.parameters import Query, parse_query
 from tests.hub import Hub
 
@@ -58,7 +58,7 @@ def test_listed_twice(hub: Hub, archive: Archive, open_archive: Callable[..., Ar
     filled = open_archive(f"{archive.address}-filled")
     refresher = Refresher(HubSource(hub.url, pace=0), filled, lambda: NOW)
     for day in missing_days({}, *days):
-        refresher.get([Ask(day)])
+        refresher.get([ListingRequest(day)])
     archive.store([parse(body, day=day) for day, body in bodies.items()], NOW)
     ways = [{found.paper.id: found.entered_at for found in way.search(WHOLE).entries} for way in (archive, filled)]
     assert days[0] == ways[1]["2604.07429"].date()

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from feedproxy.archive import Archive, open_database, schema
-from feedproxy.archive.backend import Database, Opening
+from feedproxy.archive.backend import Database, OpenMode
 from feedproxy.archive.copy import copying
 from feedproxy.archive.schema import GROWING
 from feedproxy.errors import ArchiveError
@@ -21,7 +21,7 @@ from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, NewAddress, Run, documents, one_line
 from tests.factories import difficult_papers, paper
 
-Opened = Callable[[object, Opening], Database]
+Opened = Callable[[object, OpenMode], Database]
 Opener = Callable[..., Archive]
 QUERIES = ["", "min_upvotes=3", "q=zebra", "q=-zebra", "q=paper&min_upvotes=2", "q=org:lab", "counts=1&link=pdf"]
 PIECE = 5
@@ -90,8 +90,8 @@ def test_copy_is_equal(
     """A copy holds the same rows, and makes the same bytes of every feed; so does a copy of the copy."""
     copies = [home, away, new_address(kinds[0])]
     for source, target in pairwise(copies):
-        move(opened(source, Opening.PRESENT), opened(target, Opening.COPY))
-    held = [rows(opened(path, Opening.PRESENT)) for path in copies]
+        move(opened(source, OpenMode.PRESENT), opened(target, OpenMode.COPY))
+    held = [rows(opened(path, OpenMode.PRESENT)) for path in copies]
     assert [] == [name for name, found in held[0].items() if not found]
     assert held[0] == held[1] == held[2]
     made = [feeds(open_archive(path)) for path in copies]
@@ -101,16 +101,16 @@ def test_copy_is_equal(
 
 def test_copy_goes_on_after_each_piece(home: str, away: str, opened: Opened, open_archive: Opener) -> None:
     """A copy that is broken off after every piece goes on with the next, opens for nothing else, and ends equal."""
-    source = opened(home, Opening.PRESENT)
+    source = opened(home, OpenMode.PRESENT)
     held = rows(source)
     large = sum(len(held[table.name]) for table in GROWING)
-    there = [move(source, opened(away, Opening.COPY), pieces=1)]
+    there = [move(source, opened(away, OpenMode.COPY), pieces=1)]
     while there[-1] < large:
         with pytest.raises(ArchiveError, match="is half of a copy: repeat feedproxy archive copy"):
             open_archive(away).state()
-        there.append(move(source, opened(away, Opening.COPY), pieces=1))
+        there.append(move(source, opened(away, OpenMode.COPY), pieces=1))
     assert there[:3] == [0, PIECE, 2 * PIECE]
-    assert held == rows(opened(away, Opening.PRESENT))
+    assert held == rows(opened(away, OpenMode.PRESENT))
 
 
 def test_copy_begins_anew_where_the_archive_has_changed(
@@ -118,44 +118,44 @@ def test_copy_begins_anew_where_the_archive_has_changed(
 ) -> None:
     """Half a copy of an archive that was refreshed meanwhile is not gone on with, and that is said."""
     caplog.set_level("INFO")
-    move(opened(home, Opening.PRESENT), opened(away, Opening.COPY), pieces=12)
+    move(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY), pieces=12)
     open_archive(home).store([Listing((paper(20, title="Okapi", upvotes=90),))], clock.tick(hours=1))
-    assert 0 == move(opened(home, Opening.PRESENT), opened(away, Opening.COPY))
+    assert 0 == move(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY))
     assert ["what is copied has changed since it was begun: beginning anew"] == caplog.messages
-    assert rows(opened(home, Opening.PRESENT)) == rows(opened(away, Opening.PRESENT))
+    assert rows(opened(home, OpenMode.PRESENT)) == rows(opened(away, OpenMode.PRESENT))
     assert 1 == open_archive(away).count(parse_query("q=okapi"))
 
 
 def test_copy_is_of_one_moment(home: str, away: str, opened: Opened, open_archive: Opener, clock: Clock) -> None:
     """What is refreshed while it is copied is copied as it was at the start."""
-    before = rows(opened(home, Opening.PRESENT))
-    with copying(opened(home, Opening.PRESENT), opened(away, Opening.COPY), piece=PIECE) as copy:
+    before = rows(opened(home, OpenMode.PRESENT))
+    with copying(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY), piece=PIECE) as copy:
         for _ in copy.pieces():
             open_archive(home).store([Listing((paper(21, upvotes=clock().hour),))], clock.tick(hours=1))
         list(copy.compared())
         copy.finish()
-    assert before == rows(opened(away, Opening.PRESENT)) != rows(opened(home, Opening.PRESENT))
+    assert before == rows(opened(away, OpenMode.PRESENT)) != rows(opened(home, OpenMode.PRESENT))
 
 
 def test_two_copy_at_once(home: str, away: str, opened: Opened) -> None:
     """Of two that copy the same archive to the same place at the same time at least one ends well, with all of it."""
     with ThreadPoolExecutor(2) as pool:
-        pairs = [(opened(home, Opening.PRESENT), opened(away, Opening.COPY)) for _ in range(2)]
+        pairs = [(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY)) for _ in range(2)]
         copying = [pool.submit(move, *pair) for pair in pairs]
         ended = [copy.exception() for copy in copying]
     assert None in ended
-    assert rows(opened(home, Opening.PRESENT)) == rows(opened(away, Opening.PRESENT))
+    assert rows(opened(home, OpenMode.PRESENT)) == rows(opened(away, OpenMode.PRESENT))
 
 
 def test_what_differs_does_not_become_an_archive(home: str, away: str, opened: Opened) -> None:
     """Half a copy in which anything is not as in the archive it is of is never finished, and says what to do."""
-    copied = opened(away, Opening.COPY)
-    move(opened(home, Opening.PRESENT), copied, pieces=12)
+    copied = opened(away, OpenMode.COPY)
+    move(opened(home, OpenMode.PRESENT), copied, pieces=12)
     with copied.transaction(writing=True) as db:
         db.execute(sa.update(schema.papers).values(title="Another").where(schema.papers.c.upvotes == 4))
     with pytest.raises(ArchiveError, match=r"papers has .*, not .*; delete it and copy again"):
-        move(opened(home, Opening.PRESENT), copied)
-    with pytest.raises(ArchiveError, match="is half of a copy"), opened(away, Opening.USE).transaction():
+        move(opened(home, OpenMode.PRESENT), copied)
+    with pytest.raises(ArchiveError, match="is half of a copy"), opened(away, OpenMode.USE).transaction():
         pass
 
 
@@ -167,9 +167,9 @@ def test_half_of_another_archive_is_told_apart(
     revision = open_archive(home).state().revision
     open_archive(twin).store([Listing((paper(7), paper(8)))], datetime.fromtimestamp(revision / 1e6, UTC))
     assert revision == open_archive(twin).state().revision
-    move(opened(home, Opening.PRESENT), opened(away, Opening.COPY), pieces=1)
+    move(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY), pieces=1)
     with pytest.raises(ArchiveError, match="delete it and copy again"):
-        move(opened(twin, Opening.PRESENT), opened(away, Opening.COPY))
+        move(opened(twin, OpenMode.PRESENT), opened(away, OpenMode.COPY))
 
 
 # The command ------------------------------------------------------------------------------------
@@ -180,13 +180,13 @@ def test_command_copies(run: Run, home: str, away: str, opened: Opened) -> None:
     for _ in range(2):
         result = run("archive", "copy", home, away)
         assert (0, 1) == (result.exit_code, result.stdout.count("rows, equal to those of"))
-    assert rows(opened(home, Opening.PRESENT)) == rows(opened(away, Opening.PRESENT))
+    assert rows(opened(home, OpenMode.PRESENT)) == rows(opened(away, OpenMode.PRESENT))
 
 
 def test_half_a_copy_of_another_schema(run: Run, home: str, away: str, opened: Opened) -> None:
     """What an older feedproxy began to copy lacks tables that there are by now: it is not gone on with."""
-    begun = opened(away, Opening.COPY)
-    move(opened(home, Opening.PRESENT), begun, pieces=3)
+    begun = opened(away, OpenMode.COPY)
+    move(opened(home, OpenMode.PRESENT), begun, pieces=3)
     with begun.transaction(writing=True) as db:
         begun.set_schema_version(db, -1)
     for command in (["archive", "copy", home, away], ["archive", "check", "--archive", away]):
@@ -195,7 +195,7 @@ def test_half_a_copy_of_another_schema(run: Run, home: str, away: str, opened: O
 
 def test_half_a_copy_is_not_served(run: Run, home: str, away: str, opened: Opened) -> None:
     """A server on half a copy does not start, and says what to do."""
-    move(opened(home, Opening.PRESENT), opened(away, Opening.COPY), pieces=3)
+    move(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY), pieces=3)
     for command in (["serve"], ["refresh"], ["feed", "q=agents"], ["archive", "check"]):
         result = run(*command, "--archive", away, listing="demo")
         assert 1 == result.exit_code
@@ -207,10 +207,10 @@ def test_another_archive_is_not_overwritten(
 ) -> None:
     """Where there is an archive already nothing is copied to."""
     open_archive(away).store([Listing((paper(1),))], clock.tick(hours=1))
-    before = rows(opened(away, Opening.PRESENT))
+    before = rows(opened(away, OpenMode.PRESENT))
     result = run("archive", "copy", home, away)
     assert (1, True) == (result.exit_code, "holds another archive, which is not overwritten" in one_line(result))
-    assert before == rows(opened(away, Opening.PRESENT))
+    assert before == rows(opened(away, OpenMode.PRESENT))
 
 
 def test_what_is_no_archive_is_not_overwritten(run: Run, tmp_path: Path, open_archive: Opener) -> None:

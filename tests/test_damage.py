@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from feedproxy.archive import Archive
-from feedproxy.archive.lease import Tries
+from feedproxy.archive.lease import Backoff
 from feedproxy.errors import ArchiveError
 from feedproxy.model import Listing
 from feedproxy.query.parameters import parse_query
@@ -204,10 +204,10 @@ def test_lease_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, c
     damage(path, f"UPDATE lease SET {column} = x'00'")
     assert "lease 1" in run("archive", "check", "--archive", path).stdout
     archive = open_archive(path)
-    assert Tries() == archive.tries()
+    assert Backoff() == archive.backoff()
     token = archive.lease("me", clock.tick(hours=1))
     archive.store([], clock(), token)
-    archive.release(token, Tries())
+    archive.release(token, Backoff())
     assert 0 == run("archive", "check", "--archive", path).exit_code
 
 
@@ -397,7 +397,7 @@ def test_damaged_page_costs_what_is_on_it(
     assert "malformed" in one_line(run("archive", "copy", path, tmp_path / "copy.sqlite"))
     repaired = run("archive", "check", "--repair", "--archive", path)
     archive = open_archive(path)
-    kept = archive.holdings().papers
+    kept = archive.stats().papers
     assert (0, True) == (repaired.exit_code, before - 50 < kept < before), kept
     assert f"as it was, it is kept as {path}.damaged" in repaired.stdout
     assert 3 < run("archive", "check", "--archive", f"{path}.damaged").stdout.count("malformed")
@@ -439,7 +439,7 @@ def test_link_stays_a_link(run: Run, path: Path, tmp_path: Path, open_archive: O
     for lose in (lambda: os.truncate(path, 0), path.unlink):
         archive.store([Listing((paper(9, title="Paper 9"),), day=clock().date())], clock.tick(hours=1))
         lose()
-        assert archive.state().newest is None
+        assert archive.state().newest_entry_at is None
         archive.store([Listing((paper(1, title="Paper 1"),), day=clock().date())], clock())
         assert (path, {"Paper 1"}) == (link.readlink(), titles(open_archive(path)))
 
@@ -447,7 +447,7 @@ def test_link_stays_a_link(run: Run, path: Path, tmp_path: Path, open_archive: O
 def test_dangling_link_is_an_archive_to_be(tmp_path: Path, open_archive: Opener) -> None:
     """A link to a file that is not there makes it; one into a folder that is not there is one line, and makes none."""
     (tmp_path / "link").symlink_to(tmp_path / "new.sqlite")
-    assert open_archive(tmp_path / "link").state().newest is None
+    assert open_archive(tmp_path / "link").state().newest_entry_at is None
     assert ((tmp_path / "link").is_symlink(), (tmp_path / "new.sqlite").is_file()) == (True, True)
     (tmp_path / "astray").symlink_to(tmp_path / "unmounted" / "archive.sqlite")
     with pytest.raises(ArchiveError, match="astray: it is a link into a folder that is not there"):

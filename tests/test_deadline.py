@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from feedproxy.archive import Archive, Found
+from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.deadline import remaining, time_limit
 from feedproxy.archive.integrity import problems
 from feedproxy.config import Config
@@ -88,7 +88,7 @@ def test_advice_ends_with_its_budget(open_archive: Opener, either: str) -> None:
 class Endless(Archive):
     """An archive in which a search for words takes forever."""
 
-    def search(self, query: Query) -> Found:
+    def search(self, query: Query) -> SearchResult:
         if query.q and not self.is_quick:
             with self._transaction() as db:
                 db.exec_driver_sql(ENDLESS).scalar_one()
@@ -152,13 +152,13 @@ def test_frozen_server(open_archive: Opener, server: postgres.Server) -> None:
     archive = open_archive(server.create(), read_seconds=0.3)
     archive.store([Listing((paper(1),))], Clock().now)
     archive.watch()
-    before = archive.recent()
+    before = archive.cached_state()
     with frozen(server):
         for _ in range(3):
             with pytest.raises(ArchiveError, match=r"did not answer|timeout") as failed:
                 archive.search(parse_query("q=paper"))
             assert not isinstance(failed.value, DeadlineError)
-        assert before == archive.recent()
+        assert before == archive.cached_state()
     assert 1 == len(archive.search(parse_query("q=paper")).entries)
 
 

@@ -13,7 +13,7 @@ from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.ingest.parse import parse
 from feedproxy.web import create_app
-from feedproxy.web.variants import target
+from feedproxy.web.variants import request_key
 from tests.conftest import Clock
 from tests.factories import DAY, api, entries, entry
 from tests.hub import Timer
@@ -246,8 +246,8 @@ def test_odd_headers(service: Service, headers: dict[str, str], status: int) -> 
 
 def test_no_host_is_not_an_empty_one() -> None:
     """A request without a Host, as HTTP/1.0 has it, says nothing about one whose Host is empty, or at another port."""
-    assert target({**ENVIRON, "HTTP_HOST": ""}) != target(ENVIRON)
-    assert target({**ENVIRON, "SERVER_PORT": "8001"}) != target(ENVIRON)
+    assert request_key({**ENVIRON, "HTTP_HOST": ""}) != request_key(ENVIRON)
+    assert request_key({**ENVIRON, "SERVER_PORT": "8001"}) != request_key(ENVIRON)
 
 
 def test_junk_in_the_place_of_the_archive(service: Service) -> None:

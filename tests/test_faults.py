@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from feedproxy.errors import FeedproxyError
-from feedproxy.ingest.source import Ask
+from feedproxy.ingest.source import ListingRequest
 from tests import hub as fake
 from tests.conftest import Clock
 from tests.factories import DAY, entries, paper_id
@@ -29,7 +29,7 @@ def forty(hub: fake.Hub) -> None:
 def told(hub: fake.Hub, fault: Fault, timer: Timer, clock: Clock, *, page: bool = False) -> str:
     """Return as much of the error that `fault` leads to as its row tells, once it is seen to be one short line."""
     with broken(hub, fault, timer, page=page), pytest.raises(FeedproxyError) as raised:
-        source(hub, fault, timer).get(Ask(DAY), clock())
+        source(hub, fault, timer).get(ListingRequest(DAY), clock())
     (line,) = str(raised.value).splitlines()
     assert len(line) < 300
     return line[: len(fault.told)]
@@ -55,7 +55,7 @@ def test_unusable(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
 def test_page_instead(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault, caplog: pytest.LogCaptureFixture):
     """Where only the API is broken, the page gives the listing, and the log says so."""
     with broken(hub, fault, timer, page=True):
-        listing = source(hub, fault, timer).get(Ask(DAY), clock())
+        listing = source(hub, fault, timer).get(ListingRequest(DAY), clock())
 
     assert FORTY == [paper.id for paper in listing.papers]
     assert (DAY, None, False) == (listing.day, listing.validator, listing.unchanged)
@@ -68,7 +68,7 @@ def test_page_instead(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault, c
 def test_odd_listing(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault, page: bool):
     """An odd entry costs itself at most, an odd listing nothing."""
     with broken(hub, fault, timer, page=page):
-        listing = source(hub, fault, timer).get(Ask(DAY), clock())
+        listing = source(hub, fault, timer).get(ListingRequest(DAY), clock())
 
     assert kept(fault) == [paper.id for paper in listing.papers]
     assert fault.skipped == tuple(skip.reason for skip in listing.skipped)
@@ -81,7 +81,7 @@ def test_healed(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
     tracemalloc.start()
     with broken(hub, fault, timer):
         try:
-            asking.get(Ask(DAY), clock())
+            asking.get(ListingRequest(DAY), clock())
         except FeedproxyError:
             assert fault.told
     _, peak = tracemalloc.get_traced_memory()
@@ -89,7 +89,7 @@ def test_healed(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
     healed = source(hub, Fault("none"), timer) if fault.lasting else asking
 
     assert peak < 40 * 2**20
-    assert FORTY == [paper.id for paper in healed.get(Ask(DAY), clock()).papers]
+    assert FORTY == [paper.id for paper in healed.get(ListingRequest(DAY), clock()).papers]
 
 
 def test_names():

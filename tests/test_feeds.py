@@ -18,7 +18,7 @@ from lxml import etree
 
 from feedproxy.feeds import FORMATS, NOTHING_YET, Feed, byline, content, credit, render
 from feedproxy.model import Entry, Organization, Paper
-from feedproxy.query.named_feeds import Named
+from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.query.terms import words
 from feedproxy.text import one_line, paragraphs
@@ -36,7 +36,7 @@ NS = {
 }
 
 
-NAMED = Named("agents", "Agents <worth> a look & more", parse_query("q=agents&limit=2"))
+NAMED = NamedFeed("agents", "Agents <worth> a look & more", parse_query("q=agents&limit=2"))
 
 
 def document(name: str, query: str = "", entries: tuple[Entry, ...] = ENTRIES, *, more: bool = False) -> bytes:
@@ -170,7 +170,7 @@ def feeds(draw: st.DrawFn) -> Feed:
         content=st.sampled_from(("full", "none")),
         counts=st.integers(0, 1),
     )
-    named = st.none() | st.builds(Named, st.just("a-1"), NAME, st.just(Query()))
+    named = st.none() | st.builds(NamedFeed, st.just("a-1"), NAME, st.just(Query()))
     return Feed(draw(query), BASE, entries, draw(st.booleans()), draw(named))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from feedproxy.errors import SavedListingError
-from feedproxy.ingest.source import Ask, Known, Saved
+from feedproxy.ingest.source import ListingDays, ListingRequest, Saved
 from feedproxy.model import Listing, ListingDay
 from tests.factories import DAY, api, capture, entries, entry, page, paper_id
 
@@ -53,7 +53,7 @@ def test_saved_name(tmp_path: Path, name: str, day: date | None):
     (tmp_path / name).write_bytes(api(entries(1)))
     ((ask,),) = Saved(tmp_path).due({}, NOW)
 
-    assert (Ask(day, path=tmp_path / name), day or DAY) == (ask, Saved(tmp_path).get(ask, NOW).day)
+    assert (ListingRequest(day, path=tmp_path / name), day or DAY) == (ask, Saved(tmp_path).get(ask, NOW).day)
 
 
 def test_saved_folder(tmp_path: Path):
@@ -107,7 +107,7 @@ def test_saved_again(tmp_path: Path):
     (tmp_path / "a").write_bytes(api(entries(3)))
     source = Saved(tmp_path)
 
-    def read(known: Known = READ, **how: bool) -> list[str]:
+    def read(known: ListingDays = READ, **how: bool) -> list[str]:
         """Return the names of the files that are due, once they were read."""
         asks = [*itertools.chain(*source.due(known, NOW, **how))]
         return [ask.path.name for ask in asks if source.get(ask, NOW)]
@@ -140,7 +140,7 @@ def test_saved_looked_at(tmp_path: Path):
     source = Saved(tmp_path)
     batches = [source.due(READ, NOW) for _ in range(2)]
 
-    assert [[Ask(path=tmp_path / "a")]] == batches[0] == batches[1]
+    assert [[ListingRequest(path=tmp_path / "a")]] == batches[0] == batches[1]
     assert NOW == source.next_due(READ, NOW)
     source.get(batches[0][0][0], NOW)
     assert NOW + timedelta(seconds=10) == source.next_due(READ, NOW)
@@ -150,9 +150,9 @@ def test_saved_and_not_stored(tmp_path: Path):
     """A listing that was read and could not be stored is due again, until something read as late was stored."""
     (tmp_path / "a").write_bytes(api(entries(1)))
     source, later = Saved(tmp_path), NOW + timedelta(seconds=7.5)
-    source.get(Ask(path=tmp_path / "a"), later)
+    source.get(ListingRequest(path=tmp_path / "a"), later)
 
-    assert [[Ask(path=tmp_path / "a")]] == source.due(READ, later)
+    assert [[ListingRequest(path=tmp_path / "a")]] == source.due(READ, later)
     stored_at = later.replace(microsecond=0)
     assert [] == source.due({DAY: ListingDay(DAY, stored_at, stored_at, 1)}, later)
 
@@ -216,5 +216,5 @@ def test_no_permission_to_read(locked: Path):
     path = locked.with_name("beside")
 
     with pytest.raises(SavedListingError) as raised:
-        Saved(path).get(Ask(path=path), NOW)
+        Saved(path).get(ListingRequest(path=path), NOW)
     assert f"cannot read {path}: Permission denied" == str(raised.value)

@@ -9,7 +9,7 @@ import pytest
 
 from feedproxy import HOME, __version__
 from feedproxy.errors import UpstreamError
-from feedproxy.ingest.http import Fetcher, Refused, Reply
+from feedproxy.ingest.http import Fetcher, Response, StatusError
 from tests import hub as fake
 from tests.faults import drip, drip_bytes, drip_head, drip_tls, silence
 from tests.hub import Answer, Timer
@@ -23,7 +23,7 @@ def timer() -> Timer:
     return Timer()
 
 
-def fetch(hub: fake.Hub, validator: str | None = None, **options: Any) -> Reply:
+def fetch(hub: fake.Hub, validator: str | None = None, **options: Any) -> Response:
     """Get `/x` from the fake Hub."""
     return Fetcher(hub.url, **{"pace": 0} | options).get("/x", {"a": "1"}, validator)
 
@@ -71,7 +71,7 @@ def test_body(hub: fake.Hub, answer: Answer, body: bytes):
     """A compressed answer is unpacked, an empty one is empty."""
     hub.standing = answer
 
-    assert Reply(body) == fetch(hub)
+    assert Response(body) == fetch(hub)
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_body(hub: fake.Hub, answer: Answer, body: bytes):
 def test_validator(hub: fake.Hub, etag: str, validator: str | None):
     """An ETag is kept if it can be sent back; then 304 means that nothing changed."""
     hub.standing = Answer(headers={"ETag": etag})
-    assert Reply(b"[]", validator=validator) == fetch(hub)
+    assert Response(b"[]", validator=validator) == fetch(hub)
 
     hub.standing = Answer(304, b"")
     if validator:
-        assert Reply(unchanged=True, validator=validator) == fetch(hub, validator)
+        assert Response(unchanged=True, validator=validator) == fetch(hub, validator)
         assert validator == hub.requests[-1].headers["If-None-Match"]
 
 
@@ -149,7 +149,7 @@ def test_allowance(hub: fake.Hub, timer: Timer, told: str, closed: int | None):
         assert f"127.0.0.1 allows no more requests for {closed} s" == str(raised.value)
         assert (closed, 1) == (raised.value.retry_after, len(hub.requests))
         timer.now += closed - 0.5
-    assert Reply(b"[]") == fetcher.get("/x")
+    assert Response(b"[]") == fetcher.get("/x")
     assert 2 == len(hub.requests)
 
 
@@ -162,7 +162,7 @@ def test_redirect(hub: fake.Hub, location: str):
     host = hub.url.removeprefix("http://")
     hub.script += [Answer(307, b"", {"Location": location.format(host=host)}), Answer(body=b"there")]
 
-    assert Reply(b"there") == fetch(hub, token=TOKEN)
+    assert Response(b"there") == fetch(hub, token=TOKEN)
     assert 2 == len(hub.requests)
 
 
@@ -219,7 +219,7 @@ def test_refusal(hub: fake.Hub, status: int, body: bytes, message: str):
     hub.standing = Answer(status, body)
     error = fails(hub)
 
-    assert isinstance(error, Refused)
+    assert isinstance(error, StatusError)
     assert (f"127.0.0.1 answered {message}", status) == (str(error), error.code)
 
 
@@ -322,7 +322,7 @@ def test_deadline_is_of_one_answer(hub: fake.Hub):
     with pytest.raises(UpstreamError):
         fetcher.get("/x")
 
-    assert Reply(b"there") == fetcher.get("/x")
+    assert Response(b"there") == fetcher.get("/x")
     watches = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     assert all(watch.finished.is_set() for watch in watches)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
-from feedproxy.ingest.source import Ask, Hub
+from feedproxy.ingest.source import Hub, ListingRequest
 from feedproxy.model import Listing, ListingDay
 from tests import hub as fake
 from tests.factories import DAY, api, entries, entry, page, paper_id
@@ -21,7 +21,7 @@ BROKEN = Answer(body=b"{}")
 
 def get(hub: fake.Hub, validator: str | None = None, **options: Any) -> Listing:
     """Get the listing of DAY from the fake Hub."""
-    return Hub(hub.url, **{"pace": 0} | options).get(Ask(DAY, validator), NOW)
+    return Hub(hub.url, **{"pace": 0} | options).get(ListingRequest(DAY, validator), NOW)
 
 
 def told(hub: fake.Hub, kind: type[FeedproxyError]) -> str:
@@ -43,8 +43,8 @@ def test_due():
     known = {day: ListingDay(day, NOW, NOW) for day in days}
     known |= {DAY: ListingDay(DAY, then, then, 5, '"made-up"'), YESTERDAY: ListingDay(YESTERDAY, then, then, 5)}
 
-    assert [[Ask(DAY, '"made-up"'), Ask(YESTERDAY)]] == source.due(known, NOW)
-    assert ([Ask(DAY)], 31) == (source.due({}, NOW)[0], sum(map(len, source.due(known, NOW, force=True))))
+    assert [[ListingRequest(DAY, '"made-up"'), ListingRequest(YESTERDAY)]] == source.due(known, NOW)
+    assert ([ListingRequest(DAY)], 31) == (source.due({}, NOW)[0], sum(map(len, source.due(known, NOW, force=True))))
     assert then + timedelta(minutes=15) == source.next_due(known, NOW)
 
 
@@ -200,7 +200,7 @@ def test_api_again(hub: fake.Hub):
     hub.days = {DAY: entries(3), YESTERDAY: entries(2, day=YESTERDAY)}
     hub.script.append(Answer(502))
     source = Hub(hub.url, pace=0)
-    counts = [len(source.get(Ask(day), NOW).papers) for day in (DAY, YESTERDAY)]
+    counts = [len(source.get(ListingRequest(day), NOW).papers) for day in (DAY, YESTERDAY)]
 
     assert [3, 2] == counts
     assert ["0", "html", "0"] == [number for _, number in hub.asked()]
@@ -227,12 +227,12 @@ def test_refusals_in_a_row(hub: fake.Hub):
     source = Hub(hub.url, pace=0)
     for expected in (ListingError, ListingError, UpstreamError):
         with pytest.raises(expected):
-            source.get(Ask(DAY), NOW)
+            source.get(ListingRequest(DAY), NOW)
     hub.standing, hub.days[DAY] = None, entries(1)
-    source.get(Ask(DAY), NOW)
+    source.get(ListingRequest(DAY), NOW)
     hub.standing = Answer(500)
     with pytest.raises(ListingError):
-        source.get(Ask(DAY), NOW)
+        source.get(ListingRequest(DAY), NOW)
 
 
 def test_junk_in_a_row(hub: fake.Hub):
@@ -241,7 +241,7 @@ def test_junk_in_a_row(hub: fake.Hub):
     source = Hub(hub.url, pace=0)
     for expected in (ListingError, ListingError, UpstreamError):
         with pytest.raises(expected, match="none of the 1 entries can be used"):
-            source.get(Ask(DAY), NOW)
+            source.get(ListingRequest(DAY), NOW)
 
 
 def test_refusal_of_a_later_page(hub: fake.Hub):

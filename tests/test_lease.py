@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feedproxy.archive import Archive
-from feedproxy.archive.lease import CUT_OFF, LEASE, Tries
+from feedproxy.archive.lease import CUT_OFF, LEASE, Backoff
 from feedproxy.errors import LeaseError
 from feedproxy.ingest.parse import parse
 from tests.conftest import Clock
@@ -50,7 +50,7 @@ def test_released(archive: Archive, clock: Clock) -> None:
     tokens = []
     for holder in ("one", "other", "other", "one"):
         tokens.append(archive.lease(holder, clock()) or 0)
-        archive.release(tokens[-1], Tries())
+        archive.release(tokens[-1], Backoff())
     assert [1, 2, 3, 4] == tokens
 
 
@@ -58,8 +58,8 @@ def test_release_of_a_lost_lease(archive: Archive, clock: Clock) -> None:
     """Whoever lost the lease can neither give it back nor note anything."""
     first = archive.lease("one", clock()) or 0
     archive.lease("other", clock.tick(seconds=60))
-    archive.release(first, Tries(3, "made up", clock(), clock()))
-    assert 1 == archive.tries().failures
+    archive.release(first, Backoff(3, "made up", clock(), clock()))
+    assert 1 == archive.backoff().failures
     assert not archive.prolong(first, clock())
     assert archive.lease("third", clock()) is None
 
@@ -70,17 +70,17 @@ def test_cut_off(archive: Archive, clock: Clock) -> None:
         archive.lease("killed", clock(), timedelta(hours=9))
         clock.tick(seconds=60)
         token = archive.lease("next", clock(), pause) or 0
-        assert Tries(failures, CUT_OFF, clock(), clock() + pause) == archive.tries()
-        archive.release(token, archive.tries())
-        assert failures == archive.tries().failures
+        assert Backoff(failures, CUT_OFF, clock(), clock() + pause) == archive.backoff()
+        archive.release(token, archive.backoff())
+        assert failures == archive.backoff().failures
 
 
 def test_given_back_is_not_cut_off(archive: Archive, clock: Clock) -> None:
     """One that was given back, or is prolonged by its own holder however late, is no failure."""
-    archive.release(archive.lease("one", clock()) or 0, Tries())
+    archive.release(archive.lease("one", clock()) or 0, Backoff())
     token = archive.lease("two", clock())
     assert token == archive.lease("two", clock.tick(hours=1))
-    assert Tries() == archive.tries()
+    assert Backoff() == archive.backoff()
 
 
 def test_prolonged_by_token(archive: Archive, clock: Clock) -> None:
@@ -88,7 +88,7 @@ def test_prolonged_by_token(archive: Archive, clock: Clock) -> None:
     token = archive.lease("one", clock()) or 0
     assert archive.prolong(token, clock.tick(seconds=90))
     assert archive.lease("other", clock.tick(seconds=59)) is None
-    archive.release(token, Tries())
+    archive.release(token, Backoff())
     assert not archive.prolong(token, clock())
     assert token + 1 == archive.lease("other", clock())
 
@@ -96,11 +96,11 @@ def test_prolonged_by_token(archive: Archive, clock: Clock) -> None:
 def test_dropped(archive: Archive, clock: Clock) -> None:
     """That a refresh was dropped is told where nothing else is wrong, and keeps nobody waiting."""
     archive.note_drop("dropped", clock())
-    assert Tries(0, "dropped", clock()) == archive.tries()
-    failed = Tries(2, "made up", clock(), clock())
+    assert Backoff(0, "dropped", clock()) == archive.backoff()
+    failed = Backoff(2, "made up", clock(), clock())
     archive.release(archive.lease("one", clock()) or 0, failed)
     archive.note_drop("dropped", clock.tick(hours=1))
-    assert failed == archive.tries()
+    assert failed == archive.backoff()
 
 
 # The pace ---------------------------------------------------------------------------------------
@@ -169,17 +169,17 @@ def test_store_without_the_lease(archive: Archive, clock: Clock) -> None:
     for _ in range(2):
         with pytest.raises(LeaseError, match="another process refreshes by now"):
             archive.store([parse(api(entries(2)), day=DAY)], clock(), token)
-        archive.release(other, Tries())
-    assert (None, {}) == (archive.state().newest, archive.days())
+        archive.release(other, Backoff())
+    assert (None, {}) == (archive.state().newest_entry_at, archive.days())
 
 
 def test_tries(open_archive: Callable[..., Archive], address: str, clock: Clock) -> None:
     """What is noted when the lease is given back is there for everybody, until something else is."""
     here, there = (open_archive(address) for _ in range(2))
-    assert Tries() == there.tries()
-    noted = Tries(3, "made up", clock(), datetime(2026, 3, 10, 12, 4, tzinfo=UTC))
-    for tries in (noted, Tries()):
+    assert Backoff() == there.backoff()
+    noted = Backoff(3, "made up", clock(), datetime(2026, 3, 10, 12, 4, tzinfo=UTC))
+    for tries in (noted, Backoff()):
         here.release(here.lease("one", clock()) or 0, tries)
-        assert tries == there.tries()
+        assert tries == there.backoff()
     here.lease("one", clock())
-    assert Tries() == there.tries()
+    assert Backoff() == there.backoff()

@@ -42,4 +42,4 @@ def test_addresses_without_id():
 @pytest.mark.parametrize(("upvotes", "attention"), [(None, 7), (0, 0), (3, 3)])
 def test_attention(upvotes: int | None, attention: int):
     """Comments stand in for upvotes only where those are unknown."""
-    assert attention == paper(upvotes=upvotes, comments=7).attention
+    assert attention == paper(upvotes=upvotes, comments=7).effective_upvotes

@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from feedproxy.errors import ConfigError
-from feedproxy.query.named_feeds import Named, read_feeds
+from feedproxy.query.named_feeds import NamedFeed, read_feeds
 from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, serving
 from tests.factories import api, entries
@@ -54,8 +54,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 def test_file(tmp_path: Path) -> None:
     """A file names feeds in an order that is kept."""
     assert (
-        Named("agents", "Agents worth a <look> & more", parse_query(AGENTS)),
-        Named("all-3", "Everything", parse_query("limit=3")),
+        NamedFeed("agents", "Agents worth a <look> & more", parse_query(AGENTS)),
+        NamedFeed("all-3", "Everything", parse_query("limit=3")),
     ) == read_feeds(saved(tmp_path, FEEDS))
 
 

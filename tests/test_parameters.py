@@ -169,7 +169,7 @@ def test_any_query_is_a_mistake_or_reads_back_alike(query_string: str) -> None:
 )
 def test_a_query_in_words(query_string: str, expected: str) -> None:
     """What a query asks for can be said in a few words, for the title of its feed."""
-    assert expected == parse_query(query_string).in_words
+    assert expected == parse_query(query_string).describe
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

@@ -661,7 +661,7 @@ def survives(data: bytes, day: date | None = None, latest: datetime | None = LAT
     for paper in listing.papers:
         assert paper.id
         assert paper.title
-        assert 0 <= paper.attention < 10**9 * 5
+        assert 0 <= paper.effective_upvotes < 10**9 * 5
         assert latest is None or paper.submitted_at <= latest
 
 

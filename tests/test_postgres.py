@@ -133,7 +133,7 @@ def test_written_by_several_at_once(open_archive: Opener, address: str, clock: C
     def store(number: int) -> int:
         found = entries(20, first=1 + 100 * number, upvotes=3) + entries(5, upvotes=number + 1)
         archive = archives[number % 4]
-        archive.asked([DAY], now)
+        archive.mark_requested([DAY], now)
         return archive.store([parse(api(found), day=DAY)], now).new
 
     with ThreadPoolExecutor(4) as pool:
@@ -238,7 +238,7 @@ def test_database_made_anew(server: postgres.Server, open_archive: Opener, clock
     archive.store([parse(api(entries(3)), day=DAY)], clock())
     name = sa.make_url(address).database
     server.run(f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name}")
-    assert archive.state().newest is None
+    assert archive.state().newest_entry_at is None
 
 
 _FORKED = """

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
-from feedproxy.model import Entry, Listing, Past, Step
+from feedproxy.model import Entry, Listing, PaperHistory, Step
 from feedproxy.query.grammar import Term, parse_filter
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.query.terms import search_words, word_spans
 from feedproxy.web.preview import preview
-from feedproxy.web.preview.highlight import excerpt, marked, sought
+from feedproxy.web.preview.highlight import compile_highlighter, excerpt, highlight
 from feedproxy.web.preview.reasons import reason
-from feedproxy.web.preview.suggestions import thresholds, wider
+from feedproxy.web.preview.suggestions import relaxations, thresholds
 from feedproxy.web.preview.volume import volume
 from tests.conftest import Clock
 from tests.factories import paper, paper_id
@@ -46,7 +46,7 @@ MARKS = (
 @pytest.mark.parametrize(("text", "title", "shown"), MARKS)
 def test_marks(text: str, title: str, shown: str) -> None:
     """What a filter looks for is marked as it stands in the text, and nothing else is."""
-    found = marked(title, sought(parse_filter(text), "title"))
+    found = highlight(title, compile_highlighter(parse_filter(text), "title"))
     assert shown == "".join(f"[{piece}]" if mark else piece for piece, mark in found)
 
 
@@ -67,18 +67,23 @@ def test_marks_agree_with_the_search(dice: random.Random) -> None:
     seen = paper(title=title, summary=summary, authors=(dice.choice(WORDS),))
     texts = {"title": title, "abstract": summary, "author": seen.authors[0]}
     found = bool(matched(wanted, {Wording(NOON, seen)}))
-    assert found == any(mark for field, text in texts.items() for _, mark in marked(text, sought(wanted, field)))
+    assert found == any(
+        mark for field, text in texts.items() for _, mark in highlight(text, compile_highlighter(wanted, field))
+    )
 
 
 @given(ANY_TEXT, st.sampled_from(["agents", "a*", '"a b" OR c']))
 def test_marking_changes_no_character(text: str, wanted: str) -> None:
     """The pieces of a text are the text."""
-    assert text == "".join(piece for piece, _ in marked(text, sought(parse_filter(wanted), "title")))
+    assert text == "".join(piece for piece, _ in highlight(text, compile_highlighter(parse_filter(wanted), "title")))
 
 
 def test_a_prefix_is_marked_wherever_it_stands_in_the_alphabet() -> None:
     """Of a phrase the last word may be begun; words before and after in the alphabet are not marked."""
-    found = marked("Deep agents, deep agency, deep age, deep ahead, zoo", sought(parse_filter('"deep agen"*'), "title"))
+    found = highlight(
+        "Deep agents, deep agency, deep age, deep ahead, zoo",
+        compile_highlighter(parse_filter('"deep agen"*'), "title"),
+    )
     assert ["Deep agents", "deep agency"] == [piece for piece, mark in found if mark]
 
 
@@ -87,15 +92,15 @@ def test_excerpt_begins_shortly_before_the_first_mark() -> None:
     text = f"{'word ' * 100}agents {'word ' * 100}"
     begun, *_, ended = excerpt(text, None)
     assert (f"{text[:240]}", "…") == (begun[0], ended[0])
-    first, before, mark, after, last = excerpt(text, sought(parse_filter("agents"), "abstract"))
+    first, before, mark, after, last = excerpt(text, compile_highlighter(parse_filter("agents"), "abstract"))
     assert ("…", ("agents", True), "…") == (first[0], mark, last[0])
     assert 80 == len(before[0])
     assert 240 == len(before[0] + mark[0] + after[0])
-    cut = excerpt(f"{'x' * 238} long", sought(parse_filter('"long" OR zebra'), "abstract"))
+    cut = excerpt(f"{'x' * 238} long", compile_highlighter(parse_filter('"long" OR zebra'), "abstract"))
     assert ["…", f"{'x' * 79} ", "long"] == [piece for piece, _ in cut]
-    cut = excerpt(f"{'words ' * 50}agents", sought(parse_filter("agents"), "abstract"))
+    cut = excerpt(f"{'words ' * 50}agents", compile_highlighter(parse_filter("agents"), "abstract"))
     assert ["…", "words " * 13, "agents"] == [piece for piece, _ in cut]
-    cut = excerpt(f"agents {'x' * 230} agents", sought(parse_filter("agents"), "abstract"))
+    cut = excerpt(f"agents {'x' * 230} agents", compile_highlighter(parse_filter("agents"), "abstract"))
     assert [("agents", True), ("ag", True), ("…", False)] == [cut[0], *cut[2:]]
     assert (("short agents", False),) == excerpt("short agents", None)
 
@@ -124,14 +129,14 @@ REASONS = (
 @pytest.mark.parametrize(("query", "entered", "steps", "told"), REASONS)
 def test_reason(query: str, entered: int, steps: tuple[tuple[str, int, int], ...], told: str) -> None:
     """The page says what brought an entry in on its date, in hours after it was listed."""
-    past = Past(NOON, tuple(Step(measure, value, NOON + timedelta(hours=at)) for measure, value, at in steps))
+    past = PaperHistory(NOON, tuple(Step(measure, value, NOON + timedelta(hours=at)) for measure, value, at in steps))
     at = NOON + timedelta(hours=entered)
     assert told == reason(Entry(paper(), at, at), past, parse_query(query))
 
 
 def test_reason_where_upvotes_are_not_told() -> None:
     """Comments that stand in for upvotes are called comments."""
-    past = Past(NOON - timedelta(days=1), (Step("upvotes", 3, NOON),))
+    past = PaperHistory(NOON - timedelta(days=1), (Step("upvotes", 3, NOON),))
     assert "reached 3 comments" == reason(Entry(paper(upvotes=None), NOON, NOON), past, Query(min_upvotes=2))
 
 
@@ -158,7 +163,7 @@ WIDER = {
 @pytest.mark.parametrize("query", WIDER)
 def test_wider(query: str) -> None:
     """What asks for less is offered, one condition less at a time, and only what can be read."""
-    assert WIDER[query] == {str(less) for _, less in wider(parse_query(query))}
+    assert WIDER[query] == {str(less) for _, less in relaxations(parse_query(query))}
 
 
 def test_preview_tells_what_finds_something(archive: Archive, clock: Clock) -> None:

@@ -75,7 +75,7 @@ class Watch:
             if listing.day and (listing.day in self.read or listing.day > self.first.date()):
                 historic -= {paper.id for paper in listing.papers}
             for paper in listing.papers:
-                self.peaks[paper.id] = max(self.peaks.get(paper.id, 0), paper.attention)
+                self.peaks[paper.id] = max(self.peaks.get(paper.id, 0), paper.effective_upvotes)
         self.read |= {listing.day for listing in listings if listing.day}
         self.archive.store(listings, now)
         for reader in self.readers:

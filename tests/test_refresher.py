@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from feedproxy.archive import Archive
-from feedproxy.archive.lease import CUT_OFF, HeldLease, Tries, retry_pause
+from feedproxy.archive.lease import CUT_OFF, Backoff, HeldLease, retry_pause
 from feedproxy.errors import FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.outcome import Outcome
 from feedproxy.ingest.parse import parse
 from feedproxy.ingest.refresher import Refresher, utc_now
 from feedproxy.ingest.schedule import missing_days
-from feedproxy.ingest.source import Ask, Hub, Known, Saved
+from feedproxy.ingest.source import Hub, ListingDays, ListingRequest, Saved
 from feedproxy.model import Listing, ListingDay
 from feedproxy.query.parameters import Query
 from tests import hub as fake
@@ -50,7 +50,7 @@ class Disturbed(Hub):
         super().__init__(address, pace=0)
         self.happen, self.at, self.answers = happen, at, 0
 
-    def get(self, ask: Ask, now: datetime) -> Listing:
+    def get(self, ask: ListingRequest, now: datetime) -> Listing:
         listing = super().get(ask, now)
         self.answers += 1
         if self.answers == self.at:
@@ -70,15 +70,15 @@ class Given:
     def keep_pace(self, turn: Turn) -> None:
         pass
 
-    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
-        return [[Ask(DAY)]]
+    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+        return [[ListingRequest(DAY)]]
 
-    def next_due(self, known: Known, now: datetime) -> datetime:
+    def next_due(self, known: ListingDays, now: datetime) -> datetime:
         self.looks += 1
         self.rested.set()
         return now + self.rest
 
-    def get(self, ask: Ask, now: datetime) -> Listing:
+    def get(self, ask: ListingRequest, now: datetime) -> Listing:
         if isinstance(self.given, BaseException):
             raise self.given
         return parse(api(self.given), day=DAY)
@@ -87,10 +87,10 @@ class Given:
 class Undecided(Given):
     """A source that cannot even tell what is due."""
 
-    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
         raise self.given
 
-    def next_due(self, known: Known, now: datetime) -> datetime:
+    def next_due(self, known: ListingDays, now: datetime) -> datetime:
         raise self.given
 
 
@@ -147,7 +147,7 @@ def test_first_round(hub: fake.Hub, refresher: Refresher, archive: Archive):
     """The first round asks for today and yesterday first, then for 30 days back."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(3, first=11), DAY - timedelta(days=30): entries(1, first=21)}
 
-    assert Outcome(31, 6, 6) == refresher.round()
+    assert Outcome(31, 6, 6) == refresher.refresh_once()
     days = list(dict.fromkeys(day for day, _ in hub.asked()))
     assert [str(DAY - timedelta(days=age)) for age in range(31)] == days
     assert [1, 2, 11, 12, 13, 21] == [int(found[-2:]) for found in held(archive)]
@@ -156,25 +156,25 @@ def test_first_round(hub: fake.Hub, refresher: Refresher, archive: Archive):
 def test_second_round(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
     """The next round asks for nothing, after 15 minutes for what is alive, and when forced for all."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
-    refresher.round()
+    refresher.refresh_once()
     hub.requests.clear()
 
-    assert (Outcome(0, 0, 0), []) == (refresher.round(), hub.requests)
+    assert (Outcome(0, 0, 0), []) == (refresher.refresh_once(), hub.requests)
     clock.tick(minutes=15)
     hub.days[DAY] = entries(3)
-    assert Outcome(2, 4, 1) == refresher.round()
+    assert Outcome(2, 4, 1) == refresher.refresh_once()
     assert {str(DAY), str(YESTERDAY)} == {day for day, _ in hub.asked()}
-    assert 31 == refresher.round(force=True).listings
+    assert 31 == refresher.refresh_once(force=True).listings
 
 
 def test_unchanged_listing(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
     """A listing that did not change is good again without being sent again."""
     hub.script.append(Answer(body=api(entries(2)), headers={"ETag": '"made-up"'}))
-    refresher.get([Ask(DAY)])
+    refresher.get([ListingRequest(DAY)])
     hub.script.append(Answer(304, b"", {"ETag": '"made-up"'}))
     now = clock.tick(minutes=15)
 
-    assert Outcome(1, 0, 0) == refresher.get([Ask(DAY, '"made-up"')])
+    assert Outcome(1, 0, 0) == refresher.get([ListingRequest(DAY, '"made-up"')])
     assert ListingDay(DAY, now, now, 2, '"made-up"') == archive.days()[DAY]
 
 
@@ -187,7 +187,7 @@ def test_problems_told(hub: fake.Hub, refresher: Refresher, archive: Archive):
         Answer(body=api([entry(11), entry(12, title="")])),
         Answer(),
     ]
-    outcome = refresher.get([Ask(DAY), Ask(YESTERDAY)])
+    outcome = refresher.get([ListingRequest(DAY), ListingRequest(YESTERDAY)])
 
     told = ("127.0.0.1 answered 400 too early for 2026-03-10", f"skipped {paper_id(12)}: has no title")
     assert Outcome(1, 1, 1, told) == outcome
@@ -199,14 +199,14 @@ def test_nothing_readable(archive: Archive, clock: Clock, caplog: pytest.LogCapt
     """Where no listing can be read, the round fails once all were tried; then all of it is asked for again."""
 
     class Unreadable(Given):
-        def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
-            return [[Ask(DAY)], [Ask(YESTERDAY), Ask(YESTERDAY - timedelta(days=1))]]
+        def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+            return [[ListingRequest(DAY)], [ListingRequest(YESTERDAY), ListingRequest(YESTERDAY - timedelta(days=1))]]
 
-        def get(self, ask: Ask, now: datetime) -> Listing:
+        def get(self, ask: ListingRequest, now: datetime) -> Listing:
             raise ListingError(f"nothing for {ask.day}")
 
     with pytest.raises(ListingError, match=r"^nothing for 2026-03-08$"):
-        Refresher(Unreadable([]), archive, clock).round()
+        Refresher(Unreadable([]), archive, clock).refresh_once()
     assert {"nothing for 2026-03-09", "nothing for 2026-03-10"} == set(caplog.messages)
     assert {} == archive.days()
 
@@ -215,7 +215,7 @@ def test_first_listing_unreadable(hub: fake.Hub, refresher: Refresher, archive: 
     """A listing of today that cannot be read costs no other, in the first round neither."""
     hub.days = {YESTERDAY: entries(2)}
     hub.script += [Answer(400, b'{"error": "too early"}'), Answer(404)]
-    outcome = refresher.round()
+    outcome = refresher.refresh_once()
 
     assert outcome
     assert (30, ("127.0.0.1 answered 400 too early for 2026-03-10",)) == (outcome.listings, outcome.problems)
@@ -227,7 +227,7 @@ def test_failure_midway(hub: fake.Hub, refresher: Refresher, archive: Archive, c
     hub.script += [Answer(body=api([entry(1), {"paper": {"id": "bad"}}])), Answer(), refused(429)]
 
     with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now$"):
-        refresher.round()
+        refresher.refresh_once()
     assert [paper_id(1)] == held(archive)
     assert ["skipped bad: its id is no arXiv identifier"] == [record.message for record in caplog.records]
     assert 3 == len(hub.requests)
@@ -237,13 +237,13 @@ def test_unread_day(hub: fake.Hub, refresher: Refresher, clock: Clock):
     """A day that cannot be read is asked for again after a minute, and not before."""
     hub.days = {YESTERDAY: entries(1)}
     hub.script += [Answer(400), Answer(404)]
-    refresher.round()
+    refresher.refresh_once()
     hub.requests.clear()
 
     clock.tick(seconds=59)
-    assert (Outcome(), []) == (refresher.round(), hub.requests)
+    assert (Outcome(), []) == (refresher.refresh_once(), hub.requests)
     clock.tick(seconds=1)
-    assert Outcome(1) == refresher.round()
+    assert Outcome(1) == refresher.refresh_once()
 
 
 def test_saved_round(tmp_path: Path, archive: Archive, clock: Clock):
@@ -254,10 +254,10 @@ def test_saved_round(tmp_path: Path, archive: Archive, clock: Clock):
         (folder / f"2026-03-0{number}.json").write_bytes(api(entries(2, day=date(2026, 3, number), first=number * 10)))
     (folder / "README").write_text("Read me")
     refresher = Refresher(Saved(folder), archive, clock, even)
-    outcome = refresher.round()
+    outcome = refresher.refresh_once()
 
     assert (2, 4, 4, 1) == (outcome.listings, outcome.papers, outcome.new, len(outcome.problems))
-    assert Outcome(0, 0, 0) == refresher.round()
+    assert Outcome(0, 0, 0) == refresher.refresh_once()
 
 
 # One at a time ----------------------------------------------------------------------------------
@@ -267,10 +267,10 @@ def test_together(hub: fake.Hub, another: Refresher, archive: Archive, clock: Cl
     """Two that refresh one archive ask for each page once: while one is at it the other gets None."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
     seen: list[Outcome | None] = []
-    first = Refresher(Disturbed(hub.url, lambda: seen.append(another.round())), archive, clock)
+    first = Refresher(Disturbed(hub.url, lambda: seen.append(another.refresh_once())), archive, clock)
 
-    assert (Outcome(31, 3, 3), [None]) == (first.round(), seen)
-    assert Outcome() == another.round()
+    assert (Outcome(31, 3, 3), [None]) == (first.refresh_once(), seen)
+    assert Outcome() == another.refresh_once()
     assert len(hub.asked()) == len(set(hub.asked()))
 
 
@@ -278,9 +278,9 @@ def test_beside_itself(hub: fake.Hub, archive: Archive, clock: Clock):
     """A round beside another of the same refresher, as from a second thread, gets None as well."""
     hub.days = {DAY: entries(1)}
     seen: list[Outcome | None] = []
-    refresher = Refresher(Disturbed(hub.url, lambda: seen.append(refresher.round())), archive, clock)
+    refresher = Refresher(Disturbed(hub.url, lambda: seen.append(refresher.refresh_once())), archive, clock)
 
-    assert (Outcome(31, 1, 1), [None]) == (refresher.round(), seen)
+    assert (Outcome(31, 1, 1), [None]) == (refresher.refresh_once(), seen)
 
 
 @forking
@@ -288,26 +288,26 @@ def test_killed(hub: fake.Hub, another: Refresher, open_archive: Callable[..., A
     """A holder that is killed costs one lease period, and nothing else."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11), DAY - timedelta(days=9): entries(1, first=21)}
     dying = Refresher(Disturbed(hub.url, lambda: os._exit(9), at=5), another.archive, clock)
-    assert 9 == in_a_fork(dying.round)
+    assert 9 == in_a_fork(dying.refresh_once)
 
     clock.tick(seconds=59)
-    assert another.round() is None
+    assert another.refresh_once() is None
     clock.tick(seconds=1)
-    assert Outcome(29, 1, 1) == another.round()
+    assert Outcome(29, 1, 1) == another.refresh_once()
     alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
-    alone.round()
+    alone.refresh_once()
     assert dated(alone.archive) == dated(another.archive)
 
 
 def test_killed_after_a_long_rest(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
     """A holder killed after the machine slept for a day costs one lease period, not the patience of the plan."""
     hub.days = {DAY: entries(1)}
-    refresher.round()
+    refresher.refresh_once()
     archive.lease("killed", clock.tick(hours=25))
 
-    assert refresher.round() is None
+    assert refresher.refresh_once() is None
     clock.tick(seconds=60)
-    assert Outcome(31, 1, 0) == refresher.round()
+    assert Outcome(31, 1, 0) == refresher.refresh_once()
 
 
 @pytest.mark.parametrize("at", [1, 5])
@@ -319,16 +319,16 @@ def test_frozen(
 
     def freeze() -> None:
         clock.tick(seconds=61)
-        another.round()
+        another.refresh_once()
 
     frozen = Refresher(Disturbed(hub.url, freeze, at), open_archive(another.archive.address), clock)
     with pytest.raises(FeedproxyError, match=f"^{DROPPED}$"):
-        frozen.round()
-    assert Tries(0, DROPPED, clock()) == another.archive.tries()
-    assert Outcome() == another.round()
-    assert Tries() == another.archive.tries()
+        frozen.refresh_once()
+    assert Backoff(0, DROPPED, clock()) == another.archive.backoff()
+    assert Outcome() == another.refresh_once()
+    assert Backoff() == another.archive.backoff()
     alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
-    alone.round()
+    alone.refresh_once()
     assert dated(alone.archive) == dated(another.archive)
     assert another.archive.state().revision > 0
 
@@ -339,9 +339,9 @@ def test_frozen_while_another_is_at_it(hub: fake.Hub, archive: Archive, clock: C
     frozen = Refresher(Disturbed(hub.url, lambda: archive.lease("other", clock.tick(seconds=61)), 5), archive, clock)
 
     with pytest.raises(LeaseError):
-        frozen.round()
+        frozen.refresh_once()
     assert archive.lease("third", clock()) is None
-    assert (1, CUT_OFF) == (archive.tries().failures, archive.tries().error)
+    assert (1, CUT_OFF) == (archive.backoff().failures, archive.backoff().error)
 
 
 def test_slow_source(hub: fake.Hub, archive: Archive, clock: Clock):
@@ -349,7 +349,7 @@ def test_slow_source(hub: fake.Hub, archive: Archive, clock: Clock):
     hub.days = {DAY: entries(1)}
     slow = Refresher(Disturbed(hub.url, lambda: clock.tick(seconds=90), at=5), archive, clock)
 
-    assert Outcome(31, 1, 1) == slow.round()
+    assert Outcome(31, 1, 1) == slow.refresh_once()
 
 
 def test_listing_that_takes_longer_than_a_lease(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
@@ -360,18 +360,18 @@ def test_listing_that_takes_longer_than_a_lease(hub: fake.Hub, another: Refreshe
     class Slow(Hub):
         """A Hub each of whose answers takes 100 seconds."""
 
-        def get(self, ask: Ask, now: datetime) -> Listing:
+        def get(self, ask: ListingRequest, now: datetime) -> Listing:
             for _ in range(2):
                 until = clock.tick(seconds=50) + timedelta(seconds=60)
                 while lease_ends(archive) < until:
                     assert threading.active_count() > 1
-                seen.append(another.round())
+                seen.append(another.refresh_once())
             return super().get(ask, now)
 
     slow = Refresher(Slow(hub.url, pace=0), archive, clock, prolong_every=0.001)
-    assert Outcome(31, 2, 2) == slow.round()
+    assert Outcome(31, 2, 2) == slow.refresh_once()
     assert [None] * 62 == seen
-    assert Tries() == archive.tries()
+    assert Backoff() == archive.backoff()
 
 
 def lease_ends(archive: Archive) -> datetime:
@@ -401,15 +401,15 @@ def test_killed_again_and_again(hub: fake.Hub, another: Refresher, clock: Clock)
     tries, began = list[int](), clock()
     while clock() < began + timedelta(hours=1):
         before = len(hub.requests)
-        in_a_fork(dying.round)
+        in_a_fork(dying.refresh_once)
         tries += [int((clock() - began).total_seconds())] * (len(hub.requests) > before)
         clock.tick(seconds=10)
 
     assert [0, 60, 180, 360, 660, 1200, 2160, 3120] == tries
     clock.tick(hours=1)
-    assert "was cut off" in (another.archive.tries().error or "")
-    assert Outcome(31, 1, 0) == another.round()
-    assert Tries() == another.archive.tries()
+    assert "was cut off" in (another.archive.backoff().error or "")
+    assert Outcome(31, 1, 0) == another.refresh_once()
+    assert Backoff() == another.archive.backoff()
 
 
 def test_stopped_in_the_middle(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
@@ -425,10 +425,10 @@ def test_stopped_in_the_middle(hub: fake.Hub, another: Refresher, archive: Archi
     ending.start()
     assert reached.wait(WAIT)
     ending.stop(0)
-    assert Outcome(29, 0, 0) == another.round()
+    assert Outcome(29, 0, 0) == another.refresh_once()
     go_on.set()
     ending.stop()
-    assert Tries() == archive.tries()
+    assert Backoff() == archive.backoff()
 
 
 def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callable[..., Archive], clock: Clock):
@@ -445,8 +445,8 @@ def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callabl
     hub.days = {DAY: entries(1)}
     days = iter(missing_days({}, DAY - timedelta(days=90), DAY))
     original = hubs[0].get
-    hubs[0].get = lambda ask, now: (other.get([Ask(next(days))]), original(ask, now))[1]  # type: ignore[method-assign]
-    one.round()
+    hubs[0].get = lambda ask, now: (other.get([ListingRequest(next(days))]), original(ask, now))[1]  # type: ignore[method-assign]
+    one.refresh_once()
 
     assert 62 == len(asked)
     assert all(later - earlier >= SECOND for earlier, later in pairwise(asked[9:]))
@@ -456,13 +456,13 @@ def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Ar
     """What listings bring is stored once it is much, while the round goes on with the days that are left."""
     held = list[int]()
     plain = hub.answer
-    hub.answer = lambda request: held.append(archive.holdings().papers) or plain(request)  # type: ignore[method-assign, func-returns-value]
+    hub.answer = lambda request: held.append(archive.stats().papers) or plain(request)  # type: ignore[method-assign, func-returns-value]
     for age in range(9):
         day = DAY - timedelta(days=age)
         hub.days[day] = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
 
-    assert Outcome(31, 900, 900) == refresher.round()
-    assert [0, 100, 200, 600, 900] == sorted({*held, archive.holdings().papers})
+    assert Outcome(31, 900, 900) == refresher.refresh_once()
+    assert [0, 100, 200, 600, 900] == sorted({*held, archive.stats().papers})
 
 
 def test_folder_of_long_listings(tmp_path: Path, archive: Archive, clock: Clock):
@@ -475,7 +475,7 @@ def test_folder_of_long_listings(tmp_path: Path, archive: Archive, clock: Clock)
         (folder / f"{day}.json").write_bytes(api(listed))
     refresher = Refresher(Saved(folder), archive, clock)
 
-    assert [Outcome(9, 900, 900), Outcome()] == [refresher.round(), refresher.round()]
+    assert [Outcome(9, 900, 900), Outcome()] == [refresher.refresh_once(), refresher.refresh_once()]
 
 
 # A clock that ran ahead ---------------------------------------------------------------------------
@@ -486,21 +486,21 @@ def test_saved_listing_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archiv
     """A saved listing that was read once by a clock ten years ahead dates nothing by it, then and later."""
     path, right = tmp_path / "listing.json", clock()
     path.write_bytes(api(entries(1)))
-    Refresher(Saved(path), archive, clock).round()
+    Refresher(Saved(path), archive, clock).refresh_once()
     clock.tick(days=3652)
     if changed:
         path.write_bytes(api([entry(1, upvotes=9), entry(2)]))
-    Refresher(Saved(path), archive, clock).round()
+    Refresher(Saved(path), archive, clock).refresh_once()
     clock.now = right + timedelta(days=1)
     path.write_bytes(api([entry(1, upvotes=10), entry(2), entry(3, day=DAY + timedelta(days=1))]))
-    Refresher(Saved(path), archive, clock).round()
+    Refresher(Saved(path), archive, clock).refresh_once()
 
     found = archive.search(Query(min_upvotes=10)).entries + archive.search(Query()).entries
     assert 4 == len(found)
     assert max(entry.entered_at for entry in found) <= right + timedelta(days=32)
     clock.tick(days=40)
     path.write_bytes(api([entry(4, day=clock().date())]))
-    Refresher(Saved(path), archive, clock).round()
+    Refresher(Saved(path), archive, clock).refresh_once()
     assert clock() == archive.state().refreshed_at
     assert clock().replace(hour=0) == archive.search(Query()).entries[0].entered_at
 
@@ -510,10 +510,10 @@ def test_first_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archive, clock
     path, right = tmp_path / "listing.json", clock()
     path.write_bytes(api(entries(1)))
     clock.tick(days=3652)
-    Refresher(Saved(path), archive, clock).round()
+    Refresher(Saved(path), archive, clock).refresh_once()
     clock.now = right
     path.write_bytes(api([*entries(2), entry(3, day=YESTERDAY)]))
-    Refresher(Saved(path), archive, clock).round()
+    Refresher(Saved(path), archive, clock).refresh_once()
 
     dates = dict(dated(archive))
     assert right.replace(hour=0) == dates[paper_id(1)]
@@ -524,10 +524,10 @@ def test_rest_of_years(tmp_path: Path, archive: Archive, clock: Clock):
     """After a rest of three years a saved listing of today is dated as ever; one of long ago by its listing."""
     path = tmp_path / "listing.json"
     path.write_bytes(api(entries(1)))
-    Refresher(Saved(path), archive, clock).round()
+    Refresher(Saved(path), archive, clock).refresh_once()
     now = clock.tick(days=1100)
     path.write_bytes(api([entry(2, day=now.date())]))
-    Refresher(Saved(path), archive, clock).round()
+    Refresher(Saved(path), archive, clock).refresh_once()
 
     assert now.replace(hour=0) == archive.search(Query()).entries[0].entered_at
     assert now == archive.state().refreshed_at
@@ -536,10 +536,10 @@ def test_rest_of_years(tmp_path: Path, archive: Archive, clock: Clock):
 def test_first_round_beside_a_look(hub: fake.Hub, refresher: Refresher, archive: Archive):
     """The first papers are no failure while another thread still looks at the archive as it was before."""
     hub.days = {DAY: entries(1)}
-    assert archive.recent().newest is None
+    assert archive.cached_state().newest_entry_at is None
     with archive._watcher._looking:
-        assert Outcome(31, 1, 1) == refresher.round()
-    assert Tries() == archive.tries()
+        assert Outcome(31, 1, 1) == refresher.refresh_once()
+    assert Backoff() == archive.backoff()
 
 
 @pytest.mark.parametrize("how", [KeyboardInterrupt, SystemExit])
@@ -547,10 +547,10 @@ def test_interrupted(hub: fake.Hub, another: Refresher, archive: Archive, clock:
     """A round that is stopped gives the lease back at once, and is no failure."""
     hub.days = {DAY: entries(1)}
     with pytest.raises(how):
-        Refresher(Given(how()), archive, clock).round()
+        Refresher(Given(how()), archive, clock).refresh_once()
 
-    assert Tries() == archive.tries()
-    assert Outcome(31, 1, 1) == another.round()
+    assert Backoff() == archive.backoff()
+    assert Outcome(31, 1, 1) == another.refresh_once()
 
 
 def test_lease_cannot_be_given_back(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
@@ -563,13 +563,13 @@ def test_lease_cannot_be_given_back(open_archive: Callable[..., Archive], tmp_pa
         (tmp_path / "a.sqlite").mkdir()
 
     class Losing(Given):
-        def get(self, ask: Ask, now: datetime) -> Listing:
+        def get(self, ask: ListingRequest, now: datetime) -> Listing:
             lose()
             return super().get(ask, now)
 
     archive = open_archive(tmp_path / "a.sqlite")
     with pytest.raises(UpstreamError, match=r"^made up$"):
-        Refresher(Losing(UpstreamError("made up")), archive, clock).round()
+        Refresher(Losing(UpstreamError("made up")), archive, clock).refresh_once()
 
 
 # Failures ---------------------------------------------------------------------------------------
@@ -602,46 +602,46 @@ def test_failures_counted(hub: fake.Hub, refresher: Refresher, another: Refreshe
     hub.standing = refused(500)
     for failures, one in enumerate((refresher, another, refresher), 1):
         with pytest.raises(UpstreamError, match="answered 500 not now"):
-            one.round()
+            one.refresh_once()
         noted = clock()
         retry_at = noted + timedelta(seconds=15 * 2**failures)
-        assert Tries(failures, "127.0.0.1 answered 500 not now", noted, retry_at) == archive.tries()
+        assert Backoff(failures, "127.0.0.1 answered 500 not now", noted, retry_at) == archive.backoff()
         clock.now = retry_at
     hub.standing, hub.days = None, {DAY: entries(1)}
-    assert Outcome(31, 1, 1) == another.round()
-    assert Tries() == archive.tries()
+    assert Outcome(31, 1, 1) == another.refresh_once()
+    assert Backoff() == archive.backoff()
 
 
 def test_retry_obeyed(hub: fake.Hub, refresher: Refresher, another: Refresher, clock: Clock):
-    """After a failure nobody asks before its time, unless told to; `step` rests until then, looking every minute."""
+    """After a failure nobody asks before its time, unless told to; `tick` rests until then, looking every minute."""
     hub.standing = refused(429, **{"Retry-After": "90"})
     clock.tick(seconds=0.9)
     with pytest.raises(UpstreamError):
-        refresher.round()
+        refresher.refresh_once()
     hub.requests.clear()
 
-    assert MINUTE == another.step()
+    assert MINUTE == another.tick()
     clock.tick(seconds=89.9)
-    assert SECOND == another.step()
+    assert SECOND == another.tick()
     with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now; the next try is in 1 s$") as raised:
-        another.round()
+        another.refresh_once()
     assert ([], 1) == (hub.requests, raised.value.retry_after)
 
     hub.standing, hub.days = None, {DAY: entries(1)}
-    assert Outcome(31, 1, 1) == another.round(force=True)
+    assert Outcome(31, 1, 1) == another.refresh_once(force=True)
 
 
 def test_long_retry_after(archive: Archive, clock: Clock):
     """A wait of days is kept, where the source asks for one."""
     source = Given(UpstreamError("made up", 200_000))
     refresher = Refresher(source, archive, clock)
-    refresher.step()
+    refresher.tick()
     clock.tick(seconds=199_999)
-    refresher.step()
+    refresher.tick()
     assert 1 == source.looks
     clock.tick(seconds=1)
-    refresher.step()
-    assert (2, 2) == (source.looks, archive.tries().failures)
+    refresher.tick()
+    assert (2, 2) == (source.looks, archive.backoff().failures)
 
 
 def test_too_soon_is_no_failure(refresher: Refresher, hub: fake.Hub, archive: Archive):
@@ -650,10 +650,10 @@ def test_too_soon_is_no_failure(refresher: Refresher, hub: fake.Hub, archive: Ar
     messages = []
     for _ in range(3):
         with pytest.raises(UpstreamError) as raised:
-            refresher.round()
+            refresher.refresh_once()
         messages.append(str(raised.value))
     assert messages[1] == messages[2]
-    assert 1 == archive.tries().failures
+    assert 1 == archive.backoff().failures
 
 
 # By itself --------------------------------------------------------------------------------------
@@ -663,7 +663,7 @@ def drive(refresher: Refresher, clock: Clock, duration: timedelta) -> int:
     """Let `refresher` step for as long as that by its clock; return how many steps it took."""
     until, steps = clock() + duration, 0
     while clock() < until:
-        rest = refresher.step()
+        rest = refresher.tick()
         assert SECOND <= rest <= MINUTE
         clock.now += rest
         steps += 1
@@ -673,7 +673,7 @@ def drive(refresher: Refresher, clock: Clock, duration: timedelta) -> int:
 def test_keeps_fresh(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
     """An hour of steady state: each living listing four times, another once, at most 11 requests, a look a minute."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
-    assert SECOND == refresher.step()
+    assert SECOND == refresher.tick()
     hub.requests.clear()
 
     assert 60 <= drive(refresher, clock, timedelta(hours=1, seconds=2)) <= 80
@@ -689,10 +689,10 @@ def test_clock_jumps(hub: fake.Hub, refresher: Refresher, archive: Archive, cloc
     """
     days = [DAY + timedelta(days=age) for age in range(-40, 2)]
     hub.days = {day: entries(1, day=day, first=number) for number, day in enumerate(days)}
-    refresher.step()
+    refresher.tick()
     clock.tick(minutes=15)
     hub.standing = refused(429)
-    refresher.step()
+    refresher.tick()
     hub.standing = None
     archive.lease("killed", clock())
     clock.now += jump
@@ -704,9 +704,9 @@ def test_clock_jumps(hub: fake.Hub, refresher: Refresher, archive: Archive, cloc
 
 
 def test_looks_again(refresher: Refresher, archive: Archive, clock: Clock):
-    """While another is at it, `step` looks every five seconds."""
+    """While another is at it, `tick` looks every five seconds."""
     archive.lease("other", clock())
-    assert timedelta(seconds=5) == refresher.step()
+    assert timedelta(seconds=5) == refresher.tick()
 
 
 @pytest.mark.parametrize(
@@ -720,19 +720,19 @@ def test_looks_again(refresher: Refresher, archive: Archive, clock: Clock):
     ],
 )
 def test_step_raises_nothing(archive: Archive, clock: Clock, source: Given, told: str | None):
-    """Whatever goes wrong, `step` rests and goes on; readers hear of it, in words for anybody."""
+    """Whatever goes wrong, `tick` rests and goes on; readers hear of it, in words for anybody."""
     refresher = Refresher(source, archive, clock, even)
-    assert timedelta(seconds=30) == refresher.step()
-    assert told == archive.tries().error
+    assert timedelta(seconds=30) == refresher.tick()
+    assert told == archive.backoff().error
 
 
 def test_unforeseen(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """A defect is logged in full, and readers hear its kind."""
     refresher = Refresher(Given(ZeroDivisionError("secret")), archive, clock)
-    refresher.step()
+    refresher.tick()
 
     with pytest.raises(UpstreamError, match=r"^there are no papers yet: refresh failed: ZeroDivisionError$"):
-        refresher.wait_until_filled(WAIT)
+        refresher.wait_for_papers(WAIT)
     assert "ZeroDivisionError: secret" in caplog.text
 
 
@@ -741,7 +741,7 @@ def test_archive_trouble(tmp_path: Path, hub: fake.Hub, clock: Clock, caplog: py
     (tmp_path / "file").touch()
     refresher = Refresher(Hub(hub.url), Archive(str(tmp_path / "file" / "archive.sqlite")), clock, even)
 
-    assert timedelta(seconds=30) == refresher.step()
+    assert timedelta(seconds=30) == refresher.tick()
     assert [] == hub.requests
     assert [True] == [record.message.startswith("refresh failed: cannot open the archive") for record in caplog.records]
 
@@ -751,7 +751,7 @@ def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
     caplog.set_level(logging.INFO, "feedproxy.ingest.refresher")
     refresher = Refresher(Given([entry(1), None]), archive, clock)
     for _ in range(2):
-        refresher.step()
+        refresher.tick()
 
     assert [
         "skipped an entry without a name: holds no paper",
@@ -766,7 +766,7 @@ def test_logged_memory(archive: Archive, clock: Clock, caplog: pytest.LogCapture
     refresher = Refresher(source, archive, clock)
     for first in (0, 0, *range(1, 1001, 10), 0):
         source.given = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(first, first + 10))]
-        refresher.step()
+        refresher.tick()
 
     assert 2 == sum("skipped bad 0:" in record.message for record in caplog.records)
 
@@ -775,7 +775,7 @@ def test_logged_in_part(archive: Archive, clock: Clock, caplog: pytest.LogCaptur
     """Of 1,500 entries that cannot be used ten and the last are told, and the number of the others; and that once."""
     refresher = Refresher(Given([entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(1500))]), archive)
     for _ in range(2):
-        refresher.step()
+        refresher.tick()
 
     expected = [f"skipped bad {number}: its id is no arXiv identifier" for number in (*range(10), 1499)]
     assert [*expected[:10], "and 1,489 more", expected[10]] == caplog.messages
@@ -803,7 +803,7 @@ def test_goes_on(archive: Archive, clock: Clock):
     class Restless(Refresher):
         steps = 0
 
-        def step(self) -> timedelta:
+        def tick(self) -> timedelta:
             self.steps += 1
             if self.steps == 3:
                 third.set()
@@ -820,10 +820,10 @@ def test_nothing_due(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
     caplog.set_level(logging.INFO, "feedproxy.ingest.refresher")
 
     class Idle(Given):
-        def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+        def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
             return []
 
-    assert (SECOND, []) == (Refresher(Idle([]), archive, clock).step(), caplog.records)
+    assert (SECOND, []) == (Refresher(Idle([]), archive, clock).tick(), caplog.records)
 
 
 @forking
@@ -853,7 +853,7 @@ def test_wait_for_first(hub: fake.Hub, archive: Archive, clock: Clock):
     rest = threading.Event()
     refresher = Refresher(Disturbed(hub.url, lambda: rest.wait(WAIT), at=2), archive, clock)
     refresher.start()
-    refresher.wait_until_filled(WAIT)
+    refresher.wait_for_papers(WAIT)
 
     assert [paper_id(1), paper_id(2)] == held(archive)
     assert len(hub.requests) <= 2
@@ -869,7 +869,7 @@ def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
 
     def reader() -> None:
         refresher.start()
-        refresher.wait_until_filled(WAIT)
+        refresher.wait_for_papers(WAIT)
         seen.append(len(held(archive)))
 
     readers = [threading.Thread(target=reader) for _ in range(5)]
@@ -889,12 +889,12 @@ def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
 def test_filled_needs_no_wait(hub: fake.Hub, refresher: Refresher):
     """Where there are papers nobody waits, whatever the Hub does."""
     hub.days = {DAY: entries(1)}
-    refresher.round()
+    refresher.refresh_once()
     hub.standing = refused(500)
     with pytest.raises(UpstreamError):
-        refresher.round(force=True)
+        refresher.refresh_once(force=True)
 
-    refresher.wait_until_filled(0)
+    refresher.wait_for_papers(0)
 
 
 @pytest.mark.parametrize(
@@ -911,11 +911,11 @@ def test_hopeless_wait(
 ):
     """Once the round has failed nobody waits on; all are told why, and when to come again, in every process."""
     hub.standing = answer
-    refresher.step()
+    refresher.tick()
     for passed, reader in ((0, refresher), (20.5, another)):
         clock.tick(seconds=passed)
         with pytest.raises(UpstreamError) as raised:
-            reader.wait_until_filled(WAIT)
+            reader.wait_for_papers(WAIT)
         assert str(raised.value).startswith(f"there are no papers yet: {message}")
         assert wait - int(passed) == raised.value.retry_after
 
@@ -923,14 +923,14 @@ def test_hopeless_wait(
 def test_recovery(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
     """The round after a failure makes it forgotten."""
     hub.standing = refused(500)
-    refresher.step()
-    assert "127.0.0.1 answered 500 not now" == archive.tries().error
+    refresher.tick()
+    assert "127.0.0.1 answered 500 not now" == archive.backoff().error
 
     hub.standing, hub.days = None, {DAY: entries(1)}
     clock.tick(seconds=30)
-    refresher.step()
-    refresher.wait_until_filled(WAIT)
-    assert (None, [paper_id(1)]) == (archive.tries().error, held(archive))
+    refresher.tick()
+    refresher.wait_for_papers(WAIT)
+    assert (None, [paper_id(1)]) == (archive.backoff().error, held(archive))
 
 
 def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
@@ -939,12 +939,12 @@ def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
     class Raced(Archive):
         """An archive that is filled while its reader looks at what failed."""
 
-        def tries(self) -> Tries:
+        def backoff(self) -> Backoff:
             self.store([parse(api(entries(1)), day=DAY)], clock())
-            return Tries(1, "made up", clock(), clock() + MINUTE)
+            return Backoff(1, "made up", clock(), clock() + MINUTE)
 
     raced = Raced(str(tmp_path / "raced.sqlite"))
-    Refresher(Hub(hub.url), raced, clock).wait_until_filled(WAIT)
+    Refresher(Hub(hub.url), raced, clock).wait_for_papers(WAIT)
     raced.close()
 
 
@@ -956,15 +956,15 @@ def test_archive_that_cannot_be_written(hub: fake.Hub, tmp_path: Path, clock: Cl
     archive.state()
     with closing(sqlite3.connect(archive.address, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
-        refresher.step()
+        refresher.tick()
         with pytest.raises(
             UpstreamError, match=r"^there are no papers yet: the archive of this server cannot"
         ) as raised:
-            refresher.wait_until_filled(WAIT)
+            refresher.wait_for_papers(WAIT)
         assert 60 == raised.value.retry_after
 
-    refresher.step()
-    refresher.wait_until_filled(0)
+    refresher.tick()
+    refresher.wait_for_papers(0)
     archive.close()
 
 
@@ -975,18 +975,18 @@ def test_one_looks_for_all_who_wait(hub: fake.Hub, tmp_path: Path, clock: Clock)
     class Watched(Archive):
         """An archive that notes how many look at it at once."""
 
-        def tries(self) -> Tries:
+        def backoff(self) -> Backoff:
             looking.add(threading.get_ident())
             most[0] = max(most[0], len(looking))
             waiting.set()
-            found = super().tries()
+            found = super().backoff()
             looking.remove(threading.get_ident())
             return found
 
     archive = Watched(str(tmp_path / "archive.sqlite"))
     refresher = Refresher(Hub(hub.url), archive, clock)
     with ThreadPoolExecutor(8) as pool:
-        readers = [pool.submit(refresher.wait_until_filled, WAIT) for _ in range(8)]
+        readers = [pool.submit(refresher.wait_for_papers, WAIT) for _ in range(8)]
         assert waiting.wait(WAIT)
         archive.store([parse(api(entries(1)), day=DAY)], clock())
         assert [None] * 8 == [reader.result(WAIT) for reader in readers]
@@ -1000,13 +1000,13 @@ def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., 
     archive = open_archive(tmp_path / "archive.sqlite", timer=count(step=60).__next__)
     refresher = Refresher(Hub(hub.url, pace=0), archive, clock)
     refresher.start()
-    refresher.wait_until_filled(WAIT)
-    while archive.tries() != Tries() or not (token := archive.lease("looking", clock())):
+    refresher.wait_for_papers(WAIT)
+    while archive.backoff() != Backoff() or not (token := archive.lease("looking", clock())):
         pass  # until the first round is over
-    archive.release(token, Tries())
+    archive.release(token, Backoff())
     for path in Path(archive.address).parent.glob(f"{Path(archive.address).name}*"):
         path.unlink()
-    refresher.wait_until_filled(WAIT)
+    refresher.wait_for_papers(WAIT)
     refresher.stop()
     assert [paper_id(1)] == held(archive)
 
@@ -1014,7 +1014,7 @@ def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., 
 def test_long_wait(refresher: Refresher):
     """Who has waited long enough is told that the listing is still being read."""
     with pytest.raises(UpstreamError) as raised:
-        refresher.wait_until_filled(-1)
+        refresher.wait_for_papers(-1)
     assert "there are no papers yet: the listing is still being read" == str(raised.value)
     assert 10 == raised.value.retry_after
 
@@ -1026,16 +1026,16 @@ def test_broken_file(tmp_path: Path, archive: Archive, clock: Clock, caplog: pyt
     for content, why in ((None, "No such file"), (b"[", "the listing is broken JSON")):
         if content:
             path.write_bytes(content)
-        refresher.step()
+        refresher.tick()
         assert (str(path), True) == (caplog.messages[-1].split(": ")[1].split()[-1], why in caplog.messages[-1])
         with pytest.raises(UpstreamError, match="saved listing of this server cannot be used") as raised:
-            refresher.wait_until_filled(WAIT)
+            refresher.wait_for_papers(WAIT)
         assert str(tmp_path) not in str(raised.value)
         clock.tick(minutes=2)
 
     path.write_bytes(api(entries(1)))
-    refresher.step()
-    refresher.wait_until_filled(WAIT)
+    refresher.tick()
+    refresher.wait_for_papers(WAIT)
     assert [paper_id(1)] == held(archive)
 
 
@@ -1047,10 +1047,10 @@ def test_missing_days(refresher: Refresher, hub: fake.Hub, archive: Archive, clo
     first, until = date(2026, 3, 5), date(2026, 3, 10)
     assert [date(2026, 3, day) for day in (5, 6, 7, 8, 9, 10)] == missing_days(archive.days(None), first, until)
 
-    refresher.get([Ask(DAY), Ask(YESTERDAY)])  # the one of today is not over
+    refresher.get([ListingRequest(DAY), ListingRequest(YESTERDAY)])  # the one of today is not over
     hub.standing = refused(429)
     with pytest.raises(UpstreamError):
-        refresher.get([Ask(date(2026, 3, 8))])
+        refresher.get([ListingRequest(date(2026, 3, 8))])
     assert [date(2026, 3, day) for day in (5, 6, 7, 8, 10)] == missing_days(archive.days(None), first, until)
     assert [] == missing_days(archive.days(None), YESTERDAY, YESTERDAY)
     assert [] == missing_days(archive.days(None), until, first)

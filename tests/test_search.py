@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from feedproxy.archive import Archive, Found
+from feedproxy.archive import Archive, SearchResult
 from feedproxy.errors import QueryError
 from feedproxy.model import Listing, Organization, Paper, Step
 from feedproxy.query.grammar import parse_filter
@@ -102,7 +102,7 @@ def test_agrees_with_a_plain_look_at_everything(both: tuple[Archive, NaiveArchiv
         entries, end = naive.entries(query), query.page * query.limit
         outcomes["something" if entries else "nothing"] += 1
         page = tuple(entries[end - query.limit : end])
-        assert Found(page, len(entries) > end, archive.state()) == archive.search(query), asked
+        assert SearchResult(page, len(entries) > end, archive.state()) == archive.search(query), asked
         assert len(entries) <= query.limit or len(entries) == archive.count(query), asked
     assert 1000 == outcomes.total()
     assert min(outcomes["invalid"], outcomes["something"], outcomes["nothing"]) > 100
@@ -211,7 +211,7 @@ def dates(archive: Archive, query_string: str) -> list[tuple[str, datetime]]:
 
 def test_an_empty_archive_finds_nothing(archive: Archive) -> None:
     """Before anything was stored there is an empty answer, not an error."""
-    assert Found((), False, archive.state()) == archive.search(Query())
+    assert SearchResult((), False, archive.state()) == archive.search(Query())
     assert 0 == archive.count(Query())
 
 
@@ -309,7 +309,7 @@ def test_newest_days_are_enough(months: tuple[Archive, NaiveArchive], conditions
     for page in (1, 2, 3):
         query = replace(parse_query(conditions), limit=limit, page=page)
         entries = naive.entries(query)[(page - 1) * limit :]
-        assert Found(tuple(entries[:limit]), len(entries) > limit, archive.state()) == archive.search(query)
+        assert SearchResult(tuple(entries[:limit]), len(entries) > limit, archive.state()) == archive.search(query)
 
 
 ENTERED = ("", "min_upvotes=2", "q=agents", "q=-agents", "min_comments=1", "q=rl OR tool&or_upvotes=60&limit=1")
@@ -321,7 +321,7 @@ def test_entered_are_the_dates_of_the_feed(both: tuple[Archive, NaiveArchive], t
     """When entries entered at each number of upvotes since the first listing day asked for is what that feed says."""
     archive, _ = both
     query, numbers = parse_query(text), [1, 2, 5, 20] if "min_upvotes" in text else [0, 1, 2, 5, 20]
-    days, entered = archive.entered(query, numbers, 4)
+    days, entered = archive.entry_dates_by_threshold(query, numbers, 4)
     assert [date(2026, 3, day) for day in (8, 9, 10, 11)] == list(days)
     for number, dates in zip(numbers, entered, strict=True):
         wide = replace(query, min_upvotes=number, days=3660, limit=200)
@@ -333,7 +333,7 @@ def test_entered_are_the_dates_of_the_feed(both: tuple[Archive, NaiveArchive], t
 
 def test_nothing_entered_an_empty_archive(archive: Archive) -> None:
     """An empty archive has no listing days."""
-    assert ((), [[], []]) == archive.entered(Query(), [0, 2])
+    assert ((), [[], []]) == archive.entry_dates_by_threshold(Query(), [0, 2])
 
 
 def test_the_past_of_a_paper_is_its_steps(archive: Archive, clock: Clock) -> None:
@@ -342,7 +342,7 @@ def test_the_past_of_a_paper_is_its_steps(archive: Archive, clock: Clock) -> Non
     at = clock.tick(hours=1)
     archive.store([Listing((made_up("Agents", upvotes=3, comments=1),))], at)
     steps = {Step("upvotes", 3, at), Step("comments", 1, at)}
-    past = archive.pasts([paper_id(1), paper_id(2)])
+    past = archive.histories([paper_id(1), paper_id(2)])
     assert {paper_id(1): (FIRST.replace(hour=0), steps)} == {
         name: (told.listed_at, set(told.steps)) for name, told in past.items()
     }
@@ -357,5 +357,5 @@ def test_a_paper_that_came_late_makes_no_listing_day(archive: Archive, clock: Cl
         listed(3, submitted_at=FIRST - timedelta(days=800)),
     )
     archive.store([Listing((today, *late), day=clock.now.date())], clock.tick(hours=1))
-    days, (entered,) = archive.entered(Query(), [0])
+    days, (entered,) = archive.entry_dates_by_threshold(Query(), [0])
     assert ((date(2026, 3, 10),), 3) == (days, len(entered))

@@ -9,8 +9,8 @@ import httpx
 import lxml.html
 import pytest
 
-from feedproxy.archive import Archive, Holdings
-from feedproxy.archive.lease import Tries
+from feedproxy.archive import Archive, Stats
+from feedproxy.archive.lease import Backoff
 from feedproxy.archive.state import State
 from feedproxy.ingest.parse import parse
 from feedproxy.ingest.status import VERDICTS, Status, assess
@@ -20,9 +20,9 @@ from tests.factories import DAY, api, entries
 from tests.hub import Answer, Hub
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)  # a Tuesday
-HELD = Holdings(600, NOW - timedelta(hours=3))
-NO_TRIES = Tries()
-FAILED = Tries(3, "cannot reach the Hub: refused", NOW - timedelta(minutes=4), NOW + timedelta(minutes=2))
+HELD = Stats(600, NOW - timedelta(hours=3))
+NO_TRIES = Backoff()
+FAILED = Backoff(3, "cannot reach the Hub: refused", NOW - timedelta(minutes=4), NOW + timedelta(minutes=2))
 
 
 def month(**counts: int) -> list[ListingDay]:
@@ -36,12 +36,12 @@ def month(**counts: int) -> list[ListingDay]:
 
 
 def judge(
-    now: datetime = NOW, refreshed: float | None = 5, tries: Tries = NO_TRIES, due: float = 10, **counts: int
+    now: datetime = NOW, refreshed: float | None = 5, tries: Backoff = NO_TRIES, due: float = 10, **counts: int
 ) -> Status:
     """Assess an archive that was refreshed so many minutes ago, or never, and is due in so many."""
     refreshed_at = None if refreshed is None else now - timedelta(minutes=refreshed)
     state = State(1, refreshed_at, refreshed_at and HELD.last_paper_at, None)
-    holdings = HELD if refreshed_at else Holdings(0, None)
+    holdings = HELD if refreshed_at else Stats(0, None)
     return assess(state, tries, holdings, month(**counts), now + timedelta(minutes=due), now)
 
 
@@ -188,7 +188,7 @@ def test_situations(status: Status, verdict: str, reason: str) -> None:
         (month(), NO_TRIES, "fresh", "27 papers today; Tuesdays usually have 27"),
     ],
 )
-def test_first_minute(days: list[ListingDay], tries: Tries, verdict: str, reason: str) -> None:
+def test_first_minute(days: list[ListingDay], tries: Backoff, verdict: str, reason: str) -> None:
     """Until the last 30 days were read the archive is empty or filling, and nothing is judged by them."""
     newest = NOW if any(told.count for told in days) else None
     status = assess(State(1, newest, newest, None), tries, HELD, days, NOW, NOW, began_at=JUST_NOW)
@@ -205,7 +205,7 @@ def test_first_days() -> None:
     """Where nothing is usual yet, an empty day is quiet."""
     state = State(1, NOW, NOW, None)
     days = [ListingDay(date(2026, 3, 10), NOW, NOW, 0)]
-    status = assess(state, Tries(), HELD, days, NOW + timedelta(minutes=9), NOW)
+    status = assess(state, Backoff(), HELD, days, NOW + timedelta(minutes=9), NOW)
     assert ("quiet", "no papers today yet") == (status.verdict, status.reason)
 
 
@@ -238,7 +238,7 @@ def test_saved_listing_that_stays_as_it_is(serve: Callable[..., httpx.Client], c
 def test_next_refresh() -> None:
     """After a failure the next refresh is not before the pause is over."""
     assert NOW + timedelta(minutes=10) == judge().next_refresh_at
-    later = Tries(9, "no", NOW, NOW + timedelta(minutes=15))
+    later = Backoff(9, "no", NOW, NOW + timedelta(minutes=15))
     assert NOW + timedelta(minutes=15) == judge(tries=later).next_refresh_at
 
 

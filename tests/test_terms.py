@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from feedproxy.query.terms import search_words, singular, words
-from feedproxy.text import one_line, paragraphs, similar, web_address
+from feedproxy.text import did_you_mean, one_line, paragraphs, safe_url
 
 # Surrogates included: they come in as `\\ud800` of JSON or as undecodable bytes of a command line.
 ANY_TEXT = st.text(st.characters() | st.sampled_from("\t\n\r\x0b\x0c\x00\x1b\x85\u2028\ufffe\ufdd0\ud800\U0001ffff ¶"))
@@ -166,7 +166,7 @@ def test_whatever_comes_in_can_stand_in_xml(text: str, limit: int) -> None:
 )
 def test_web_addresses(text: str, expected: str) -> None:
     """An absolute http(s) address is trimmed and written as RFC 3986 wants it."""
-    assert expected == web_address(text)
+    assert expected == safe_url(text)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_web_addresses(text: str, expected: str) -> None:
 )
 def test_what_is_no_web_address(text: str) -> None:
     """Another scheme, no host, a user's name, a space, a quotation mark, a control character: no address at all."""
-    assert web_address(text) is None
+    assert safe_url(text) is None
 
 
 URI_CHARACTERS = re.escape(string.ascii_letters + string.digits + "-._~!$&'()*+,;=:@/")
@@ -200,11 +200,11 @@ URI = re.compile(
 )
 def test_an_address_is_a_uri_or_nothing(before: str, host: str, rest: str) -> None:
     """Whatever is taken for an address fits the grammar of RFC 3986, and stays the same the second time."""
-    found = web_address(f"{before}http://{host}{rest}")
-    assert found is None or (URI.fullmatch(found) and found == web_address(found))
+    found = safe_url(f"{before}http://{host}{rest}")
+    assert found is None or (URI.fullmatch(found) and found == safe_url(found))
 
 
 def test_a_misspelt_name_gets_a_suggestion() -> None:
     """What looks like a known name is suggested, whatever its case; anything else is not."""
-    assert ", did you mean title:?" == similar("Titel", ["title", "abstract"], ":")
-    assert "" == similar("year", ["title", "abstract"])
+    assert ", did you mean title:?" == did_you_mean("Titel", ["title", "abstract"], ":")
+    assert "" == did_you_mean("year", ["title", "abstract"])

@@ -7,7 +7,7 @@ import pytest
 
 from feedproxy.config import Config
 from feedproxy.errors import ListingError
-from feedproxy.ingest.source import Ask, Hub, Saved, open_source
+from feedproxy.ingest.source import Hub, ListingRequest, Saved, open_source
 from tests import hub as fake
 from tests.factories import DAY
 
@@ -34,7 +34,7 @@ def test_open_source_settings(hub: fake.Hub):
     settings = {"listing": hub.url + "/mirror/", "hf_token": "hf_x", "pace": "0", "public_url": "https://x.org"}
     source = open_source(Config.load({f"FEEDPROXY_{name.upper()}": text for name, text in settings.items()}))
     with pytest.raises(ListingError):
-        source.get(Ask(DAY), NOW)
+        source.get(ListingRequest(DAY), NOW)
 
     request, on_the_page = hub.requests
     assert ("/mirror/api/daily_papers", "/mirror/papers/date/2026-03-10") == (request.path, on_the_page.path)

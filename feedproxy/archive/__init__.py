@@ -15,33 +15,33 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import schema
-from feedproxy.archive.backend import Database, Opening
-from feedproxy.archive.dating import plausible, sightings
+from feedproxy.archive.backend import Database, OpenMode
+from feedproxy.archive.dating import merge_listings, plausible
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
 from feedproxy.archive.integrity import problems
 from feedproxy.archive.lease import Leasing
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
-    crossed,
-    crossings_of,
+    entry_dates,
     listed_days,
-    number_of,
-    page_of,
+    select_count,
+    select_crossings,
+    select_page,
+    select_steps,
     spanning,
-    steps_of,
     windows,
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.writer import Writer, Written, revision_after
 from feedproxy.errors import DeadlineError, LeaseError
-from feedproxy.model import Entry, Listing, ListingDay, Past, Step
+from feedproxy.model import Entry, Listing, ListingDay, PaperHistory, Step
 from feedproxy.query.parameters import Query
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class Stats:
     """How many papers there are, and when the last new one was seen or listed (aware UTC)."""
 
     papers: int
@@ -49,7 +49,7 @@ class Holdings:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """One page of a feed's entries, newest first, whether older ones follow, and the archive they are of."""
 
     entries: tuple[Entry, ...]
@@ -103,23 +103,23 @@ class Archive(Leasing):
         with self._transaction() as db:
             return _state(_read_state(db))
 
-    def recent(self) -> State:
+    def cached_state(self) -> State:
         """Return where the archive stood a second ago or later; while it cannot be read, where it last stood.
 
         Reads nothing once a thread of this process watches the archive (`watch`).
         """
-        return self._watcher.recent()
+        return self._watcher.cached_state()
 
     def watch(self) -> None:
         """Look where the archive stands every second from now on, in a thread of this process."""
         self._watcher.watch()
 
-    def holdings(self) -> Holdings:
+    def stats(self) -> Stats:
         """Return what the archive holds; reads one index from end to end."""
         key = schema.papers.c.listed_at
         with self._transaction() as db:
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
-        return Holdings(count, _moment(min(last, schema.LATEST) if last else last))
+        return Stats(count, _moment(min(last, schema.LATEST) if last else last))
 
     def problems(self) -> tuple[str, ...]:
         """Return what is wrong with the newest papers and with searching, a line each; looks once a minute."""
@@ -141,7 +141,7 @@ class Archive(Leasing):
             if not unreadable_column(schema.listing_days, row._mapping)  # is asked for again, and overwritten
         }
 
-    def asked(self, days: Sequence[date], now: datetime) -> None:
+    def mark_requested(self, days: Sequence[date], now: datetime) -> None:
         """Note that `days` are being asked for, so that a failure is not tried again at once."""
         with self._transaction(writing=True) as db:
             db.execute(_LOCKED)
@@ -165,7 +165,7 @@ class Archive(Leasing):
             known = _read_before(db, [listing.day for listing in listings if listing.day])
             present = max(min(moment, _taken_before(listings, moment)), previous or 0)
             writer = Writer(db, self._database, now=present, previous=previous, newest=state.newest)
-            written = writer.write(sightings(listings, known, schema.moment(first)))
+            written = writer.write(merge_listings(listings, known, schema.moment(first)))
             for listing in listings:
                 _note_read(db, listing, schema.seconds(now))
             changes = {
@@ -180,18 +180,18 @@ class Archive(Leasing):
         self._watcher.look_again()
         return written
 
-    def search(self, query: Query) -> Found:
+    def search(self, query: Query) -> SearchResult:
         """Return the page of entries that `query` asks for, newest first."""
         with self._transaction() as db:
             row = _read_state(db)
             rows = [] if row.newest is None else self._page(db, query, row)
-        return Found(entries_of(rows[: query.limit]), len(rows) > query.limit, self._watcher.offer(_state(row)))
+        return SearchResult(entries_of(rows[: query.limit]), len(rows) > query.limit, self._watcher.offer(_state(row)))
 
     def _page(self, db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
         """Return the rows of the page that `query` asks for, and one more if there is one."""
         rows: Sequence[sa.Row[Any]] = []
         for window in windows(query, state.newest, state.lag):
-            rows = db.execute(page_of(query), self._database.spelled(window)).all()
+            rows = db.execute(select_page(query), self._database.bind(window)).all()
             if len(rows) > query.limit:
                 break
         return rows
@@ -203,10 +203,10 @@ class Archive(Leasing):
             if row.newest is None:
                 return 0
             *_, widest = windows(query, row.newest, row.lag)
-            number: int = db.execute(number_of(query), self._database.spelled(widest)).scalar_one()
+            number: int = db.execute(select_count(query), self._database.bind(widest)).scalar_one()
         return number
 
-    def entered(
+    def entry_dates_by_threshold(
         self, query: Query, numbers: Sequence[int], last: int = 30
     ) -> tuple[tuple[date, ...], list[list[datetime]]]:
         """Return the `last` listing days, oldest first, and when entries since entered at each of `numbers` of upvotes.
@@ -219,28 +219,28 @@ class Archive(Leasing):
             listed = db.scalars(listed_days(), {"newest": row.newest or 0, "number": last})
             days = sorted(day for day in listed if type(day) is int and day <= schema.LATEST // DAY)
             start = days[0] * DAY if days else 0
-            statement, asked = crossings_of(query, numbers)
-            given = self._database.spelled(spanning(query, start, row.lag) | asked)
-            entered = [crossed(query, numbers, row) for row in db.execute(statement, given)] if days else []
+            statement, asked = select_crossings(query, numbers)
+            given = self._database.bind(spanning(query, start, row.lag) | asked)
+            entered = [entry_dates(query, numbers, row) for row in db.execute(statement, given)] if days else []
         dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
         moments = [[schema.moment(at) for at in found if start <= at <= schema.LATEST] for found in dates]
         return tuple(schema.moment(day * DAY).date() for day in days), moments
 
-    def pasts(self, ids: Sequence[str]) -> dict[str, Past]:
+    def histories(self, ids: Sequence[str]) -> dict[str, PaperHistory]:
         """Return the past of each of these papers that the archive holds, by its id."""
         listed: dict[str, datetime] = {}
         steps: dict[str, list[Step]] = {}
         with self._transaction() as db:
-            for row in db.execute(steps_of(), {"ids": ids}):
+            for row in db.execute(select_steps(), {"ids": ids}):
                 listed[row.id] = schema.moment(row.listed_at)
                 taken = steps.setdefault(row.id, [])
                 with suppress(schema.Unreadable):
                     if row.measure:
                         taken.append(Step(row.measure, row.value, schema.moment(row.reached_at)))
-        return {name: Past(listed[name], tuple(taken)) for name, taken in steps.items()}
+        return {name: PaperHistory(listed[name], tuple(taken)) for name, taken in steps.items()}
 
 
-def open_database(address: str, patience: float = PATIENCE, opening: Opening = Opening.USE) -> Database:
+def open_database(address: str, patience: float = PATIENCE, opening: OpenMode = OpenMode.USE) -> Database:
     """Return the database at a path or URL, for those who work on the archive itself; raises ArchiveError."""
     if address.startswith("postgresql"):
         from feedproxy.archive.postgres import Postgres

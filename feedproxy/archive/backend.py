@@ -22,7 +22,7 @@ HALF = -schema.SCHEMA  # the schema's number while an archive is copied here
 Wording = tuple[int, Mapping[str, str]]  # the date it is indexed under, and its words by field, as `search.document`
 
 
-class Opening(Enum):
+class OpenMode(Enum):
     """What for a database is opened: to be used and created where missing, only if present, or to be copied into."""
 
     USE = auto()
@@ -38,7 +38,7 @@ class Database(ABC):
     """
 
     shown: str
-    opening: Opening
+    opening: OpenMode
     timeout: tuple[str, object]
 
     @contextmanager
@@ -81,17 +81,17 @@ class Database(ABC):
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
         """Add `wordings`, of which there is at least one, to the search index."""
 
-    def spelled(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a statement of `search` with the filter among them, if any, in its language."""
-        return {**parameters, **self.expressed(parameters["q"])} if "q" in parameters else {**parameters}
+        return {**parameters, **self.compile_filter(parameters["q"])} if "q" in parameters else {**parameters}
 
     @abstractmethod
-    def expressed(self, wanted: Filter) -> dict[str, str]:
+    def compile_filter(self, wanted: Filter) -> dict[str, str]:
         """Return what `search.Matches` needs to find what `wanted` matches."""
 
     # Its tables ---------------------------------------------------------------------------------
 
-    def fill(self, db: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    def bulk_insert(self, db: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert `rows`, of which there are many, each with every column."""
         db.execute(sa.insert(table), rows)
 
@@ -117,9 +117,9 @@ class Database(ABC):
             raise ArchiveError(f"{self.shown} was written by a newer feedproxy, and this one cannot read it")
         if strange and not version:
             raise ArchiveError(f"{self.shown} is a database of something else")
-        if not version and self.opening is Opening.PRESENT:
+        if not version and self.opening is OpenMode.PRESENT:
             raise self.absent()
-        if version == HALF and self.opening is not Opening.COPY:
+        if version == HALF and self.opening is not OpenMode.COPY:
             raise ArchiveError(f"{self.shown} is half of a copy: repeat feedproxy archive copy, or delete it")
         if version < 0 and version != HALF:
             raise ArchiveError(f"{self.shown} is half of a copy by another feedproxy: delete it and copy again")
@@ -135,7 +135,7 @@ class Database(ABC):
         else:
             schema.create(db)
             self.create_index(db)
-        self.set_schema_version(db, HALF if self.opening is Opening.COPY and not older else schema.SCHEMA)
+        self.set_schema_version(db, HALF if self.opening is OpenMode.COPY and not older else schema.SCHEMA)
 
     def absent(self) -> ArchiveError:
         """Return the error that there is no archive here."""
@@ -155,11 +155,11 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def index_fits(self) -> bool:
+    def index_is_consistent(self) -> bool:
         """Say whether the search index holds what is in `texts` and nothing else."""
 
     @abstractmethod
-    def faults(self, db: sa.Connection) -> list[str]:
+    def integrity_errors(self, db: sa.Connection) -> list[str]:
         """Return what the database itself finds wrong with what it holds."""
 
 

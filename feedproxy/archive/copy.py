@@ -86,7 +86,7 @@ class Copy:
             with self.source.errors_as("read"):
                 rows = _rows(self.read, table, after=after, limit=self.piece, keep=self._is_readable)
             if rows:
-                self.target.fill(db, table, rows)
+                self.target.bulk_insert(db, table, rows)
             if rows and table is schema.texts:
                 self.target.index(db, list(map(wording_of, rows)))
         return len(rows)

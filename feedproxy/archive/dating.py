@@ -14,38 +14,38 @@ _FAR = 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Observation:
     """A paper as one refresh saw it: its last wording, first time, and highest counts.
 
-    `historic`: it was listed before the archive's first refresh, on days of which none was read before.
+    `backfilled`: it was listed before the archive's first refresh, on days of which none was read before.
     """
 
     paper: Paper
-    peaks: Mapping[str, int]
-    historic: bool
+    max_counts: Mapping[str, int]
+    backfilled: bool
 
 
-def sightings(listings: Iterable[Listing], read: Set[date], first: datetime) -> list[Sighting]:
+def merge_listings(listings: Iterable[Listing], read: Set[date], first: datetime) -> list[Observation]:
     """Return what `listings` say of each paper, in dating order: by listing time, then id.
 
     `read` are the days that were read before, `first` is when the archive's first refresh was.
     Listings of one day come in the order they were taken.
     """
-    found: dict[str, Sighting] = {}
+    found: dict[str, Observation] = {}
     for listing in sorted(listings, key=lambda listing: listing.day or date.min):
         past = listing.day is not None and listing.day not in read and listing.day < first.date()
         for paper in listing.papers:
-            counts = {"upvotes": paper.attention, "comments": paper.comments}
-            seen = Sighting(paper, counts, past and paper.submitted_at <= first)
+            counts = {"upvotes": paper.effective_upvotes, "comments": paper.comments}
+            seen = Observation(paper, counts, past and paper.submitted_at <= first)
             found[paper.id] = _joined(found[paper.id], seen) if paper.id in found else seen
     return sorted(found.values(), key=lambda seen: (seen.paper.submitted_at, seen.paper.id))
 
 
-def _joined(before: Sighting, after: Sighting) -> Sighting:
-    return Sighting(
+def _joined(before: Observation, after: Observation) -> Observation:
+    return Observation(
         revised(before.paper, after.paper),
-        {measure: max(value, after.peaks[measure]) for measure, value in before.peaks.items()},
-        before.historic and after.historic,
+        {measure: max(value, after.max_counts[measure]) for measure, value in before.max_counts.items()},
+        before.backfilled and after.backfilled,
     )
 
 
@@ -61,19 +61,19 @@ def revised(known: Paper, seen: Paper) -> Paper:
     return replace(known, **told)
 
 
-def reads_alike(known: Paper, seen: Paper) -> bool:
+def same_content(known: Paper, seen: Paper) -> bool:
     """Say whether a feed shows both alike but for their counts."""
     return replace(seen, upvotes=known.upvotes, comments=known.comments) == known
 
 
-def dated(submitted_at: int, *, now: int, previous: int | None, historic: bool) -> int | None:
+def entry_date(submitted_at: int, *, now: int, previous: int | None, backfilled: bool) -> int | None:
     """Return the date of what is seen `now` of a paper listed at `submitted_at`; epoch seconds.
 
     The listing time where no reader can have looked past it: if it is later than the `previous`
-    good refresh, or the paper is `historic`. Else None, for the `present`. Never later than `now`.
+    good refresh, or the paper is `backfilled`. Else None, for the `first_free_second`. Never later than `now`.
     """
     listed = min(submitted_at, now)
-    return listed if historic or previous is None or listed > previous else None
+    return listed if backfilled or previous is None or listed > previous else None
 
 
 def plausible(noted: int | None, now: int) -> int | None:
@@ -84,7 +84,7 @@ def plausible(noted: int | None, now: int) -> int | None:
     return now if noted is not None and noted > now + _FAR else noted
 
 
-def present(now: int, *, needed: int, previous: int | None, newest: int | None) -> int:
+def first_free_second(now: int, *, needed: int, previous: int | None, newest: int | None) -> int:
     """Return the first of `needed` seconds that end `now`, where there are so many since the `previous` refresh.
 
     A date in the future would trouble readers, and one that is not after `newest`, the newest

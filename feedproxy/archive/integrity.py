@@ -1,7 +1,7 @@
 """An archive in; what holds of it and what does not, out. Repairs what follows from the rest of it.
 
-What only one database can say of itself it is asked through `Database.faults`, `Database.index_fits` and
-`Database.rebuild`.
+What only one database can say of itself it is asked through `Database.integrity_errors`,
+`Database.index_is_consistent` and `Database.rebuild`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from feedproxy.archive import schema
 from feedproxy.archive.backend import Database
 from feedproxy.archive.rows import name_of, paper_of, readable_part, unreadable_column
-from feedproxy.archive.search import number_of, spanning
+from feedproxy.archive.search import select_count, spanning
 from feedproxy.archive.writer import digest_of, revision_after, wording
 from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.query.grammar import FIELDS, parse_filter
@@ -64,7 +64,7 @@ def problems(database: Database) -> Iterator[str]:
         yield "papers cannot be read: feedproxy archive check --repair"
     try:
         with database.transaction() as db:
-            db.execute(number_of(_ANY), database.spelled(spanning(_ANY, 0, 0))).scalar_one()
+            db.execute(select_count(_ANY), database.bind(spanning(_ANY, 0, 0))).scalar_one()
     except DeadlineError:  # on a slow machine, which is no damage
         return
     except ArchiveError:
@@ -77,7 +77,7 @@ def _cases(number: int) -> str:
 
 def _faults(database: Database) -> str:
     with database.transaction() as db:
-        return "; ".join(database.faults(db))
+        return "; ".join(database.integrity_errors(db))
 
 
 # What can be read ------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ _CHECKS: dict[str, Callable[[Database], str]] = {
     "the words of every wording are whole": _altered,
     "the present wording of every paper is kept": _unkept,
     "the search index holds the words of every wording": lambda database: (
-        "" if database.index_fits() else "it does not"
+        "" if database.index_is_consistent() else "it does not"
     ),
 }
 

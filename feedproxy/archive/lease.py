@@ -26,7 +26,7 @@ CUT_OFF = "the last refresh was cut off: its process was killed, as where memory
 
 
 @dataclass(frozen=True, slots=True)
-class Tries:
+class Backoff:
     """How refreshing fares: failures since the last success, what the last was, and when to try again (aware UTC)."""
 
     failures: int = 0
@@ -85,7 +85,7 @@ class Leasing(ABC):
             prolonged = sa.update(schema.lease).where(_is_held(token)).values(until=schema.seconds(now + LEASE))
             return bool(db.execute(prolonged).rowcount)
 
-    def release(self, token: int, tries: Tries) -> None:
+    def release(self, token: int, tries: Backoff) -> None:
         """Give the lease of this token back, noting how the refresh went; does nothing where it is lost."""
         told = {
             "until": 0,
@@ -104,14 +104,14 @@ class Leasing(ABC):
             dropped = sa.update(schema.lease).where(row.error.is_(None))
             db.execute(dropped.values(error=error, failed_at=schema.seconds(now)))
 
-    def tries(self) -> Tries:
+    def backoff(self) -> Backoff:
         """Return how refreshing fares, whoever does it."""
         with self._transaction() as db:
             row = db.execute(sa.select(schema.lease)).one()
         if unreadable_column(schema.lease, row._mapping):  # the next round overwrites it
-            return Tries()
+            return Backoff()
         failed_at, retry_at = (None if at is None else schema.moment(at) for at in (row.failed_at, row.retry_at))
-        return Tries(row.failures, row.error, failed_at, retry_at)
+        return Backoff(row.failures, row.error, failed_at, retry_at)
 
     def turn(self, now: datetime, pace: float) -> float:
         """Take the next turn to ask the source, before it is asked; return how many seconds it is away.

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import Database, Opening, Wording, wording_of
+from feedproxy.archive.backend import Database, OpenMode, Wording, wording_of
 from feedproxy.archive.deadline import READ_SECONDS, remaining
 from feedproxy.archive.schema import SCHEMA, read_json, search, texts
 from feedproxy.archive.search import GAP, Matches
@@ -44,13 +44,13 @@ class Postgres(Database):
 
     timeout = "sqlstate", "57014"  # query_canceled
 
-    def __init__(self, address: str, patience: float, opening: Opening) -> None:
+    def __init__(self, address: str, patience: float, opening: OpenMode) -> None:
         url = _url(address)
         self.opening = opening
         self.shown = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
         self._patience, self._looked_at, self._process = patience, False, os.getpid()
         self._closed = False
-        self._is_limited = opening is Opening.USE  # to look after an archive takes the time it takes
+        self._is_limited = opening is OpenMode.USE  # to look after an archive takes the time it takes
         try:
             self._engine = sa.create_engine(
                 url,
@@ -148,14 +148,14 @@ class Postgres(Database):
 
     def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
         """Add `wordings` to the table."""
-        self.fill(db, search, _rows(wordings))
+        self.bulk_insert(db, search, _rows(wordings))
 
-    def fill(self, db: sa.Connection, table: sa.TableClause, rows: Sequence[Mapping[str, Any]]) -> None:
+    def bulk_insert(self, db: sa.Connection, table: sa.TableClause, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert all columns of `rows` with one statement, which takes a third of the time that one a row takes."""
         given = _GIVEN.format(table=table.name)
         db.execute(sa.text(f"INSERT INTO {table.name} SELECT * FROM {given}"), _as_json(rows))  # noqa: S608 (ours)
 
-    def expressed(self, wanted: Filter) -> dict[str, str]:
+    def compile_filter(self, wanted: Filter) -> dict[str, str]:
         """Return `wanted` as a tsquery, and as a jsonpath for wordings that fit in no tsvector."""
         return {"q": f"{_query(wanted)} | '{GAP}'", "long": _path(wanted)}
 
@@ -176,7 +176,7 @@ class Postgres(Database):
             self.rebuild_index(db)
         return ""
 
-    def index_fits(self) -> bool:
+    def index_is_consistent(self) -> bool:
         """Compare each row with what would be written, without keeping anybody waiting."""
         with self.transaction() as db:
             if not sa.inspect(db).has_table("search") or not sa.inspect(db).has_index("search", "search_words"):
@@ -188,7 +188,7 @@ class Postgres(Database):
                 alike += db.execute(_ALIKE, _as_json(_rows(wordings))).scalar_one()
         return held == wanted == alike
 
-    def faults(self, db: sa.Connection) -> list[str]:
+    def integrity_errors(self, db: sa.Connection) -> list[str]:
         """Return which indexes are not valid; what else PostgreSQL holds it looks after itself."""
         names = db.exec_driver_sql("SELECT CAST(indexrelid AS regclass) FROM pg_index WHERE NOT indisvalid").scalars()
         return [f"the index {name} is not valid" for name in names]

@@ -21,12 +21,12 @@ NEVER = 2**62  # seconds
 GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
 _NARROW = 14  # days, which hold the newest fifty entries of a common word
-_MONTHS = 90 * DAY  # in which the last listing days are looked for
+_LISTING_WINDOW = 90 * DAY  # in which the last listing days are looked for
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
 _spelled = [sa.bindparam(name, type_=sa.Text) for name in ("q", "long")]
 
 
-class Latest(GenericFunction[int]):
+class Greatest(GenericFunction[int]):
     """The greatest of two or more times, none of them NULL."""
 
     name = "greatest"
@@ -40,17 +40,17 @@ class Matches(FunctionElement[Any]):
     inherit_cache = True
 
 
-def page_of(query: Query) -> sa.Select[Any]:
+def select_page(query: Query) -> sa.Select[Any]:
     """Return the statement that selects a page of papers, and one more if there is one, each with its entry's date."""
     return _page(_conditions(query))
 
 
-def number_of(query: Query) -> sa.Select[Any]:
+def select_count(query: Query) -> sa.Select[Any]:
     """Return the statement that counts the entries on all pages."""
     return _number(_conditions(query))
 
 
-def crossings_of(query: Query, numbers: Sequence[int]) -> tuple[sa.Select[Any], dict[str, int]]:
+def select_crossings(query: Query, numbers: Sequence[int]) -> tuple[sa.Select[Any], dict[str, int]]:
     """Return the statement that selects what dates papers at each of `numbers` of upvotes, and its own parameters.
 
     Of each paper: since when everything else is met, when it had `or_upvotes`, and when each number; NULL for never.
@@ -61,7 +61,7 @@ def crossings_of(query: Query, numbers: Sequence[int]) -> tuple[sa.Select[Any], 
     return _crossings(others, tuple(asked)), asked
 
 
-def crossed(query: Query, numbers: Sequence[int], row: Sequence[int | None]) -> list[int]:
+def entry_dates(query: Query, numbers: Sequence[int], row: Sequence[int | None]) -> list[int]:
     """Return when the paper of such a row entered the feed at each of `numbers` of upvotes, or NEVER.
 
     What is no number in a damaged archive was never, as what is NULL.
@@ -114,7 +114,7 @@ def _number(conditions: tuple[str, ...]) -> sa.Select[Any]:
 def _crossings(conditions: tuple[str, ...], numbers: tuple[str, ...]) -> sa.Select[Any]:
     found, step = _others_met(conditions), ledger.c
     had = [sa.func.min(sa.case((step.value >= sa.bindparam(name), step.reached_at))) for name in numbers]
-    last = Latest(sa.func.coalesce(found.c.since, 0), sa.func.coalesce(sa.func.max(step.reached_at), 0))
+    last = Greatest(sa.func.coalesce(found.c.since, 0), sa.func.coalesce(sa.func.max(step.reached_at), 0))
     voted = sa.and_(step.measure == MEASURES["min_upvotes"], step.paper == found.c.paper)
     columns = sa.select(found.c.since, *had).select_from(found.outerjoin(ledger, voted))
     return columns.group_by(found.c.paper, found.c.since).having(last >= _start)
@@ -135,13 +135,13 @@ def listed_days() -> sa.Select[Any]:
     row = papers.c
     listed = sa.case((row.submitted_at > row.listed_at, row.listed_at), else_=row.submitted_at)
     day = (listed // DAY).label("day")
-    start = sa.bindparam("newest", type_=sa.BigInteger) - _MONTHS
+    start = sa.bindparam("newest", type_=sa.BigInteger) - _LISTING_WINDOW
     held = sa.select(day).where(row.listed_at > start, listed > start)  # a paper may come long after its day
     return held.distinct().order_by(day.desc()).limit(sa.bindparam("number"))
 
 
 @cache
-def steps_of() -> sa.Select[Any]:
+def select_steps() -> sa.Select[Any]:
     """Return the statement that selects `ids` with the date each was listed by, and every step it took since."""
     row, step = papers.c, ledger.c
     measures = step.measure.in_(sorted(set(MEASURES.values())))  # which the ledger's key begins with
@@ -171,7 +171,7 @@ def _all_met(conditions: list[str]) -> sa.Select[Any]:
     for name, step in zip(others, steps, strict=True):
         joined = joined.join(step, _has(name, step, found.c.paper))
     times = [sa.func.min(found.c.since), *(sa.func.min(step.c.reached_at) for step in steps)]
-    latest = Latest(*times) if others else times[0]
+    latest = Greatest(*times) if others else times[0]
     return sa.select(found.c.paper, latest.label("since")).select_from(joined).group_by(found.c.paper)
 
 

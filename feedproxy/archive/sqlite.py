@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import Database, Opening, Wording, cause
+from feedproxy.archive.backend import Database, OpenMode, Wording, cause
 from feedproxy.archive.deadline import remaining
 from feedproxy.archive.salvage import copy_pages, real_path, salvage, state_of
 from feedproxy.archive.schema import SCHEMA, read_json, read_text
-from feedproxy.archive.search import GAP, Latest, Matches
+from feedproxy.archive.search import GAP, Greatest, Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Or, Term
 
@@ -44,7 +44,7 @@ class SQLite(Database):
 
     timeout = "sqlite_errorcode", sqlite3.SQLITE_INTERRUPT
 
-    def __init__(self, path: Path, patience: float, opening: Opening) -> None:
+    def __init__(self, path: Path, patience: float, opening: OpenMode) -> None:
         self.path, self.shown, self.opening, self._patience = path, str(path), opening, patience
         self._opening = threading.Lock()
         self._opened: sa.Engine | None = None
@@ -100,7 +100,7 @@ class SQLite(Database):
         # SQLAlchemy would leave connections that are in use at the end to the garbage collector.
         event.listen(engine, "checkin", lambda _, entry: self._opened is engine or entry.close())
         try:
-            if self.opening is Opening.PRESENT and not self.path.exists():
+            if self.opening is OpenMode.PRESENT and not self.path.exists():
                 raise self.absent()
             if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for good
                 raise ArchiveError(f"cannot open the archive {self.shown}: it is no file")
@@ -144,7 +144,7 @@ class SQLite(Database):
         """Add `wordings` to the virtual table."""
         db.execute(sa.insert(_SEARCH), [{"rowid": date, **words} for date, words in wordings])
 
-    def expressed(self, wanted: Filter) -> dict[str, str]:
+    def compile_filter(self, wanted: Filter) -> dict[str, str]:
         """Return `wanted` in FTS5's language."""
         return {"q": _expression(wanted)}
 
@@ -165,7 +165,7 @@ class SQLite(Database):
         """
         with self._scratch("mend") as scratch, closing(sqlite3.connect(self.path)) as watching:
             before = state_of(watching)
-            whole = SQLite(scratch, self._patience, Opening.USE)
+            whole = SQLite(scratch, self._patience, OpenMode.USE)
             whole.shown = self.shown
             with closing(whole):
                 with whole.transaction(writing=True):
@@ -179,7 +179,7 @@ class SQLite(Database):
                 self._replace_all(whole, lambda: state_of(watching) == before)
         return kept
 
-    def index_fits(self) -> bool:
+    def index_is_consistent(self) -> bool:
         """Let FTS5 compare, which keeps writers waiting; https://www.sqlite.org/fts5.html#the_integrity_check_command.
 
         That reads all leaves in turn and does not notice that the way to one is lost, so each word is looked up too.
@@ -194,7 +194,7 @@ class SQLite(Database):
                 return False
         return not lost
 
-    def faults(self, db: sa.Connection) -> list[str]:
+    def integrity_errors(self, db: sa.Connection) -> list[str]:
         """Return what is damaged in the file, and which tables refer to rows that are not there."""
         damaged = [line for line in db.exec_driver_sql("PRAGMA integrity_check(5)").scalars() if line != "ok"]
         astray = set(db.exec_driver_sql("PRAGMA foreign_key_check").scalars())
@@ -231,7 +231,7 @@ class SQLite(Database):
             there = f"{file.absolute().as_uri()}?mode=rw"
             with closing(sqlite3.connect(there, uri=True)) as backup, closing(sqlite3.connect(scratch)) as copy:
                 copy_pages(backup, copy, self._patience)
-            whole = SQLite(scratch, self._patience, Opening.PRESENT)
+            whole = SQLite(scratch, self._patience, OpenMode.PRESENT)
             whole.shown = str(file)
             with closing(whole):
                 self._replace_all(whole)
@@ -309,7 +309,7 @@ def _begin(connection: sa.Connection) -> None:
 # Search -----------------------------------------------------------------------------------------
 
 
-@compiles(Latest, "sqlite")
+@compiles(Greatest, "sqlite")
 def _latest(element: Any, compiler: Any, **options: Any) -> str:
     return f"max({compiler.process(element.clauses, **options)})"
 

@@ -23,7 +23,7 @@ class State:
 
     revision: int
     refreshed_at: datetime | None
-    newest: datetime | None
+    newest_entry_at: datetime | None
     backdated_at: datetime | None
 
 
@@ -41,7 +41,7 @@ class Watcher:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def recent(self) -> State:
+    def cached_state(self) -> State:
         """Return where the archive stood a second ago or later; while it cannot be read, where it last stood."""
         if self._state is None or (not self._is_watching() and self._timer() >= self._look_at):
             self._look()
@@ -83,7 +83,7 @@ class Watcher:
             closed.wait(self._pause() or _PAUSE_WHILE_EMPTY)
 
     def _pause(self) -> float:
-        return _PAUSE if self._state and self._state.newest else 0
+        return _PAUSE if self._state and self._state.newest_entry_at else 0
 
     def _look(self) -> None:
         """Look where the archive stands, unless another thread does; where it cannot be read, nothing changes."""

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive import schema
 from feedproxy.archive.backend import Database, Wording
-from feedproxy.archive.dating import Sighting, dated, present, reads_alike, revised
+from feedproxy.archive.dating import Observation, entry_date, first_free_second, revised, same_content
 from feedproxy.archive.rows import LARGEST, paper_of, readable_values, unreadable_column
 from feedproxy.archive.search import document
 from feedproxy.model import Paper
@@ -60,21 +60,21 @@ class _Known:
 class _Change:
     """What a sighting changes: the paper as it is from now on, and whether its counts or its text do so for feeds."""
 
-    seen: Sighting
+    seen: Observation
     held: _Known | None
     paper: Paper
     rising: bool
     revised: bool
 
 
-def _change(held: _Known | None, seen: Sighting) -> _Change | None:
+def _change(held: _Known | None, seen: Observation) -> _Change | None:
     """Return what `seen` changes of the paper that is held, if anything."""
     if held is None:
         return _Change(seen, None, seen.paper, rising=True, revised=True)
-    keeps = seen.historic and not held.damaged  # history revises nothing
+    keeps = seen.backfilled and not held.damaged  # history revises nothing
     paper = held.paper if keeps else revised(held.paper, seen.paper)
-    rising = any(value > held.tops[measure] for measure, value in seen.peaks.items())
-    anew = held.damaged or not reads_alike(held.paper, paper)
+    rising = any(value > held.tops[measure] for measure, value in seen.max_counts.items())
+    anew = held.damaged or not same_content(held.paper, paper)
     return _Change(seen, held, paper, rising, anew) if rising or anew or paper != held.paper else None
 
 
@@ -97,12 +97,12 @@ class Writer:
         self._rows: dict[sa.Table, list[dict[str, Any]]] = {}
         self._wordings: list[Wording] = []
 
-    def write(self, seen: Sequence[Sighting]) -> Written:
+    def write(self, seen: Sequence[Observation]) -> Written:
         """Write all that is new in `seen`, which comes in dating order."""
         known = self._known([sighting.paper.id for sighting in seen])
         changes = [change for sighting in seen if (change := _change(known.get(sighting.paper.id), sighting))]
         needed = sum(self._date(change) is None for change in changes if change.rising or change.revised)
-        self._present = present(self.now, needed=needed, previous=self.previous, newest=self.newest)
+        self._present = first_free_second(self.now, needed=needed, previous=self.previous, newest=self.newest)
         done: Counter[str] = Counter()
         for change in changes:
             done.update(self._update(change, change.held) if change.held else self._insert(change))
@@ -119,29 +119,29 @@ class Writer:
             self.database.index(self.db, self._wordings)
 
     def _insert(self, change: _Change) -> list[str]:
-        date = self._hand_out(change)
+        date = self._allocate_date(change)
         self._add(schema.papers, listed_at=date, **_columns(change.paper))
-        self._rise(date, {}, change.seen, date)
-        self._reword(date, change.paper, date)
+        self._append_step(date, {}, change.seen, date)
+        self._index_wording(date, change.paper, date)
         return ["new"]
 
     def _update(self, change: _Change, held: _Known) -> list[str]:
         columns = _columns(change.paper)
         if change.rising or change.revised:
-            date = self._hand_out(change)
+            date = self._allocate_date(change)
             self.lag = max(self.lag, date - held.listed_at)
-            self._rise(held.listed_at, held.tops, change.seen, date)
+            self._append_step(held.listed_at, held.tops, change.seen, date)
         if change.revised:
             columns["revised_at"] = date
-            self._reword(held.listed_at, change.paper, date)
+            self._index_wording(held.listed_at, change.paper, date)
         self._changed[change.revised].append(columns | {"key": held.listed_at})
         return [what for what in ("rising", "revised") if getattr(change, what)] or ["counted"]
 
     def _date(self, change: _Change) -> int | None:
-        historic = change.seen.historic and change.held is None  # a date that was given never changes
-        return dated(_listed(change.seen), now=self.now, previous=self.previous, historic=historic)
+        backfilled = change.seen.backfilled and change.held is None  # a date that was given never changes
+        return entry_date(_listed(change.seen), now=self.now, previous=self.previous, backfilled=backfilled)
 
-    def _hand_out(self, change: _Change) -> int:
+    def _allocate_date(self, change: _Change) -> int:
         """Return a date no other paper has: the rule's, or the next free second after it."""
         base = self._date(change) or self._present
         date = self._next.get(base, base)
@@ -162,12 +162,12 @@ class Writer:
             self._taken[block] = set(self.db.scalars(_TAKEN, ends))
         return self._taken[block]
 
-    def _rise(self, paper: int, tops: dict[str, int], seen: Sighting, date: int) -> None:
-        for measure, value in seen.peaks.items():
+    def _append_step(self, paper: int, tops: dict[str, int], seen: Observation, date: int) -> None:
+        for measure, value in seen.max_counts.items():
             if value > tops.get(measure, 0):
                 self._add(schema.ledger, paper=paper, measure=measure, value=value, reached_at=date)
 
-    def _reword(self, key: int, paper: Paper, date: int) -> None:
+    def _index_wording(self, key: int, paper: Paper, date: int) -> None:
         """Index the paper's wording under `date`, unless it had this one before."""
         words = wording(paper)
         digest = digest_of(words.values())
@@ -212,7 +212,7 @@ def revision_after(before: int, now: datetime) -> int:
     return max(before + 1 + secrets.randbelow(_APART), int(now.timestamp() * 1e6))
 
 
-def _listed(seen: Sighting) -> int:
+def _listed(seen: Observation) -> int:
     return schema.seconds(seen.paper.submitted_at)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from feedproxy.archive import open_database
-from feedproxy.archive.backend import Opening
+from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.copy import Copy, copying
 from feedproxy.archive.integrity import Finding, findings, repair, shortened
 from feedproxy.archive.sqlite import SQLite
@@ -36,7 +36,7 @@ def copy(source: str, target: str) -> None:
     one, other = _address(source), _address(target)
     if one == other:
         raise click.UsageError("FROM and TO are the same archive")
-    here, there = open_database(one, opening=Opening.PRESENT), open_database(other, opening=Opening.COPY)
+    here, there = open_database(one, opening=OpenMode.PRESENT), open_database(other, opening=OpenMode.COPY)
     with closing(here), closing(there), copying(here, there) as copied:
         _copy(copied)
         if copied.left_out:
@@ -72,7 +72,7 @@ def _show(label: str, length: int, done: Iterable[int]) -> None:
 @configured
 def check(config: Config, repairing: bool) -> None:
     """Say what is right and what is wrong with the archive; it may be in use meanwhile."""
-    with closing(open_database(config.archive, opening=Opening.PRESENT)) as database:
+    with closing(open_database(config.archive, opening=OpenMode.PRESENT)) as database:
         wrong = [finding for finding in findings(database) if not _print_finding(finding)]
         if repairing and wrong:
             kept = repair(database, datetime.now(UTC))
@@ -98,7 +98,7 @@ def backup(config: Config, file: Path, force: bool) -> None:
 
     FILE appears when it is whole. One that is there already is replaced only with --force: it may be the last good one.
     """
-    with closing(_file_of(config, Opening.PRESENT)) as database:
+    with closing(_file_of(config, OpenMode.PRESENT)) as database:
         database.backup(file, replacing=force)
     click.echo(f"{file}: {file.stat().st_size} bytes")
 
@@ -109,12 +109,12 @@ def backup(config: Config, file: Path, force: bool) -> None:
 @configured
 def restore(config: Config, file: Path) -> None:
     """Put the backup FILE in the place of what the archive holds, while it is in use or not."""
-    with closing(_file_of(config, Opening.USE)) as database:
+    with closing(_file_of(config, OpenMode.USE)) as database:
         database.restore(file)
     click.echo(f"{database.shown}: as in {file}")
 
 
-def _file_of(config: Config, opening: Opening) -> SQLite:
+def _file_of(config: Config, opening: OpenMode) -> SQLite:
     database = open_database(config.archive, opening=opening)
     if not isinstance(database, SQLite):
         raise ArchiveError(f"{database.shown} is no file: back it up by pg_dump, or feedproxy archive copy to a file")

@@ -33,7 +33,7 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except FeedproxyError as error:
-            tell(error.problems if isinstance(error, ConfigError) else [str(error)])
+            echo_errors(error.problems if isinstance(error, ConfigError) else [str(error)])
             sys.exit(error.exit_code)
         except OSError as error:  # such as a full disk behind standard output
             if error.errno == errno.EPIPE:
@@ -54,19 +54,19 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         listing = DEMO if rest.get("demo") else listing
         config = Config.load(os.environ, {"listing": listing, "archive": archive})
         keep_out(config.secrets)
-        tell(config.unknown)
+        echo_errors(config.unknown)
         return command(config=config, **rest)
 
     return configured
 
 
-def tell(problems: Iterable[str]) -> None:
+def echo_errors(problems: Iterable[str]) -> None:
     """Print each problem on a line of standard error."""
     for problem in problems:
         click.echo(f"feedproxy: {cleaned(problem)}", err=True)
 
 
-def refresher_of(config: Config) -> Refresher:
+def make_refresher(config: Config) -> Refresher:
     """Return what refreshes the archive, which the command's end closes; raises for a listing that is not there.
 
     Its clock is the object of click's context, if there is one.
@@ -80,12 +80,12 @@ def refresher_of(config: Config) -> Refresher:
 
 def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
     """Refresh once, telling what will take long and what went wrong."""
-    empty = refresher.archive.state().newest is None
+    empty = refresher.archive.state().newest_entry_at is None
     if empty and isinstance(refresher.source, Hub):
         click.echo(f"the archive is empty: reading 30 days from {refresher.source.name}, about a minute", err=True)
-    outcome = refresher.round(force=force or empty)
+    outcome = refresher.refresh_once(force=force or empty)
     if outcome is None:
         click.echo("feedproxy: another process is refreshing this archive", err=True)
         return Outcome()
-    tell(outcome.problems)
+    echo_errors(outcome.problems)
     return outcome

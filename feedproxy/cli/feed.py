@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from feedproxy.cli.context import configured, refresh_once, refresher_of
+from feedproxy.cli.context import configured, make_refresher, refresh_once
 from feedproxy.config import SETTINGS, Config, variable
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
@@ -41,10 +41,10 @@ def feed(config: Config, address: str, form: str | None, output: Path | None, no
     """Write one feed, such as that of 'q=agents&min_upvotes=2' or of the address of one, without a server."""
     asked, usual = _asked(config, address)
     form = form or (output and output.suffix[1:] in FORMATS and output.suffix[1:]) or usual
-    refresher = refresher_of(config)
+    refresher = make_refresher(config)
     if not no_refresh:
         _freshen(refresher)
-    if refresher.archive.state().newest is None:
+    if refresher.archive.state().newest_entry_at is None:
         raise UpstreamError("there are no papers yet: the archive is empty")
     found = refresher.archive.search(asked.query)
     document = render(replace(asked, entries=found.entries, more=found.more), form)
@@ -65,7 +65,7 @@ def _freshen(refresher: Refresher) -> None:
     try:
         refresh_once(refresher)
     except FeedproxyError as error:
-        if refresher.archive.state().newest is None:
+        if refresher.archive.state().newest_entry_at is None:
             raise
         click.echo(f"feedproxy: {error}; using what the archive holds", err=True)
 
@@ -99,11 +99,11 @@ def check(config: Config, address: str) -> None:
         _show_place(split(relative(address))[1], error)
         raise
     query = asked.query
-    refresher = refresher_of(config)
+    refresher = make_refresher(config)
     if not isinstance(refresher.source, Hub):
         _freshen(refresher)
-    newest = refresher.archive.state().newest
-    click.echo(f"{query.in_words or 'every paper'}")
+    newest = refresher.archive.state().newest_entry_at
+    click.echo(f"{query.describe or 'every paper'}")
     click.echo(asked.address(form))
     count = refresher.archive.count(query)
     until = f"in the {query.days} days to {newest:%Y-%m-%d}" if newest else "(the archive is empty: feedproxy refresh)"

@@ -6,14 +6,14 @@ from datetime import date, timedelta
 
 import click
 
-from feedproxy.cli.context import configured, refresh_once, refresher_of, tell
+from feedproxy.cli.context import configured, echo_errors, make_refresher, refresh_once
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
 from feedproxy.ingest.outcome import Outcome
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.schedule import hub_day, missing_days
-from feedproxy.ingest.source import Ask, Hub
-from feedproxy.model import BEGINNING
+from feedproxy.ingest.source import Hub, ListingRequest
+from feedproxy.model import FIRST_LISTING
 
 _WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
 
@@ -23,7 +23,7 @@ _WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
 @configured
 def refresh(config: Config, force: bool) -> None:
     """Get what is due, once, for a timetable such as cron's."""
-    refresher = refresher_of(config)
+    refresher = make_refresher(config)
     outcome = refresh_once(refresher, force=force)
     click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due")
 
@@ -44,13 +44,13 @@ def backfill(config: Config, since: date, until: date | None) -> None:
 
     Days that are there already are left out, so an interrupted backfill is resumed by repeating it.
     """
-    refresher = refresher_of(config)
+    refresher = make_refresher(config)
     if not isinstance(refresher.source, Hub):
         raise click.UsageError("a saved listing is read whole by refresh; backfill asks the Hub by day")
     yesterday = hub_day(refresher.clock()) - timedelta(days=1)
-    since, until = max(since, BEGINNING), min(until or yesterday, yesterday)
+    since, until = max(since, FIRST_LISTING), min(until or yesterday, yesterday)
     if since > until:
-        raise click.UsageError(f"there are no days from {since} to {until}; Daily Papers began on {BEGINNING}")
+        raise click.UsageError(f"there are no days from {since} to {until}; Daily Papers began on {FIRST_LISTING}")
     days = missing_days(refresher.archive.days(None), since, until)
     total = Outcome()
     unread: list[str] = []
@@ -61,7 +61,7 @@ def backfill(config: Config, since: date, until: date | None) -> None:
             except ListingError as error:
                 total += Outcome(problems=(str(error),))
                 unread.append(str(day))
-    tell(total.problems)
+    echo_errors(total.problems)
     click.echo(f"{since} to {until}: {total}")
     if unread:
         raise FeedproxyError(f"not read: {', '.join(unread)}; repeat the command to try again")
@@ -74,7 +74,7 @@ def _shown_day(day: date | None) -> str:
 def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> Outcome:
     """Get and store one day, waiting out the rate limit."""
     try:
-        return refresher.get([Ask(day)])
+        return refresher.get([ListingRequest(day)])
     except UpstreamError as error:
         if error.retry_after is None or not waits:
             raise

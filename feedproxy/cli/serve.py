@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from feedproxy.cli.context import configured, refresher_of
+from feedproxy.cli.context import configured, make_refresher
 from feedproxy.config import Config, variable
 from feedproxy.logs import start_log
 from feedproxy.query.named_feeds import read_feeds
@@ -25,7 +25,7 @@ def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -
     """Serve the feeds over HTTP until stopped."""
     start_log(as_json=log_json)
     read_feeds(config.feeds)
-    archive = refresher_of(config).archive
+    archive = make_refresher(config).archive
     archive.state()  # what is wrong with feeds, listing and archive is told now, not by each worker
     archive.close()  # workers are forked, and SQLite's connections must not be
     try:

@@ -4,12 +4,12 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
-from feedproxy.model import BEGINNING, Entry
-from feedproxy.query.named_feeds import Named
+from feedproxy.model import FIRST_LISTING, Entry
+from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query
 
 TITLE = "Daily Papers"
-NOTHING_YET = datetime.combine(BEGINNING, time(), UTC)  # `updated` of an empty feed
+NOTHING_YET = datetime.combine(FIRST_LISTING, time(), UTC)  # `updated` of an empty feed
 LANGUAGE = "en"
 
 
@@ -24,17 +24,17 @@ class Feed:
     base: str
     entries: tuple[Entry, ...]
     more: bool = False
-    named: Named | None = None
+    named: NamedFeed | None = None
 
     @property
     def title(self) -> str:
         """The feed's name, with its filter in words."""
-        return self.named.title if self.named else ": ".join(filter(None, (TITLE, self.query.in_words)))
+        return self.named.title if self.named else ": ".join(filter(None, (TITLE, self.query.describe)))
 
     @property
     def description(self) -> str:
         """One sentence about what enters this feed."""
-        return f"Papers from Hugging Face Daily Papers ({self.query.in_words or 'all of them'})"
+        return f"Papers from Hugging Face Daily Papers ({self.query.describe or 'all of them'})"
 
     @property
     def id(self) -> str:

@@ -5,16 +5,16 @@ from collections.abc import Iterable
 
 from feedproxy.errors import QueryError
 from feedproxy.feeds import FORMATS, Feed
-from feedproxy.query.named_feeds import Named
-from feedproxy.query.parameters import parse_query, shown
-from feedproxy.text import similar
+from feedproxy.query.named_feeds import NamedFeed
+from feedproxy.query.parameters import parse_query, quoted
+from feedproxy.text import did_you_mean
 
 _DEFAULT = "rss"
 # A server, and what a server in front may have put before the path of a feed.
 _ELSEWHERE = re.compile(r"https?://[^?#]*?/(?=(f/[^/?]*|[^/?]*)(\?|$))")
 
 
-def read_address(text: str, base: str, feeds: Iterable[Named] = ()) -> tuple[Feed, str]:
+def read_address(text: str, base: str, feeds: Iterable[NamedFeed] = ()) -> tuple[Feed, str]:
     """Return the feed, still without entries, that `text` means at the service at `base`, and the name of its format.
 
     `text` may be absolute, relative, or only the query, which means RSS. Raises QueryError.
@@ -23,10 +23,10 @@ def read_address(text: str, base: str, feeds: Iterable[Named] = ()) -> tuple[Fee
     places = _places(feeds)
     if path not in places:
         raise QueryError(
-            shown(path), f"there is no such feed here{similar(path, places) or '; feed.rss?q=agents is one'}"
+            quoted(path), f"there is no such feed here{did_you_mean(path, places) or '; feed.rss?q=agents is one'}"
         )
     named, form = places[path]
-    return Feed(named.asked(query_string) if named else parse_query(query_string), base, (), named=named), form
+    return Feed(named.query_for(query_string) if named else parse_query(query_string), base, (), named=named), form
 
 
 def split(text: str) -> tuple[str, str]:
@@ -40,7 +40,7 @@ def relative(text: str) -> str:
     return _ELSEWHERE.sub("", text, count=1) if text.startswith("http") else text
 
 
-def _places(feeds: Iterable[Named]) -> dict[str, tuple[Named | None, str]]:
+def _places(feeds: Iterable[NamedFeed]) -> dict[str, tuple[NamedFeed | None, str]]:
     """Return every path that leads to a feed, with the feed's name, if it has one, and format."""
     plain = {"": _DEFAULT, "feed": _DEFAULT} | {f"feed.{form}": form for form in FORMATS}
     return {path: (None, form) for path, form in plain.items()} | {

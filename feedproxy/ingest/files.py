@@ -6,9 +6,9 @@ from pathlib import Path
 
 from feedproxy.errors import ListingError, SavedListingError
 from feedproxy.ingest.http import Turn
-from feedproxy.ingest.parse import parse, usable
+from feedproxy.ingest.parse import parse, require_papers
 from feedproxy.ingest.parse.fields import day_of, midnight
-from feedproxy.ingest.schedule import AHEAD, Ask, Known
+from feedproxy.ingest.schedule import MAX_LEAD, ListingDays, ListingRequest
 from feedproxy.model import Listing
 
 _LOOK = timedelta(seconds=10)
@@ -32,19 +32,19 @@ class Saved:
     def keep_pace(self, turn: Turn) -> None:
         """Ask nobody."""
 
-    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:  # noqa: ARG002
+    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:  # noqa: ARG002
         """Return every file in one batch, if any has changed since it was read, or what was read was not stored."""
         stored = any(told.good_at and told.good_at >= self._read_at for told in known.values())
         files = self._files()
         if stored and not force and all(self._read.get(path) == fact for path, fact in files.items()):
             return []
-        return [[Ask(day_of(path.name), path=path) for path in files]]
+        return [[ListingRequest(day_of(path.name), path=path) for path in files]]
 
-    def next_due(self, known: Known, now: datetime) -> datetime:
+    def next_due(self, known: ListingDays, now: datetime) -> datetime:
         """Return when to look again whether a file has changed."""
         return now if self.due(known, now) else now + _LOOK
 
-    def get(self, ask: Ask, now: datetime) -> Listing:
+    def get(self, ask: ListingRequest, now: datetime) -> Listing:
         """Read one file; the day its name begins with is the one it was asked for by."""
         path = ask.path or self._path
         try:
@@ -53,7 +53,7 @@ class Saved:
                 body = file.read(_LARGEST + 1)
             if len(body) > _LARGEST:
                 raise ListingError(f"has more than {_LARGEST:,} bytes")
-            listing = usable(parse(body, day=ask.day, latest=now + AHEAD), str(path))
+            listing = require_papers(parse(body, day=ask.day, latest=now + MAX_LEAD), str(path))
         except OSError as error:
             raise SavedListingError(f"cannot read {path}: {error.strerror}") from error
         except ListingError as error:

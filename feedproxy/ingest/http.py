@@ -36,7 +36,7 @@ Turn = Callable[[float], float]  # takes the pace in seconds, gives the seconds 
 _TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
 
 
-class Refused(UpstreamError):  # noqa: N818 (an answer, not a mistake)
+class StatusError(UpstreamError):
     """An answer that is none; `code` is its HTTP status."""
 
     def __init__(self, code: int, message: str, retry_after: int | None = None) -> None:
@@ -45,7 +45,7 @@ class Refused(UpstreamError):  # noqa: N818 (an answer, not a mistake)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """A good answer: its body, or that the validator sent along still holds; its own validator, and its `Date`.
 
     `next` is the address of the page after it, where a `Link` header names one on the same host (RFC 8288).
@@ -77,12 +77,12 @@ class Fetcher:
         self._address, self._pace, self._timeout, self._deadline = address, pace, timeout, deadline
         self._sleep, self._timer = sleep, timer
         self.turn: Turn = lambda pace: 0.0  # noqa: ARG005
-        self._closed_until = -math.inf
+        self._blocked_until = -math.inf
         self._headers = {"User-Agent": f"feedproxy/{__version__} (+{contact})", "Accept-Encoding": "gzip"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
-    def get(self, path: str, parameters: Mapping[str, str] | None = None, validator: str | None = None) -> Reply:
+    def get(self, path: str, parameters: Mapping[str, str] | None = None, validator: str | None = None) -> Response:
         """Get `path`, unless `validator` still holds; raises Refused for any other status than 200 and 304.
 
         In place of a path there may be an address that an answer gave as its `next`.
@@ -98,12 +98,12 @@ class Fetcher:
             raise UpstreamError(f"cannot reach {self._culprit(error)}: {reason}") from error
         self._note_allowance(response)
         if response.status_code == 304 and validator:
-            return Reply(unchanged=True, validator=validator, sent_at=_date(response, "Date"))
+            return Response(unchanged=True, validator=validator, sent_at=_date(response, "Date"))
         if response.status_code != 200:
             raise _refusal(self.name, response, body)
         etag = response.headers.get("ETag", "")
         validator = etag if _ETAG.fullmatch(etag) else None
-        return Reply(body, validator=validator, sent_at=_date(response, "Date"), next=_next(response))
+        return Response(body, validator=validator, sent_at=_date(response, "Date"), next=_next(response))
 
     def _culprit(self, error: Exception) -> str:
         """Return who could not be reached: the proxy, if there is one, or the host through it.
@@ -133,7 +133,7 @@ class Fetcher:
         proxy, _ = proxy_for(address)
         secure = certificates() if address.scheme == "https" else False
         with (
-            _over_after(self._deadline) as trace,
+            _deadline(self._deadline) as trace,
             httpx.Client(headers=headers, timeout=self._timeout, verify=secure, proxy=proxy, trust_env=False) as client,
             client.stream("GET", address, extensions={"trace": trace}) as response,
         ):
@@ -150,8 +150,8 @@ class Fetcher:
     def _wait(self) -> None:
         """Keep the pace, and the allowance."""
         now = self._timer()
-        if now < self._closed_until:
-            left = int(self._closed_until - now) + 1
+        if now < self._blocked_until:
+            left = int(self._blocked_until - now) + 1
             raise UpstreamError(f"{self.name} allows no more requests for {left} s", left)
         if wait := self.turn(self._pace):
             self._sleep(wait)
@@ -161,11 +161,11 @@ class Fetcher:
         told = response.headers.get("RateLimit", "")
         left, reset = re.search(r"\br=(\d{1,6})\b", told), _reset(response)
         if left and reset is not None and int(left[1]) < _RESERVE:
-            self._closed_until = self._timer() + reset
+            self._blocked_until = self._timer() + reset
 
 
 @contextmanager
-def _over_after(seconds: float) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
+def _deadline(seconds: float) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
     """Shut what connects within the block once `seconds` are over; then raises TimeoutError.
 
     httpx bounds each read alone, and a byte at a time, of the head or of TLS, can go on for days.
@@ -231,7 +231,7 @@ def _next(response: httpx.Response) -> str | None:
     return str(target) if target and _same_host(target, response.url) else None
 
 
-def _refusal(name: str, response: httpx.Response, body: bytes) -> Refused:
+def _refusal(name: str, response: httpx.Response, body: bytes) -> StatusError:
     """Put an answer that is none into words, with the wait it asks for."""
     try:
         told = json.loads(body)["error"]
@@ -239,7 +239,7 @@ def _refusal(name: str, response: httpx.Response, body: bytes) -> Refused:
         told = response.reason_phrase
     code = response.status_code
     wait = _retry_after(response) if code in (429, 503) else None
-    return Refused(code, f"{name} answered {code} {one_line(str(told), 200)}", wait)
+    return StatusError(code, f"{name} answered {code} {one_line(str(told), 200)}", wait)
 
 
 def _retry_after(response: httpx.Response) -> int | None:

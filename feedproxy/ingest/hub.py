@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
-from feedproxy.ingest.http import Fetcher, Refused, Turn
-from feedproxy.ingest.parse import parse, too_many, usable
+from feedproxy.ingest.http import Fetcher, StatusError, Turn
+from feedproxy.ingest.parse import parse, require_papers, too_many
 from feedproxy.ingest.parse.fields import LISTING_SIZE, PAPERS
-from feedproxy.ingest.schedule import AHEAD, Ask, Known, due_days, next_due
+from feedproxy.ingest.schedule import MAX_LEAD, ListingDays, ListingRequest, due_days, next_due
 from feedproxy.model import Listing, Paper, Skipped
 
 log = logging.getLogger(__name__)
@@ -33,28 +33,30 @@ class Hub:
         """Take a turn before each request."""
         self._fetcher.turn = turn
 
-    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
         """Return what to get now, in batches to be stored one by one."""
         batches = due_days(known, now, force=force)
-        return [[Ask(day, known[day].validator if day in known else None) for day in batch] for batch in batches]
+        return [
+            [ListingRequest(day, known[day].validator if day in known else None) for day in batch] for batch in batches
+        ]
 
-    def next_due(self, known: Known, now: datetime) -> datetime:
+    def next_due(self, known: ListingDays, now: datetime) -> datetime:
         """Return when to look again whether anything is due."""
         return next_due(known, now)
 
-    def get(self, ask: Ask, now: datetime) -> Listing:
+    def get(self, ask: ListingRequest, now: datetime) -> Listing:
         """Get a day's listing from the API, or from the page where the API cannot be used."""
         pages: list[Listing] = []
         try:
             listing = self._from_api(ask, now, pages)
-        except (ListingError, Refused) as error:
-            if isinstance(error, Refused) and error.code == _TOO_MANY:
+        except (ListingError, StatusError) as error:
+            if isinstance(error, StatusError) and error.code == _TOO_MANY:
                 raise
             listing = self._from_page(ask, now, error, pages)
         self._failed = 0
         return listing
 
-    def _from_api(self, ask: Ask, now: datetime, pages: list[Listing]) -> Listing:
+    def _from_api(self, ask: ListingRequest, now: datetime, pages: list[Listing]) -> Listing:
         """Get a listing page by page, adding to `pages`, until one brings nothing that was not there before.
 
         The next page is the one that a page links to. Where a server links to none, as mirrors may not, a full page
@@ -78,7 +80,7 @@ class Hub:
         rest = Skipped("what follows", f"after {len(pages)} pages and {len(found):,} entries no more are asked for")
         return _joined([*pages, Listing(skipped=(rest,))], ask.day)
 
-    def _page(self, ask: Ask, number: int, further: str | None, now: datetime) -> tuple[Listing, str | None]:
+    def _page(self, ask: ListingRequest, number: int, further: str | None, now: datetime) -> tuple[Listing, str | None]:
         """Return page `number` of a listing, which is at `further` if the one before told, and where the next is."""
         if further:
             reply = self._fetcher.get(further)
@@ -92,35 +94,37 @@ class Hub:
         if reply.unchanged:
             return Listing(day=ask.day, validator=reply.validator, unchanged=True), None
         try:
-            listing = parse(reply.body, day=ask.day, latest=now + AHEAD)
+            listing = parse(reply.body, day=ask.day, latest=now + MAX_LEAD)
         except ListingError as error:
             raise ListingError(f"{self.name} sent no listing for {ask.day}: {error}") from error
         return replace(listing, day=ask.day, validator=reply.validator), reply.next
 
-    def _from_page(self, ask: Ask, now: datetime, failed: FeedproxyError, pages: list[Listing]) -> Listing:
+    def _from_page(self, ask: ListingRequest, now: datetime, failed: FeedproxyError, pages: list[Listing]) -> Listing:
         """Get a listing from the page, which shows another day where there is none for the one asked for.
 
         If the page fails too, the API's first `pages` will do; where there are none, raises what the
         API failed with. Raises UpstreamError where the page asks for a rest.
         """
         try:
-            listing = usable(parse(self._fetcher.get(f"/papers/date/{ask.day}").body, latest=now + AHEAD), str(ask.day))
+            listing = require_papers(
+                parse(self._fetcher.get(f"/papers/date/{ask.day}").body, latest=now + MAX_LEAD), str(ask.day)
+            )
         except (ListingError, UpstreamError) as error:
             if error.retry_after:
                 raise
             if any(page.papers for page in pages):
                 return replace(_joined(pages, ask.day), validator=None)
-            raise self._about_the_day(failed, ask.day) from None
+            raise self._as_day_error(failed, ask.day) from None
         log.warning("%s; its page is read instead", failed)
         return listing if listing.day == ask.day else Listing(day=ask.day)
 
-    def _about_the_day(self, failed: FeedproxyError, day: date | None) -> FeedproxyError:
+    def _as_day_error(self, failed: FeedproxyError, day: date | None) -> FeedproxyError:
         """Return `failed` as trouble with one day, which must not cost the others; the third in a row as the Hub's.
 
         400 and 404 never are more than the former: the day may not have begun by the Hub's clock.
         """
-        refused = isinstance(failed, Refused)
-        if not (isinstance(failed, Refused) and failed.code in (400, 404)):
+        refused = isinstance(failed, StatusError)
+        if not (isinstance(failed, StatusError) and failed.code in (400, 404)):
             self._failed += 1
         if self._failed >= _FAILURES:
             return UpstreamError(str(failed))
@@ -136,4 +140,4 @@ def _joined(pages: Sequence[Listing], day: date | None) -> Listing:
     beyond = len(papers) - PAPERS
     skipped += (too_many(beyond),) * (beyond > 0)
     size = sum(page.size for page in pages)
-    return usable(Listing(tuple(papers.values())[:PAPERS], skipped, day, validator, size=size), str(day))
+    return require_papers(Listing(tuple(papers.values())[:PAPERS], skipped, day, validator, size=size), str(day))

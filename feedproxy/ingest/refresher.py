@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 
 from feedproxy.archive import Archive
-from feedproxy.archive.lease import PROLONG, HeldLease, Tries, retry_pause
+from feedproxy.archive.lease import PROLONG, Backoff, HeldLease, retry_pause
 from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.ingest.outcome import Outcome, first_of, skips
-from feedproxy.ingest.schedule import SKEW
-from feedproxy.ingest.source import Ask, Hub, Source
+from feedproxy.ingest.schedule import CLOCK_TOLERANCE
+from feedproxy.ingest.source import Hub, ListingRequest, Source
 from feedproxy.ingest.status import Status, assess
 from feedproxy.model import Listing
 
@@ -37,12 +37,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class _NotNow(UpstreamError):  # noqa: N818 (nothing failed)
+class BackoffActive(UpstreamError):  # noqa: N818 (nothing failed)
     """It is not this round's turn: all wait after a failure."""
 
 
 class Refresher:
-    """Refreshes `archive` from `source`: once (`round`), or by itself from `start` on.
+    """Refreshes `archive` from `source`: once (`refresh_once`), or by itself from `start` on.
 
     One round at a time, however many threads, processes and machines share the archive.
     """
@@ -66,11 +66,13 @@ class Refresher:
         self._thread: threading.Thread | None = None
         self._began_at: datetime | None = None
         self._stopping, self._awake = threading.Event(), threading.Event()
-        self._unnoted: ArchiveError | None = None  # why not even the failure of this process's last step can be noted
+        self._store_error: ArchiveError | None = (
+            None  # why not even the failure of this process's last step can be noted
+        )
 
     # One round ----------------------------------------------------------------------------------
 
-    def round(self, *, force: bool = False) -> Outcome | None:
+    def refresh_once(self, *, force: bool = False) -> Outcome | None:
         """Get and store what is due, with `force` the whole window; None where another round is at it.
 
         A listing that cannot be read is reported and costs no other. Raises UpstreamError where
@@ -93,12 +95,12 @@ class Refresher:
             raise
         finally:
             self._lease = None
-        self.archive.release(token, Tries())
+        self.archive.release(token, Backoff())
         return outcome
 
     def _pause_after_a_cut(self) -> timedelta:
         """Return how long to wait if the round before was cut off; the first of them has cost a lease period."""
-        failures = self.archive.tries().failures
+        failures = self.archive.backoff().failures
         return retry_pause(failures + 1, None, self._jitter()) if failures else timedelta()
 
     def _turn(self, pace: float) -> float:
@@ -108,33 +110,33 @@ class Refresher:
             self._lease.get_on(wait)
         return wait
 
-    def _tries_after(self, error: BaseException) -> Tries:
+    def _tries_after(self, error: BaseException) -> Backoff:
         """Count `error`, in words fit for anybody, unless the round was only stopped."""
-        tries, now = self.archive.tries(), self.clock()
-        if isinstance(error, (_NotNow, LeaseError)) or not isinstance(error, Exception):
+        tries, now = self.archive.backoff(), self.clock()
+        if isinstance(error, (BackoffActive, LeaseError)) or not isinstance(error, Exception):
             return tries
         known = error if isinstance(error, FeedproxyError) else UpstreamError(f"refresh failed: {type(error).__name__}")
         failures = tries.failures + 1
         retry_at = now + retry_pause(failures, known.retry_after, self._jitter())
         whole = datetime.fromtimestamp(math.ceil(retry_at.timestamp()), UTC)  # the archive cuts off fractions
-        return Tries(failures, known.public, now, whole)
+        return Backoff(failures, known.public, now, whole)
 
     def _get_due(self, lease: HeldLease, *, force: bool) -> Outcome:
-        tries, now = self.archive.tries(), self.clock()
+        tries, now = self.archive.backoff(), self.clock()
         if not force and (pause := _pause(tries, now)):
-            raise _NotNow(f"{tries.error}; the next try is in {_seconds(pause)} s", _seconds(pause))
+            raise BackoffActive(f"{tries.error}; the next try is in {_seconds(pause)} s", _seconds(pause))
         total = self._get(self.source.due(self.archive.days(), now, force=force), lease)
-        if total.listings and self.archive.state().newest is None:  # `recent` may be what it was before
+        if total.listings and self.archive.state().newest_entry_at is None:  # `cached_state` may be what it was before
             raise UpstreamError("the listing has no papers")
         return total
 
-    def get(self, batch: list[Ask]) -> Outcome:
-        """Get and store one batch, as `round` does, but beside whoever has the lease."""
+    def get(self, batch: list[ListingRequest]) -> Outcome:
+        """Get and store one batch, as `refresh_once` does, but beside whoever has the lease."""
         return self._get([batch], None)
 
-    def _get(self, batches: list[list[Ask]], lease: HeldLease | None) -> Outcome:
+    def _get(self, batches: list[list[ListingRequest]], lease: HeldLease | None) -> Outcome:
         """Get and store batch by batch; where nothing can be read, or it breaks off, raises why and logs the rest."""
-        total, unread = Outcome(), dict[Ask, ListingError]()
+        total, unread = Outcome(), dict[ListingRequest, ListingError]()
         try:
             for batch in batches:
                 left = batch
@@ -161,11 +163,11 @@ class Refresher:
         return Outcome(len(listings), sum(len(listing.papers) for listing in listings), new)
 
     def _read(
-        self, batch: list[Ask], lease: HeldLease | None
-    ) -> tuple[list[Listing], dict[Ask, ListingError], FeedproxyError | None]:
+        self, batch: list[ListingRequest], lease: HeldLease | None
+    ) -> tuple[list[Listing], dict[ListingRequest, ListingError], FeedproxyError | None]:
         """Return the listings, what could not be read, and what broke it off; no more listings than `_ROUND` holds."""
         listings: list[Listing] = []
-        unread: dict[Ask, ListingError] = {}
+        unread: dict[ListingRequest, ListingError] = {}
         for ask in batch:
             if sum(listing.size for listing in listings) > _ROUND:
                 break
@@ -181,10 +183,10 @@ class Refresher:
                 return listings, unread, error
         return listings, unread, None
 
-    def _note(self, unread: Iterable[Ask]) -> None:
+    def _note(self, unread: Iterable[ListingRequest]) -> None:
         """Note the days that have to wait, where others could be read; after a failure everything waits."""
         if days := [ask.day for ask in unread if ask.day]:
-            self.archive.asked(days, self.clock())
+            self.archive.mark_requested(days, self.clock())
 
     # By itself ----------------------------------------------------------------------------------
 
@@ -208,15 +210,15 @@ class Refresher:
         self._thread.join(seconds)
         if self._thread.is_alive() and (lease := self._lease):
             with suppress(ArchiveError):
-                self.archive.release(lease.token, self.archive.tries())
+                self.archive.release(lease.token, self.archive.backoff())
 
     def _run(self, stopping: threading.Event, awake: threading.Event) -> None:
         while not stopping.is_set():
-            rest = self.step()
+            rest = self.tick()
             awake.wait(rest.total_seconds())
             awake.clear()
 
-    def step(self) -> timedelta:
+    def tick(self) -> timedelta:
         """Refresh if anything is due, and return how long to rest, a second to a minute; raises nothing."""
         rest, unnoted = retry_pause(1, None, self._jitter()), None
         try:
@@ -228,12 +230,12 @@ class Refresher:
         except Exception:  # the top of a thread
             self._observe("failed", 0)
             log.exception("refresh failed")
-        self._unnoted = unnoted
+        self._store_error = unnoted
         return min(max(rest, _SHORTEST), _LONGEST)
 
     def _until_due(self) -> timedelta:
         """Return how long to ask for nothing; a source that cannot tell is due, so that its trouble is noted."""
-        now, tries = self.clock(), self.archive.tries()
+        now, tries = self.clock(), self.archive.backoff()
         if pause := _pause(tries, now):
             return pause
         try:
@@ -243,7 +245,7 @@ class Refresher:
 
     def _logged_round(self) -> timedelta:
         began = time.monotonic()
-        outcome = self.round()
+        outcome = self.refresh_once()
         took = time.monotonic() - began
         self._observe("left" if outcome is None else "good", took)
         if outcome is None:
@@ -270,16 +272,16 @@ class Refresher:
         except FeedproxyError:  # a saved listing that is not there
             due_at = now
         live = isinstance(self.source, Hub)
-        known = (archive.state(), self._noted(), archive.holdings(), days.values())
+        known = (archive.state(), self._noted(), archive.stats(), days.values())
         stands = assess(*known, due_at, now, live=live, began_at=self._began_at)
         return replace(stands, problems=archive.problems())
 
-    def _noted(self) -> Tries:
+    def _noted(self) -> Backoff:
         """Return how refreshing fares; what this process could not even note is the last error."""
-        tries = self.archive.tries()
-        return replace(tries, error=self._unnoted.public) if self._unnoted else tries
+        tries = self.archive.backoff()
+        return replace(tries, error=self._store_error.public) if self._store_error else tries
 
-    def wait_until_filled(self, seconds: float) -> None:
+    def wait_for_papers(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once that is hopeless.
 
         All that wait, in every process, wait for the same refresh; one in each looks for the others.
@@ -298,22 +300,22 @@ class Refresher:
                 self._looking.release()
 
     def _empty(self) -> bool:
-        return self.archive.recent().newest is None
+        return self.archive.cached_state().newest_entry_at is None
 
     def _hopeless(self, until: float) -> UpstreamError | None:
-        tries = self.archive.tries()
+        tries = self.archive.backoff()
         if pause := _pause(tries, self.clock()):
             return UpstreamError(f"there are no papers yet: {tries.error}", _seconds(pause))
-        if self._unnoted:
-            return UpstreamError(f"there are no papers yet: {self._unnoted.public}", self._unnoted.retry_after)
+        if self._store_error:
+            return UpstreamError(f"there are no papers yet: {self._store_error.public}", self._store_error.retry_after)
         if time.monotonic() > until:
             return UpstreamError("there are no papers yet: the listing is still being read", 10)
         return None
 
 
-def _pause(tries: Tries, now: datetime) -> timedelta:
+def _pause(tries: Backoff, now: datetime) -> timedelta:
     """Return how long to wait after a failure; not at all after one noted by a clock that ran ahead."""
-    if not tries.failed_at or not tries.retry_at or tries.failed_at > now + SKEW:
+    if not tries.failed_at or not tries.retry_at or tries.failed_at > now + CLOCK_TOLERANCE:
         return timedelta()
     return max(tries.retry_at - now, timedelta())
 

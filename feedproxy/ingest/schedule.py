@@ -11,9 +11,9 @@ from feedproxy.model import ListingDay
 
 WINDOW = timedelta(days=30)
 LIVE = timedelta(minutes=15)
-AHEAD = timedelta(days=1)  # how far a listing may run ahead of this machine's clock
+MAX_LEAD = timedelta(days=1)  # how far a listing may run ahead of this machine's clock
 _RETRY = timedelta(minutes=1)
-SKEW = timedelta(minutes=1)  # what is noted later than that from now was noted by a clock that ran ahead
+CLOCK_TOLERANCE = timedelta(minutes=1)  # what is noted later than that from now was noted by a clock that ran ahead
 
 # How often a day is looked at once it is not live, by its age, and from when after its midnight (UTC) on; the first row
 # that fits counts. A listing costs one request, and a second one where it has more than 100 papers, which none was ever
@@ -28,11 +28,11 @@ _PLAN: tuple[tuple[timedelta, timedelta, Callable[[date], timedelta]], ...] = (
 _TURNS_AT = time(21, 30)  # in New York, on the evening before (UPSTREAM.md)
 _TURNED_BY = time(2, 30)  # UTC, in winter; in summer it is an hour earlier
 
-Known = Mapping[date, ListingDay]
+ListingDays = Mapping[date, ListingDay]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ListingRequest:
     """One listing to get: the Hub's of a day, unless `validator` still holds; or the saved one at `path`."""
 
     day: date | None = None
@@ -41,7 +41,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rhythm:
+class _Cadence:
     """How often a day is looked at, and the first of the times for it; None where any time will do."""
 
     every: timedelta
@@ -72,7 +72,7 @@ def hub_day(now: datetime) -> date:
     return today if begins(today) <= now else today - timedelta(days=1)
 
 
-def due_days(known: Known, now: datetime, *, force: bool = False) -> list[list[date]]:
+def due_days(known: ListingDays, now: datetime, *, force: bool = False) -> list[list[date]]:
     """Return the days to ask for, newest first, in batches to be stored one by one; `now` aware UTC.
 
     Today is the newest day the Hub has begun.
@@ -89,12 +89,12 @@ def due_days(known: Known, now: datetime, *, force: bool = False) -> list[list[d
     return [*([day] for day in first), *filter(None, [[day for day in due if day not in first]])]
 
 
-def next_due(known: Known, now: datetime) -> datetime:
+def next_due(known: ListingDays, now: datetime) -> datetime:
     """Return when the first of them is due."""
     return min(at for _, at in _due(known, now))
 
 
-def missing_days(known: Known, since: date, until: date) -> list[date]:
+def missing_days(known: ListingDays, since: date, until: date) -> list[date]:
     """Return the days of `since`…`until` never read well since they were over, oldest first.
 
     So a paper that was listed twice is dated by its first listing: a date that readers may have seen never changes.
@@ -104,7 +104,7 @@ def missing_days(known: Known, since: date, until: date) -> list[date]:
     return [day for day in days if good.get(day, day) <= day]
 
 
-def _due(known: Known, now: datetime) -> list[tuple[date, datetime]]:
+def _due(known: ListingDays, now: datetime) -> list[tuple[date, datetime]]:
     """Return each day of the window, newest first, and when it is due."""
     today = hub_day(now)
     last = max((day for day, told in known.items() if told.count and day < today), default=None)
@@ -114,25 +114,25 @@ def _due(known: Known, now: datetime) -> list[tuple[date, datetime]]:
     return [(day, _due_at(begun.get(day), _rhythm(day, today, last), since, now)) for day in window]
 
 
-def _reach(known: Known, today: date) -> timedelta:
+def _reach(known: ListingDays, today: date) -> timedelta:
     """Return how far back to look: 30 days; or to where reading stopped, if longer ago, but at most a year."""
     read = [told.good_at.date() for told in known.values() if told.good_at]
     return min(max(WINDOW, today - max(read, default=today)), timedelta(days=366))
 
 
-def _rhythm(day: date, today: date, last: date | None) -> _Rhythm:
+def _rhythm(day: date, today: date, last: date | None) -> _Cadence:
     if day in (today, last):
-        return _Rhythm(LIVE)
-    rows = (_Rhythm(every, midnight(day) + first(day)) for age, every, first in _PLAN if today - day <= age)
-    return next(rows, _Rhythm(WINDOW))
+        return _Cadence(LIVE)
+    rows = (_Cadence(every, midnight(day) + first(day)) for age, every, first in _PLAN if today - day <= age)
+    return next(rows, _Cadence(WINDOW))
 
 
-def _due_at(told: ListingDay | None, rhythm: _Rhythm, since: datetime, now: datetime) -> datetime:
+def _due_at(told: ListingDay | None, rhythm: _Cadence, since: datetime, now: datetime) -> datetime:
     """Return when a day is due; one tried in vain again after as long as that has been going on.
 
     One never read well has been tried since it began, or `since` others were read.
     """
-    if told is None or told.asked_at is None or told.asked_at - now > SKEW:
+    if told is None or told.asked_at is None or told.asked_at - now > CLOCK_TOLERANCE:
         return now
     read = _read_at(told, now)
     due_at = rhythm.after(read) if read else min(told.asked_at, max(since, begins(told.day)))
@@ -143,7 +143,7 @@ def _due_at(told: ListingDay | None, rhythm: _Rhythm, since: datetime, now: date
 
 def _read_at(told: ListingDay | None, now: datetime) -> datetime | None:
     """Return when a day was read well, unless that was by a clock that ran ahead."""
-    return told.good_at if told and told.good_at and told.good_at - now <= SKEW else None
+    return told.good_at if told and told.good_at and told.good_at - now <= CLOCK_TOLERANCE else None
 
 
 def _weekday_before(day: date) -> date:

@@ -12,10 +12,10 @@ from feedproxy.config import DEMO, Config, is_address
 from feedproxy.ingest.files import Saved
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.hub import Hub
-from feedproxy.ingest.schedule import Ask, Known
+from feedproxy.ingest.schedule import ListingDays, ListingRequest
 from feedproxy.model import Listing
 
-__all__ = ["Ask", "Hub", "Known", "Saved", "Source", "open_source"]
+__all__ = ["Hub", "ListingDays", "ListingRequest", "Saved", "Source", "open_source"]
 
 
 class Source(Protocol):
@@ -26,13 +26,13 @@ class Source(Protocol):
     def keep_pace(self, turn: Turn) -> None:
         """From now on call `turn` with the pace before each request, and wait for as many seconds as it returns."""
 
-    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
         """Return what to get now, in batches to be stored one by one."""
 
-    def next_due(self, known: Known, now: datetime) -> datetime:
+    def next_due(self, known: ListingDays, now: datetime) -> datetime:
         """Return when to look again whether anything is due."""
 
-    def get(self, ask: Ask, now: datetime) -> Listing:
+    def get(self, ask: ListingRequest, now: datetime) -> Listing:
         """Get one listing; raises UpstreamError or ListingError."""
 
 

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from feedproxy.archive import Holdings
-from feedproxy.archive.lease import Tries
+from feedproxy.archive import Stats
+from feedproxy.archive.lease import Backoff
 from feedproxy.archive.state import State
 from feedproxy.model import ListingDay
 from feedproxy.text import plural
@@ -54,8 +54,8 @@ def _text(value: object) -> object:
 
 def assess(
     state: State,
-    tries: Tries,
-    holdings: Holdings,
+    tries: Backoff,
+    holdings: Stats,
     days: Iterable[ListingDay],
     due_at: datetime,
     now: datetime,
@@ -74,7 +74,7 @@ def assess(
     resting_since = max(filter(None, (refreshed_at, None if tries.failures else began_at)), default=None)
     late = due_at <= now and (resting_since is None or now - resting_since > _LATE)
     missing = [day for day in _back(now.date()) if day not in known] if due_at <= now else []
-    if state.newest is None:
+    if state.newest_entry_at is None:
         begun = "being read" if began_at else "still to come"
         verdict, reason = "empty", tries.error or f"the first listing is {begun}"
     elif late:

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from feedproxy.errors import QueryError
-from feedproxy.query.terms import begun, singular, words
-from feedproxy.text import one_line, similar
+from feedproxy.query.terms import plural_prefix_matches, singular, words
+from feedproxy.text import did_you_mean, one_line
 
 FIELDS = ("title", "abstract", "author", "org")
 MAX_CHARACTERS, MAX_TERMS, MAX_DEPTH = 500, 32, 16
@@ -56,7 +56,7 @@ class Term:
         folded = [singular(word) for word in before]
         if not self.prefix:
             return [(folded, singular(last), False)]
-        return [(folded, last, True), *((folded, word, False) for word in sorted(begun(last)))]
+        return [(folded, last, True), *((folded, word, False) for word in sorted(plural_prefix_matches(last)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def parse_filter(text: str) -> Filter:
     """Read the filter language; raises QueryError with the position of what cannot be read."""
     if len(text) > MAX_CHARACTERS:
         raise QueryError("q", f"{len(text)} characters, at most {MAX_CHARACTERS}")
-    reader = _Reader(list(_tokens(_plain(text))), len(text))
+    reader = _Parser(list(_tokens(_plain(text))), len(text))
     found = reader.either()
     if reader.peek() == "close":
         raise reader.error("this ) closes nothing")
@@ -181,7 +181,7 @@ def _refuse_mistakes(bare: str, token: _Token) -> None:
             raise QueryError("q", advice.format(one_line(strange[0], 5) or "this"), token.at + strange.start())
 
 
-class _Reader:
+class _Parser:
     """Reads tokens by recursive descent; the methods are named after the grammar's rules."""
 
     def __init__(self, tokens: list[_Token], length: int) -> None:
@@ -265,7 +265,7 @@ class _Reader:
         name = token.text[:-1].casefold()
         if name not in FIELDS:
             known = ", ".join(f"{field}:" for field in FIELDS)
-            hint = similar(name, FIELDS, ":")
+            hint = did_you_mean(name, FIELDS, ":")
             raise QueryError("q", f"there is no field {one_line(name, 20)}:{hint} (fields: {known})", token.at)
         if self.peek() not in ("word", "quoted", "and", "or", "not") or not self.touches(token):
             raise QueryError("q", f"{name}: wants a word or a quoted phrase directly behind it", token.at)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from feedproxy.config import variable
 from feedproxy.errors import ConfigError, QueryError, UnknownFeedError
-from feedproxy.query.parameters import Query, is_ignored, parse_query, query_pairs, shown
-from feedproxy.text import one_line, similar
+from feedproxy.query.parameters import Query, is_ignored, parse_query, query_pairs, quoted
+from feedproxy.text import did_you_mean, one_line
 
 _LARGEST = 1_000_000  # bytes
 _LONGEST_TITLE = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedFeed:
     """A feed with a name, by which it is at `path`, and a title; its query may change."""
 
     name: str
@@ -30,25 +30,25 @@ class Named:
         """Return where it lies in the format `form`, relative to the service's address."""
         return f"f/{self.name}.{form}"
 
-    def asked(self, query_string: str) -> Query:
+    def query_for(self, query_string: str) -> Query:
         """Return its query, at the page that `query_string` asks for; raises QueryError for any other parameter."""
         for name, _ in query_pairs(query_string):
             if name != "page" and not is_ignored(name):
-                raise QueryError(shown(name), f"a feed with a name takes page only{similar(name, ['page'])}")
+                raise QueryError(quoted(name), f"a feed with a name takes page only{did_you_mean(name, ['page'])}")
         return replace(self.query, page=parse_query(query_string).page)
 
 
-def find(feeds: Iterable[Named], name: str) -> Named:
+def find(feeds: Iterable[NamedFeed], name: str) -> NamedFeed:
     """Return the one of `feeds` with that name; raises UnknownFeedError."""
     known = {feed.name: feed for feed in feeds}
     if name not in known:
-        raise UnknownFeedError(f"no feed here has the name {shown(name)}{similar(name, known)}")
+        raise UnknownFeedError(f"no feed here has the name {quoted(name)}{did_you_mean(name, known)}")
     return known[name]
 
 
-def read_feeds(path: str | None) -> tuple[Named, ...]:
+def read_feeds(path: str | None) -> tuple[NamedFeed, ...]:
     """Read the feeds in the file at `path`; none for None. Raises ConfigError naming every problem in it."""
-    feeds: list[Named] = []
+    feeds: list[NamedFeed] = []
     try:
         problems = _read_into(feeds, _document(path)) if path else []
     except ValueError as error:
@@ -80,9 +80,9 @@ def _text(path: str) -> str:
         raise ValueError("is not UTF-8") from error
 
 
-def _read_into(feeds: list[Named], document: Mapping[str, object]) -> list[str]:
+def _read_into(feeds: list[NamedFeed], document: Mapping[str, object]) -> list[str]:
     """Add the feeds in `document` to `feeds`; return every problem with it."""
-    problems = [f"{shown(key)} means nothing here{similar(key, ['feed'])}" for key in document if key != "feed"]
+    problems = [f"{quoted(key)} means nothing here{did_you_mean(key, ['feed'])}" for key in document if key != "feed"]
     tables = document.get("feed", [])
     if not isinstance(tables, list):
         return [*problems, "wants [[feed]], in two brackets, before each feed"]
@@ -93,16 +93,16 @@ def _read_into(feeds: list[Named], document: Mapping[str, object]) -> list[str]:
         if name in taken:
             wrong.append("the name is taken by a feed before it")
         taken |= {name} - {None}
-        problems += [f"feed {number}{f' {shown(str(name))}' if name else ''}: {problem}" for problem in wrong]
+        problems += [f"feed {number}{f' {quoted(str(name))}' if name else ''}: {problem}" for problem in wrong]
         if not wrong:
-            feeds.append(Named(**found))  # type: ignore[arg-type]
+            feeds.append(NamedFeed(**found))  # type: ignore[arg-type]
     return problems
 
 
 def _fields(table: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
     """Return what can be read of one feed, and what is wrong with the rest."""
     found: dict[str, object] = {}
-    wrong = [f"{shown(key)} is no key of a feed{similar(key, _KEYS)}" for key in table if key not in _KEYS]
+    wrong = [f"{quoted(key)} is no key of a feed{did_you_mean(key, _KEYS)}" for key in table if key not in _KEYS]
     for key, read in _KEYS.items():
         try:
             found[key] = read(_string(table.get(key)))
@@ -119,7 +119,7 @@ def _string(value: object) -> str:
 
 def _name(text: str) -> str:
     if not re.fullmatch("[a-z0-9-]{1,40}", text):
-        raise ValueError(f"wants 1 to 40 of a-z, 0-9 and -, not {shown(text)}")
+        raise ValueError(f"wants 1 to 40 of a-z, 0-9 and -, not {quoted(text)}")
     return text
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from feedproxy.errors import QueryError
 from feedproxy.query.grammar import Filter, parse_filter
-from feedproxy.text import one_line, plural, similar
+from feedproxy.text import did_you_mean, one_line, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Parameter:
 
     def read(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"is not {allowed}{similar(text, choices)}")
+            raise ValueError(f"is not {allowed}{did_you_mean(text, choices)}")
         return text
 
     return Parameter(default, allowed, read, meaning)
@@ -87,7 +87,7 @@ class Query:
         )
 
     @property
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """What the filter asks for, such as `agents, at least 2 upvotes`; empty if nothing."""
         conditions = [
             str(self.q) if self.q else "",
@@ -106,8 +106,8 @@ def parse_query(query_string: str) -> Query:
             continue
         parameter = PARAMETERS.get(name)
         if not parameter:
-            known = similar(name, PARAMETERS) or f" (parameters: {', '.join(PARAMETERS)})"
-            raise QueryError(shown(name), f"there is no such parameter{known}")
+            known = did_you_mean(name, PARAMETERS) or f" (parameters: {', '.join(PARAMETERS)})"
+            raise QueryError(quoted(name), f"there is no such parameter{known}")
         if name in given:
             raise QueryError(name, "given more than once")
         if not text:
@@ -115,11 +115,11 @@ def parse_query(query_string: str) -> Query:
         try:
             given[name] = parameter.read(text)
         except ValueError as error:
-            raise QueryError(name, f"{shown(text)} {error}") from None
-    return consistent(Query(**given))  # type: ignore[arg-type]
+            raise QueryError(name, f"{quoted(text)} {error}") from None
+    return validate(Query(**given))  # type: ignore[arg-type]
 
 
-def consistent(query: Query) -> Query:
+def validate(query: Query) -> Query:
     """Return `query`, unless one of its parameters makes others count for nothing; raises QueryError."""
     if query.or_upvotes and not (query.q or query.min_upvotes or query.min_comments):
         raise QueryError(
@@ -151,7 +151,7 @@ def _unreadable(query_string: str) -> str:
     return next((name for name, text in pairs if name in PARAMETERS and re.search("[\udc80-\udcff]", text)), "query")
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Return `text` in quotation marks on one line; percent-encoded where some of it would not be seen, as a space."""
     seen = text if one_line(text, len(text)) == text else quote(text, errors="surrogateescape")
     return f"“{one_line(seen, 40)}”"

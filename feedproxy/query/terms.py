@@ -90,7 +90,7 @@ def _singular(word: str) -> str:
     return word if word.endswith(("us", "ss")) else word[:-1]
 
 
-def begun(prefix: str) -> set[str]:
+def plural_prefix_matches(prefix: str) -> set[str]:
     """Return the folded words that do not begin with `prefix` while their plural does: policy for `policie`."""
     plurals = (singular(prefix + ending) for ending in ("", "s", "es"))
     return {word for word in plurals if not word.startswith(prefix)}

@@ -49,7 +49,7 @@ def end(service: Any) -> None:
 
 def _tell_if_hopeless(refresher: Refresher) -> None:
     try:
-        refresher.wait_until_filled(_PATIENCE)
+        refresher.wait_for_papers(_PATIENCE)
     except FeedproxyError as error:
         hint = "; to try feedproxy without a network: feedproxy serve --demo"
         print(f"feedproxy: {error}{hint if isinstance(refresher.source, Hub) else ''}", file=sys.stderr)

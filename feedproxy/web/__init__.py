@@ -21,12 +21,12 @@ from feedproxy.ingest.source import Source, open_source
 from feedproxy.logs import keep_out
 from feedproxy.query.named_feeds import read_feeds
 from feedproxy.web import feeds, health, opml, page, static
-from feedproxy.web.cache import Answers
-from feedproxy.web.context import EXTENSION, Service, open_metrics
-from feedproxy.web.errors import failed
-from feedproxy.web.fast_path import Front
+from feedproxy.web.cache import ResponseCache
+from feedproxy.web.context import EXTENSION, Context, open_metrics
+from feedproxy.web.errors import handle_error
+from feedproxy.web.fast_path import CacheMiddleware
 from feedproxy.web.limits import limited
-from feedproxy.web.prefix import mounted, routable
+from feedproxy.web.prefix import routable, with_prefix
 from feedproxy.web.sharing import share
 
 if TYPE_CHECKING:
@@ -61,18 +61,18 @@ def create_app(
     metrics = open_metrics(config)
     observe = metrics.observe if metrics else None
     refresher = Refresher(source or open_source(config), archive, clock, observe=observe)
-    answers = Answers(config.cache_bytes, lambda: archive.recent().revision)
+    answers = ResponseCache(config.cache_bytes, lambda: archive.cached_state().revision)
     app = Flask("feedproxy", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions[EXTENSION] = Service(config, archive, refresher, answers, metrics, named_feeds)
+    app.extensions[EXTENSION] = Context(config, archive, refresher, answers, metrics, named_feeds)
     for part in (feeds, health, opml, page, static):
         app.register_blueprint(part.bp)
     share(app)
     app.register_error_handler(Exception, partial(_failed, metrics))
-    front = Front(routable(app.wsgi_app), answers, metrics)
-    below = mounted(front, config, metrics, app.url_map.bind("").test)
+    front = CacheMiddleware(routable(app.wsgi_app), answers, metrics)
+    below = with_prefix(front, config, metrics, app.url_map.bind("").test)
     app.wsgi_app = limited(below)  # type: ignore[assignment, method-assign]
     keep_out(config.secrets, keys=bool(config.access_key))
     if metrics:
@@ -81,7 +81,7 @@ def create_app(
 
 
 def _count(metrics: "Metrics", response: Response) -> Response:
-    """Count what Flask answered; `Front` counts what it answers itself."""
+    """Count what Flask answered; `CacheMiddleware` counts what it answers itself."""
     asked_for = (request.view_args or {}).get("name", "")
     metrics.answered(g.get("format", asked_for), response.status_code)
     return response
@@ -91,7 +91,7 @@ def _failed(metrics: "Metrics | None", error: Exception) -> Response:
     """Answer an error with its one line, and count a query that takes too long."""
     if metrics and isinstance(error, DeadlineError):
         metrics.refused("expensive")
-    return failed(error)
+    return handle_error(error)
 
 
 def _environment() -> Config:

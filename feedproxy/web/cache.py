@@ -19,7 +19,7 @@ from isal import isal_zlib
 from feedproxy.errors import ArchiveError
 
 Headers = tuple[tuple[str, str], ...]
-Target = tuple[str, ...]
+RequestKey = tuple[str, ...]
 _OWN = 4_000  # bytes an answer takes besides its two bodies, about
 _TARGETS = (
     4_000  # characters of the targets remembered with one answer; one spelled otherwise is served a little slower
@@ -41,7 +41,7 @@ class Representation:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Variants:
     """A feed or page as it is sent, and its compressed twin under an ETag of its own.
 
     `name` is that of its format; `last_modified`, an HTTP date, is None where the body can change
@@ -54,7 +54,9 @@ class Answer:
     last_modified: str | None
 
 
-def answer(name: str, body: bytes, content_type: str, last_modified: datetime | None, headers: Headers = ()) -> Answer:
+def build_variants(
+    name: str, body: bytes, content_type: str, last_modified: datetime | None, headers: Headers = ()
+) -> Variants:
     """Return `body`, of the format `name`, as an answer with `headers` on every 200 and 304.
 
     Equal bytes make equal answers everywhere: the ETag is their hash (RFC 9110, section 8.8.3).
@@ -64,7 +66,7 @@ def answer(name: str, body: bytes, content_type: str, last_modified: datetime | 
     modified = format_datetime(last_modified, usegmt=True) if last_modified else None
     described = (("Content-Type", content_type), *((("Last-Modified", modified),) if modified else ()))
     packed = (*described, ("Content-Encoding", "gzip"))
-    return Answer(
+    return Variants(
         name,
         _representation(body, f'"{digest}"', headers, described),
         _representation(isal_zlib.compress(body, 2, wbits=31), f'"{digest}-gzip"', headers, packed),
@@ -81,9 +83,9 @@ def _representation(body: bytes, etag: str, headers: Headers, described: Headers
 class _Kept:
     """An answer, the revision of the archive it is of, and the targets that are remembered to lead to it."""
 
-    answer: Answer
+    answer: Variants
     revision: int
-    targets: tuple[Target, ...] = ()
+    targets: tuple[RequestKey, ...] = ()
 
     @property
     def size(self) -> int:
@@ -93,7 +95,7 @@ class _Kept:
 class _Segment(LRUCache[Hashable, _Kept]):
     """Answers by key in a part of the bytes; with one that is dropped its targets are forgotten."""
 
-    def __init__(self, size: int, targets: dict[Target, Hashable]) -> None:
+    def __init__(self, size: int, targets: dict[RequestKey, Hashable]) -> None:
         super().__init__(size, getsizeof=lambda kept: kept.size)
         self._targets = targets
 
@@ -112,7 +114,7 @@ class _Segment(LRUCache[Hashable, _Kept]):
         return super().popitem()
 
 
-class Answers:
+class ResponseCache:
     """Answers by key in about `size` bytes, each for as long as `revision` tells what it was made of.
 
     A new key waits in a quarter of the bytes, where the least recently used is dropped first. One that is asked for
@@ -126,24 +128,24 @@ class Answers:
         self._revision, self._timer = revision, timer
         self._lock = threading.Lock()
         self._making = WeakValueDictionary[Hashable, threading.Lock]()  # forgotten once nobody makes or waits
-        self._targets: dict[Target, Hashable] = {}
+        self._targets: dict[RequestKey, Hashable] = {}
         self._uses: LRUCache[int, tuple[float, float]] = LRUCache(size // _SEEN)  # score, and when it was counted
-        self._tried = _Segment(size // _TRIED, self._targets)
-        self._proven = _Segment(size - size // _TRIED - size // _SEEN * _TRACE, self._targets)
+        self._probation = _Segment(size // _TRIED, self._targets)
+        self._protected = _Segment(size - size // _TRIED - size // _SEEN * _TRACE, self._targets)
 
-    def known(self, target: Target) -> Answer | None:
+    def lookup(self, target: RequestKey) -> Variants | None:
         """Return the answer `target` is remembered to lead to, if it still holds; raises nothing."""
         key = self._targets.get(target)
         kept = None if key is None else self._current(key)
         return kept.answer if kept else None
 
-    def stale(self, target: Target) -> Answer | None:
+    def stale(self, target: RequestKey) -> Variants | None:
         """Return the answer `target` is remembered to lead to, even if the archive has changed since."""
         with self._lock:
             kept = self._held(self._targets.get(target))
         return kept.answer if kept else None
 
-    def get(self, key: Hashable, make: Callable[[], tuple[Answer, int]], target: Target) -> Answer:
+    def get(self, key: Hashable, make: Callable[[], tuple[Variants, int]], target: RequestKey) -> Variants:
         """Return the answer kept under `key`, or keep and return what `make` makes, and of which revision.
 
         One at a time makes what others wait for. From then on `target` is remembered to lead there.
@@ -157,7 +159,7 @@ class Answers:
         self._remember(target, key, kept)
         return kept.answer
 
-    def _made(self, key: Hashable, make: Callable[[], tuple[Answer, int]]) -> _Kept:
+    def _made(self, key: Hashable, make: Callable[[], tuple[Variants, int]]) -> _Kept:
         """Make an answer and keep it; while the archive cannot be read, return the last one that could be made."""
         try:
             return self._keep(key, _Kept(*make()))
@@ -169,14 +171,14 @@ class Answers:
             return before
 
     def _held(self, key: Hashable) -> _Kept | None:
-        return self._proven.get(key) or self._tried.get(key)
+        return self._protected.get(key) or self._probation.get(key)
 
     def _current(self, key: Hashable) -> _Kept | None:
         revision = self._revision()
         with self._lock:
             kept = self._held(key)
-            if kept and (self._count_use(key) or self._has_room(kept.size)) and key not in self._proven:
-                del self._tried[key]
+            if kept and (self._count_use(key) or self._has_room(kept.size)) and key not in self._protected:
+                del self._probation[key]
                 self._place(key, kept, again=True)
         return kept if kept and kept.revision == revision else None
 
@@ -185,14 +187,14 @@ class Answers:
             again = self._count_use(key) and self._score(key) > 1
             if before := self._held(key):
                 kept.targets = before.targets
-                self._tried.pop(key, None)
+                self._probation.pop(key, None)
             self._place(key, kept, again=again)
         return kept
 
     def _place(self, key: Hashable, kept: _Kept, *, again: bool) -> None:
         """Keep an answer, among those that are polled if it was asked for `again` and there is room."""
-        is_polled = key in self._proven or (again and self._make_room(key, kept.size))
-        segment = self._proven if is_polled else self._tried
+        is_polled = key in self._protected or (again and self._make_room(key, kept.size))
+        segment = self._protected if is_polled else self._probation
         if kept.size <= segment.maxsize:
             segment[key] = kept
         else:
@@ -204,17 +206,17 @@ class Answers:
         Answers that prove to be asked for more often count as recently used.
         """
         score, dropped = self._score(key), list[tuple[Hashable, _Kept]]()
-        while size <= self._proven.maxsize and not self._has_room(size):
-            dropped.append(self._proven.set_aside())
+        while size <= self._protected.maxsize and not self._has_room(size):
+            dropped.append(self._protected.set_aside())
             if self._score(dropped[-1][0]) >= score:
-                self._proven.update(dropped)
+                self._protected.update(dropped)
                 return False
         for _, kept in dropped:
-            self._proven.forget(kept)
-        return size <= self._proven.maxsize
+            self._protected.forget(kept)
+        return size <= self._protected.maxsize
 
     def _has_room(self, size: int) -> bool:
-        return self._proven.currsize + size <= self._proven.maxsize
+        return self._protected.currsize + size <= self._protected.maxsize
 
     def _count_use(self, key: Hashable) -> bool:
         """Count a use of `key`, unless one was counted shortly before; say whether it did."""
@@ -230,13 +232,13 @@ class Answers:
         score, at = self._uses.get(hash(key), _NEVER)
         return score and score * 2.0 ** ((at - self._timer()) / _HALF_LIFE)
 
-    def _remember(self, target: Target, key: Hashable, kept: _Kept) -> None:
+    def _remember(self, target: RequestKey, key: Hashable, kept: _Kept) -> None:
         with self._lock:
-            held = (self._proven if key in self._proven else self._tried).get(key)
+            held = (self._protected if key in self._protected else self._probation).get(key)
             if held is kept and target not in self._targets and _room(targets := (*kept.targets, target)) >= 0:
                 kept.targets, self._targets[target] = targets, key
 
 
-def _room(targets: tuple[Target, ...]) -> int:
+def _room(targets: tuple[RequestKey, ...]) -> int:
     """Return how many characters are left for further targets of an answer; a string takes 50 besides its own."""
     return _TARGETS - sum(len(text) + 50 for target in targets for text in target)

@@ -16,9 +16,9 @@ from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import HostError
 from feedproxy.ingest.refresher import Refresher
-from feedproxy.query.named_feeds import Named
+from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.web.admission import GATE
-from feedproxy.web.cache import Answers
+from feedproxy.web.cache import ResponseCache
 from feedproxy.web.host import header, is_local, origin, split_host
 
 if TYPE_CHECKING:
@@ -29,22 +29,22 @@ _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class Context:
     """What the routes work with."""
 
     config: Config
     archive: Archive
     refresher: Refresher
-    answers: Answers
+    answers: ResponseCache
     metrics: "Metrics | None"
-    feeds: tuple[Named, ...] = ()
+    feeds: tuple[NamedFeed, ...] = ()
 
-    def wait_until_filled(self) -> None:
+    def wait_for_papers(self) -> None:
         """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
         self.refresher.start()
-        if self.archive.recent().newest is None:
+        if self.archive.cached_state().newest_entry_at is None:
             with request.environ[GATE].paused():
-                self.refresher.wait_until_filled(_FIRST_WAIT)
+                self.refresher.wait_for_papers(_FIRST_WAIT)
 
 
 def open_metrics(config: Config) -> "Metrics | None":
@@ -58,9 +58,9 @@ def open_metrics(config: Config) -> "Metrics | None":
     return Metrics()
 
 
-def service() -> Service:
+def context() -> Context:
     """Return what the application at work works with."""
-    found: Service = current_app.extensions[EXTENSION]
+    found: Context = current_app.extensions[EXTENSION]
     return found
 
 
@@ -69,9 +69,9 @@ def query_string() -> str:
     return re.sub("[\x80-\xff]", lambda found: f"%{ord(found[0]):02X}", request.query_string.decode("latin-1"))
 
 
-def base() -> str:
+def base_url() -> str:
     """Return the address feeds carry, without a slash; refuses a host this server was not told it has."""
-    config = service().config
+    config = context().config
     name, port = split_host(header(request.environ))
     if not is_local(name) and name not in _known_names(config):
         known = f"this server does not go by “{name[:100]}”" if name else "the request names no host"

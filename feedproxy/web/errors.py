@@ -17,7 +17,7 @@ _LINES = {
 }
 
 
-def failed(error: Exception) -> Response:
+def handle_error(error: Exception) -> Response:
     """Answer an error with its one line."""
     if isinstance(error, FeedproxyError):
         if error.public != str(error):

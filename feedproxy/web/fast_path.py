@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from feedproxy.errors import BusyError
 from feedproxy.feeds import FORMATS
 from feedproxy.web.admission import GATE, PATIENCE, Gate
-from feedproxy.web.cache import Answer, Answers
-from feedproxy.web.errors import failed
+from feedproxy.web.cache import ResponseCache, Variants
+from feedproxy.web.errors import handle_error
 from feedproxy.web.sharing import shared
-from feedproxy.web.variants import reply, target
+from feedproxy.web.variants import choose_variant, request_key
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,21 +27,21 @@ _PROBES = ("/readyz", "/status", "/status.json", "/metrics")  # for whoever look
 _RENEWAL_PATIENCE = 1.0  # seconds to wait for a turn where there is an answer of a while ago
 
 
-class Front:
+class CacheMiddleware:
     """A WSGI application that answers GET and HEAD of known targets, and hands `app` what gates admit of the rest."""
 
-    def __init__(self, app: "WSGIApplication", answers: Answers, metrics: "Metrics | None") -> None:
+    def __init__(self, app: "WSGIApplication", answers: ResponseCache, metrics: "Metrics | None") -> None:
         self._app, self._answers, self._metrics = app, answers, metrics
         # Made once: a flood is refused thousands of times a second. Pages of other sites may read it, like any feed.
-        self._busy = shared(failed(BusyError()), "/feed")
+        self._busy = shared(handle_error(BusyError()), "/feed")
         self._gate, self._probe_gate = Gate(), Gate(running=1, waiting=5)
         self._renewal_gate = Gate(running=2, waiting=6)  # or, while new queries flood, no feed would become current
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
         began = time.perf_counter()
-        key, is_read = target(environ), environ["REQUEST_METHOD"] in _SAFE
-        known = self._answers.known(key) if is_read else None
+        key, is_read = request_key(environ), environ["REQUEST_METHOD"] in _SAFE
+        known = self._answers.lookup(key) if is_read else None
         if known:
             return self._answer_from_memory(known, environ, start_response, began)
         stale = self._answers.stale(key) if is_read else None
@@ -67,12 +67,12 @@ class Front:
         return gate.admitted(_RENEWAL_PATIENCE if is_renewal else PATIENCE)
 
     def _answer_from_memory(
-        self, answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
+        self, answer: Variants, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
     ) -> Iterable[bytes]:
-        status, headers, body = reply(answer, environ)
+        status, headers, body = choose_variant(answer, environ)
         if self._metrics:
             if answer.name in FORMATS:
-                self._metrics.fed()
+                self._metrics.feed_served()
             self._metrics.answered(answer.name, int(status[:3]))
             self._metrics.took(time.perf_counter() - began, hit=True)
         start_response(status, headers)

@@ -9,13 +9,13 @@ from werkzeug.datastructures import MIMEAccept
 from feedproxy.config import Config
 from feedproxy.errors import UpstreamError
 from feedproxy.feeds import FORMATS, Feed, render
-from feedproxy.query.named_feeds import Named, find
+from feedproxy.query.named_feeds import NamedFeed, find
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.web import responses
-from feedproxy.web.cache import Answer, Headers, answer
-from feedproxy.web.context import Service, base, query_string, service
+from feedproxy.web.cache import Headers, Variants, build_variants
+from feedproxy.web.context import Context, base_url, context, query_string
 from feedproxy.web.sharing import SHARED
-from feedproxy.web.variants import target
+from feedproxy.web.variants import request_key
 
 bp = Blueprint("feed", __name__)
 
@@ -35,8 +35,8 @@ def negotiated() -> Response:
 @bp.get(f"/f/<called>.<any({', '.join(FORMATS)}):name>")
 def named(called: str, name: str) -> Response:
     """Answer with a feed that has a name, in one format."""
-    chosen = find(service().feeds, called)
-    return feed_response(chosen.asked(query_string()), name, chosen)
+    chosen = find(context().feeds, called)
+    return feed_response(chosen.query_for(query_string()), name, chosen)
 
 
 def accepted_types() -> MIMEAccept:
@@ -55,24 +55,24 @@ def preferred(over: str | None = None) -> str | None:
     return best if request.headers.get("Accept") and ranks[best] > floor else None
 
 
-def feed_response(query: Query, name: str, named: Named | None = None) -> Response:
+def feed_response(query: Query, name: str, named: NamedFeed | None = None) -> Response:
     """Answer with the feed of `query`, which may be that of `named`, as a document of the format `name`."""
-    feed, served = Feed(query, base(), (), named=named), service()
-    served.wait_until_filled()
+    feed, served = Feed(query, base_url(), (), named=named), context()
+    served.wait_for_papers()
     make = partial(_rendered, served, feed, name)
-    made = served.answers.get(feed.address(name), make, target(request.environ))
+    made = served.answers.get(feed.address(name), make, request_key(request.environ))
     if served.metrics:
-        served.metrics.fed()
+        served.metrics.feed_served()
     g.format = name
-    return responses.sent(made)
+    return responses.to_response(made)
 
 
-def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:
+def _rendered(served: Context, feed: Feed, name: str) -> tuple[Variants, int]:
     """Return a feed, whose entries are searched for, and the revision of the archive it was made of."""
     if served.metrics:
         served.metrics.rendered()
     found = served.archive.search(feed.query)
-    if found.state.newest is None:  # it was emptied since anybody looked
+    if found.state.newest_entry_at is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
     made = replace(feed, entries=found.entries, more=found.more)
     # A vote changes the body of a feed with counts, but no date in it, and so may an operator that of a feed with a
@@ -80,7 +80,9 @@ def _rendered(served: Service, feed: Feed, name: str) -> tuple[Answer, int]:
     changed = max(filter(None, (made.updated, found.state.backdated_at)))
     last_modified = None if feed.query.counts or feed.named else changed
     headers = _headers(served.config)
-    return answer(name, render(made, name), FORMATS[name].content_type, last_modified, headers), found.state.revision
+    return build_variants(
+        name, render(made, name), FORMATS[name].content_type, last_modified, headers
+    ), found.state.revision
 
 
 def _headers(config: Config) -> Headers:

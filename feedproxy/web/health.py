@@ -8,7 +8,7 @@ from feedproxy.archive.deadline import time_limit
 from feedproxy.errors import UpstreamError
 from feedproxy.query.parameters import PARAMETERS, Query
 from feedproxy.web import responses
-from feedproxy.web.context import service
+from feedproxy.web.context import context
 from feedproxy.web.feeds import accepted_types
 
 bp = Blueprint("standing", __name__)
@@ -29,9 +29,9 @@ def robots() -> Response:
     They ask at the root of a host, so paths here are whole ones; and some take `/?` for `/`, hence each parameter.
     A server with an access key is not for them at all.
     """
-    if service().config.access_key:
+    if context().config.access_key:
         return responses.text("User-agent: *\nDisallow: /")
-    path = urlsplit(service().config.public_url or "").path
+    path = urlsplit(context().config.public_url or "").path
     queries = (f"?{name}=" for name in PARAMETERS)
     closed = [f"Disallow: {path}/{place}" for place in (*queries, "opml", "status", "metrics")]
     return responses.text("\n".join(["User-agent: *", *closed]))
@@ -43,9 +43,9 @@ def ready() -> Response:
 
     Whoever waits for that sends no other request, so this one too sees that somebody refreshes.
     """
-    service().refresher.start()
+    context().refresher.start()
     with time_limit(_PATIENCE):
-        newest = service().archive.search(Query(limit=1)).state.newest
+        newest = context().archive.search(Query(limit=1)).state.newest_entry_at
     if newest is None:
         raise UpstreamError("there are no papers yet")
     return responses.text("ready")
@@ -55,9 +55,9 @@ def ready() -> Response:
 @bp.get("/status.json")
 def status() -> Response:
     """Answer how things stand, for people or as JSON."""
-    service().refresher.start()
+    context().refresher.start()
     with time_limit(_PATIENCE):
-        stands = service().refresher.status()
+        stands = context().refresher.status()
     by_path = request.path.endswith(".json")
     if by_path or accepted_types().best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
         response = responses.as_json(stands.as_json())
@@ -71,10 +71,10 @@ def status() -> Response:
 @bp.get("/metrics")
 def measured() -> Response:
     """Answer with Prometheus text, where that is configured."""
-    served = service()
+    served = context()
     if not served.metrics:
         abort(404)
     from feedproxy.metrics import CONTENT_TYPE
 
     text = served.metrics.exposition(served.refresher.status(), served.refresher.clock())
-    return responses.made(text, CONTENT_TYPE)
+    return responses.no_store(text, CONTENT_TYPE)

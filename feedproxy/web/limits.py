@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import RequestURITooLarge
 
-from feedproxy.web.errors import failed
+from feedproxy.web.errors import handle_error
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,7 +31,7 @@ def limited(app: "WSGIApplication") -> "WSGIApplication":
 
     def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > _LONGEST_TARGET:
-            return failed(RequestURITooLarge())(environ, start_response)
+            return handle_error(RequestURITooLarge())(environ, start_response)
         for name, longest in _LONGEST.items():
             if len(environ.get(name, "")) > longest:
                 del environ[name]

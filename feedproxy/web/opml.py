@@ -7,10 +7,10 @@ from flask import Blueprint, Response, abort, render_template
 from feedproxy.errors import QueryError
 from feedproxy.feeds import Feed
 from feedproxy.feeds.feed_url import read_address
-from feedproxy.query.parameters import is_ignored, query_pairs, shown
-from feedproxy.text import similar
+from feedproxy.query.parameters import is_ignored, query_pairs, quoted
+from feedproxy.text import did_you_mean
 from feedproxy.web import responses
-from feedproxy.web.context import base, query_string, service
+from feedproxy.web.context import base_url, context, query_string
 
 bp = Blueprint("opml", __name__)
 _HOW = "/opml?feed=q%3Dagents%26min_upvotes%3D2&feed=feed.atom%3Fq%3Drag makes a file of two feeds"
@@ -26,10 +26,10 @@ def opml() -> Response:
 @bp.get("/feeds.opml")
 def named() -> Response:
     """Answer with the feeds that have names; 404 where none has, as a file of none is no OPML."""
-    if not service().feeds:
+    if not context().feeds:
         abort(404)
-    address = base()
-    return _file((Feed(named.query, address, (), named=named), "rss") for named in service().feeds)
+    address = base_url()
+    return _file((Feed(named.query, address, (), named=named), "rss") for named in context().feeds)
 
 
 def _asked(text: str) -> list[str]:
@@ -37,8 +37,8 @@ def _asked(text: str) -> list[str]:
     pairs = [(name, value) for name, value in query_pairs(text) if not is_ignored(name)]
     for name, _ in pairs:
         if name != "feed":
-            hint = similar(name, ["feed"]) or "; a & within a feed is written %26"
-            raise QueryError(shown(name), f"there is no such parameter of an OPML file{hint}")
+            hint = did_you_mean(name, ["feed"]) or "; a & within a feed is written %26"
+            raise QueryError(quoted(name), f"there is no such parameter of an OPML file{hint}")
     if not pairs:
         raise QueryError("feed", f"is missing; {_HOW}")
     return [value for _, value in pairs]
@@ -49,15 +49,15 @@ def _read(number: int, text: str) -> tuple[Feed, str]:
     if not text:
         raise QueryError(f"feed {number}", "is empty; feed.rss is the feed of every paper")
     try:
-        return read_address(text, base(), service().feeds)
+        return read_address(text, base_url(), context().feeds)
     except QueryError as error:
-        about = "" if error.parameter == shown(text) else f" {shown(text)}"
+        about = "" if error.parameter == quoted(text) else f" {quoted(text)}"
         raise QueryError(f"feed {number}{about}", str(error)) from error
 
 
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:
     """Return an OPML file of `feeds`, each address once, in their order."""
     outlines = {feed.address(form, 1): (feed, form) for feed, form in feeds}
-    response = responses.made(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
+    response = responses.no_store(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="feedproxy.opml"'
     return response

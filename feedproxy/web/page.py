@@ -14,13 +14,13 @@ from feedproxy.feeds import FORMATS, Feed, link_of
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, parse_query, query_pairs
 from feedproxy.web import responses
-from feedproxy.web.cache import Answer
-from feedproxy.web.context import base, query_string, service
+from feedproxy.web.cache import Variants
+from feedproxy.web.context import base_url, context, query_string
 from feedproxy.web.errors import retry_after
 from feedproxy.web.feeds import feed_response, preferred
 from feedproxy.web.prefix import NO_SLASH
 from feedproxy.web.preview import Preview, preview
-from feedproxy.web.variants import target
+from feedproxy.web.variants import request_key
 
 bp = Blueprint("page", __name__)
 
@@ -66,28 +66,28 @@ def _filled_in(text: str) -> str:
 
 def _page_response(query: Query, text: str) -> Response:
     """Answer with the page of `query`, which was given as `text`, from memory if it is there."""
-    served = service()
-    served.wait_until_filled()
-    key = ("page", base(), text)
-    return responses.sent(served.answers.get(key, partial(_rendered, query, text), target(request.environ)))
+    served = context()
+    served.wait_for_papers()
+    key = ("page", base_url(), text)
+    return responses.to_response(served.answers.get(key, partial(_rendered, query, text), request_key(request.environ)))
 
 
-def _rendered(query: Query, text: str) -> tuple[Answer, int]:
+def _rendered(query: Query, text: str) -> tuple[Variants, int]:
     """Return the page and the revision of the archive its entries were found in, and all else then or later."""
     with time_limit(READ_SECONDS):
-        shown = preview(service().archive, query)
-    if shown.found.state.newest is None:  # it was emptied since anybody looked
+        shown = preview(context().archive, query)
+    if shown.found.state.newest_entry_at is None:  # it was emptied since anybody looked
         raise UpstreamError("there are no papers yet", 10)
-    feed = Feed(query, base(), shown.found.entries, shown.found.more)
+    feed = Feed(query, base_url(), shown.found.entries, shown.found.more)
     values = _values(feed, dict(query_pairs(text)), shown=shown)
-    robots = not (text or service().config.access_key)
+    robots = not (text or context().config.access_key)
     return responses.page("page.html", robots=robots, **values), shown.found.state.revision
 
 
 def _error_response(error: FeedproxyError) -> Response:
     """Answer with the page without results, and what is wrong at the field it is about; a form shows what it can."""
     given = {name: text for name, text in request.args.items() if text}
-    values = _values(Feed(Query(), base(), ()), given, error=error)
+    values = _values(Feed(Query(), base_url(), ()), given, error=error)
     response = responses.html("page.html", error.status, **values)
     response.headers.extend(retry_after(error))
     response.vary.add("Accept")
@@ -109,7 +109,7 @@ def _values(
         "fields": FIELDS,
         "examples": _EXAMPLES,
         "readers": _READERS,
-        "named": service().feeds,
+        "named": context().feeds,
         "link_of": link_of,
-        "demo": service().config.listing == DEMO,
+        "demo": context().config.listing == DEMO,
     }

@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedproxy.config import Config
 from feedproxy.errors import AccessError
-from feedproxy.web.errors import failed
+from feedproxy.web.errors import handle_error
 from feedproxy.web.host import split_host
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ NO_SLASH = "feedproxy.no_slash"  # in the environment of a request for where the
 _OPEN = ("/healthz", "/readyz", "/robots.txt")  # who looks after the process needs no key, nor does who crawls
 
 
-def mounted(
+def with_prefix(
     app: "WSGIApplication", config: Config, metrics: "Metrics | None", is_route: Callable[[str], bool]
 ) -> "WSGIApplication":
     """Return `app`, which has a route of its own where `is_route` says so, behind what `config` asks for.
@@ -43,7 +43,7 @@ def mounted(
         elif environ.get("PATH_INFO", "") not in _OPEN:
             if metrics:
                 metrics.answered("other", AccessError.status)
-            return failed(AccessError())(environ, start_response)
+            return handle_error(AccessError())(environ, start_response)
         return app(environ, start_response)
 
     below = call if path or access else app

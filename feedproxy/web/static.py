@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, request
 
 from feedproxy.web import responses
-from feedproxy.web.cache import Answer, answer
+from feedproxy.web.cache import Variants, build_variants
 
 bp = Blueprint("static", __name__)
 _FOLDER = Path(__file__).parents[1] / "static"
@@ -52,12 +52,12 @@ def version(name: str) -> str:
 
 
 def _file(name: str, kept: str) -> Response:
-    return responses.sent(_made(name, kept))
+    return responses.to_response(_made(name, kept))
 
 
 @cache
-def _made(name: str, kept: str) -> Answer:
+def _made(name: str, kept: str) -> Variants:
     headers = (("Cache-Control", kept), ("X-Content-Type-Options", "nosniff"))
-    made = answer("other", (_FOLDER / name).read_bytes(), _TYPES[name], None, headers)
+    made = build_variants("other", (_FOLDER / name).read_bytes(), _TYPES[name], None, headers)
     is_packed = _TYPES[name] == "image/png"
     return replace(made, gzip=made.plain) if is_packed else made

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from werkzeug.datastructures import Accept
 from werkzeug.http import is_resource_modified, parse_accept_header
 
-from feedproxy.web.cache import Answer, Target
+from feedproxy.web.cache import RequestKey, Variants
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico")  # how paths begin whose answer does not depend on `Accept`
 
 
-def target(environ: "WSGIEnvironment") -> Target:
+def request_key(environ: "WSGIEnvironment") -> RequestKey:
     """Return all of a request that decides which feed or page it gets and at which address."""
     path = environ.get("PATH_INFO", "")
     named = environ.get("HTTP_HOST")
@@ -31,7 +31,7 @@ def target(environ: "WSGIEnvironment") -> Target:
     )
 
 
-def reply(made: Answer, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:
+def choose_variant(made: Variants, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:
     """Return status, headers and body of what the client takes of `made`, or of a 304 (RFC 9110, section 13.2.2)."""
     chosen = made.gzip if _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else made.plain
     vary = "Accept-Encoding" if environ.get("PATH_INFO", "").startswith(_EXACT) else "Accept-Encoding, Accept"

@@ -17,7 +17,7 @@ from feedproxy.archive import Archive
 from feedproxy.feeds import MAX_AUTHORS, Feed, content, render
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import parse_query
-from feedproxy.web.cache import answer
+from feedproxy.web.cache import build_variants
 from tests.bench.archives import LAST, copied, evening, kept
 from tests.bench.figures import Figure, Goal, Run, compared, interleaved
 from tests.factories import paper
@@ -66,7 +66,7 @@ def asked(archive: Archive, text: str) -> bytes:
         query = replace(query, or_upvotes=10**6 - next(_unasked) if query.min_upvotes else 0)
     found = archive.search(query)
     made = Feed(query, _BASE, found.entries, found.more)
-    return answer("rss", render(made, "rss"), "application/rss+xml", made.updated).gzip.body
+    return build_variants("rss", render(made, "rss"), "application/rss+xml", made.updated).gzip.body
 
 
 def feedgen_alone(entries: list[tuple[Entry, str]]) -> bytes:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from functools import partial
 
 from feedproxy.archive import Archive, open_database
-from feedproxy.archive.backend import Opening
+from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.copy import copying
 from tests import postgres
 from tests.bench.archives import kept
@@ -44,8 +44,8 @@ def cold(run: Run) -> Iterator[Figure]:
 def copy(source: str, target: str) -> None:
     """Copy the archive, and have the database look after itself as it does within minutes."""
     with (
-        closing(open_database(source, opening=Opening.PRESENT)) as here,
-        closing(open_database(target, opening=Opening.COPY)) as there,
+        closing(open_database(source, opening=OpenMode.PRESENT)) as here,
+        closing(open_database(target, opening=OpenMode.COPY)) as there,
         copying(here, there) as copied,
     ):
         list(copied.pieces())

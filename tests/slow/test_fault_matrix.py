@@ -30,7 +30,7 @@ from feedproxy.config import Config
 from feedproxy.errors import ArchiveError
 from feedproxy.ingest.parse import parse
 from feedproxy.ingest.refresher import Refresher
-from feedproxy.ingest.source import Ask, Hub, Known
+from feedproxy.ingest.source import Hub, ListingDays, ListingRequest
 from feedproxy.model import Listing
 from feedproxy.query.parameters import Query
 from feedproxy.web import create_app
@@ -58,7 +58,7 @@ STATES = {"empty": (), "fresh": (STALE, JUST_NOW), "stale": (STALE,)}
 class Brief(Hub):
     """A Hub that is asked for DAY only."""
 
-    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
+    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
         batches = [[ask for ask in batch if ask.day == DAY] for batch in super().due(known, now, force=force)]
         return [batch for batch in batches if batch]
 
@@ -69,8 +69,8 @@ class Driven(Refresher):
     def start(self) -> None:
         pass
 
-    def wait_until_filled(self, seconds: float) -> None:
-        super().wait_until_filled(0)
+    def wait_for_papers(self, seconds: float) -> None:
+        super().wait_for_papers(0)
 
 
 class Stage:
@@ -111,7 +111,7 @@ class Stage:
         before = None
         with suppress(ArchiveError):
             before = self.archive.state().refreshed_at
-        self.refresher.step()
+        self.refresher.tick()
         with suppress(ArchiveError):
             self._see(self.entered(), before)
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from feedproxy.archive import Archive, Found
+from feedproxy.archive import Archive, SearchResult
 from feedproxy.errors import QueryError
 from feedproxy.model import Listing
 from feedproxy.query.parameters import parse_query
@@ -102,7 +102,7 @@ def test_queries(both: tuple[Archive, NaiveArchive]) -> None:
         assert query == parse_query(str(query))
         entries, end = naive.entries(query), query.page * query.limit
         page = tuple(entries[end - query.limit : end])
-        assert Found(page, len(entries) > end, archive.state()) == archive.search(query)
+        assert SearchResult(page, len(entries) > end, archive.state()) == archive.search(query)
 
     repeat(_SECONDS / 2, test)
     assert done["examples"] == done["readable"] + done["lines"], "an error has more than one line"

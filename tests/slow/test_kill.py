@@ -55,7 +55,7 @@ _KEPT = {
 
 def refresh(path: str, address: str, now: datetime, *, force: bool) -> None:
     """Refresh once, at a clock that stands still."""
-    Refresher(Hub(address, pace=0), Archive(path), lambda: now).round(force=force)
+    Refresher(Hub(address, pace=0), Archive(path), lambda: now).refresh_once(force=force)
 
 
 def read(path: str, stop: Any, told: Connection) -> None:
@@ -181,10 +181,10 @@ class Rounds:
             if until:
                 self.outcomes["left a lease"] += 1
                 clock[0] = datetime.fromtimestamp(until, UTC) - timedelta(seconds=1)
-                assert refresher.round() is None
+                assert refresher.refresh_once() is None
                 clock[0] += timedelta(seconds=1)
             assert clock[0] - now <= LEASE
-            assert refresher.round() is not None
+            assert refresher.refresh_once() is not None
             assert (token + 1, 0) == lease(self.path)[1:]
 
 

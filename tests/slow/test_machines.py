@@ -191,7 +191,7 @@ def slowed(hub: fake.Hub) -> None:
 
 def caught(hub: fake.Hub, archive: Archive, holder: Machine) -> int:
     """Freeze `holder` while it waits for an answer, papers of the first ones stored; return the number of requests."""
-    until(lambda: archive.state().newest is not None and len(hub.requests) > 8, "nothing was stored")
+    until(lambda: archive.state().newest_entry_at is not None and len(hub.requests) > 8, "nothing was stored")
     hub.gate.clear()
     asked = len(hub.requests)
     until(lambda: len(hub.requests) > asked, "nobody asks any more", 30)

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from feedproxy.archive import Archive, open_database, schema
-from feedproxy.archive.backend import Opening
+from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.copy import checksum
 from feedproxy.archive.integrity import findings
 from feedproxy.archive.schema import GROWING
@@ -26,7 +26,7 @@ _QUERIES = [f"q={word}&min_upvotes={votes}" for word in ("agents", "-diffusion",
 
 def rows(address: str) -> int:
     """Return how many rows there are of an archive, or of a copy that is under way."""
-    with closing(open_database(address, opening=Opening.COPY)) as database, database.transaction() as db:
+    with closing(open_database(address, opening=OpenMode.COPY)) as database, database.transaction() as db:
         return sum(db.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in GROWING)
 
 
@@ -52,7 +52,7 @@ def interrupted(source: Path, target: str, wanted: int, stage: str, by: signal.S
 
 def facts(address: str) -> list[object]:
     """Return what tells one archive from another: every table, and the bytes of feeds."""
-    with closing(open_database(address, opening=Opening.PRESENT)) as database, database.transaction() as db:
+    with closing(open_database(address, opening=OpenMode.PRESENT)) as database, database.transaction() as db:
         held = [str(checksum(db, table)) for table in (*GROWING, schema.listing_days, schema.state)]
     with closing(Archive(address)) as archive:
         return [*held, *documents(archive, *map(parse_query, _QUERIES))]
@@ -75,5 +75,5 @@ def test_copy_interrupted_ten_times(either: str) -> None:
     assert (0, True) == (ended.returncode, f"{total} rows, equal to those of" in told), complaint
     print(f"{_PAPERS:,} papers in {time.monotonic() - began:.0f} s, interruptions included")
     assert facts(str(source)) == facts(either)
-    with closing(open_database(either, opening=Opening.PRESENT)) as database:
+    with closing(open_database(either, opening=OpenMode.PRESENT)) as database:
         assert [] == [finding for finding in findings(database) if finding.wrong]

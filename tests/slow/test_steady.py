@@ -28,16 +28,16 @@ def test_requests_in_steady_state(hub: fake.Hub, open_archive: Callable[..., Arc
     servers = [
         Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "archive.sqlite"), clock) for _ in range(_SERVERS)
     ]
-    servers[0].step()
+    servers[0].tick()
     first, asked = len(hub.requests), list[datetime]()
     wakes = [clock.now + timedelta(seconds=number) for number in range(_SERVERS)]
     queries = [parse_query(f"q=made&min_upvotes={number + 1}") for number in range(_READERS)]
     while (now := min(wakes)) < filled + timedelta(days=_DAYS):
         server, clock.now, before = wakes.index(now), now, len(hub.requests)
-        wakes[server] = now + servers[server].step()
+        wakes[server] = now + servers[server].tick()
         asked += [now] * (len(hub.requests) - before)
         if len(hub.requests) > before:
-            servers[server].wait_until_filled(0)
+            servers[server].wait_for_papers(0)
             servers[server].archive.search(queries[now.minute % _READERS])
     starts = [filled + number * _MINUTE for number in range(_DAYS * 24 * 60 - 59)]
     hours = [bisect_left(asked, start + _HOUR) - bisect_left(asked, start) for start in starts]

@@ -18,7 +18,7 @@ from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.schedule import due_days, next_due
-from feedproxy.ingest.source import Ask, Known
+from feedproxy.ingest.source import ListingDays, ListingRequest
 from feedproxy.model import Entry, Listing, Paper
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.query.terms import search_words
@@ -47,7 +47,7 @@ class Seen:
         """Add what a listing says of it; return whether that is news."""
         before = (len(self.wordings), self.upvotes, self.comments)
         self.wordings.add(frozenset(search_words(f"{paper.title} {paper.summary}")))
-        self.upvotes, self.comments = max(self.upvotes, paper.attention), max(self.comments, paper.comments)
+        self.upvotes, self.comments = max(self.upvotes, paper.effective_upvotes), max(self.comments, paper.comments)
         return before != (len(self.wordings), self.upvotes, self.comments)
 
 
@@ -57,22 +57,22 @@ class MadeUp:
     name = "made up"
 
     def __init__(self, world: World) -> None:
-        self.world, self.asked = world, 0
+        self.world, self.mark_requested = world, 0
         self.seen: dict[str, Seen] = {}
         self.news: set[str] = set()
 
     def keep_pace(self, turn: Turn) -> None:
         """Ask nobody."""
 
-    def due(self, known: Known, now: datetime, *, force: bool = False) -> list[list[Ask]]:
-        return [[Ask(day) for day in batch] for batch in due_days(known, now, force=force)]
+    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+        return [[ListingRequest(day) for day in batch] for batch in due_days(known, now, force=force)]
 
-    def next_due(self, known: Known, now: datetime) -> datetime:
+    def next_due(self, known: ListingDays, now: datetime) -> datetime:
         return next_due(known, now)
 
-    def get(self, ask: Ask, now: datetime) -> Listing:
+    def get(self, ask: ListingRequest, now: datetime) -> Listing:
         assert ask.day
-        self.asked += 1
+        self.mark_requested += 1
         listing = self.world.listing(ask.day, now)
         for paper in listing.papers:
             if self.seen.setdefault(paper.id, Seen()).take(paper):
@@ -141,7 +141,7 @@ class Reader:
     def poll(self, archive: Archive, last: datetime | None, dice: random.Random) -> None:
         """Fetch the feed; `last` is when the poll before was."""
         found = archive.search(self.query)
-        newest = found.state.newest or _FIRST
+        newest = found.state.newest_entry_at or _FIRST
         self.check(found.entries, last, datetime.combine(newest.date(), datetime.min.time(), UTC))
         alike = list(map(without_counts, found.entries))
         if alike != self.entries or not self.etag or dice.random() < _RENDER_ANYWAY:
@@ -233,7 +233,7 @@ def refresh_until(hour: datetime, refresher: Refresher, source: MadeUp, readers:
     while (due := source.next_due(refresher.archive.days(), clock.now)) < hour:
         clock.now = max(due, clock.now)
         previous = refresher.archive.state().refreshed_at or datetime.min.replace(tzinfo=UTC)
-        refresher.step()
+        refresher.tick()
         for name in source.news:
             for reader in readers:
                 reader.hear(name, source.seen[name], previous)

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 from feedproxy.errors import ListingError
-from feedproxy.ingest.parse.fields import LISTING_SIZE, LOOKED_AT, PAPER_SIZE, PAPERS, SKIPS, Entries, Unusable, size_of
+from feedproxy.ingest.parse.fields import (
+    LISTING_SIZE,
+    LOOKED_AT,
+    PAPER_SIZE,
+    PAPERS,
+    SKIPS,
+    Entries,
+    InvalidEntry,
+    size_of,
+)
 from feedproxy.ingest.parse.hub_json import read_html, read_json
 from feedproxy.ingest.parse.text_capture import read_text
 from feedproxy.model import Listing, Paper, Skipped
@@ -49,12 +58,12 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
         try:
             paper = make()
             if latest and paper.submitted_at > latest:
-                raise Unusable(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
+                raise InvalidEntry(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
             if (weight := size_of(paper)) > PAPER_SIZE:
-                raise Unusable(f"has more than {PAPER_SIZE:,} bytes of text")
+                raise InvalidEntry(f"has more than {PAPER_SIZE:,} bytes of text")
             papers.append(paper)
             size += weight
-        except Unusable as reason:
+        except InvalidEntry as reason:
             if len(skipped) < SKIPS:
                 skipped.append(Skipped(one_line(name, 80) or "an entry without a name", str(reason)))
             else:
@@ -79,7 +88,7 @@ def _decoded(body: bytes) -> str:
         raise ListingError(f"the listing is not UTF-8 (byte {error.start})") from error
 
 
-def usable(listing: Listing, name: str) -> Listing:
+def require_papers(listing: Listing, name: str) -> Listing:
     """Return `listing`, or raise ListingError where entries were skipped and none was left."""
     if listing.skipped and not listing.papers:
         reason = listing.skipped[0].reason

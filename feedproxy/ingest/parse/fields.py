@@ -19,7 +19,7 @@ _COUNT = 2**31 - 1
 _EARLIEST = datetime(2007, 1, 1, tzinfo=UTC)  # arXiv identifiers of this form begin in 2007
 
 
-class Unusable(Exception):  # noqa: N818 (a reason, not a failure)
+class InvalidEntry(Exception):  # noqa: N818 (a reason, not a failure)
     """Why one entry cannot be used; never leaves this package."""
 
 
@@ -38,7 +38,7 @@ Entries = Iterator[tuple[str, Callable[[], Paper]]]
 def count(value: object, name: str) -> int:
     """Return `value` if it is a count of something, in 0…2**31-1."""
     if type(value) is not int or not 0 <= value <= _COUNT:
-        raise Unusable(f"its {name} is no count")
+        raise InvalidEntry(f"its {name} is no count")
     return value
 
 

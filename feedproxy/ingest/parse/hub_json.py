@@ -17,7 +17,7 @@ from feedproxy.ingest.parse.fields import (
     SUMMARY,
     TITLE,
     Entries,
-    Unusable,
+    InvalidEntry,
     count,
     day_of,
     midnight,
@@ -25,7 +25,7 @@ from feedproxy.ingest.parse.fields import (
     text_of,
 )
 from feedproxy.model import Organization, Paper, is_arxiv_id
-from feedproxy.text import one_line, paragraphs, web_address
+from feedproxy.text import one_line, paragraphs, safe_url
 
 _PAGE = 2**21  # ten times the longest seen
 _TARGET = re.compile(r"""data-target=(["'])DailyPapers\1""")
@@ -65,12 +65,12 @@ def _api_entries(entries: list[object], day: date | None) -> Entries:
 
 def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
     if not isinstance(paper, dict):
-        raise Unusable("holds no paper")
+        raise InvalidEntry("holds no paper")
     if not is_arxiv_id(text_of(paper.get("id"))):
-        raise Unusable("its id is no arXiv identifier")
+        raise InvalidEntry("its id is no arXiv identifier")
     title = one_line(text_of(paper.get("title")), TITLE)
     if not title:
-        raise Unusable("has no title")
+        raise InvalidEntry("has no title")
     authors = tuple(_visible_authors(paper.get("authors")))
     keywords = dict.fromkeys(_texts(_items(paper.get("ai_keywords"))))
     return Paper(
@@ -83,10 +83,10 @@ def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
         author_count=len(authors),
         upvotes=count(paper.get("upvotes"), "upvotes"),
         comments=count(entry.get("numComments", 0), "numComments"),
-        thumbnail=web_address(text_of(entry.get("thumbnail"))),
+        thumbnail=safe_url(text_of(entry.get("thumbnail"))),
         organization=_organization(paper.get("organization") or entry.get("organization")),
-        github_repo=web_address(text_of(paper.get("githubRepo"))),
-        project_page=web_address(text_of(paper.get("projectPage"))),
+        github_repo=safe_url(text_of(paper.get("githubRepo"))),
+        project_page=safe_url(text_of(paper.get("projectPage"))),
         ai_keywords=tuple(islice(keywords, KEYWORDS)),
     )
 
@@ -122,13 +122,13 @@ def _submitted_at(entry: Mapping[str, object], paper: Mapping[str, object], day:
     if "submittedOnDailyAt" in paper:
         told = moment(paper["submittedOnDailyAt"])
         if not told:
-            raise Unusable("its submittedOnDailyAt is no usable time")
+            raise InvalidEntry("its submittedOnDailyAt is no usable time")
         return told
     told, published = moment(entry.get("publishedAt")), moment(paper.get("publishedAt"))
     if told and told < _OUTER_TIME_ENDS and not (published and told < published):
         return told
     if not day:
-        raise Unusable("nothing says when it was listed")
+        raise InvalidEntry("nothing says when it was listed")
     return midnight(day)
 
 

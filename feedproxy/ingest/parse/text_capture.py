@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 
 from feedproxy.errors import ListingError
-from feedproxy.ingest.parse.fields import NAME, SUMMARY, TITLE, Entries, Unusable, midnight
+from feedproxy.ingest.parse.fields import NAME, SUMMARY, TITLE, Entries, InvalidEntry, midnight
 from feedproxy.model import Organization, Paper
 from feedproxy.query.terms import words
 from feedproxy.text import one_line, paragraphs
@@ -34,20 +34,20 @@ class _Block:
 
     def published_at(self) -> datetime:
         if not self.dated:
-            raise Unusable("has no date")
+            raise InvalidEntry("has no date")
         month, day, year, _ = self.dated.groups()
         try:
             published = datetime(int(year), _MONTHS.index(month) + 1, int(day), tzinfo=UTC)
         except ValueError:
-            raise Unusable(f"“{month} {day}, {year}” is no date") from None
+            raise InvalidEntry(f"“{month} {day}, {year}” is no date") from None
         if self.latest and published > self.latest:
-            raise Unusable(f"published in the future ({published:%Y-%m-%d})")
+            raise InvalidEntry(f"published in the future ({published:%Y-%m-%d})")
         return published
 
     def comments(self) -> int:
         number = self.dated[4].strip() if self.dated else ""
         if number and not _NUMBER.fullmatch(number):
-            raise Unusable(f"“{one_line(number, 40)}” is no number of comments")
+            raise InvalidEntry(f"“{one_line(number, 40)}” is no number of comments")
         return int(number.replace(",", "") or 0)
 
 
@@ -93,7 +93,7 @@ def _newest_published(blocks: list[_Block]) -> date:
     for block in blocks:
         try:
             times.append(block.published_at())
-        except Unusable:
+        except InvalidEntry:
             continue
     if not times:
         raise ListingError("this text is no listing: no paper of it ends in “·” and a date")
@@ -117,10 +117,10 @@ def _header_day(named: re.Match[str] | None, newest: date) -> date | None:
 def _text_paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
     """Return the paper in `block`; `titles` are those before it by id, which another title must not share."""
     if len(block.lines) < 2:
-        raise Unusable("has no abstract")
+        raise InvalidEntry("has no abstract")
     title = one_line(block.lines[0], TITLE)
     if not words(title):
-        raise Unusable("its title holds no letter")
+        raise InvalidEntry("its title holds no letter")
     key = "-".join(words(title))
     byline = _BYLINE.fullmatch(block.byline)
     paper = Paper(
@@ -134,7 +134,7 @@ def _text_paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
         organization=None if byline else _credited(block.byline),
     )
     if (other := titles.setdefault(key, title)) != title:
-        raise Unusable(f"its title has the same words as “{one_line(other, 80)}”, and a text has no ids")
+        raise InvalidEntry(f"its title has the same words as “{one_line(other, 80)}”, and a text has no ids")
     return paper
 
 

@@ -7,16 +7,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from feedproxy.archive import Archive, Found
+from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.deadline import time_limit
 from feedproxy.errors import DeadlineError
 from feedproxy.feeds import byline
-from feedproxy.model import Entry, Past
+from feedproxy.model import Entry, PaperHistory
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import Query
-from feedproxy.web.preview.highlight import Pieces, excerpt, marked, sought
+from feedproxy.web.preview.highlight import Segments, compile_highlighter, excerpt, highlight
 from feedproxy.web.preview.reasons import reason
-from feedproxy.web.preview.suggestions import thresholds, wider
+from feedproxy.web.preview.suggestions import relaxations, thresholds
 from feedproxy.web.preview.volume import Volume, volume
 
 _ADVICE = 5
@@ -29,10 +29,10 @@ class Shown:
     """An entry as the page shows it: its texts in pieces, and why it entered."""
 
     entry: Entry
-    title: Pieces
-    authors: Pieces
-    organization: Pieces
-    excerpt: Pieces
+    title: Segments
+    authors: Segments
+    organization: Segments
+    excerpt: Segments
     reason: str
 
 
@@ -60,7 +60,7 @@ class Preview:
     `choices` are other numbers of upvotes; `advice`, for a query that finds nothing, what would find something.
     """
 
-    found: Found
+    found: SearchResult
     count: int
     shown: tuple[Shown, ...]
     volume: Volume
@@ -72,9 +72,9 @@ def preview(archive: Archive, query: Query) -> Preview:
     """Return what the page shows of `query`; raises ArchiveError."""
     began = time.monotonic()
     found = archive.search(query)
-    pasts = archive.pasts([entry.paper.id for entry in found.entries])
+    pasts = archive.histories([entry.paper.id for entry in found.entries])
     choices = thresholds(query)
-    days, entered = archive.entered(query, [choice.min_upvotes for choice in choices])
+    days, entered = archive.entry_dates_by_threshold(query, [choice.min_upvotes for choice in choices])
     volumes = {choice.min_upvotes: volume(days, dates) for choice, dates in zip(choices, entered, strict=True)}
     count = archive.count(query) if found.more or query.page > 1 else len(found.entries)
     took = time.monotonic() - began
@@ -92,7 +92,7 @@ def advise(archive: Archive, query: Query, budget: float) -> tuple[Advice, ...]:
     """Return the first few queries that ask for less and find something, as many as `budget` seconds allow."""
     advice: list[Advice] = []
     with suppress(DeadlineError), time_limit(budget):
-        for told, less in wider(query):
+        for told, less in relaxations(query):
             if count := archive.count(less):
                 advice.append(Advice(told, less, count))
             if len(advice) == _ADVICE:
@@ -100,16 +100,16 @@ def advise(archive: Archive, query: Query, budget: float) -> tuple[Advice, ...]:
     return tuple(advice)
 
 
-def _shown(entries: tuple[Entry, ...], pasts: dict[str, Past], query: Query) -> tuple[Shown, ...]:
-    title, abstract, author, org = (sought(query.q, field) for field in FIELDS)
+def _shown(entries: tuple[Entry, ...], pasts: dict[str, PaperHistory], query: Query) -> tuple[Shown, ...]:
+    title, abstract, author, org = (compile_highlighter(query.q, field) for field in FIELDS)
     return tuple(
         Shown(
             entry,
-            marked(entry.paper.title, title),
-            marked(byline(entry.paper), author),
-            marked(entry.paper.organization.fullname if entry.paper.organization else "", org),
+            highlight(entry.paper.title, title),
+            highlight(byline(entry.paper), author),
+            highlight(entry.paper.organization.fullname if entry.paper.organization else "", org),
             excerpt(entry.paper.summary[:_READ], abstract) if query.content == "full" else (),
-            reason(entry, pasts.get(entry.paper.id, Past(entry.entered_at)), query),
+            reason(entry, pasts.get(entry.paper.id, PaperHistory(entry.entered_at)), query),
         )
         for entry in entries
     )

@@ -11,7 +11,7 @@ from itertools import chain, islice, repeat, takewhile
 from feedproxy.query.grammar import And, Filter, Not, Or, Term
 from feedproxy.query.terms import word_spans
 
-Pieces = tuple[tuple[str, bool], ...]
+Segments = tuple[tuple[str, bool], ...]
 _Place = tuple[int, int]  # where what is marked begins and ends
 _Word = tuple[str, int, int]
 _NO_WORD: _Word = ("", 0, 0)
@@ -31,7 +31,7 @@ class _Ends:
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class Highlighter:
     """What a filter looks for in one field: words that stand alone, and by their first word phrases with their last.
 
     A text is passed over once, however many there are.
@@ -57,7 +57,7 @@ class Sought:
         return max((window[len(before)][2] for before, last in found if _begins(window, before, last)), default=0)
 
 
-def sought(wanted: Filter | None, field: str) -> Sought | None:
+def compile_highlighter(wanted: Filter | None, field: str) -> Highlighter | None:
     """Return what `wanted` looks for in a paper's `field`; None if nothing."""
     terms = [term for term in _terms(wanted) if field in term.fields]
     phrases: dict[str, list[tuple[tuple[str, ...], _Ends]]] = {}
@@ -65,15 +65,15 @@ def sought(wanted: Filter | None, field: str) -> Sought | None:
         if before := tuple(term.phrases[0][0]):
             phrases.setdefault(before[0], []).append((before, _ends([term])))
     alone = _ends(term for term in terms if len(term.words) == 1)
-    return Sought(alone, phrases, max(len(term.words) for term in terms)) if terms else None
+    return Highlighter(alone, phrases, max(len(term.words) for term in terms)) if terms else None
 
 
-def marked(text: str, looked_for: Sought | None) -> Pieces:
+def highlight(text: str, looked_for: Highlighter | None) -> Segments:
     """Return `text` in pieces, each with whether it is looked for."""
     return tuple(_pieces(text, looked_for.places(text) if looked_for else (), 0, len(text)))
 
 
-def excerpt(text: str, looked_for: Sought | None) -> Pieces:
+def excerpt(text: str, looked_for: Highlighter | None) -> Segments:
     """Return about 240 characters of `text` in pieces, from shortly before the first that is looked for."""
     places = looked_for.places(text) if looked_for else iter(())
     first = next(places, (0, 0))
@@ -91,7 +91,7 @@ def _start(text: str, first: int) -> int:
     return max(start, text.find(" ", start - 1, start + _LONG_WORD) + 1)
 
 
-def _omitted(is_so: bool) -> Pieces:
+def _omitted(is_so: bool) -> Segments:
     return (("…", False),) if is_so else ()
 
 

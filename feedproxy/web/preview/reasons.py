@@ -1,11 +1,11 @@
 """An entry and the past of its paper in; why it entered the feed, in words, out. Pure."""
 
-from feedproxy.model import Entry, Past
+from feedproxy.model import Entry, PaperHistory
 from feedproxy.query.parameters import MEASURES, Query
 from feedproxy.text import plural
 
 
-def reason(entry: Entry, past: Past, query: Query) -> str:
+def reason(entry: Entry, past: PaperHistory, query: Query) -> str:
     """Return what happened to the paper on its entry's date: such as `reached 5 upvotes`."""
     met = " and ".join(dict.fromkeys(_met(entry, past, query)))
     if past.listed_at == entry.entered_at:
@@ -13,7 +13,7 @@ def reason(entry: Entry, past: Past, query: Query) -> str:
     return f"reached {met}" if met else "its text came to match"
 
 
-def _met(entry: Entry, past: Past, query: Query) -> list[str]:
+def _met(entry: Entry, past: PaperHistory, query: Query) -> list[str]:
     """Return the counts that met a condition for the first time on the entry's date."""
     return [
         plural(step.value, _noun(entry, measure))

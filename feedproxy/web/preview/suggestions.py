@@ -6,7 +6,7 @@ from itertools import chain, islice
 
 from feedproxy.errors import QueryError
 from feedproxy.query.grammar import And, Filter, Term
-from feedproxy.query.parameters import Query, consistent, parse_query
+from feedproxy.query.parameters import Query, parse_query, validate
 
 THRESHOLDS = (0, 1, 2, 5, 10, 20, 50)
 _LONGEST = 3660  # days
@@ -16,12 +16,12 @@ _TRIES = 20
 def _consistent(query: Query) -> Query | None:
     """Return `query`, or None if its address is refused although each of its parameters can be read."""
     try:
-        return consistent(query)
+        return validate(query)
     except QueryError:
         return None
 
 
-def sensible(query: Query) -> Query | None:
+def normalized(query: Query) -> Query | None:
     """Return the first page of `query` as its address is read, or None if it is refused."""
     try:
         return parse_query(str(replace(query, page=1)))
@@ -35,10 +35,10 @@ def thresholds(query: Query) -> list[Query]:
     return [choice for number in numbers if (choice := _consistent(replace(query, min_upvotes=number, page=1)))]
 
 
-def wider(query: Query) -> Iterator[tuple[str, Query]]:
+def relaxations(query: Query) -> Iterator[tuple[str, Query]]:
     """Yield what to do, such as `with any number of upvotes`, and the query it makes; each finds at least as much."""
     for told, less in chain(islice(_less(query), _TRIES), [("every paper", Query(days=_LONGEST))]):
-        if read := sensible(less):
+        if read := normalized(less):
             yield told, read
 
 
@@ -50,10 +50,10 @@ def _less(query: Query) -> Iterator[tuple[str, Query]]:
     if query.min_comments:
         yield "with any number of comments", replace(query, min_comments=0)
     if query.q:
-        yield from ((f"with the words {q}", replace(query, q=q)) for q in _looser(query.q))
+        yield from ((f"with the words {q}", replace(query, q=q)) for q in _relax(query.q))
 
 
-def _looser(wanted: Filter) -> Iterator[Filter]:
+def _relax(wanted: Filter) -> Iterator[Filter]:
     """Yield the filter without one of its parts, or with one of them looser."""
     parts = wanted.parts if isinstance(wanted, And) else (wanted,)
     for at, part in enumerate(parts):
