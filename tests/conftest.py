@@ -29,9 +29,10 @@ CAPTURES = Path(__file__).parents[2] / "shared" / "listings"
 
 # A busy machine is no failure: examples that are slow to make do not end a test.
 _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("fast", max_examples=40, derandomize=True, **_PATIENT)
-settings.register_profile("slow", max_examples=2000, **_PATIENT)
-settings.load_profile("fast")
+# New examples in every run; `HYPOTHESIS_PROFILE=thorough` tries many more of them.
+settings.register_profile("fast", max_examples=40, print_blob=True, **_PATIENT)
+settings.register_profile("thorough", max_examples=1000, print_blob=True, **_PATIENT)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
@@ -181,6 +182,14 @@ def one_line(result: Result) -> str:
     assert result.stderr.endswith("\n")
     assert 1 == result.stderr.count("\n"), result.stderr
     return result.stderr.rstrip()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs in PostgreSQL as an integration test: a test of both databases is fast in SQLite alone."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec and any("postgresql" in str(value) for value in callspec.params.values()):
+            item.add_marker(pytest.mark.integration)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -285,3 +285,16 @@ def test_outgrown_answer_is_forgotten() -> None:
     desk.revision = 2
     desk.answers.get("a", lambda: (made("a", 10 * ROOM), 2), ("a",))
     assert {} == desk.answers._targets
+
+
+def test_targets_of_an_answer_made_anew_are_forgotten_with_it() -> None:
+    """An answer that is made anew for each revision takes all that led to it along when it is dropped."""
+    desk = Desk(2 * ROOM, pause=0)
+    for revision in range(1, 6):
+        desk.revision = revision
+        desk.get("a", (f"spelled in way {revision}",))
+    desk.pause = 300
+    for letter in 3 * "bcdefghi":
+        desk.get(letter)
+    assert desk.answers.lookup(("spelled in way 5",)) is None
+    assert not [target for target in desk.answers._targets if target[0].startswith("spelled")]

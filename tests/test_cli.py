@@ -653,6 +653,7 @@ def program(tmp_path: Path, *words: str | bytes, **environment: str) -> subproce
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("environment", "shown"),
     [
@@ -690,6 +691,7 @@ def test_feeds_are_utf_8(tmp_path: Path, environment: dict[str, str]) -> None:
     assert not done.stdout.isascii()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("words", "told"),
     [

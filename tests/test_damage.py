@@ -71,6 +71,7 @@ VALUES = [
 DAMAGED = "WHERE title = 'Paper Damaged'"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("column", "value"), VALUES, ids=lambda text: text[:30])
 def test_row_that_cannot_be_read(
     run: Run,
@@ -114,6 +115,7 @@ def test_row_is_logged_once(path: Path, open_archive: Opener, caplog: pytest.Log
     assert "paper 9913.00008 is left out of feeds: its project_page cannot be read (feedproxy archive check)" == line
 
 
+@pytest.mark.integration
 def test_row_of_another_shape_in_postgresql(
     run: Run, new_address: NewAddress, tmp_path: Path, open_archive: Opener, clock: Clock
 ) -> None:
@@ -129,6 +131,7 @@ def test_row_of_another_shape_in_postgresql(
     assert OTHERS == titles(open_archive(tmp_path / "copy.sqlite"))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
@@ -346,6 +349,7 @@ def index_is_mended(run: Run, path: Path, clock: Clock, papers: int, number: int
             assert (before, ()) == (counts(archive), archive.problems()), how
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("statement", ["DROP INDEX search_words", "DROP TABLE search CASCADE", "TRUNCATE search"])
 def test_damaged_index_in_postgresql(
     run: Run, new_address: NewAddress, open_archive: Opener, clock: Clock, statement: str
@@ -359,6 +363,7 @@ def test_damaged_index_in_postgresql(
     assert {*OTHERS, "Paper Damaged"} == titles(open_archive(shared), "q=paper")
 
 
+@pytest.mark.integration
 def test_lost_table_in_postgresql(run: Run, new_address: NewAddress, open_archive: Opener, clock: Clock) -> None:
     """A table that no copy takes along is made again by --repair."""
     shared = new_address("postgresql")

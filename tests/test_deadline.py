@@ -64,6 +64,7 @@ def test_all_reads_of_a_request_share_a_limit(open_archive: Opener, either: str)
         archive.state()
 
 
+@pytest.mark.integration
 def test_slow_search_is_no_damage(open_archive: Opener, server: postgres.Server) -> None:
     """A search that takes too long is no reason to have an archive repaired; one that fails is."""
     address = server.create()
@@ -147,6 +148,7 @@ def frozen(server: postgres.Server) -> Iterator[None]:
             os.kill(process, signal.SIGCONT)
 
 
+@pytest.mark.integration
 def test_frozen_server(open_archive: Opener, server: postgres.Server) -> None:
     """Reading from a server that is frozen fails soon, what was known last is known at once, and it is found again."""
     archive = open_archive(server.create(), read_seconds=0.3)
@@ -162,6 +164,7 @@ def test_frozen_server(open_archive: Opener, server: postgres.Server) -> None:
     assert 1 == len(archive.search(parse_query("q=paper")).entries)
 
 
+@pytest.mark.integration
 def test_frozen_server_at_the_wire(server: postgres.Server, tmp_path: Path) -> None:
     """While the server is frozen, feeds that are in memory are answered, and the process says that it is alive."""
     (tmp_path / "listing.json").write_bytes(api(entries(3)))

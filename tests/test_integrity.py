@@ -160,6 +160,7 @@ def test_damaged_file_is_told(run: Run, path: Path) -> None:
         "DROP TABLE search",
     ],
 )
+@pytest.mark.integration
 def test_index_in_postgresql_is_repaired(run: Run, shared: str, open_archive: Opener, statement: str) -> None:
     """The search index in PostgreSQL is compared row by row, and made again."""
     assert 0 == run("archive", "check", "--archive", shared).exit_code
@@ -178,6 +179,7 @@ def test_index_in_postgresql_is_repaired(run: Run, shared: str, open_archive: Op
         ("UPDATE texts SET abstract = 'other words'", "the words of every wording are whole"),
     ],
 )
+@pytest.mark.integration
 def test_damage_in_postgresql_is_told(run: Run, shared: str, statement: str, told: str) -> None:
     """What is to hold of an archive is looked at in PostgreSQL too."""
     damage(shared, statement)
@@ -185,6 +187,7 @@ def test_damage_in_postgresql_is_told(run: Run, shared: str, statement: str, tol
     assert (1, True) == (result.exit_code, f"NOT OK  {told}" in result.stdout)
 
 
+@pytest.mark.integration
 def test_postgresql_is_backed_up_by_its_own_command(run: Run, shared: str, tmp_path: Path) -> None:
     """For an archive in PostgreSQL `backup` and `restore` say what does it instead."""
     for words in (["backup", "file"], ["restore", "file", "--yes"]):

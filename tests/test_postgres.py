@@ -26,6 +26,8 @@ from tests.factories import DAY, api, entries, paper
 from tests.naive import NaiveArchive, query_string
 from tests.test_search import history
 
+pytestmark = pytest.mark.integration
+
 Opener = Callable[..., Archive]
 ROOT = Path(__file__).parents[1]
 

@@ -1,7 +1,8 @@
 """The promises of the README, shown at every step of listings that grow, shrink, empty and come back."""
 
 import json
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -118,40 +119,67 @@ def test_real_days_as_they_grew(archive: Archive, captures: Path) -> None:
     assert 28 == len(watch.peaks)
 
 
-Steps = list[tuple[int, dict[int, dict[int, int]]]]
-STEPS = st.lists(
-    st.tuples(
-        st.integers(-90, 60 * 48),  # minutes since the refresh before, by a clock that may jump back
-        st.dictionaries(  # what each day lists: paper → upvotes
-            st.integers(0, 3),
-            st.dictionaries(st.integers(1, 8), st.integers(0, 60), max_size=8),
-            min_size=1,
-            max_size=3,
-        ),
-    ),
-    min_size=1,
-    max_size=8,
-)
+# Any listings -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=15)
-@given(STEPS)
-def test_any_sequence_of_listings(tmp_path_factory, steps) -> None:  # type: ignore[no-untyped-def]
-    """Whatever is listed when, on one day or several, promises 1 and 2 hold at every step."""
-    with closing(Archive(str(tmp_path_factory.mktemp("any") / "archive.sqlite"))) as archive:
-        replay(archive, steps)
+def history(dice: random.Random) -> Iterator[tuple[datetime, list[Listing]]]:
+    """Yield made-up refreshes: what they list, and when they are.
 
-
-def replay(archive: Archive, steps: Steps) -> None:
-    watch, now = Watch(archive), at(10)
-    for minutes, days in steps:
-        now += timedelta(minutes=minutes)
+    Papers come one by one or many at once, shortly before a refresh that sees them or long before it; votes rise and
+    fall; listings shrink, empty and come back; papers are listed again on another day; the clock is set back now and
+    then. In some histories every listing time is the midnight of its day, as it is since May 2026.
+    """
+    now, is_midnight = at(10), dice.random() < 0.3
+    days: dict[date, dict[int, datetime]] = {}  # what each day lists, and since when
+    votes: dict[int, int] = {}
+    for _ in range(dice.randint(2, 9)):
+        pauses = (dice.randint(0, 40), dice.randint(60, 3600), dice.randint(3600, 100_000), -dice.randint(0, 5400))
+        now += timedelta(seconds=dice.choice(pauses))
+        for _ in range(dice.choice((0, 1, 3, dice.randint(4, 50)))):
+            number = dice.randint(1, 9) if dice.random() < 0.1 else len(votes) + 1
+            day = now.date() - timedelta(days=dice.choice((0, 0, 0, 1, 2, 3)))
+            hours = (
+                timedelta() if is_midnight else now - timedelta(seconds=dice.randint(-600, 7200)) - midnight(now.date())
+            )
+            days.setdefault(day, {}).setdefault(number, midnight(day) + hours)
+            votes.setdefault(number, dice.choice((0, 1, 2, 12)))
+        votes = {number: max(0, count + dice.choice((-1, 0, 0, 0, 1, 4, 40))) for number, count in votes.items()}
         listings = []
-        for age, papers in days.items():
-            day = now.date() - timedelta(days=age)
-            found = [entry(number, day=day, upvotes=votes) for number, votes in papers.items()]
-            listings.append(parse(api(found), day=day))
-        watch.refresh(listings, now)
+        for day in dice.sample(sorted(days), dice.randint(0, len(days))):
+            numbers = sorted(days[day])
+            listed = numbers if dice.random() < 0.7 else dice.sample(numbers, dice.randint(0, len(numbers)))
+            rows = [
+                entry(number, day=day, upvotes=votes[number], submittedOnDailyAt=days[day][number].isoformat())
+                for number in listed
+            ]
+            listings.append(parse(api(rows), day=day))
+        yield now, listings
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def keep_promises(folder: Path, seed: int) -> None:
+    with closing(Archive(str(folder / "archive.sqlite"))) as archive:
+        watch = Watch(archive)
+        for now, listings in history(random.Random(seed)):  # noqa: S311
+            watch.refresh(listings, now)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32))
+def test_any_sequence_of_listings(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    """Whatever is listed when, on one day or several, promises 1 and 2 hold at every step."""
+    keep_promises(tmp_path_factory.mktemp("any"), seed)
+
+
+@pytest.mark.integration
+@settings(max_examples=500)
+@given(seed=st.integers(0, 2**32))
+def test_many_sequences_of_listings(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    """So they do in five hundred more."""
+    keep_promises(tmp_path_factory.mktemp("many"), seed)
 
 
 def documents(archive: Archive, query: str = "") -> list[bytes]:

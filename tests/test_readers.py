@@ -119,6 +119,7 @@ def capture(path: Path) -> Listing:
 DIFFICULT = Listing(factories.difficult_papers(), day=factories.DAY)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", NAMES)
 def test_captures(name: str, captures: Path, filled: Filled) -> None:
     """Every feed of every real capture reads back alike in every reader."""
@@ -135,6 +136,7 @@ def test_difficult_papers(filled: Filled) -> None:
 NEWSBOAT = shutil.which("newsboat")
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(NEWSBOAT is None, reason="newsboat is not installed (apt-get install newsboat)")
 @pytest.mark.parametrize("name", ["rss", "atom"])
 def test_newsboat(name: str, captures: Path, filled: Filled, tmp_path: Path) -> None:

@@ -393,6 +393,7 @@ def test_holder_that_hangs(archive: Archive, clock: Clock):
             held.check()
 
 
+@pytest.mark.integration
 @forking
 def test_killed_again_and_again(hub: fake.Hub, another: Refresher, clock: Clock):
     """A refresh whose process is killed each time is tried ever more rarely, though none of them could say so."""
@@ -452,6 +453,7 @@ def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callabl
     assert all(later - earlier >= SECOND for earlier, later in pairwise(asked[9:]))
 
 
+@pytest.mark.integration
 def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Archive):
     """What listings bring is stored once it is much, while the round goes on with the days that are left."""
     held = list[int]()
@@ -465,6 +467,7 @@ def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Ar
     assert [0, 100, 200, 600, 900] == sorted({*held, archive.stats().papers})
 
 
+@pytest.mark.integration
 def test_folder_of_long_listings(tmp_path: Path, archive: Archive, clock: Clock):
     """A folder that holds more than is stored at once is read whole, and then not again until a file changes."""
     folder = tmp_path / "saved"

@@ -43,7 +43,11 @@ WSGI = {name: command for command, name in _COMMAND.findall(_READMES)}
 MODULES = {"uwsgi": "pyuwsgi"}  # where it is not called as the server is
 assert ["gunicorn", "uwsgi", "waitress"] == list(WSGI)
 every_wsgi_server = pytest.mark.parametrize(
-    "command", [pytest.param(command, marks=needs(MODULES.get(name, name)), id=name) for name, command in WSGI.items()]
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.integration, needs(MODULES.get(name, name))], id=name)
+        for name, command in WSGI.items()
+    ],
 )
 
 FEED = "/feed.atom?q=agents"
@@ -122,7 +126,8 @@ def retried(url: str, wanted: Callable[[httpx.Response], bool] = lambda _: True)
 
 
 # Both servers that are described in full: one command each, with --bind.
-either_server = pytest.mark.parametrize("command", ["feedproxy serve", "gunicorn wsgi:app"])
+GUNICORN = pytest.param("gunicorn wsgi:app", marks=pytest.mark.integration)
+either_server = pytest.mark.parametrize("command", ["feedproxy serve", GUNICORN])
 
 
 # feedproxy serve --------------------------------------------------------------------------------
@@ -180,6 +185,7 @@ def test_unreachable_hub(start: Start) -> None:
     assert (0, "") == stop(process, signal.SIGTERM)
 
 
+@pytest.mark.integration
 def test_workers_add_up(start: Start) -> None:
     """Workers answer `/metrics` with the sum of what each counted, also after one of them has ended.
 
@@ -221,6 +227,7 @@ def test_killed_worker(start: Start, port: int, command: str) -> None:
     )
 
 
+@pytest.mark.integration
 def test_hung_worker(start: Start) -> None:
     """A worker of two that hangs keeps nobody waiting, is replaced, and the log says so."""
     process = start("feedproxy", "serve", "--demo", "--workers", "2", "--bind", "127.0.0.1:0")
@@ -282,6 +289,7 @@ STALLED = (
 )
 
 
+@pytest.mark.integration
 @either_server
 def test_clients_that_stall_are_let_go(start: Start, port: int, command: str) -> None:
     """More clients stall than gunicorn has threads: they are let go in seconds, others answered, nothing is logged."""
@@ -306,6 +314,7 @@ def test_clients_that_stall_are_let_go(start: Start, port: int, command: str) ->
     assert (0, []) == (code, [line for line in rest.splitlines() if "ERROR" in line or "Traceback" in line])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("lines", [90, 1000])
 def test_large_heads_are_refused(start: Start, lines: int) -> None:
     """A request with more header lines than any client sends gets 431."""
@@ -401,6 +410,7 @@ def taken() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
+@pytest.mark.integration
 def test_ipv6(start: Start, taken: int) -> None:
     """An IPv6 address in brackets is listened at, and one that is taken is told in one line."""
     refused = start("feedproxy", "serve", "--demo", "--bind", f"[::1]:{taken}")
@@ -411,6 +421,7 @@ def test_ipv6(start: Start, taken: int) -> None:
     assert 200 == httpx.get(f"http://[::1]:{port}/feed.rss", timeout=30).status_code
 
 
+@pytest.mark.integration
 def test_one_server_a_port(start: Start) -> None:
     """A second server at the same address is told that it is taken, whichever serves there."""
     bind = "127.0.0.1:" + address_of(start("feedproxy", "serve", "--demo", "--bind", "127.0.0.1:0")).rpartition(":")[2]

@@ -838,6 +838,22 @@ def test_environment_with_mistakes(monkeypatch: pytest.MonkeyPatch, caplog: pyte
     assert ["FEEDPROXY_PACE", "FEEDPROXY_MAX_AGE"] == [line.partition(" ")[0] for line in caplog.messages]
 
 
+def test_older_entries_move_last_modified(serve: Serve, listing: Path, tmp_path: Path, clock: Clock) -> None:
+    """A reader that asks by date alone gets older entries that were filled in, though none of them is newest."""
+    client = serve(listing=str(listing))
+    before = client.get("/feed.rss").headers["Last-Modified"]
+    asked_by_date = {"If-Modified-Since": before}
+    assert 304 == client.get("/feed.rss", headers=asked_by_date).status_code
+    day = DAY - timedelta(days=9)
+    archive = Archive(str(tmp_path / "served.sqlite"))
+    archive.store([parse(api([entry(70, day=day)]), day=day)], clock.tick(hours=1))
+    archive.close()
+    after = client.get("/feed.rss", headers=asked_by_date)
+    assert (200, "Tue, 10 Mar 2026 13:00:00 GMT") == (after.status_code, after.headers["Last-Modified"])
+    assert "Paper 70 on" in after.text
+    assert 304 == client.get("/feed.rss", headers={"If-Modified-Since": after.headers["Last-Modified"]}).status_code
+
+
 def test_requests_share_the_first_refresh(serve: Serve, hub: Hub, clock: Clock) -> None:
     """Different queries to an empty archive wait for one and the same refresh."""
     hub.days[clock.now.date()] = PAPERS
