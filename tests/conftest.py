@@ -185,8 +185,13 @@ def one_line(result: Result) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs in PostgreSQL as an integration test: a test of both databases is fast in SQLite alone."""
+    """Mark what runs in PostgreSQL as an integration test: `pytest` runs a test of both databases in SQLite alone.
+
+    What is in `tests/slow` runs only when it is named, and then all of it.
+    """
     for item in items:
+        if "slow" in item.path.parts:
+            continue
         callspec = getattr(item, "callspec", None)
         if callspec and any("postgresql" in str(value) for value in callspec.params.values()):
             item.add_marker(pytest.mark.integration)
