@@ -140,7 +140,7 @@ def serving(config: Config, clock: Callable[[], datetime]) -> Iterator[httpx.Cli
         server.shutdown()
         server.server_close()
         thread.join()
-        app.extensions["feedproxy"].refresher.stop()
+        app.extensions["feedproxy"].loop.stop()
         archive.close()
 
 

@@ -77,7 +77,7 @@ def client(tmp_path: Path) -> Iterator[FlaskClient]:
     app = create_app(config, archive=archive, clock=Clock())
     app.extensions["timer"] = timer
     yield app.test_client()
-    app.extensions["feedproxy"].refresher.stop()
+    app.extensions["feedproxy"].loop.stop()
     archive.close()
 
 

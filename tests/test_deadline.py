@@ -120,7 +120,7 @@ def test_too_expensive(tmp_path: Path, path: str) -> None:
         after = app.test_client().get(path, headers={"Accept": "text/html"})
         assert (200, 200, before.data) == (before.status_code, after.status_code, after.data)
     finally:
-        app.extensions["feedproxy"].refresher.stop()
+        app.extensions["feedproxy"].loop.stop()
         archive.close()
 
 
@@ -180,7 +180,7 @@ def test_frozen_server_at_the_wire(server: postgres.Server, tmp_path: Path) -> N
             assert 503 == client.get("/feed.rss?q=other").status_code
         assert 200 == client.get("/feed.rss?q=other").status_code
     finally:
-        app.extensions["feedproxy"].refresher.stop()
+        app.extensions["feedproxy"].loop.stop()
         archive.close()
 
 

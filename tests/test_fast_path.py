@@ -59,7 +59,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
     yield starting
     for service in started:
-        service.app.extensions["feedproxy"].refresher.stop()
+        service.app.extensions["feedproxy"].loop.stop()
         service.archive.close()
 
 

@@ -19,9 +19,9 @@ from feedproxy.archive import Archive
 from feedproxy.archive.lease import CUT_OFF, Backoff, HeldLease, retry_pause
 from feedproxy.errors import FeedproxyError, LeaseError, ListingError, UpstreamError
 from feedproxy.ingest.http import Turn
-from feedproxy.ingest.outcome import Outcome
+from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.parse import parse
-from feedproxy.ingest.refresher import Refresher, utc_now
+from feedproxy.ingest.refresher import Outcome, Refresher, utc_now
 from feedproxy.ingest.schedule import missing_days
 from feedproxy.ingest.source import Hub, ListingDays, ListingRequest, Saved
 from feedproxy.model import Listing, ListingDay
@@ -95,12 +95,18 @@ class Undecided(Given):
 
 
 @pytest.fixture
-def refresher(hub: fake.Hub, archive: Archive, clock: Clock) -> Iterator[Refresher]:
-    """A refresher that asks the fake Hub without pauses."""
-    made = Refresher(Hub(hub.url, pace=0), archive, clock, even)
-    yield made
+def refresher(hub: fake.Hub, archive: Archive, clock: Clock) -> Refresher:
+    """What refreshes from the fake Hub without pauses."""
+    return Refresher(Hub(hub.url, pace=0), archive, clock, even)
+
+
+@pytest.fixture
+def loop(hub: fake.Hub, refresher: Refresher) -> Iterator[RefreshLoop]:
+    """The thread of that refresher."""
+    loop = RefreshLoop(refresher)
+    yield loop
     hub.gate.set()
-    made.stop()
+    loop.stop()
 
 
 @pytest.fixture
@@ -170,11 +176,11 @@ def test_second_round(hub: fake.Hub, refresher: Refresher, archive: Archive, clo
 def test_unchanged_listing(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
     """A listing that did not change is good again without being sent again."""
     hub.script.append(Answer(body=api(entries(2)), headers={"ETag": '"made-up"'}))
-    refresher.get([ListingRequest(DAY)])
+    refresher.fetch_and_store([ListingRequest(DAY)])
     hub.script.append(Answer(304, b"", {"ETag": '"made-up"'}))
     now = clock.tick(minutes=15)
 
-    assert Outcome(1, 0, 0) == refresher.get([ListingRequest(DAY, '"made-up"')])
+    assert Outcome(1, 0, 0) == refresher.fetch_and_store([ListingRequest(DAY, '"made-up"')])
     assert ListingDay(DAY, now, now, 2, '"made-up"') == archive.days()[DAY]
 
 
@@ -187,7 +193,7 @@ def test_problems_told(hub: fake.Hub, refresher: Refresher, archive: Archive):
         Answer(body=api([entry(11), entry(12, title="")])),
         Answer(),
     ]
-    outcome = refresher.get([ListingRequest(DAY), ListingRequest(YESTERDAY)])
+    outcome = refresher.fetch_and_store([ListingRequest(DAY), ListingRequest(YESTERDAY)])
 
     told = ("127.0.0.1 answered 400 too early for 2026-03-10", f"skipped {paper_id(12)}: has no title")
     assert Outcome(1, 1, 1, told) == outcome
@@ -414,7 +420,7 @@ def test_killed_again_and_again(hub: fake.Hub, another: Refresher, clock: Clock)
 
 
 def test_stopped_in_the_middle(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
-    """A server that ends while a listing takes its time gives the lease back: the next need not wait for it."""
+    """A server that ends in the middle of a refresh gives the lease back: the next need not wait for it."""
     hub.days = {DAY: entries(1)}
     reached, go_on = threading.Event(), threading.Event()
 
@@ -422,13 +428,13 @@ def test_stopped_in_the_middle(hub: fake.Hub, another: Refresher, archive: Archi
         reached.set()
         go_on.wait(WAIT)
 
-    ending = Refresher(Disturbed(hub.url, linger, at=3), archive, clock)
-    ending.start()
+    loop = RefreshLoop(Refresher(Disturbed(hub.url, linger, at=3), archive, clock))
+    loop.start()
     assert reached.wait(WAIT)
-    ending.stop(0)
+    loop.stop(0)
     assert Outcome(29, 0, 0) == another.refresh_once()
     go_on.set()
-    ending.stop()
+    loop.stop()
     assert Backoff() == archive.backoff()
 
 
@@ -446,7 +452,7 @@ def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callabl
     hub.days = {DAY: entries(1)}
     days = iter(missing_days({}, DAY - timedelta(days=90), DAY))
     original = hubs[0].get
-    hubs[0].get = lambda ask, now: (other.get([ListingRequest(next(days))]), original(ask, now))[1]  # type: ignore[method-assign]
+    hubs[0].get = lambda ask, now: (other.fetch_and_store([ListingRequest(next(days))]), original(ask, now))[1]  # type: ignore[method-assign]
     one.refresh_once()
 
     assert 62 == len(asked)
@@ -623,9 +629,9 @@ def test_retry_obeyed(hub: fake.Hub, refresher: Refresher, another: Refresher, c
         refresher.refresh_once()
     hub.requests.clear()
 
-    assert MINUTE == another.tick()
+    assert MINUTE == RefreshLoop(another).tick()
     clock.tick(seconds=89.9)
-    assert SECOND == another.tick()
+    assert SECOND == RefreshLoop(another).tick()
     with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now; the next try is in 1 s$") as raised:
         another.refresh_once()
     assert ([], 1) == (hub.requests, raised.value.retry_after)
@@ -637,13 +643,13 @@ def test_retry_obeyed(hub: fake.Hub, refresher: Refresher, another: Refresher, c
 def test_long_retry_after(archive: Archive, clock: Clock):
     """A wait of days is kept, where the source asks for one."""
     source = Given(UpstreamError("made up", 200_000))
-    refresher = Refresher(source, archive, clock)
-    refresher.tick()
+    loop = RefreshLoop(Refresher(source, archive, clock))
+    loop.tick()
     clock.tick(seconds=199_999)
-    refresher.tick()
+    loop.tick()
     assert 1 == source.looks
     clock.tick(seconds=1)
-    refresher.tick()
+    loop.tick()
     assert (2, 2) == (source.looks, archive.backoff().failures)
 
 
@@ -662,54 +668,54 @@ def test_too_soon_is_no_failure(refresher: Refresher, hub: fake.Hub, archive: Ar
 # By itself --------------------------------------------------------------------------------------
 
 
-def drive(refresher: Refresher, clock: Clock, duration: timedelta) -> int:
-    """Let `refresher` step for as long as that by its clock; return how many steps it took."""
+def drive(loop: RefreshLoop, clock: Clock, duration: timedelta) -> int:
+    """Let `loop` step for as long as that by its clock; return how many steps it took."""
     until, steps = clock() + duration, 0
     while clock() < until:
-        rest = refresher.tick()
+        rest = loop.tick()
         assert SECOND <= rest <= MINUTE
         clock.now += rest
         steps += 1
     return steps
 
 
-def test_keeps_fresh(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+def test_keeps_fresh(hub: fake.Hub, loop: RefreshLoop, archive: Archive, clock: Clock):
     """An hour of steady state: each living listing four times, another once, at most 11 requests, a look a minute."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
-    assert SECOND == refresher.tick()
+    assert SECOND == loop.tick()
     hub.requests.clear()
 
-    assert 60 <= drive(refresher, clock, timedelta(hours=1, seconds=2)) <= 80
+    assert 60 <= drive(loop, clock, timedelta(hours=1, seconds=2)) <= 80
     assert {str(DAY), str(YESTERDAY), str(DAY - timedelta(days=12))} == {day for day, _ in hub.asked()}
     assert 9 == len(hub.requests)
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=1), timedelta(days=-2)])
-def test_clock_jumps(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock, jump: timedelta):
+def test_clock_jumps(hub: fake.Hub, loop: RefreshLoop, archive: Archive, clock: Clock, jump: timedelta):
     """A clock that jumps neither stops refreshing for more than a lease period or its plan, nor makes it busy.
 
     It jumps after a failure, and after another holder was killed.
     """
     days = [DAY + timedelta(days=age) for age in range(-40, 2)]
     hub.days = {day: entries(1, day=day, first=number) for number, day in enumerate(days)}
-    refresher.tick()
+    loop.tick()
     clock.tick(minutes=15)
     hub.standing = refused(429)
-    refresher.tick()
+    loop.tick()
     hub.standing = None
     archive.lease("killed", clock())
     clock.now += jump
     hub.requests.clear()
 
-    assert drive(refresher, clock, timedelta(minutes=16, seconds=1)) <= 40
+    assert drive(loop, clock, timedelta(minutes=16, seconds=1)) <= 40
     assert str(clock.now.date()) in {day for day, _ in hub.asked()}
     assert len(hub.asked()) <= 31 * 2 + 8
 
 
-def test_looks_again(refresher: Refresher, archive: Archive, clock: Clock):
+def test_looks_again(loop: RefreshLoop, archive: Archive, clock: Clock):
     """While another is at it, `tick` looks every five seconds."""
     archive.lease("other", clock())
-    assert timedelta(seconds=5) == refresher.tick()
+    assert timedelta(seconds=5) == loop.tick()
 
 
 @pytest.mark.parametrize(
@@ -724,37 +730,37 @@ def test_looks_again(refresher: Refresher, archive: Archive, clock: Clock):
 )
 def test_step_raises_nothing(archive: Archive, clock: Clock, source: Given, told: str | None):
     """Whatever goes wrong, `tick` rests and goes on; readers hear of it, in words for anybody."""
-    refresher = Refresher(source, archive, clock, even)
-    assert timedelta(seconds=30) == refresher.tick()
+    loop = RefreshLoop(Refresher(source, archive, clock, even))
+    assert timedelta(seconds=30) == loop.tick()
     assert told == archive.backoff().error
 
 
 def test_unforeseen(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """A defect is logged in full, and readers hear its kind."""
-    refresher = Refresher(Given(ZeroDivisionError("secret")), archive, clock)
-    refresher.tick()
+    loop = RefreshLoop(Refresher(Given(ZeroDivisionError("secret")), archive, clock))
+    loop.tick()
 
     with pytest.raises(UpstreamError, match=r"^there are no papers yet: refresh failed: ZeroDivisionError$"):
-        refresher.wait_for_papers(WAIT)
+        loop.wait_for_papers(WAIT)
     assert "ZeroDivisionError: secret" in caplog.text
 
 
 def test_archive_trouble(tmp_path: Path, hub: fake.Hub, clock: Clock, caplog: pytest.LogCaptureFixture):
     """An archive that cannot be opened is told in its own words, and nobody is asked for what cannot be kept."""
     (tmp_path / "file").touch()
-    refresher = Refresher(Hub(hub.url), Archive(str(tmp_path / "file" / "archive.sqlite")), clock, even)
+    loop = RefreshLoop(Refresher(Hub(hub.url), Archive(str(tmp_path / "file" / "archive.sqlite")), clock, even))
 
-    assert timedelta(seconds=30) == refresher.tick()
+    assert timedelta(seconds=30) == loop.tick()
     assert [] == hub.requests
     assert [True] == [record.message.startswith("refresh failed: cannot open the archive") for record in caplog.records]
 
 
 def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """What is wrong with a listing is logged once, not at every round; what was read each time."""
-    caplog.set_level(logging.INFO, "feedproxy.ingest.refresher")
-    refresher = Refresher(Given([entry(1), None]), archive, clock)
+    caplog.set_level(logging.INFO, "feedproxy.ingest.loop")
+    loop = RefreshLoop(Refresher(Given([entry(1), None]), archive, clock))
     for _ in range(2):
-        refresher.tick()
+        loop.tick()
 
     assert [
         "skipped an entry without a name: holds no paper",
@@ -766,19 +772,20 @@ def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
 def test_logged_memory(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """What was logged is remembered until a thousand other problems were: no longer, or memory would run out."""
     source = Given([])
-    refresher = Refresher(source, archive, clock)
+    loop = RefreshLoop(Refresher(source, archive, clock))
     for first in (0, 0, *range(1, 1001, 10), 0):
         source.given = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(first, first + 10))]
-        refresher.tick()
+        loop.tick()
 
     assert 2 == sum("skipped bad 0:" in record.message for record in caplog.records)
 
 
 def test_logged_in_part(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """Of 1,500 entries that cannot be used ten and the last are told, and the number of the others; and that once."""
-    refresher = Refresher(Given([entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(1500))]), archive)
+    listed = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(1500))]
+    loop = RefreshLoop(Refresher(Given(listed), archive))
     for _ in range(2):
-        refresher.tick()
+        loop.tick()
 
     expected = [f"skipped bad {number}: its id is no arXiv identifier" for number in (*range(10), 1499)]
     assert [*expected[:10], "and 1,489 more", expected[10]] == caplog.messages
@@ -788,14 +795,14 @@ def test_start_twice(archive: Archive, clock: Clock):
     """However often it is started there is one thread; `stop` ends it, and it can be started again."""
     before = refreshing()
     source = Given(entries(1), rest=MINUTE)
-    refresher = Refresher(source, archive, clock)
-    refresher.stop()
+    loop = RefreshLoop(Refresher(source, archive, clock))
+    loop.stop()
     for _ in range(2):
-        refresher.start()
-        refresher.start()
+        loop.start()
+        loop.start()
         assert before + 1 == refreshing()
         assert source.rested.wait(WAIT)
-        refresher.stop()
+        loop.stop()
         assert before == refreshing()
 
 
@@ -803,7 +810,7 @@ def test_goes_on(archive: Archive, clock: Clock):
     """The thread takes step after step until it is stopped."""
     third = threading.Event()
 
-    class Restless(Refresher):
+    class Restless(RefreshLoop):
         steps = 0
 
         def tick(self) -> timedelta:
@@ -812,39 +819,39 @@ def test_goes_on(archive: Archive, clock: Clock):
                 third.set()
             return timedelta()
 
-    refresher = Restless(Given([]), archive, clock)
-    refresher.start()
+    loop = Restless(Refresher(Given([]), archive, clock))
+    loop.start()
     assert third.wait(WAIT)
-    refresher.stop()
+    loop.stop()
 
 
 def test_nothing_due(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """A step that finds nothing to ask for rests a second and says nothing."""
-    caplog.set_level(logging.INFO, "feedproxy.ingest.refresher")
+    caplog.set_level(logging.INFO, "feedproxy.ingest.loop")
 
     class Idle(Given):
         def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
             return []
 
-    assert (SECOND, []) == (Refresher(Idle([]), archive, clock).tick(), caplog.records)
+    assert (SECOND, []) == (RefreshLoop(Refresher(Idle([]), archive, clock)).tick(), caplog.records)
 
 
 @forking
 def test_start_after_a_fork(archive: Archive, clock: Clock):
     """A fork of a process that refreshes has a thread of its own once it is started there, and one only."""
     source = Given(entries(1), rest=MINUTE)
-    refresher = Refresher(source, archive, clock)
-    refresher.start()
+    loop = RefreshLoop(Refresher(source, archive, clock))
+    loop.start()
     assert source.rested.wait(WAIT)
 
     def started() -> bool:
         before = refreshing()
         for _ in range(2):
-            refresher.start()
+            loop.start()
         return (before, refreshing()) == (0, 1)
 
     assert 1 == in_a_fork(started)
-    refresher.stop()
+    loop.stop()
 
 
 # For readers ------------------------------------------------------------------------------------
@@ -854,25 +861,25 @@ def test_wait_for_first(hub: fake.Hub, archive: Archive, clock: Clock):
     """The first to ask waits for the newest listing with papers, and not for all the others."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=3)}
     rest = threading.Event()
-    refresher = Refresher(Disturbed(hub.url, lambda: rest.wait(WAIT), at=2), archive, clock)
-    refresher.start()
-    refresher.wait_for_papers(WAIT)
+    loop = RefreshLoop(Refresher(Disturbed(hub.url, lambda: rest.wait(WAIT), at=2), archive, clock))
+    loop.start()
+    loop.wait_for_papers(WAIT)
 
     assert [paper_id(1), paper_id(2)] == held(archive)
     assert len(hub.requests) <= 2
     rest.set()
-    refresher.stop()
+    loop.stop()
 
 
-def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
+def test_share_the_wait(hub: fake.Hub, loop: RefreshLoop, archive: Archive):
     """However many wait, there is one round."""
     hub.days = {DAY: entries(2)}
     hub.gate.clear()
     seen: list[int] = []
 
     def reader() -> None:
-        refresher.start()
-        refresher.wait_for_papers(WAIT)
+        loop.start()
+        loop.wait_for_papers(WAIT)
         seen.append(len(held(archive)))
 
     readers = [threading.Thread(target=reader) for _ in range(5)]
@@ -883,21 +890,21 @@ def test_share_the_wait(hub: fake.Hub, refresher: Refresher, archive: Archive):
     hub.gate.set()
     for waiting in readers:
         waiting.join()
-    refresher.stop()
+    loop.stop()
 
     assert [2] * 5 == seen
     assert 31 == len(hub.requests)
 
 
-def test_filled_needs_no_wait(hub: fake.Hub, refresher: Refresher):
+def test_filled_needs_no_wait(hub: fake.Hub, loop: RefreshLoop):
     """Where there are papers nobody waits, whatever the Hub does."""
     hub.days = {DAY: entries(1)}
-    refresher.refresh_once()
+    loop.refresher.refresh_once()
     hub.standing = refused(500)
     with pytest.raises(UpstreamError):
-        refresher.refresh_once(force=True)
+        loop.refresher.refresh_once(force=True)
 
-    refresher.wait_for_papers(0)
+    loop.wait_for_papers(0)
 
 
 @pytest.mark.parametrize(
@@ -910,12 +917,12 @@ def test_filled_needs_no_wait(hub: fake.Hub, refresher: Refresher):
     ],
 )
 def test_hopeless_wait(
-    hub: fake.Hub, refresher: Refresher, another: Refresher, clock: Clock, answer: Answer, message: str, wait: int
+    hub: fake.Hub, loop: RefreshLoop, another: Refresher, clock: Clock, answer: Answer, message: str, wait: int
 ):
     """Once the round has failed nobody waits on; all are told why, and when to come again, in every process."""
     hub.standing = answer
-    refresher.tick()
-    for passed, reader in ((0, refresher), (20.5, another)):
+    loop.tick()
+    for passed, reader in ((0, loop), (20.5, RefreshLoop(another))):
         clock.tick(seconds=passed)
         with pytest.raises(UpstreamError) as raised:
             reader.wait_for_papers(WAIT)
@@ -923,16 +930,16 @@ def test_hopeless_wait(
         assert wait - int(passed) == raised.value.retry_after
 
 
-def test_recovery(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
+def test_recovery(hub: fake.Hub, loop: RefreshLoop, archive: Archive, clock: Clock):
     """The round after a failure makes it forgotten."""
     hub.standing = refused(500)
-    refresher.tick()
+    loop.tick()
     assert "127.0.0.1 answered 500 not now" == archive.backoff().error
 
     hub.standing, hub.days = None, {DAY: entries(1)}
     clock.tick(seconds=30)
-    refresher.tick()
-    refresher.wait_for_papers(WAIT)
+    loop.tick()
+    loop.wait_for_papers(WAIT)
     assert (None, [paper_id(1)]) == (archive.backoff().error, held(archive))
 
 
@@ -947,27 +954,27 @@ def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
             return Backoff(1, "made up", clock(), clock() + MINUTE)
 
     raced = Raced(str(tmp_path / "raced.sqlite"))
-    Refresher(Hub(hub.url), raced, clock).wait_for_papers(WAIT)
+    RefreshLoop(Refresher(Hub(hub.url), raced, clock)).wait_for_papers(WAIT)
     raced.close()
 
 
 def test_archive_that_cannot_be_written(hub: fake.Hub, tmp_path: Path, clock: Clock):
     """Where nothing can be kept, not even that it failed, nobody waits for it; once it can be, all is as ever."""
     archive = Archive(str(tmp_path / "archive.sqlite"), patience=0.01)
-    refresher = Refresher(Hub(hub.url, pace=0), archive, clock, even)
+    loop = RefreshLoop(Refresher(Hub(hub.url, pace=0), archive, clock, even))
     hub.days = {DAY: entries(1)}
     archive.state()
     with closing(sqlite3.connect(archive.address, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
-        refresher.tick()
+        loop.tick()
         with pytest.raises(
             UpstreamError, match=r"^there are no papers yet: the archive of this server cannot"
         ) as raised:
-            refresher.wait_for_papers(WAIT)
+            loop.wait_for_papers(WAIT)
         assert 60 == raised.value.retry_after
 
-    refresher.tick()
-    refresher.wait_for_papers(0)
+    loop.tick()
+    loop.wait_for_papers(0)
     archive.close()
 
 
@@ -987,9 +994,9 @@ def test_one_looks_for_all_who_wait(hub: fake.Hub, tmp_path: Path, clock: Clock)
             return found
 
     archive = Watched(str(tmp_path / "archive.sqlite"))
-    refresher = Refresher(Hub(hub.url), archive, clock)
+    loop = RefreshLoop(Refresher(Hub(hub.url), archive, clock))
     with ThreadPoolExecutor(8) as pool:
-        readers = [pool.submit(refresher.wait_for_papers, WAIT) for _ in range(8)]
+        readers = [pool.submit(loop.wait_for_papers, WAIT) for _ in range(8)]
         assert waiting.wait(WAIT)
         archive.store([parse(api(entries(1)), day=DAY)], clock())
         assert [None] * 8 == [reader.result(WAIT) for reader in readers]
@@ -1001,23 +1008,23 @@ def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., 
     """Where the archive is gone while the refresh rests, the first who waits wakes it."""
     hub.days = {DAY: entries(1)}
     archive = open_archive(tmp_path / "archive.sqlite", timer=count(step=60).__next__)
-    refresher = Refresher(Hub(hub.url, pace=0), archive, clock)
-    refresher.start()
-    refresher.wait_for_papers(WAIT)
+    loop = RefreshLoop(Refresher(Hub(hub.url, pace=0), archive, clock))
+    loop.start()
+    loop.wait_for_papers(WAIT)
     while archive.backoff() != Backoff() or not (token := archive.lease("looking", clock())):
         pass  # until the first round is over
     archive.release(token, Backoff())
     for path in Path(archive.address).parent.glob(f"{Path(archive.address).name}*"):
         path.unlink()
-    refresher.wait_for_papers(WAIT)
-    refresher.stop()
+    loop.wait_for_papers(WAIT)
+    loop.stop()
     assert [paper_id(1)] == held(archive)
 
 
-def test_long_wait(refresher: Refresher):
+def test_long_wait(loop: RefreshLoop):
     """Who has waited long enough is told that the listing is still being read."""
     with pytest.raises(UpstreamError) as raised:
-        refresher.wait_for_papers(-1)
+        loop.wait_for_papers(-1)
     assert "there are no papers yet: the listing is still being read" == str(raised.value)
     assert 10 == raised.value.retry_after
 
@@ -1025,20 +1032,20 @@ def test_long_wait(refresher: Refresher):
 def test_broken_file(tmp_path: Path, archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """A saved listing that cannot be read is named in the log and to no reader, until it can be."""
     path = tmp_path / "listing.json"
-    refresher = Refresher(Saved(path), archive, clock, even)
+    loop = RefreshLoop(Refresher(Saved(path), archive, clock, even))
     for content, why in ((None, "No such file"), (b"[", "the listing is broken JSON")):
         if content:
             path.write_bytes(content)
-        refresher.tick()
+        loop.tick()
         assert (str(path), True) == (caplog.messages[-1].split(": ")[1].split()[-1], why in caplog.messages[-1])
         with pytest.raises(UpstreamError, match="saved listing of this server cannot be used") as raised:
-            refresher.wait_for_papers(WAIT)
+            loop.wait_for_papers(WAIT)
         assert str(tmp_path) not in str(raised.value)
         clock.tick(minutes=2)
 
     path.write_bytes(api(entries(1)))
-    refresher.tick()
-    refresher.wait_for_papers(WAIT)
+    loop.tick()
+    loop.wait_for_papers(WAIT)
     assert [paper_id(1)] == held(archive)
 
 
@@ -1050,10 +1057,10 @@ def test_missing_days(refresher: Refresher, hub: fake.Hub, archive: Archive, clo
     first, until = date(2026, 3, 5), date(2026, 3, 10)
     assert [date(2026, 3, day) for day in (5, 6, 7, 8, 9, 10)] == missing_days(archive.days(None), first, until)
 
-    refresher.get([ListingRequest(DAY), ListingRequest(YESTERDAY)])  # the one of today is not over
+    refresher.fetch_and_store([ListingRequest(DAY), ListingRequest(YESTERDAY)])  # the one of today is not over
     hub.standing = refused(429)
     with pytest.raises(UpstreamError):
-        refresher.get([ListingRequest(date(2026, 3, 8))])
+        refresher.fetch_and_store([ListingRequest(date(2026, 3, 8))])
     assert [date(2026, 3, day) for day in (5, 6, 7, 8, 10)] == missing_days(archive.days(None), first, until)
     assert [] == missing_days(archive.days(None), YESTERDAY, YESTERDAY)
     assert [] == missing_days(archive.days(None), until, first)

@@ -164,7 +164,7 @@ def test_a_worker_that_ends_leaves_one_file(tmp_path: Path) -> None:
     app = create_app(Config.load({"FEEDPROXY_LISTING": "demo", "FEEDPROXY_ARCHIVE": str(tmp_path / "a.sqlite")}))
     service = app.extensions["feedproxy"]
     begin(service, first=True)
-    service.refresher.wait_for_papers(30)
+    service.loop.wait_for_papers(30)
     end(service)
     assert ["a.sqlite"] == [path.name for path in tmp_path.iterdir()]
 

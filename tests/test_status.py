@@ -155,12 +155,12 @@ JUST_NOW = datetime(2026, 3, 10, 11, 59, tzinfo=UTC)
         ),
         # A saved listing, however old.
         (
-            at("2026-03-10 12:00", live=False),
+            at("2026-03-10 12:00", is_live=False),
             "fresh",
             "the saved listing, read 2026-03-10 11:55 UTC; its newest papers are of 2026-03-09",
         ),
         (
-            at("2026-03-10 12:00", refreshed="2026-03-10 10:59", live=False, tries=FAILED),
+            at("2026-03-10 12:00", refreshed="2026-03-10 10:59", is_live=False, tries=FAILED),
             "broken",
             "cannot reach the Hub: refused",
         ),

@@ -13,8 +13,7 @@ import click
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, Config, variable
 from feedproxy.errors import ConfigError, FeedproxyError
-from feedproxy.ingest.outcome import Outcome
-from feedproxy.ingest.refresher import Refresher, utc_now
+from feedproxy.ingest.refresher import Outcome, Refresher, utc_now
 from feedproxy.ingest.source import Hub, open_source
 from feedproxy.logs import cleaned, keep_out
 

@@ -9,8 +9,7 @@ import click
 from feedproxy.cli.context import configured, echo_errors, make_refresher, refresh_once
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
-from feedproxy.ingest.outcome import Outcome
-from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.refresher import Outcome, Refresher
 from feedproxy.ingest.schedule import hub_day, missing_days
 from feedproxy.ingest.source import Hub, ListingRequest
 from feedproxy.model import FIRST_LISTING
@@ -74,7 +73,7 @@ def _shown_day(day: date | None) -> str:
 def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> Outcome:
     """Get and store one day, waiting out the rate limit."""
     try:
-        return refresher.get([ListingRequest(day)])
+        return refresher.fetch_and_store([ListingRequest(day)])
     except UpstreamError as error:
         if error.retry_after is None or not waits:
             raise

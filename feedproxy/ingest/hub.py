@@ -16,8 +16,8 @@ from feedproxy.model import Listing, Paper, Skipped
 log = logging.getLogger(__name__)
 _MAX_PAGES = 20
 _LIMIT = 100  # papers of a page; the Hub sends no more
-_TOO_MANY = 429
-_FAILURES = 3
+_TOO_MANY_REQUESTS = 429
+_MAX_FAILURES = 3  # days in a row that cannot be had
 _CLOCK_ERROR = timedelta(minutes=30)
 
 
@@ -27,7 +27,7 @@ class Hub:
     def __init__(self, address: str, **options: Any) -> None:
         self._fetcher = Fetcher(address, **options)
         self.name = self._fetcher.name
-        self._failed = 0  # days in a row
+        self._failures = 0  # days in a row that could not be had
 
     def keep_pace(self, turn: Turn) -> None:
         """Take a turn before each request."""
@@ -44,16 +44,19 @@ class Hub:
         """Return when to look again whether anything is due."""
         return next_due(known, now)
 
-    def get(self, ask: ListingRequest, now: datetime) -> Listing:
-        """Get a day's listing from the API, or from the page where the API cannot be used."""
+    def get(self, request: ListingRequest, now: datetime) -> Listing:
+        """Get a day's listing from the API, or from the page where the API fails.
+
+        A day that cannot be had is a ListingError and costs no other; several in a row are an UpstreamError.
+        """
         pages: list[Listing] = []
         try:
-            listing = self._from_api(ask, now, pages)
+            listing = self._from_api(request, now, pages)
         except (ListingError, StatusError) as error:
-            if isinstance(error, StatusError) and error.code == _TOO_MANY:
+            if isinstance(error, StatusError) and error.code == _TOO_MANY_REQUESTS:
                 raise
-            listing = self._from_page(ask, now, error, pages)
-        self._failed = 0
+            listing = self._from_page(request, now, error) or self._first_pages(pages, request, error)
+        self._failures = 0
         return listing
 
     def _from_api(self, ask: ListingRequest, now: datetime, pages: list[Listing]) -> Listing:
@@ -99,36 +102,34 @@ class Hub:
             raise ListingError(f"{self.name} sent no listing for {ask.day}: {error}") from error
         return replace(listing, day=ask.day, validator=reply.validator), reply.next
 
-    def _from_page(self, ask: ListingRequest, now: datetime, failed: FeedproxyError, pages: list[Listing]) -> Listing:
-        """Get a listing from the page, which shows another day where there is none for the one asked for.
+    def _from_page(self, request: ListingRequest, now: datetime, api_error: FeedproxyError) -> Listing | None:
+        """Get a listing from the page, None if that fails too; raises UpstreamError if the page asks for a pause.
 
-        If the page fails too, the API's first `pages` will do; where there are none, raises what the
-        API failed with. Raises UpstreamError where the page asks for a rest.
+        Where there is none for the day, the page shows another day.
         """
         try:
-            listing = require_papers(
-                parse(self._fetcher.get(f"/papers/date/{ask.day}").body, latest=now + MAX_LEAD), str(ask.day)
-            )
+            page = parse(self._fetcher.get(f"/papers/date/{request.day}").body, latest=now + MAX_LEAD)
+            require_papers(page, str(request.day))
         except (ListingError, UpstreamError) as error:
             if error.retry_after:
                 raise
-            if any(page.papers for page in pages):
-                return replace(_joined(pages, ask.day), validator=None)
-            raise self._as_day_error(failed, ask.day) from None
-        log.warning("%s; its page is read instead", failed)
-        return listing if listing.day == ask.day else Listing(day=ask.day)
+            return None
+        log.warning("%s; its page is read instead", api_error)
+        return page if page.day == request.day else Listing(day=request.day)
 
-    def _as_day_error(self, failed: FeedproxyError, day: date | None) -> FeedproxyError:
-        """Return `failed` as trouble with one day, which must not cost the others; the third in a row as the Hub's.
+    def _first_pages(self, pages: list[Listing], request: ListingRequest, api_error: FeedproxyError) -> Listing:
+        """Return what the API sent before it failed, or raise its failure.
 
-        400 and 404 never are more than the former: the day may not have begun by the Hub's clock.
+        400 and 404 are never counted as trouble with the Hub: its day may not have begun yet.
         """
-        refused = isinstance(failed, StatusError)
-        if not (isinstance(failed, StatusError) and failed.code in (400, 404)):
-            self._failed += 1
-        if self._failed >= _FAILURES:
-            return UpstreamError(str(failed))
-        return ListingError(f"{failed} for {day}") if refused else failed
+        if any(page.papers for page in pages):
+            return replace(_joined(pages, request.day), validator=None)
+        code = api_error.code if isinstance(api_error, StatusError) else None
+        if code not in (400, 404):
+            self._failures += 1
+        if self._failures >= _MAX_FAILURES:
+            raise UpstreamError(str(api_error)) from api_error
+        raise ListingError(f"{api_error} for {request.day}" if code else str(api_error)) from api_error
 
 
 def _joined(pages: Sequence[Listing], day: date | None) -> Listing:

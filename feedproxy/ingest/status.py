@@ -60,13 +60,13 @@ def assess(
     due_at: datetime,
     now: datetime,
     *,
-    live: bool = True,
+    is_live: bool = True,
     began_at: datetime | None = None,
 ) -> Status:
     """Tell fresh from quiet from broken; `due_at` is when the next listing is due by plan.
 
-    `live` is false for a saved listing, of which nothing new is to be expected. `began_at` is when this process began
-    to refresh: what was missed while nothing ran is no trouble yet.
+    `is_live` is false for a saved listing, which brings nothing new. `began_at` is when this process began to refresh:
+    what was missed while nothing ran is no trouble yet.
     """
     known = {told.day: told for told in sorted(days, key=lambda told: told.day, reverse=True)}
     held = {day: told.count for day, told in known.items() if told.good_at}
@@ -79,7 +79,7 @@ def assess(
         verdict, reason = "empty", tries.error or f"the first listing is {begun}"
     elif late:
         verdict, reason = "broken", tries.error or "nothing has refreshed the archive for over an hour"
-    elif not live:
+    elif not is_live:
         verdict, reason = "fresh", _saved(held, refreshed_at)
     elif missing:
         read, error = _MEMORY.days - len(missing), f"; the last try failed: {tries.error}" if tries.error else ""

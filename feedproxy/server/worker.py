@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError
-from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.source import Hub
 from feedproxy.logs import start_log
 from feedproxy.web import create_app
@@ -33,9 +33,9 @@ _SMALL = 262_144  # bytes of an answer that is handed over whole: about as much 
 
 def begin(service: Any, *, first: bool) -> None:
     """Refresh before a reader asks; the first worker says so where that leads nowhere."""
-    service.refresher.start()
+    service.loop.start()
     if first:
-        threading.Thread(target=_tell_if_hopeless, args=(service.refresher,), daemon=True).start()
+        threading.Thread(target=_tell_if_hopeless, args=(service.loop,), daemon=True).start()
 
 
 def end(service: Any) -> None:
@@ -43,16 +43,16 @@ def end(service: Any) -> None:
 
     A refresh that takes longer is cut off, and gives its lease back: whatever it stores is one transaction.
     """
-    service.refresher.stop(_GRACE)
+    service.loop.stop(_GRACE)
     service.archive.close()
 
 
-def _tell_if_hopeless(refresher: Refresher) -> None:
+def _tell_if_hopeless(loop: RefreshLoop) -> None:
     try:
-        refresher.wait_for_papers(_PATIENCE)
+        loop.wait_for_papers(_PATIENCE)
     except FeedproxyError as error:
         hint = "; to try feedproxy without a network: feedproxy serve --demo"
-        print(f"feedproxy: {error}{hint if isinstance(refresher.source, Hub) else ''}", file=sys.stderr)
+        print(f"feedproxy: {error}{hint if isinstance(loop.refresher.source, Hub) else ''}", file=sys.stderr)
 
 
 # granian ----------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def load(config: Config, signs: Connection, first: Connection, *, log_json: bool
     app = create_app(config)
     service = app.extensions["feedproxy"]
     begin(service, first=False)
-    threading.Thread(target=_tell_if_first, args=(first, service.refresher), daemon=True).start()
+    threading.Thread(target=_tell_if_first, args=(first, service.loop), daemon=True).start()
     threading.Thread(target=_end, args=(service,)).start()
     return in_pieces(app)
 
@@ -99,9 +99,9 @@ def _pieces(body: Iterable[bytes]) -> Iterator[bytes]:
             close()
 
 
-def _tell_if_first(first: Connection, refresher: Refresher) -> None:
+def _tell_if_first(first: Connection, loop: RefreshLoop) -> None:
     first.recv_bytes()  # which in every worker but one lasts for ever
-    _tell_if_hopeless(refresher)
+    _tell_if_hopeless(loop)
 
 
 def _give_signs_of_life(signs: Connection) -> None:

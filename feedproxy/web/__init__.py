@@ -16,6 +16,7 @@ from flask import Flask, Response, g, request
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import ConfigError, DeadlineError
+from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.refresher import Refresher, utc_now
 from feedproxy.ingest.source import Source, open_source
 from feedproxy.logs import keep_out
@@ -60,13 +61,13 @@ def create_app(
     archive = archive or Archive(config.archive)
     metrics = open_metrics(config)
     observe = metrics.observe if metrics else None
-    refresher = Refresher(source or open_source(config), archive, clock, observe=observe)
+    loop = RefreshLoop(Refresher(source or open_source(config), archive, clock, observe=observe))
     answers = ResponseCache(config.cache_bytes, lambda: archive.cached_state().revision)
     app = Flask("feedproxy", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions[EXTENSION] = Context(config, archive, refresher, answers, metrics, named_feeds)
+    app.extensions[EXTENSION] = Context(config, archive, loop, answers, metrics, named_feeds)
     for part in (feeds, health, opml, page, static):
         app.register_blueprint(part.bp)
     share(app)

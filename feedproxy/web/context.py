@@ -15,7 +15,7 @@ from flask import current_app, request
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import HostError
-from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.web.admission import GATE
 from feedproxy.web.cache import ResponseCache
@@ -34,17 +34,17 @@ class Context:
 
     config: Config
     archive: Archive
-    refresher: Refresher
+    loop: RefreshLoop
     answers: ResponseCache
     metrics: "Metrics | None"
     feeds: tuple[NamedFeed, ...] = ()
 
     def wait_for_papers(self) -> None:
         """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
-        self.refresher.start()
+        self.loop.start()
         if self.archive.cached_state().newest_entry_at is None:
             with request.environ[GATE].paused():
-                self.refresher.wait_for_papers(_FIRST_WAIT)
+                self.loop.wait_for_papers(_FIRST_WAIT)
 
 
 def open_metrics(config: Config) -> "Metrics | None":

@@ -43,7 +43,7 @@ def ready() -> Response:
 
     Whoever waits for that sends no other request, so this one too sees that somebody refreshes.
     """
-    context().refresher.start()
+    context().loop.start()
     with time_limit(_PATIENCE):
         newest = context().archive.search(Query(limit=1)).state.newest_entry_at
     if newest is None:
@@ -55,9 +55,9 @@ def ready() -> Response:
 @bp.get("/status.json")
 def status() -> Response:
     """Answer how things stand, for people or as JSON."""
-    context().refresher.start()
+    context().loop.start()
     with time_limit(_PATIENCE):
-        stands = context().refresher.status()
+        stands = context().loop.status()
     by_path = request.path.endswith(".json")
     if by_path or accepted_types().best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
         response = responses.as_json(stands.as_json())
@@ -76,5 +76,5 @@ def measured() -> Response:
         abort(404)
     from feedproxy.metrics import CONTENT_TYPE
 
-    text = served.metrics.exposition(served.refresher.status(), served.refresher.clock())
+    text = served.metrics.exposition(served.loop.status(), served.loop.refresher.clock())
     return responses.no_store(text, CONTENT_TYPE)

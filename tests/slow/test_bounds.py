@@ -37,7 +37,7 @@ archive.state()
 refresher = Refresher(Hub(url, pace=0), archive, lambda: datetime.fromisoformat(now))
 rest, began = peak(), time.monotonic()
 try:
-    outcome = refresher.round()
+    outcome = refresher.refresh_once()
     told = [str(outcome), *outcome.problems]
 except FeedproxyError as error:
     told = [str(error)]

@@ -28,6 +28,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import ArchiveError
+from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.parse import parse
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.source import Hub, ListingDays, ListingRequest
@@ -63,7 +64,7 @@ class Brief(Hub):
         return [batch for batch in batches if batch]
 
 
-class Driven(Refresher):
+class Driven(RefreshLoop):
     """Refreshes when it is told to, and lets nobody wait."""
 
     def start(self) -> None:
@@ -89,8 +90,9 @@ class Stage:
         hub = source(self.hub, HEALTHY, self.timer, Brief)
         app = create_app(config, source=hub, archive=self.archive, clock=self.clock)
         made = app.extensions["feedproxy"]
-        self.refresher = Driven(made.refresher.source, self.archive, self.clock, lambda: 0.5)
-        app.extensions["feedproxy"] = replace(made, refresher=self.refresher)
+        self.refresher = Refresher(made.loop.refresher.source, self.archive, self.clock, lambda: 0.5)
+        self.loop = Driven(self.refresher)
+        app.extensions["feedproxy"] = replace(made, loop=self.loop)
         self.app = app
 
     def stop(self) -> None:
@@ -111,7 +113,7 @@ class Stage:
         before = None
         with suppress(ArchiveError):
             before = self.archive.state().refreshed_at
-        self.refresher.tick()
+        self.loop.tick()
         with suppress(ArchiveError):
             self._see(self.entered(), before)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from feedproxy.archive import Archive
 from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.ingest.http import Turn
+from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.schedule import due_days, next_due
 from feedproxy.ingest.source import ListingDays, ListingRequest
@@ -200,7 +201,7 @@ def test_year(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock
     began, dice = time.monotonic(), random.Random(11)  # noqa: S311
     world = World(11, _FIRST.date() - timedelta(days=31), _DAYS + 33)
     source, archive = MadeUp(world), open_archive(tmp_path / "archive.sqlite")
-    refresher = Refresher(source, archive, clock)
+    loop = RefreshLoop(Refresher(source, archive, clock))
     readers = [
         Reader(parse_query(text), wanted, list(FORMATS)[number % 3])
         for number, (text, wanted) in enumerate(filters().items())
@@ -208,7 +209,7 @@ def test_year(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock
     clock.now, last, revision = _FIRST, None, -1
     polls = Counter[str]()
     for hour in (_FIRST.replace(minute=0) + _HOUR * number for number in range(1, 24 * _DAYS + 1)):
-        refresh_until(hour, refresher, source, readers)
+        refresh_until(hour, loop, source, readers)
         clock.now = hour
         before, revision = revision, archive.state().revision
         moved = revision != before
@@ -227,13 +228,13 @@ def test_year(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock
     assert share(topical) > 0.8
 
 
-def refresh_until(hour: datetime, refresher: Refresher, source: MadeUp, readers: list[Reader]) -> None:
+def refresh_until(hour: datetime, loop: RefreshLoop, source: MadeUp, readers: list[Reader]) -> None:
     """Refresh whenever it is due before `hour`, and tell the readers what to expect."""
-    clock: Clock = refresher.clock  # type: ignore[assignment]
-    while (due := source.next_due(refresher.archive.days(), clock.now)) < hour:
+    clock: Clock = loop.refresher.clock  # type: ignore[assignment]
+    while (due := source.next_due(loop.refresher.archive.days(), clock.now)) < hour:
         clock.now = max(due, clock.now)
-        previous = refresher.archive.state().refreshed_at or datetime.min.replace(tzinfo=UTC)
-        refresher.tick()
+        previous = loop.refresher.archive.state().refreshed_at or datetime.min.replace(tzinfo=UTC)
+        loop.tick()
         for name in source.news:
             for reader in readers:
                 reader.hear(name, source.seen[name], previous)

@@ -1,0 +1,143 @@
+"""The thread that refreshes whenever something is due; and, for readers, the wait for the first papers and the status.
+
+Fetches and stores nothing itself: that is `refresher`.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from feedproxy.archive.lease import retry_pause
+from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, UpstreamError
+from feedproxy.ingest.hub import Hub
+from feedproxy.ingest.refresher import Refresher, seconds_to_wait
+from feedproxy.ingest.status import Status, assess
+
+log = logging.getLogger(__name__)
+_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two ticks: clocks jump
+_BUSY = timedelta(seconds=5)  # rest while another process refreshes
+_POLL = 0.02  # seconds between two looks whether the first papers have come
+
+
+class RefreshLoop:
+    """Runs `refresher` in a thread of this process, from `start` to `stop`."""
+
+    def __init__(self, refresher: Refresher) -> None:
+        self.refresher = refresher
+        self._archive, self._clock = refresher.archive, refresher.clock
+        self._starting, self._polling = threading.Lock(), threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping, self._wake = threading.Event(), threading.Event()
+        self._began_at: datetime | None = None
+        self._store_error: ArchiveError | None = None  # the failure of the last tick, which the archive could not note
+
+    def start(self) -> None:
+        """Refresh and watch the archive in threads from now on, unless they run already."""
+        self._archive.watch()
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():  # after a fork it is not
+                self._stopping, self._wake = threading.Event(), threading.Event()
+                self._began_at = self._clock()
+                events = (self._stopping, self._wake)
+                self._thread = threading.Thread(target=self._run, args=events, name="refresh", daemon=True)
+                self._thread.start()
+
+    def stop(self, seconds: float | None = None) -> None:
+        """End the thread after the refresh under way; if that takes longer than `seconds`, let others refresh."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread:
+            self._thread.join(seconds)
+            if self._thread.is_alive():
+                self.refresher.give_back_lease()
+
+    def _run(self, stopping: threading.Event, wake: threading.Event) -> None:
+        while not stopping.is_set():
+            rest = self.tick()
+            wake.wait(rest.total_seconds())
+            wake.clear()
+
+    def tick(self) -> timedelta:
+        """Refresh if anything is due, and return how long to rest, a second to a minute; raises nothing."""
+        rest, store_error = retry_pause(1, None, self.refresher.jitter()), None
+        try:
+            rest = self._until_due() or self._refresh()
+        except FeedproxyError as error:
+            store_error = error if isinstance(error, ArchiveError) else None
+            self.refresher.observe("failed", 0)
+            log.warning("refresh failed: %s", error)
+        except Exception:  # the top of a thread
+            self.refresher.observe("failed", 0)
+            log.exception("refresh failed")
+        self._store_error = store_error
+        return min(max(rest, _SHORTEST), _LONGEST)
+
+    def _until_due(self) -> timedelta:
+        """Return how long until something is due; a source that cannot say is due, so that its trouble is noted."""
+        now = self._clock()
+        if seconds := seconds_to_wait(self._archive.backoff(), now):
+            return timedelta(seconds=seconds)
+        try:
+            return max(self.refresher.source.next_due(self._archive.days(), now) - now, timedelta())
+        except (ListingError, UpstreamError):
+            return timedelta()
+
+    def _refresh(self) -> timedelta:
+        began = time.monotonic()
+        outcome = self.refresher.refresh_once()
+        seconds = time.monotonic() - began
+        self.refresher.observe("left" if outcome is None else "good", seconds)
+        if outcome is None:
+            return _BUSY
+        self.refresher.log_new(outcome.problems)
+        if outcome.listings:
+            left_out = f", {len(outcome.problems)} left out" if outcome.problems else ""
+            log.info("%s: %s%s, in %.1f s", self.refresher.source.name, outcome, left_out, seconds)
+        return _SHORTEST
+
+    def status(self) -> Status:
+        """Return how refreshing goes, whichever process does it."""
+        archive, source, now = self._archive, self.refresher.source, self._clock()
+        days, backoff = archive.days(None), archive.backoff()
+        if self._store_error:
+            backoff = replace(backoff, error=self._store_error.public)
+        try:
+            due_at = max(now, source.next_due(days, now))
+        except FeedproxyError:  # a saved listing that is not there
+            due_at = now
+        facts = (archive.state(), backoff, archive.stats(), days.values())
+        status = assess(*facts, due_at, now, is_live=isinstance(source, Hub), began_at=self._began_at)
+        return replace(status, problems=archive.problems())
+
+    def wait_for_papers(self, seconds: float) -> None:
+        """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once waiting is useless.
+
+        All readers, in every process, wait for the same refresh; one thread of each process polls for the others.
+        """
+        until = time.monotonic() + seconds
+        self._wake.set()  # the thread may be resting, unaware that the archive is gone
+        is_polling = self._polling.acquire(timeout=max(seconds, 0))
+        try:
+            while self._is_empty():
+                error = self._reason_to_give_up(until)
+                if error and self._is_empty():  # a failure may follow the first papers
+                    raise error
+                time.sleep(_POLL)
+        finally:
+            if is_polling:
+                self._polling.release()
+
+    def _is_empty(self) -> bool:
+        return self._archive.cached_state().newest_entry_at is None
+
+    def _reason_to_give_up(self, until: float) -> UpstreamError | None:
+        backoff = self._archive.backoff()
+        if wait := seconds_to_wait(backoff, self._clock()):
+            return UpstreamError(f"there are no papers yet: {backoff.error}", wait)
+        if self._store_error:
+            return UpstreamError(f"there are no papers yet: {self._store_error.public}", self._store_error.retry_after)
+        if time.monotonic() > until:
+            return UpstreamError("there are no papers yet: the listing is still being read", 10)
+        return None
