@@ -131,29 +131,30 @@ class Setting:
 
 
 SETTINGS: dict[str, Setting] = {
-    "listing": Setting(_listing, HUB, "where the listing comes from: the Hub, a mirror of it, a saved file or folder"),
+    "listing": Setting(_listing, HUB, "where listings come from: the Hub, a mirror, a saved file or folder"),
     "archive": Setting(
-        _archive,
-        "",
-        "what keeps it: a SQLite file, or `postgresql+psycopg://USER:PASSWORD@HOST/DATABASE`; "
-        "default: a file for each listing, in your data folder",
+        _archive, "", "where papers are stored: a SQLite file or a PostgreSQL address; empty: your data folder"
     ),
-    "public_url": Setting(_address, "", "the address feeds carry; default: that of the request, on a known host"),
-    "hosts": Setting(_hosts, "", "further host names to answer to, parted by commas; local ones always are"),
+    "public_url": Setting(_address, "", "the address that feeds carry; empty: the address of the request"),
+    "hosts": Setting(_hosts, "", "more host names to answer to, separated by commas; local names always work"),
     "trusted_proxies": Setting(
-        _whole(0, 10), "0", "how many servers in front add to X-Forwarded-For, -Proto and -Host; 0 believes none of it"
+        _whole(0, 10), "0", "number of trusted reverse proxies (X-Forwarded-*); 0 ignores the headers"
     ),
     "access_key": Setting(_key, "", "if set, every address begins with /k/ and this key", secret=True),
-    "hf_token": Setting(_token, "", "a Hugging Face token, which doubles the Hub's rate limit", secret=True),
-    "pace": Setting(_pause, "1", "seconds between two requests to the Hub, on average; after a rest ten come at once"),
-    "max_age": Setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed without asking"),
-    "stale_while_revalidate": Setting(_whole(0, 604_800), "900", "seconds a cache may serve it while it asks anew"),
-    "stale_if_error": Setting(_whole(0, 2_592_000), "86400", "seconds a cache may serve it when this server fails"),
+    "hf_token": Setting(_token, "", "a Hugging Face token; doubles the Hub's rate limit", secret=True),
+    "pace": Setting(_pause, "1", "average seconds between requests to the Hub; after a rest, ten may go at once"),
+    "max_age": Setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed before it asks again"),
+    "stale_while_revalidate": Setting(
+        _whole(0, 604_800), "900", "seconds a cache may serve an old copy while it fetches a new one"
+    ),
+    "stale_if_error": Setting(
+        _whole(0, 2_592_000), "86400", "seconds a cache may serve an old copy while this server fails"
+    ),
     "metrics": Setting(_switch, "0", "1 (or true, yes, on) serves Prometheus metrics at /metrics"),
     "cache_bytes": Setting(
-        _whole(0, 2**40), "67108864", "bytes of finished feeds and pages that each worker keeps in memory"
+        _whole(0, 2**40), "67108864", "bytes of memory for finished feeds and pages, in each worker"
     ),
-    "feeds": Setting(_path, "", "a TOML file that gives feeds names of their own"),
+    "feeds": Setting(_path, "", "a TOML file that gives names to feeds"),
 }
 
 

@@ -47,17 +47,15 @@ def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Parameter:
 
 PARAMETERS: dict[str, Parameter] = {
     "q": Parameter(None, "the filter language", parse_filter, "the words to look for"),
-    "min_upvotes": _number(0, 0, 1_000_000, "had at least so many upvotes, ever"),
-    "min_comments": _number(0, 0, 1_000_000, "had at least so many comments, ever"),
-    "or_upvotes": _number(
-        0, 0, 1_000_000, "or had so many upvotes, whatever the conditions above say (of which there must be one)"
-    ),
-    "days": _number(90, 1, 3660, "entries of so many days (UTC), counted back from the newest date held"),
-    "limit": _number(50, 1, 200, "at most so many entries"),
+    "min_upvotes": _number(0, 0, 1_000_000, "reached at least N upvotes"),
+    "min_comments": _number(0, 0, 1_000_000, "reached at least N comments"),
+    "or_upvotes": _number(0, 0, 1_000_000, "or reached N upvotes, regardless of the other conditions"),
+    "days": _number(90, 1, 3660, "how many days back, counted from the newest date in the archive"),
+    "limit": _number(50, 1, 200, "at most N entries"),
     "page": _number(1, 1, 10_000, "2 for the entries after the first `limit`, and so on"),
     "link": _choice("hf", ("hf", "arxiv", "pdf"), "where an entry's link leads; its id stays the same"),
-    "content": _choice("full", ("full", "none"), "`none` leaves out abstract and links"),
-    "counts": _number(0, 0, 1, "1 adds votes and comments, so that the feed changes with every one"),
+    "content": _choice("full", ("full", "none"), "`none` leaves out the abstract and the links"),
+    "counts": _number(0, 0, 1, "1 adds votes and comments; the feed then changes with every vote"),
 }
 # The parameters that ask for a count, and which count of a paper that is.
 MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
