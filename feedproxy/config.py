@@ -1,6 +1,6 @@
 """The environment in, one frozen `Config` out; or every problem with it at once.
 
-Adding a setting is adding a row to `SETTINGS` and a field to `Config`; the README's table is checked against it.
+Adding a setting is adding a row to `SETTINGS` and a field to `Config`; the table in docs/settings.md follows it.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
-"""What the documents promise: their tables and examples say what the program does."""
+"""The documents: their tables, examples, links and commands agree with the program, and they are easy to read."""
 
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -18,18 +20,22 @@ from feedproxy.config import SETTINGS, variable
 from feedproxy.ingest.parse import parse
 from feedproxy.query.parameters import PARAMETERS, Query, parse_query
 from tests.factories import api, entry
+from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
+every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
-def section(name: str) -> str:
-    """Return what stands in the README between the marks of a checked table."""
-    return README.partition(f"<!-- {name} -->\n")[2].partition("<!-- end -->")[0]
+def section(document: Path, name: str) -> str:
+    """Return what is between the marks of a checked table."""
+    return document.read_text().partition(f"<!-- {name} -->\n")[2].partition("<!-- end -->")[0]
 
 
 def examples() -> list[tuple[str, str, str]]:
-    rows = [line.strip("|").split("|") for line in section("examples of the language").splitlines()[2:]]
+    table = section(ROOT / "docs" / "filter.md", "examples of the language")
+    rows = [line.strip("|").split("|") for line in table.splitlines()[2:]]
     return [(query.strip().strip("`"), finds.strip().replace("*", ""), misses.strip()) for query, finds, misses in rows]
 
 
@@ -46,7 +52,7 @@ def example_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archiv
 
 @pytest.mark.parametrize(("query", "finds", "misses"), examples())
 def test_example_of_the_language(query: str, finds: str, misses: str, example_archive: Archive) -> None:
-    """Each example in the README finds the one title and not the other."""
+    """Each example in docs/filter.md finds the one title and not the other."""
     text = query.replace("%", "%25").replace("&", "%26").replace("+", "%2B")
     found = {entry.paper.title for entry in example_archive.search(parse_query(f"limit=200&q={text}")).entries}
     assert finds in found
@@ -60,7 +66,7 @@ def test_parameters_table() -> None:
         for name, it in PARAMETERS.items()
     ]
     table = ["| parameter | meaning | may be | default |", "|---|---|---|---|", *rows, ""]
-    assert "\n".join(table) == section("parameters")
+    assert "\n".join(table) == section(README, "parameters")
 
 
 def test_parameters_are_the_fields_of_a_query() -> None:
@@ -71,9 +77,11 @@ def test_parameters_are_the_fields_of_a_query() -> None:
 
 
 def test_settings_table() -> None:
-    """The table of settings in the README is the one in the code."""
+    """The table in docs/settings.md is the one in the code."""
     rows = [f"| `{variable(name)}` | {setting.meaning} | {setting.default} |" for name, setting in SETTINGS.items()]
-    assert "\n".join(["| variable | meaning | default |", "|---|---|---|", *rows, ""]) == section("settings")
+    assert "\n".join(["| variable | meaning | default |", "|---|---|---|", *rows, ""]) == section(
+        ROOT / "docs" / "settings.md", "settings"
+    )
 
 
 def commands(group: click.Group, before: str = "feedproxy") -> Iterator[str]:
@@ -83,21 +91,90 @@ def commands(group: click.Group, before: str = "feedproxy") -> Iterator[str]:
 
 
 def test_every_command_is_documented() -> None:
-    """The README names every command there is."""
+    """docs/commands.md names every command there is."""
+    text = (ROOT / "docs" / "commands.md").read_text()
     assert "feedproxy archive copy" in commands(main)
-    assert [] == [command for command in commands(main) if f"| `{command}" not in README]
+    assert [] == [command for command in commands(main) if f"| `{command}" not in text]
 
 
-def test_links_lead_somewhere() -> None:
-    """Every link of the documents to a file or a heading in them has a target."""
-    for document in ROOT.glob("*.md"):
-        text = document.read_text()
-        headings = {re.sub(r"[^\w -]", "", line.lstrip("# ")).lower().replace(" ", "-") for line in text.splitlines()}
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            if target.startswith("#"):
-                assert target[1:] in headings
-            elif not target.startswith("http"):
-                assert (ROOT / target).exists(), f"{document.name}: {target}"
+def code(document: Path) -> list[str]:
+    """Return every command line and code span in a document."""
+    text = document.read_text().replace("\\\n", "")
+    return [line or span for line, span in re.findall(r"^\$ (.*)|`([^`\n]+)`", text, re.MULTILINE)]
+
+
+def mistakes(line: str) -> list[str]:
+    """Return the commands and options of feedproxy in `line` that do not exist."""
+    found = []
+    for words in re.findall(r"(?:^|[ /])feedproxy ([a-z][^|&#;]*)", line):
+        command: Any = main
+        for word in words.split():
+            if isinstance(command, click.Group):
+                command = command.commands.get(word)
+                if command is None:
+                    found.append(f"feedproxy {words}")
+                    break
+            elif word.startswith("-") and not any(word in option.opts for option in command.params):
+                found.append(f"{word} of feedproxy {words}")
+    return found
+
+
+@every_document
+def test_names_only_what_exists(document: Path) -> None:
+    """Every setting, command and option that a document names exists."""
+    named = set(re.findall(r"FEEDPROXY_[A-Z_]*[A-Z]", document.read_text()))
+    assert set() == named - {variable(name) for name in SETTINGS}
+    assert [] == [mistake for line in code(document) for mistake in mistakes(line)]
+
+
+def test_mistakes() -> None:
+    """A command or an option that does not exist is noticed, other programs' are not."""
+    assert [] == mistakes(".venv/bin/feedproxy archive check --repair && docker logs feedproxy")
+    assert ["feedproxy archive mend x"] == mistakes("feedproxy archive mend x")
+    assert ["--quick of feedproxy serve --quick"] == mistakes("/opt/bin/feedproxy serve --quick")
+
+
+def test_readme_is_short() -> None:
+    """The README has at most 150 lines."""
+    assert len(README.read_text().splitlines()) <= 150
+
+
+@every_document
+def test_lines_are_short(document: Path) -> None:
+    """No line is longer than 120 columns."""
+    assert [] == [line for line in document.read_text().splitlines() if len(line) > 120]
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@every_document
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every link to a file or a heading has a target."""
+    links = re.findall(r"\]\(([^)\s]+)\)", document.read_text())
+    for link in (link for link in links if not link.startswith("http")):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_code_that_is_named_exists(document: str) -> None:
+    """Every module, class and function of feedproxy that a document names exists."""
+    names = re.findall(r"`([a-z_]+(?:\.\w+)+)`", (ROOT / document).read_text())
+    rooms = {room for row in LAYERS for room in row}
+    for name in (name for name in names if name.partition(".")[0] in rooms and not name.endswith(".py")):
+        assert pkgutil.resolve_name(f"feedproxy.{name}"), name
+
+
+def test_every_page_is_linked() -> None:
+    """The README links to every page in docs/."""
+    links = re.findall(r"\]\(([^)\s#]+)", README.read_text())
+    assert set() == {f"docs/{path.name}" for path in ROOT.glob("docs/*.md")} - set(links)
 
 
 def test_pinned_dependencies_cover_the_declared() -> None:
@@ -116,6 +193,6 @@ def test_first_screen_is_what_is_printed(tmp_path: Path) -> None:
     environment = os.environ | {"XDG_DATA_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "feedproxy", "feed", "q=agents&min_upvotes=2", "--listing", "demo"]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    shown = README.partition("```xml\n")[2].partition("```")[0]
+    shown = README.read_text().partition("```xml\n")[2].partition("```")[0]
     lines = [line.strip() for line in shown.splitlines() if "item>" not in line]
     assert [] == [line for line in lines if line not in made]

@@ -118,10 +118,10 @@ def test_refused_work_is_counted() -> None:
 
 
 def test_every_metric_is_documented(serve: Serve) -> None:
-    """The table in deploy/README.md names each metric there is, and no other."""
+    """The table in docs/monitoring.md names each metric there is, and no other."""
     client = serve(listing="demo", metrics="1")
     client.get("/feed.rss")
     kinds = re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram)$", client.get("/metrics").text, re.MULTILINE)
-    table = (Path(__file__).parents[1] / "deploy" / "README.md").read_text().partition("<!-- metrics -->")[2]
+    table = (Path(__file__).parents[1] / "docs" / "monitoring.md").read_text().partition("<!-- metrics -->")[2]
     documented = re.findall(r"^\| `(\w+)` \|", table.partition("<!-- end -->")[0], re.MULTILINE)
     assert sorted(name for name in kinds if not name.endswith("_created")) == sorted(documented)

@@ -36,10 +36,10 @@ def needs(module: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(find_spec(module) is None, reason=f"{module} is not installed")
 
 
-# The commands that start `wsgi:app` at port 8000: gunicorn's in the README, others in the table of deploy/README.md.
-_READMES = (CHECKOUT / "README.md").read_text() + (CHECKOUT / "deploy" / "README.md").read_text()
-_COMMAND = re.compile(r"^(?:\$ |\| \w+ \| `)((gunicorn|uwsgi|waitress)\b[^`\n]* wsgi:app)", re.MULTILINE)
-WSGI = {name: command for command, name in _COMMAND.findall(_READMES)}
+# The commands in docs/deploying.md that start `wsgi:app` at port 8000.
+_COMMAND = re.compile(r"^\$ ((gunicorn|uwsgi|waitress)\b.* wsgi:app)$", re.MULTILINE)
+_DEPLOYING = (CHECKOUT / "docs" / "deploying.md").read_text().replace("\\\n", "")
+WSGI = {name: command for command, name in _COMMAND.findall(_DEPLOYING)}
 MODULES = {"uwsgi": "pyuwsgi"}  # where it is not called as the server is
 assert ["gunicorn", "uwsgi", "waitress"] == list(WSGI)
 every_wsgi_server = pytest.mark.parametrize(

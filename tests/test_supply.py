@@ -44,8 +44,8 @@ def test_source(built: Path, tmp_path: Path) -> None:
         source.extractall(tmp_path, filter="data")
     (folder,) = tmp_path.iterdir()
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    documents = {path.name for path in ROOT.glob("*.md")}
-    assert set() == (kept("feedproxy", "tests", "deploy") | documents | {"LICENSE", "wsgi.py", ".ci/run"}) - names
+    others = {path.name for path in ROOT.glob("*.md")} | {"LICENSE", "wsgi.py", ".ci/run"}
+    assert set() == (kept("feedproxy", "tests", "docs", "deploy") | others) - names
     collect = [sys.executable, "-m", "pytest", "-n0", "--collect-only", "-p", "no:cacheprovider"]
     found = subprocess.run(collect, cwd=folder, capture_output=True, text=True, check=False)
     assert 0 == found.returncode, found.stdout

@@ -1,4 +1,4 @@
-"""The image and the systemd unit, really run: by podman, as the README says, and looked at from inside."""
+"""The image and the systemd unit, really run: by podman, as docs/deploying.md says, and looked at from inside."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+DOCUMENT = (ROOT / "docs" / "deploying.md").read_text().replace("\\\n", "")
 PODMAN = shutil.which("podman")
 BASE = "docker.io/library/python:3.13-slim"
 IMAGE, MACHINE, CONTAINER = "localhost/feedproxy-test", "localhost/feedproxy-test-machine", "feedproxy-test"
@@ -55,8 +55,8 @@ pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
 
 def commands(begin: str) -> list[str]:
-    """Return the README's commands that begin so."""
-    return re.findall(rf"^\$ ({begin}.*)$", README, re.MULTILINE)
+    """Return the commands in docs/deploying.md that begin so."""
+    return re.findall(rf"^\$ ({begin}.*)$", DOCUMENT, re.MULTILINE)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def start() -> Iterator[Callable[..., str]]:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
-    """Build the image by the README's command."""
+    """Build the image by the command in docs/deploying.md."""
     (build,) = commands("docker build")
     podman(*build.replace("-t feedproxy", f"--format docker -t {IMAGE}").split()[1:])
     yield IMAGE
@@ -87,7 +87,7 @@ def entries(container: str) -> list[str]:
 
 
 def test_image(start: Callable[..., str], image: str) -> None:
-    """As the README runs it, the image serves and is healthy, may write its archive alone, ends at once and goes on."""
+    """Run as documented, the image serves and is healthy, may write its archive alone, ends at once and goes on."""
     options = commands("docker run")[0].split()[5:-1]  # behind docker run -d --name feedproxy
     options[options.index("127.0.0.1:8000:8000")] = "127.0.0.1::8000"
     options[options.index("feedproxy:/var/lib/feedproxy")] = f"{CONTAINER}:/var/lib/feedproxy"
@@ -113,7 +113,7 @@ def test_image(start: Callable[..., str], image: str) -> None:
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[str]:
-    """Build an image of a machine with systemd, where feedproxy is installed by the README's first line of three."""
+    """Build an image of a machine with systemd, where feedproxy is installed as documented."""
     (install,) = commands("python3 -m venv --upgrade-deps /opt/feedproxy")
     checkout = f"{ROOT}:/srv/feedproxy:ro"
     podman("build", "--volume", checkout, "-t", MACHINE, "-", text=f"{SYSTEMD}WORKDIR /srv/feedproxy\nRUN {install}\n")

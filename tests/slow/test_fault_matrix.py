@@ -1,6 +1,6 @@
 """The fault matrix: what a reader gets during each fault with an archive that is empty, fresh or stale.
 
-Holds the README's table to it, and shows that after each fault nothing is lost or dated wrongly.
+Holds the table in docs/faults.md to it, and shows that after each fault nothing is lost or dated wrongly.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ from tests.factories import DAY, api, entries, entry
 from tests.faults import FAULTS, UNUSABLE, Fault, broken, source
 from tests.hub import Timer
 
-README = Path(__file__).parents[2] / "README.md"
+MATRIX = Path(__file__).parents[2] / "docs" / "faults.md"
 MARK = "<!-- fault matrix -->\n"
 FEED = "/feed.json?limit=200&days=3660"
 MONDAY = date(2026, 3, 9)
@@ -106,7 +106,7 @@ class Stage:
         self.clock.now, self.etag = NOON, ""
         self.refresher.source = source(self.hub, HEALTHY, self.timer, Brief)
         self.seen = self.entered()
-        assert not self.seen or self.poll() == "what came"
+        assert not self.seen or self.poll() == "updated"
 
     def refresh(self) -> None:
         """Let the service refresh, and see that no entry is gone or dated otherwise than it may be."""
@@ -138,7 +138,7 @@ class Stage:
         found = {it["id"]: datetime.fromisoformat(it["date_published"]) for it in answer.json()["items"]}
         assert (200, self.seen) == (answer.status_code, found)
         self.etag = answer.headers["ETag"]
-        return "what came"
+        return "updated"
 
     def entered(self) -> dict[str, datetime]:
         """Return when each paper entered, by the id it has in feeds."""
@@ -321,32 +321,32 @@ ARCHIVE_TROUBLES = (
     Trouble("junk at the start", partial(_restarted, _junk)),
 )
 
-# The rows of the README, and the faults that each stands for.
+# The rows of docs/faults.md, and the faults that each stands for.
 ROWS = {
     "connection refused, DNS failure, TLS failure": ("connection refused", "DNS failure", "TLS failure"),
-    "silence at connect, before or in the answer": (
+    "no reply at connect, before or during the answer": (
         "timeout at connect",
         "timeout before the headers",
         "timeout in the body",
     ),
-    "TLS, headers or body a byte at a time": (
+    "TLS, headers or body one byte at a time": (
         "TLS a byte at a time",
         "headers a byte at a time",
         "a byte at a time",
     ),
-    "reset or closed half-way": ("reset half-way", "closed half-way"),
+    "the connection reset or closed half-way": ("reset half-way", "closed half-way"),
     "redirects in circles, or to another host": ("redirects in circles", "redirect to another host"),
     "429 with or without `Retry-After`, or as a page": ("429", "429 with Retry-After", "429 as a page"),
-    "gzip that is cut short, is none, or is a bomb": ("truncated gzip", "no gzip", "gzip bomb"),
+    "gzip that is truncated, invalid or a bomb": ("truncated gzip", "no gzip", "gzip bomb"),
     "400, 401, 403, 404, 500, 502, 503": ("400", "401", "403", "404", "500", "502", "503"),
-    "an HTML page, `{}`, `null`, nothing, an error where the listing should be": (
+    "an HTML page, `{}`, `null`, nothing or an error instead of a listing": (
         "an HTML page",
         "{}",
         "null",
         "nothing",
         "an error as a listing",
     ),
-    "half a JSON, one nested too deep, NUL bytes, UTF-16, Latin-1": (
+    "half a JSON document, one nested too deep, NUL bytes, UTF-16, Latin-1": (
         "half a JSON",
         "a deep JSON",
         "NUL bytes",
@@ -355,33 +355,33 @@ ROWS = {
         "Latin-1",
     ),
     "only entries that cannot be used": ("only junk",),
-    "any of the last four, while the page of the Hub is alive": tuple(f"{fault}, the page alive" for fault in UNUSABLE),
-    "`[]`, for today or for every day": ("[]", "no paper"),
+    "any of the last four, while the Hub's page works": tuple(f"{fault}, the page alive" for fault in UNUSABLE),
+    "an empty listing (`[]`), for today or for every day": ("[]", "no paper"),
     "a listing of one paper": ("one paper",),
     "the same id twice": ("the same id twice",),
     "ids that are paths, markup, numbers": ("an id that is a path", "an id that is markup", "an id that is a number"),
-    "upvotes null, negative, as text, of 10^30": (
+    "upvotes that are null, negative, text or 10^30": (
         "upvotes null",
         "upvotes negative",
         "upvotes as text",
         "upvotes of 10^30",
     ),
-    "dates in 1970, in 2099, null or missing": (
+    "dates in 1970 or 2099, null or missing": (
         "a date in 1970",
         "a date in 2099",
         "a date that is null",
         "no date",
     ),
     "a title of 100 kB, 10,000 authors": ("a title of 100 kB", "10,000 authors"),
-    "characters XML forbids, lone surrogates, `]]>`": ("characters XML forbids", "lone surrogates", "]]>"),
+    "characters that XML forbids, lone surrogates, `]]>`": ("characters XML forbids", "lone surrogates", "]]>"),
     "a wrong charset in the header": ("a wrong charset in the header",),
     "an entry that is `null`": ("an entry that is null",),
-    "this machine's clock an hour back, or a day ahead": ("clock back", "clock ahead"),
-    "the disk full, before or after the start": ("full disk", "full disk at the start"),
-    "the disk read-only at the start": ("read-only disk at the start",),
+    "this machine's clock an hour behind or a day ahead": ("clock back", "clock ahead"),
+    "a full disk, before or after the start": ("full disk", "full disk at the start"),
+    "a read-only disk at the start": ("read-only disk at the start",),
     "the archive locked by another process": ("locked",),
     "a process killed while it writes": ("killed",),
-    "the archive deleted, cut to nothing, or of zero bytes": (
+    "the archive deleted, truncated or empty (zero bytes)": (
         "deleted",
         "only the file deleted",
         "cut to nothing",
@@ -479,7 +479,7 @@ def test_trouble_outside(
     undisturbed: dict[str, list[Any]],
     pytestconfig: pytest.Config,
 ) -> None:
-    """Whatever is wrong with the Hub or the clock, a reader gets what the README says, and once healed all."""
+    """Whatever is wrong with the Hub or the clock, a reader gets what docs/faults.md says, and once healed all."""
     cells = []
     for state, stage in stages.items():
         stage.reset(archives[state])
@@ -500,7 +500,7 @@ def test_trouble_inside(
     tmp_path: Path,
     pytestconfig: pytest.Config,
 ) -> None:
-    """Whatever is wrong with the archive, a reader gets what the README says, and once healed all."""
+    """Whatever is wrong with the archive, a reader gets what docs/faults.md says, and once healed all."""
     cells = []
     for state in STATES:
         (folder := tmp_path / state).mkdir()
@@ -521,11 +521,11 @@ def outcome(trouble: Trouble, stage: Stage) -> str:
     with trouble.strike(stage):
         stage.refresh()
         came = stage.poll()
-    return "begun anew" if trouble.lost and known and came == "what came" else came
+    return "started over" if trouble.lost and known and came == "updated" else came
 
 
 def check(trouble: Trouble, cells: list[str], config: pytest.Config) -> None:
-    """See that the README says so; or write it there."""
+    """See that docs/faults.md says so, or write it there."""
     (row,) = (row for row, names in ROWS.items() if trouble.name in names)
     if config.getoption("--rewrite-golden"):
         rewrite(row, cells)
@@ -540,11 +540,11 @@ def heal(stage: Stage, expected: list[Any]) -> None:
         if (held := stage.held()) == expected:
             break
     assert expected == held
-    assert stage.poll() in ("as before", "what came")
+    assert stage.poll() in ("as before", "updated")
 
 
 def test_rows() -> None:
-    """Every fault is in one row, and the README has these rows."""
+    """Every fault is in one row, and docs/faults.md has these rows."""
     troubles = (*HUB_TROUBLES, *ARCHIVE_TROUBLES)
     assert sorted(trouble.name for trouble in troubles) == sorted(name for names in ROWS.values() for name in names)
     assert list(ROWS) == list(table())
@@ -556,15 +556,15 @@ def test_promise() -> None:
 
 
 def table() -> dict[str, list[str]]:
-    """Return the cells of each row in the README."""
-    lines = README.read_text().partition(MARK)[2].partition("<!-- end -->")[0].splitlines()[2:]
+    """Return the cells of each row in docs/faults.md."""
+    lines = MATRIX.read_text().partition(MARK)[2].partition("<!-- end -->")[0].splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
     return {fault: cells for fault, *cells in rows}
 
 
 def rewrite(row: str, cells: list[str]) -> None:
-    """Write one row of the README anew, while others do the same."""
-    with README.open("r+") as file:
+    """Write one row of docs/faults.md again, while others do the same."""
+    with MATRIX.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         text = file.read()
         rows = table() | {row: cells}
