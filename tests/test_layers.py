@@ -1,17 +1,14 @@
 """The architecture, held: who may import whom, who owns which library, how large a module may be."""
 
-import ast
 import re
 import tomllib
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from statistics import median
 
 import pytest
 
-import feedproxy
-
-ROOT = Path(feedproxy.__file__).parent
+from tests.shape import ROOT, imports, measure, room
 
 # From the values down to the doors: a module imports only from rows above its own.
 LAYERS = (
@@ -51,21 +48,6 @@ _IMPORTED = {"python_json_logger": "pythonjsonlogger"}  # under another name tha
 _RUN = {"gunicorn"}  # not imported: it imports the application
 
 MODULES = sorted(ROOT.rglob("*.py"))
-
-
-def room(path: Path) -> str:
-    """Return the module or package of the first level that a file belongs to."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Yield the dotted name of everything a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert 0 == node.level, "imports are absolute"
-            yield str(node.module)
 
 
 def level(name: str) -> int:
@@ -110,7 +92,9 @@ def test_every_dependency_is_owned() -> None:
     assert used == OWNERS.keys()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_are_small(path: Path) -> None:
-    """No module is longer than 350 lines."""
-    assert len(path.read_text().splitlines()) <= 350
+def test_modules_and_functions_are_small() -> None:
+    """No module is longer than 350 lines; half of all functions have four to eight, nine of ten fewer than 25."""
+    shape = measure()
+    assert {} == {name: lines for name, lines in shape.modules.items() if lines > 350}
+    assert 4 <= median(shape.functions.values()) <= 8
+    assert shape.ninetieth() < 25
