@@ -94,6 +94,13 @@ class UpstreamError(FeedproxyError):
         self.retry_after = retry_after
 
 
+class NoPapersYet(UpstreamError):  # noqa: N818 (nothing is wrong yet)
+    """The archive is empty, `reason` says why."""
+
+    def __init__(self, reason: str = "", retry_after: int | None = None) -> None:
+        super().__init__(f"there are no papers yet{reason and ': '}{reason}", retry_after)
+
+
 class ArchiveError(FeedproxyError):
     """The archive cannot be opened, read or written."""
 

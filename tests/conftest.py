@@ -19,8 +19,9 @@ from werkzeug.serving import make_server
 from feedproxy.archive import Archive
 from feedproxy.cli import main
 from feedproxy.config import Config
-from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.feeds import FORMATS, Feed
 from feedproxy.query.parameters import Query
+from feedproxy.service import Service
 from feedproxy.web import create_app
 from tests import hub as fake
 from tests import postgres
@@ -105,12 +106,8 @@ def either(new_address: NewAddress, request: pytest.FixtureRequest) -> str:
 
 def documents(archive: Archive, *queries: Query) -> list[bytes]:
     """Return the feed of each of `queries` in every format."""
-    found = [(query, archive.search(query)) for query in queries]
-    return [
-        render(Feed(query, "https://example.org", page.entries, page.more), name)
-        for query, page in found
-        for name in FORMATS
-    ]
+    service = Service(archive)
+    return [service.render(Feed(query, "https://example.org"), form).body for query in queries for form in FORMATS]
 
 
 @pytest.fixture

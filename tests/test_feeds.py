@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from feedproxy.feeds import FORMATS, NOTHING_YET, Feed, byline, content, credit, render
+from feedproxy.feeds import FORMATS, NOTHING_YET, Document, Feed, byline, content, credit, render
 from feedproxy.model import Entry, Organization, Paper
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query, parse_query
@@ -41,7 +41,7 @@ NAMED = NamedFeed("agents", "Agents <worth> a look & more", parse_query("q=agent
 
 def document(name: str, query: str = "", entries: tuple[Entry, ...] = ENTRIES, *, more: bool = False) -> bytes:
     """Return the feed of `entries` in the format `name`."""
-    return render(Feed(parse_query(query), BASE, entries, more), name)
+    return render(Document(Feed(parse_query(query), BASE), entries, more), name)
 
 
 def tree(name: str, query: str = "", *papers: Paper, more: bool = False) -> Callable[[str], list[Any]]:
@@ -58,14 +58,16 @@ def json_feed(query: str = "", *papers: Paper, more: bool = False) -> dict[str, 
 
 # Byte for byte ----------------------------------------------------------------------------------
 
-GOLDEN: dict[str, Callable[[], Feed]] = {
-    "full": lambda: Feed(Query(), BASE, ENTRIES),
-    "counts": lambda: Feed(parse_query("counts=1"), BASE, ENTRIES),
-    "none": lambda: Feed(parse_query("content=none"), BASE, ENTRIES),
-    "pdf": lambda: Feed(parse_query("link=pdf"), BASE, ENTRIES),
-    "page": lambda: Feed(parse_query('q="tool use" OR -agents&min_upvotes=2&limit=2&page=2'), BASE, ENTRIES[2:4], True),
-    "named": lambda: Feed(parse_query("q=agents&limit=2&page=2"), BASE, ENTRIES[2:4], True, NAMED),
-    "empty": lambda: Feed(parse_query("q=agents"), BASE, ()),
+GOLDEN: dict[str, Callable[[], Document]] = {
+    "full": lambda: Document(Feed(Query(), BASE), ENTRIES),
+    "counts": lambda: Document(Feed(parse_query("counts=1"), BASE), ENTRIES),
+    "none": lambda: Document(Feed(parse_query("content=none"), BASE), ENTRIES),
+    "pdf": lambda: Document(Feed(parse_query("link=pdf"), BASE), ENTRIES),
+    "page": lambda: Document(
+        Feed(parse_query('q="tool use" OR -agents&min_upvotes=2&limit=2&page=2'), BASE), ENTRIES[2:4], True
+    ),
+    "named": lambda: Document(Feed(parse_query("q=agents&limit=2&page=2"), BASE, NAMED), ENTRIES[2:4], True),
+    "empty": lambda: Document(Feed(parse_query("q=agents"), BASE)),
 }
 
 
@@ -153,8 +155,8 @@ def papers(draw: st.DrawFn) -> Paper:
 
 
 @st.composite
-def feeds(draw: st.DrawFn) -> Feed:
-    """Draw a feed whose entries have dates of their own, as the archive hands them out."""
+def documents(draw: st.DrawFn) -> Document:
+    """Draw a document whose entries have dates of their own, as the archive hands them out."""
     found = draw(st.lists(papers(), max_size=4, unique_by=lambda paper: paper.hub_url))
     seconds = draw(
         st.lists(st.integers(0, 10**9), min_size=2 * len(found), max_size=2 * len(found), unique=True).map(sorted)
@@ -171,7 +173,7 @@ def feeds(draw: st.DrawFn) -> Feed:
         counts=st.integers(0, 1),
     )
     named = st.none() | st.builds(NamedFeed, st.just("a-1"), NAME, st.just(Query()))
-    return Feed(draw(query), BASE, entries, draw(st.booleans()), draw(named))
+    return Document(Feed(draw(query), BASE, draw(named)), entries, draw(st.booleans()))
 
 
 def read_rss(body: bytes) -> list[tuple[str, str, datetime]]:
@@ -213,16 +215,16 @@ TITLE: dict[str, Callable[[bytes], str]] = {
 READ = {"rss": read_rss, "atom": read_atom, "json": read_json}
 
 
-@given(feed=feeds())
+@given(document=documents())
 @settings(max_examples=25)
-def test_any_papers(feed: Feed) -> None:
+def test_any_papers(document: Document) -> None:
     """Any papers and titles make a well-formed document that reads back with the same ids, titles, dates and order."""
-    expected = [(entry.paper.hub_url, entry.paper.title, entry.entered_at) for entry in feed.entries]
+    expected = [(entry.paper.hub_url, entry.paper.title, entry.entered_at) for entry in document.entries]
     for name, read in READ.items():
-        body = render(feed, name)
+        body = render(document, name)
         assert expected == read(body), name
-        assert feed.title == TITLE[name](body)
-        assert body == render(copy.deepcopy(feed), name), "equal feeds, equal bytes"
+        assert document.feed.title == TITLE[name](body)
+        assert body == render(copy.deepcopy(document), name), "equal documents, equal bytes"
 
 
 @given(text=TEXT)

@@ -18,6 +18,7 @@ LAYERS = (
     ("feeds",),
     ("archive",),
     ("ingest",),
+    ("service",),
     ("metrics",),
     ("web",),
     ("server",),

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
+from feedproxy.errors import NoPapersYet
 from feedproxy.model import Entry, Listing, PaperHistory, Step
 from feedproxy.query.grammar import Term, parse_filter
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.query.terms import search_words, word_spans
+from feedproxy.service import Service
 from feedproxy.web.preview import preview
 from feedproxy.web.preview.highlight import compile_highlighter, excerpt, highlight
 from feedproxy.web.preview.reasons import reason
@@ -169,14 +171,15 @@ def test_wider(query: str) -> None:
 def test_preview_tells_what_finds_something(archive: Archive, clock: Clock) -> None:
     """Advice is what really finds something, with how much; where something is found, there is none."""
     archive.store([Listing((paper(1, title="Agents", upvotes=3), paper(2, title="Surveys")))], clock())
-    told = {(str(advice.query), advice.count) for advice in preview(archive, parse_query("q=agents survey")).advice}
+    told = {
+        (str(advice.query), advice.count) for advice in preview(Service(archive), parse_query("q=agents survey")).advice
+    }
     assert {("q=agents", 1), ("q=survey", 1), ("days=3660", 2)} == told
-    found = preview(archive, parse_query("q=agents"))
+    found = preview(Service(archive), parse_query("q=agents"))
     assert ((), 1, [paper_id(1)]) == (found.advice, found.count, [shown.entry.paper.id for shown in found.shown])
 
 
 def test_preview_of_an_empty_archive(archive: Archive) -> None:
-    """Nothing comes of an empty archive, and nothing would find anything."""
-    found = preview(archive, Query())
-    assert ((), (), 0, ()) == (found.shown, found.volume.days, found.count, found.advice)
-    assert {0.0} == {choice.average for choice in found.choices}
+    """There is nothing to show of an empty archive."""
+    with pytest.raises(NoPapersYet):
+        preview(Service(archive), Query())

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
-from feedproxy.feeds import FORMATS, Feed, render
 from feedproxy.ingest.parse import parse
 from feedproxy.model import Listing
-from feedproxy.query.parameters import parse_query
+from feedproxy.query.parameters import Query, parse_query
+from tests.conftest import documents
 from tests.factories import api, entries, entry, paper_id
 
 THRESHOLDS = (1, 2, 5, 10, 50)
@@ -182,20 +182,13 @@ def test_many_sequences_of_listings(tmp_path_factory: pytest.TempPathFactory, se
     keep_promises(tmp_path_factory.mktemp("many"), seed)
 
 
-def documents(archive: Archive, query: str = "") -> list[bytes]:
-    found = archive.search(parse_query(query))
-    return [
-        render(Feed(parse_query(query), "http://localhost:8000", found.entries, found.more), name) for name in FORMATS
-    ]
-
-
 def test_equal_listings_make_equal_bytes(tmp_path: Path) -> None:
     """Two archives filled from the same listings, at different times, give the same bytes in every format."""
     made = []
     for name, now in (("one", at(10)), ("other", at(30))):
         archive = Archive(str(tmp_path / name))
         archive.store([parse(api(entries(40)), day=date(2026, 3, 10))], now)
-        made.append(documents(archive) + documents(archive, "q=agents&page=2&limit=2"))
+        made.append(documents(archive, Query(), parse_query("q=agents&page=2&limit=2")))
         archive.close()
     assert made[0] == made[1]
 
@@ -212,7 +205,7 @@ def test_real_listings_make_equal_bytes(tmp_path: Path, captures: Path) -> None:
             ],
             now,
         )
-        made.append(documents(archive, "days=3660&limit=200"))
+        made.append(documents(archive, parse_query("days=3660&limit=200")))
         archive.close()
     assert made[0] == made[1]
 
@@ -226,11 +219,11 @@ def test_vote_comment_or_stranger_changes_no_byte(archive: Archive) -> None:
         return [parse(api([entry(8, upvotes=fields.pop("upvotes", 3), **fields), entry(1)]), day=day)]
 
     archive.store(listed(), at(10))
-    before = documents(archive, query)
+    before = documents(archive, parse_query(query))
     assert json.loads(before[2])["items"]
     archive.store(listed(upvotes=4), at(10, 13))
     archive.store(listed(upvotes=4, numComments=6), at(10, 14))
     archive.store([parse(api([entry(2, upvotes=90)]), day=day)], at(10, 15))
-    assert before == documents(archive, query)
+    assert before == documents(archive, parse_query(query))
     archive.store([parse(api([entry(16, upvotes=2)]), day=day)], at(10, 16))
-    assert before != documents(archive, query)
+    assert before != documents(archive, parse_query(query))

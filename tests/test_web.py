@@ -483,7 +483,7 @@ class Broken:
 def test_unexpected_failure(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """A failure nobody expected is 500 without its details, which the log has."""
     app = create_app(settings(tmp_path, listing="demo"))
-    app.extensions["feedproxy"] = replace(app.extensions["feedproxy"], answers=Broken())
+    app.extensions["feedproxy"] = replace(app.extensions["feedproxy"], cache=Broken())
     response = app.test_client().get("/feed.rss")
     end(app.extensions["feedproxy"])
     assert (500, "something is wrong with this server; its log says what\n") == (response.status_code, response.text)

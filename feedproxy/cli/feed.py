@@ -5,20 +5,20 @@ import re
 import shutil
 import unicodedata
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from feedproxy.cli.context import configured, make_refresher, refresh_once
 from feedproxy.config import SETTINGS, Config, variable
-from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
-from feedproxy.feeds import FORMATS, Feed, render
+from feedproxy.errors import FeedproxyError, QueryError
+from feedproxy.feeds import FORMATS, Feed
 from feedproxy.feeds.feed_url import read_address, relative, split
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.source import Hub
 from feedproxy.query.named_feeds import read_feeds
 from feedproxy.query.parameters import query_pairs
+from feedproxy.service import Service
 
 _LOCAL = "http://localhost:8000"
 
@@ -44,10 +44,7 @@ def feed(config: Config, address: str, form: str | None, output: Path | None, no
     refresher = make_refresher(config)
     if not no_refresh:
         _freshen(refresher)
-    if refresher.archive.state().newest_entry_at is None:
-        raise UpstreamError("there are no papers yet: the archive is empty")
-    found = refresher.archive.search(asked.query)
-    document = render(replace(asked, entries=found.entries, more=found.more), form)
+    document = Service(refresher.archive).render(asked, form).body
     if output and str(output) != "-":
         _write(output, document)
     else:

@@ -1,13 +1,13 @@
-"""Entries and a query in, the bytes of an RSS 2.0, Atom 1.0 or JSON Feed 1.1 document out.
+"""A document of entries in, its bytes as RSS 2.0, Atom 1.0 or JSON Feed 1.1 out.
 
-Has no clock: equal entries, query and address give equal bytes. Adding a format is adding a row to `FORMATS`.
+Has no clock: equal documents give equal bytes. To add a format, add a row to `FORMATS`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from feedproxy.feeds.entry import MAX_AUTHORS, byline, content, credit, link_of, shown_authors
-from feedproxy.feeds.feed import NOTHING_YET, Feed
+from feedproxy.feeds.feed import NOTHING_YET, Document, Feed
 from feedproxy.feeds.jsonfeed import json_feed
 from feedproxy.feeds.xml import MEDIA_TYPES, atom, rss
 
@@ -15,6 +15,7 @@ __all__ = [
     "FORMATS",
     "MAX_AUTHORS",
     "NOTHING_YET",
+    "Document",
     "Feed",
     "Format",
     "byline",
@@ -34,7 +35,7 @@ class Format:
     media_type: str
     accepted: tuple[str, ...]
     charset: str
-    render: Callable[[Feed], bytes]
+    render: Callable[[Document], bytes]
 
     @property
     def content_type(self) -> str:
@@ -50,6 +51,6 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def render(feed: Feed, name: str) -> bytes:
-    """Return `feed` as a document of the format `name`, a key of `FORMATS`."""
-    return FORMATS[name].render(feed)
+def render(document: Document, form: str) -> bytes:
+    """Return the bytes of `document` in the format `form`, a key of `FORMATS`."""
+    return FORMATS[form].render(document)

@@ -1,4 +1,4 @@
-"""What one document shows, and what of it is alike in every format: its name, its addresses, its date."""
+"""A feed's identity (its addresses, id and title), and one document of it: a page of its entries."""
 
 import uuid
 from dataclasses import dataclass, replace
@@ -9,27 +9,25 @@ from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query
 
 TITLE = "Daily Papers"
-NOTHING_YET = datetime.combine(FIRST_LISTING, time(), UTC)  # `updated` of an empty feed
+NOTHING_YET = datetime.combine(FIRST_LISTING, time(), UTC)  # `updated` of an empty document
 LANGUAGE = "en"
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What one document shows: `entries` newest first, `more` if older ones follow; `base` without a slash.
+    """The feed of `query`, whose page decides the page of its documents; `base` is without a slash at its end.
 
-    `named` if it is one the operator gave a name: that decides its title, its address and what it is known by.
+    `name` is the operator's, if there is one: it decides title, address and id.
     """
 
     query: Query
     base: str
-    entries: tuple[Entry, ...]
-    more: bool = False
-    named: NamedFeed | None = None
+    name: NamedFeed | None = None
 
     @property
     def title(self) -> str:
         """The feed's name, with its filter in words."""
-        return self.named.title if self.named else ": ".join(filter(None, (TITLE, self.query.describe)))
+        return self.name.title if self.name else ": ".join(filter(None, (TITLE, self.query.describe)))
 
     @property
     def description(self) -> str:
@@ -38,15 +36,10 @@ class Feed:
 
     @property
     def id(self) -> str:
-        """What this feed is known by on each page of it: its name on this server, else its query on every server."""
+        """The same on every page of the feed; that of a query is the same on every server."""
         query = replace(self.query, page=1)
-        seed = f"{self.base}/{self.named.path('')}" if self.named else f"https://huggingface.co/papers?{query}"
+        seed = f"{self.base}/{self.name.path('')}" if self.name else f"https://huggingface.co/papers?{query}"
         return uuid.uuid5(uuid.NAMESPACE_URL, seed).urn
-
-    @property
-    def updated(self) -> datetime:
-        """The newest change in this feed, aware UTC."""
-        return max((entry.updated_at for entry in self.entries), default=NOTHING_YET)
 
     @property
     def home(self) -> str:
@@ -58,16 +51,30 @@ class Feed:
         """A square PNG, as wide as RSS allows."""
         return f"{self.base}/static/icon.png"
 
-    def address(self, name: str = "", page: int = 0) -> str:
-        """Return this feed's address as the format `name`, or its page's; of another `page` of it if given."""
+    def address(self, form: str = "", page: int = 0) -> str:
+        """Return the address of this feed in the format `form`, or of the page about it; `page` overrides its own."""
         query = replace(self.query, page=page or self.query.page)
-        path = f"feed.{name}" if name else ""
-        if self.named and name:
-            path, query = self.named.path(name), Query(page=query.page)
+        path = f"feed.{form}" if form else ""
+        if self.name and form:
+            path, query = self.name.path(form), Query(page=query.page)
         return "?".join(filter(None, (f"{self.base}/{path}", str(query))))
 
-    def pages(self, name: str = "") -> dict[str, str]:
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One page of a feed: `entries` newest first, and whether older ones follow."""
+
+    feed: Feed
+    entries: tuple[Entry, ...] = ()
+    has_more: bool = False
+
+    @property
+    def updated(self) -> datetime:
+        """The newest change of an entry, aware UTC."""
+        return max((entry.updated_at for entry in self.entries), default=NOTHING_YET)
+
+    def neighbours(self, form: str = "") -> dict[str, str]:
         """Return the addresses of the pages beside this one by their relation (RFC 5005, section 3)."""
-        page = self.query.page
-        older = {"next": self.address(name, page + 1)} if self.more else {}
-        return older | ({"previous": self.address(name, page - 1)} if page > 1 else {})
+        page = self.feed.query.page
+        older = {"next": self.feed.address(form, page + 1)} if self.has_more else {}
+        return older | ({"previous": self.feed.address(form, page - 1)} if page > 1 else {})

@@ -15,7 +15,7 @@ _ELSEWHERE = re.compile(r"https?://[^?#]*?/(?=(f/[^/?]*|[^/?]*)(\?|$))")
 
 
 def read_address(text: str, base: str, feeds: Iterable[NamedFeed] = ()) -> tuple[Feed, str]:
-    """Return the feed, still without entries, that `text` means at the service at `base`, and the name of its format.
+    """Return the feed that `text` means at the service at `base`, and the name of its format.
 
     `text` may be absolute, relative, or only the query, which means RSS. Raises QueryError.
     """
@@ -26,7 +26,7 @@ def read_address(text: str, base: str, feeds: Iterable[NamedFeed] = ()) -> tuple
             quoted(path), f"there is no such feed here{did_you_mean(path, places) or '; feed.rss?q=agents is one'}"
         )
     named, form = places[path]
-    return Feed(named.query_for(query_string) if named else parse_query(query_string), base, (), named=named), form
+    return Feed(named.query_for(query_string) if named else parse_query(query_string), base, named), form
 
 
 def split(text: str) -> tuple[str, str]:

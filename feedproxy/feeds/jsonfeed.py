@@ -1,30 +1,31 @@
-"""A feed in, the bytes of a JSON Feed 1.1 document out (jsonfeed.org)."""
+"""A document in, the bytes of a JSON Feed 1.1 out (jsonfeed.org)."""
 
 import json
 from typing import Any
 
 from feedproxy.feeds.entry import content, link_of, shown_authors
-from feedproxy.feeds.feed import LANGUAGE, Feed
+from feedproxy.feeds.feed import LANGUAGE, Document
 from feedproxy.model import Entry
 from feedproxy.query.parameters import Query
 
 
-def json_feed(feed: Feed) -> bytes:
+def json_feed(document: Document) -> bytes:
     """Return JSON Feed 1.1."""
-    document = {
+    feed = document.feed
+    members = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
         "home_page_url": feed.home,
         "feed_url": feed.address("json"),
         "description": feed.description,
-        "next_url": feed.pages("json").get("next"),
+        "next_url": document.neighbours("json").get("next"),
         "icon": feed.icon,
         "favicon": feed.icon,
         "language": LANGUAGE,
         "authors": [{"name": "Hugging Face Daily Papers", "url": "https://huggingface.co/papers"}],
-        "items": [_item(entry, feed.query) for entry in feed.entries],
+        "items": [_item(entry, feed.query) for entry in document.entries],
     }
-    return json.dumps(_without_nothing(document), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(_without_nothing(members), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _item(entry: Entry, query: Query) -> dict[str, object]:

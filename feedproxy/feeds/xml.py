@@ -1,4 +1,4 @@
-"""A feed in; an RSS 2.0 or Atom 1.0 document out: RFC 4287, RFC 5005, the RSS Advisory Board's profile."""
+"""A document in; an RSS 2.0 or Atom 1.0 document out: RFC 4287, RFC 5005, the RSS Advisory Board's profile."""
 
 import html
 import re
@@ -14,7 +14,7 @@ from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
 
 from feedproxy.feeds.entry import byline, content, credit, link_of, link_type, shown_authors
-from feedproxy.feeds.feed import LANGUAGE, Feed
+from feedproxy.feeds.feed import LANGUAGE, Document
 from feedproxy.model import Entry, Paper
 from feedproxy.query.parameters import Query
 
@@ -89,8 +89,8 @@ def _mark_as_html(text: Any) -> None:
         text.set("type", "html")
 
 
-def _generator(feed: Feed, name: str) -> FeedGenerator:
-    generator = FeedGenerator()
+def _generator(document: Document, name: str) -> FeedGenerator:
+    feed, generator = document.feed, FeedGenerator()
     generator.register_extension("paper", _FeedElements, _EntryElements)
     generator.id(feed.id)
     generator.title(feed.title)
@@ -99,7 +99,7 @@ def _generator(feed: Feed, name: str) -> FeedGenerator:
     media_type = MEDIA_TYPES[name]
     generator.link(href=feed.address(name), rel="self", type=media_type)
     generator.link(href=feed.home, rel="alternate", type="text/html")
-    generator.paper.pages, generator.paper.media_type = feed.pages(name), media_type
+    generator.paper.pages, generator.paper.media_type = document.neighbours(name), media_type
     generator.author(name="Hugging Face Daily Papers", uri="https://huggingface.co/papers")
     generator.language(LANGUAGE)
     generator.generator("feedproxy")
@@ -107,8 +107,8 @@ def _generator(feed: Feed, name: str) -> FeedGenerator:
         generator.image(feed.icon, width=_ICON_SIDE, height=_ICON_SIDE)
     generator.icon(feed.icon)
     generator.ttl(_TTL)
-    generator.updated(feed.updated)
-    for entry in feed.entries:
+    generator.updated(document.updated)
+    for entry in document.entries:
         _add(generator, entry, feed.query, name)
     return generator
 
@@ -144,13 +144,13 @@ def _add_text(added: FeedEntry, paper: Paper, name: str) -> None:
 _RSS_TEXT = re.compile(rb"<(title|category|dc:creator)>.*?</\1>", re.DOTALL)
 
 
-def rss(feed: Feed) -> bytes:
+def rss(document: Document) -> bytes:
     """Return RSS 2.0; in its plain text `<` and `&` are numeric, for readers that decode names twice."""
-    made: bytes = _generator(feed, "rss").rss_str(pretty=True)
+    made: bytes = _generator(document, "rss").rss_str(pretty=True)
     return _RSS_TEXT.sub(lambda text: text[0].replace(b"&lt;", b"&#x3C;").replace(b"&amp;", b"&#x26;"), made)
 
 
-def atom(feed: Feed) -> bytes:
+def atom(document: Document) -> bytes:
     """Return Atom 1.0."""
-    made: bytes = _generator(feed, "atom").atom_str(pretty=True)
+    made: bytes = _generator(document, "atom").atom_str(pretty=True)
     return made

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from feedproxy.archive.lease import retry_pause
-from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, UpstreamError
+from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, NoPapersYet, UpstreamError
 from feedproxy.ingest.hub import Hub
 from feedproxy.ingest.refresher import Refresher, seconds_to_wait
 from feedproxy.ingest.status import Status, assess
@@ -135,9 +135,9 @@ class RefreshLoop:
     def _reason_to_give_up(self, until: float) -> UpstreamError | None:
         backoff = self._archive.backoff()
         if wait := seconds_to_wait(backoff, self._clock()):
-            return UpstreamError(f"there are no papers yet: {backoff.error}", wait)
+            return NoPapersYet(backoff.error or "", wait)
         if self._store_error:
-            return UpstreamError(f"there are no papers yet: {self._store_error.public}", self._store_error.retry_after)
+            return NoPapersYet(self._store_error.public, self._store_error.retry_after)
         if time.monotonic() > until:
-            return UpstreamError("there are no papers yet: the listing is still being read", 10)
+            return NoPapersYet("the listing is still being read", 10)
         return None

@@ -44,7 +44,7 @@ def end(service: Any) -> None:
     A refresh that takes longer is cut off, and gives its lease back: whatever it stores is one transaction.
     """
     service.loop.stop(_GRACE)
-    service.archive.close()
+    service.service.archive.close()
 
 
 def _tell_if_hopeless(loop: RefreshLoop) -> None:

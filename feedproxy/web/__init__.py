@@ -21,6 +21,7 @@ from feedproxy.ingest.refresher import Refresher, utc_now
 from feedproxy.ingest.source import Source, open_source
 from feedproxy.logs import keep_out
 from feedproxy.query.named_feeds import read_feeds
+from feedproxy.service import Service
 from feedproxy.web import feeds, health, opml, page, static
 from feedproxy.web.cache import ResponseCache
 from feedproxy.web.context import EXTENSION, Context, open_metrics
@@ -62,17 +63,17 @@ def create_app(
     metrics = open_metrics(config)
     observe = metrics.observe if metrics else None
     loop = RefreshLoop(Refresher(source or open_source(config), archive, clock, observe=observe))
-    answers = ResponseCache(config.cache_bytes, lambda: archive.cached_state().revision)
+    cache = ResponseCache(config.cache_bytes, lambda: archive.cached_state().revision)
     app = Flask("feedproxy", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions[EXTENSION] = Context(config, archive, loop, answers, metrics, named_feeds)
+    app.extensions[EXTENSION] = Context(config, Service(archive, named_feeds), loop, cache, metrics)
     for part in (feeds, health, opml, page, static):
         app.register_blueprint(part.bp)
     share(app)
     app.register_error_handler(Exception, partial(_failed, metrics))
-    front = CacheMiddleware(routable(app.wsgi_app), answers, metrics)
+    front = CacheMiddleware(routable(app.wsgi_app), cache, metrics)
     below = with_prefix(front, config, metrics, app.url_map.bind("").test)
     app.wsgi_app = limited(below)  # type: ignore[assignment, method-assign]
     keep_out(config.secrets, keys=bool(config.access_key))

@@ -12,11 +12,10 @@ from urllib.parse import quote, urlsplit
 
 from flask import current_app, request
 
-from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import HostError
 from feedproxy.ingest.loop import RefreshLoop
-from feedproxy.query.named_feeds import NamedFeed
+from feedproxy.service import Service
 from feedproxy.web.admission import GATE
 from feedproxy.web.cache import ResponseCache
 from feedproxy.web.host import header, is_local, origin, split_host
@@ -33,16 +32,15 @@ class Context:
     """What the routes work with."""
 
     config: Config
-    archive: Archive
+    service: Service
     loop: RefreshLoop
-    answers: ResponseCache
+    cache: ResponseCache
     metrics: "Metrics | None"
-    feeds: tuple[NamedFeed, ...] = ()
 
     def wait_for_papers(self) -> None:
         """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
         self.loop.start()
-        if self.archive.cached_state().newest_entry_at is None:
+        if self.service.archive.cached_state().newest_entry_at is None:
             with request.environ[GATE].paused():
                 self.loop.wait_for_papers(_FIRST_WAIT)
 

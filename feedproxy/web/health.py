@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, request
 
 from feedproxy.archive.deadline import time_limit
-from feedproxy.errors import UpstreamError
 from feedproxy.query.parameters import PARAMETERS, Query
 from feedproxy.web import responses
 from feedproxy.web.context import context
@@ -45,9 +44,7 @@ def ready() -> Response:
     """
     context().loop.start()
     with time_limit(_PATIENCE):
-        newest = context().archive.search(Query(limit=1)).state.newest_entry_at
-    if newest is None:
-        raise UpstreamError("there are no papers yet")
+        context().service.search(Query(limit=1))
     return responses.text("ready")
 
 

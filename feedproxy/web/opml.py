@@ -26,10 +26,10 @@ def opml() -> Response:
 @bp.get("/feeds.opml")
 def named() -> Response:
     """Answer with the feeds that have names; 404 where none has, as a file of none is no OPML."""
-    if not context().feeds:
+    if not context().service.named_feeds:
         abort(404)
     address = base_url()
-    return _file((Feed(named.query, address, (), named=named), "rss") for named in context().feeds)
+    return _file((Feed(named.query, address, named), "rss") for named in context().service.named_feeds)
 
 
 def _asked(text: str) -> list[str]:
@@ -49,7 +49,7 @@ def _read(number: int, text: str) -> tuple[Feed, str]:
     if not text:
         raise QueryError(f"feed {number}", "is empty; feed.rss is the feed of every paper")
     try:
-        return read_address(text, base_url(), context().feeds)
+        return read_address(text, base_url(), context().service.named_feeds)
     except QueryError as error:
         about = "" if error.parameter == quoted(text) else f" {quoted(text)}"
         raise QueryError(f"feed {number}{about}", str(error)) from error

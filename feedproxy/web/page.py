@@ -10,9 +10,9 @@ from flask import Blueprint, Response, request
 from feedproxy.archive.deadline import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
-from feedproxy.feeds import FORMATS, Feed, link_of
+from feedproxy.feeds import FORMATS, Document, Feed, link_of
 from feedproxy.query.grammar import FIELDS
-from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, parse_query, query_pairs
+from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, query_pairs
 from feedproxy.web import responses
 from feedproxy.web.cache import Variants
 from feedproxy.web.context import base_url, context, query_string
@@ -50,8 +50,8 @@ def page() -> Response:
         return responses.redirect(f"{request.root_path.rpartition('/')[2]}/", query_string())
     try:
         text = _filled_in(query_string())
-        query = parse_query(text)
-        return feed_response(query, name) if name else _page_response(query, text)
+        feed = context().service.feed(text, base_url())
+        return feed_response(feed, name) if name else _page_response(feed, text)
     except (QueryError, UpstreamError) as error:
         if name:
             raise
@@ -64,22 +64,20 @@ def _filled_in(text: str) -> str:
     return urlencode([(name, value) for name, value in pairs if value or name not in PARAMETERS])
 
 
-def _page_response(query: Query, text: str) -> Response:
-    """Answer with the page of `query`, which was given as `text`, from memory if it is there."""
+def _page_response(feed: Feed, text: str) -> Response:
+    """Answer with the page of `feed`, which was asked for by `text`, from memory if it is there."""
     served = context()
     served.wait_for_papers()
-    key = ("page", base_url(), text)
-    return responses.to_response(served.answers.get(key, partial(_rendered, query, text), request_key(request.environ)))
+    key = ("page", feed.base, text)
+    return responses.to_response(served.cache.get(key, partial(_rendered, feed, text), request_key(request.environ)))
 
 
-def _rendered(query: Query, text: str) -> tuple[Variants, int]:
+def _rendered(feed: Feed, text: str) -> tuple[Variants, int]:
     """Return the page and the revision of the archive its entries were found in, and all else then or later."""
     with time_limit(READ_SECONDS):
-        shown = preview(context().archive, query)
-    if shown.found.state.newest_entry_at is None:  # it was emptied since anybody looked
-        raise UpstreamError("there are no papers yet", 10)
-    feed = Feed(query, base_url(), shown.found.entries, shown.found.more)
-    values = _values(feed, dict(query_pairs(text)), shown=shown)
+        shown = preview(context().service, feed.query)
+    document = Document(feed, shown.found.entries, shown.found.more)
+    values = _values(document, dict(query_pairs(text)), shown=shown)
     robots = not (text or context().config.access_key)
     return responses.page("page.html", robots=robots, **values), shown.found.state.revision
 
@@ -87,7 +85,7 @@ def _rendered(query: Query, text: str) -> tuple[Variants, int]:
 def _error_response(error: FeedproxyError) -> Response:
     """Answer with the page without results, and what is wrong at the field it is about; a form shows what it can."""
     given = {name: text for name, text in request.args.items() if text}
-    values = _values(Feed(Query(), base_url(), ()), given, error=error)
+    values = _values(Document(Feed(Query(), base_url())), given, error=error)
     response = responses.html("page.html", error.status, **values)
     response.headers.extend(retry_after(error))
     response.vary.add("Accept")
@@ -95,11 +93,12 @@ def _error_response(error: FeedproxyError) -> Response:
 
 
 def _values(
-    feed: Feed, given: Mapping[str, str], *, shown: Preview | None = None, error: FeedproxyError | None = None
+    document: Document, given: Mapping[str, str], *, shown: Preview | None = None, error: FeedproxyError | None = None
 ) -> dict[str, object]:
     return {
-        "feed": feed,
-        "first": replace(feed.query, page=1),
+        "document": document,
+        "feed": document.feed,
+        "first": replace(document.feed.query, page=1),
         "shown": shown,
         "error": error,
         "given": given,
@@ -109,7 +108,7 @@ def _values(
         "fields": FIELDS,
         "examples": _EXAMPLES,
         "readers": _READERS,
-        "named": context().feeds,
+        "named": context().service.named_feeds,
         "link_of": link_of,
         "demo": context().config.listing == DEMO,
     }

@@ -14,9 +14,10 @@ from itertools import count
 from feedgen.feed import FeedGenerator
 
 from feedproxy.archive import Archive
-from feedproxy.feeds import MAX_AUTHORS, Feed, content, render
+from feedproxy.feeds import MAX_AUTHORS, Feed, content
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import parse_query
+from feedproxy.service import Service
 from feedproxy.web.cache import build_variants
 from tests.bench.archives import LAST, copied, evening, kept
 from tests.bench.figures import Figure, Goal, Run, compared, interleaved
@@ -64,9 +65,8 @@ def asked(archive: Archive, text: str) -> bytes:
         query = parse_query(text.replace(f"q={query.q}", f"q={query.q}+-unasked{next(_unasked)}"))
     else:
         query = replace(query, or_upvotes=10**6 - next(_unasked) if query.min_upvotes else 0)
-    found = archive.search(query)
-    made = Feed(query, _BASE, found.entries, found.more)
-    return build_variants("rss", render(made, "rss"), "application/rss+xml", made.updated).gzip.body
+    document = Service(archive).render(Feed(query, _BASE), "rss")
+    return build_variants("rss", document.body, "application/rss+xml", document.updated).gzip.body
 
 
 def feedgen_alone(entries: list[tuple[Entry, str]]) -> bytes:

@@ -14,6 +14,7 @@ from feedproxy.feeds import byline
 from feedproxy.model import Entry, PaperHistory
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import Query
+from feedproxy.service import Service
 from feedproxy.web.preview.highlight import Segments, compile_highlighter, excerpt, highlight
 from feedproxy.web.preview.reasons import reason
 from feedproxy.web.preview.suggestions import relaxations, thresholds
@@ -68,10 +69,10 @@ class Preview:
     advice: tuple[Advice, ...]
 
 
-def preview(archive: Archive, query: Query) -> Preview:
-    """Return what the page shows of `query`; raises ArchiveError."""
-    began = time.monotonic()
-    found = archive.search(query)
+def preview(service: Service, query: Query) -> Preview:
+    """Return what the page shows of `query`; raises ArchiveError and NoPapersYet."""
+    began, archive = time.monotonic(), service.archive
+    found = service.search(query)
     pasts = archive.histories([entry.paper.id for entry in found.entries])
     choices = thresholds(query)
     days, entered = archive.entry_dates_by_threshold(query, [choice.min_upvotes for choice in choices])

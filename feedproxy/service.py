@@ -1,0 +1,60 @@
+"""A query in, the document of its feed out: the one way that the routes, the page and the commands take.
+
+Knows neither requests nor terminals.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from feedproxy.archive import Archive, SearchResult
+from feedproxy.errors import NoPapersYet
+from feedproxy.feeds import Document, Feed, render
+from feedproxy.query.named_feeds import NamedFeed, find
+from feedproxy.query.parameters import Query, parse_query
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A document as bytes, and the revision of the archive it was made from.
+
+    `updated` (aware UTC) is None where the bytes can change without any date in them changing.
+    """
+
+    body: bytes
+    updated: datetime | None
+    revision: int
+
+
+class Service:
+    """The feeds of an archive: those of any query, and those the operator has named."""
+
+    def __init__(self, archive: Archive, named_feeds: Iterable[NamedFeed] = ()) -> None:
+        self.archive, self.named_feeds = archive, tuple(named_feeds)
+
+    def feed(self, query_string: str, base: str, name: str | None = None) -> Feed:
+        """Return the feed of a query string, or the one called `name` at the page that the query string asks for.
+
+        Raises QueryError, and UnknownFeedError for a name that no feed has.
+        """
+        if name is None:
+            return Feed(parse_query(query_string), base)
+        named_feed = find(self.named_feeds, name)
+        return Feed(named_feed.query_for(query_string), base, named_feed)
+
+    def search(self, query: Query) -> SearchResult:
+        """Return the entries of `query`; raises NoPapersYet while the archive is empty, and ArchiveError."""
+        result = self.archive.search(query)
+        if result.state.newest_entry_at is None:
+            raise NoPapersYet
+        return result
+
+    def render(self, feed: Feed, form: str) -> Rendered:
+        """Return the document of `feed` in the format `form`; raises what `search` does."""
+        result = self.search(feed.query)
+        document = Document(feed, result.entries, result.more)
+        # A vote changes the body of a feed with counts, but no date in it, and so may an operator that of a feed with
+        # a name. A backfill can change older entries only.
+        is_dated = not (feed.query.counts or feed.name)
+        updated = max(filter(None, (document.updated, result.state.backdated_at))) if is_dated else None
+        return Rendered(render(document, form), updated, result.state.revision)
