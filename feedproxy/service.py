@@ -9,7 +9,7 @@ from datetime import datetime
 
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.errors import NoPapersYet
-from feedproxy.feeds import Document, Feed, render
+from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.query.named_feeds import NamedFeed, find
 from feedproxy.query.parameters import Query, parse_query
 
@@ -57,4 +57,4 @@ class Service:
         # a name. A backfill can change older entries only.
         is_dated = not (feed.query.counts or feed.name)
         updated = max(filter(None, (document.updated, result.state.backdated_at))) if is_dated else None
-        return Rendered(render(document, form), updated, result.state.revision)
+        return Rendered(FORMATS[form].render(document), updated, result.state.revision)

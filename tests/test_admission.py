@@ -14,7 +14,7 @@ from feedproxy.config import Config
 from feedproxy.errors import BusyError
 from feedproxy.ingest.parse import parse
 from feedproxy.web import create_app
-from feedproxy.web.admission import Gate
+from feedproxy.web.fast_path import Gate
 from tests.conftest import Clock
 from tests.factories import DAY, api, entries, entry
 from tests.hub import Timer
@@ -84,7 +84,7 @@ def client(tmp_path: Path) -> Iterator[FlaskClient]:
 @contextmanager
 def crowded(client: FlaskClient, name: str = "_gate") -> Iterator[None]:
     """Fill a gate of the application within the block, as a client does that asks for too much."""
-    front = getclosurevars(client.application.wsgi_app).nonlocals["app"]  # behind the limits of `web.limits`
+    front = getclosurevars(client.application.wsgi_app).nonlocals["app"]  # behind the limits
     gate: Gate = getattr(front, name)
     with ExitStack() as stack:
         while gate._turns._value:

@@ -10,6 +10,7 @@ from itertools import count
 
 import pytest
 
+from feedproxy.archive.state import State
 from feedproxy.web.cache import RequestKey, ResponseCache, Variants, build_variants
 
 BODY = 10_000
@@ -21,6 +22,11 @@ def made(letter: str, size: int = BODY) -> Variants:
     return build_variants("rss", letter.encode() * size, "text/plain", None)
 
 
+def at(revision: int) -> State:
+    """Return the state of an archive at a revision."""
+    return State(revision, None, None, None)
+
+
 class Desk:
     """Asks for answers of one letter, and notes which had to be made; `revision` is that of the archive.
 
@@ -29,7 +35,7 @@ class Desk:
 
     def __init__(self, size: int, pause: float = 300) -> None:
         self.revision, self.made, self.now, self.pause = 1, "", 0.0, pause
-        self.answers = ResponseCache(size, lambda: self.revision, timer=lambda: self.now)
+        self.answers = ResponseCache(size, lambda: at(self.revision), timer=lambda: self.now)
 
     def get(self, letter: str, target: RequestKey | None = None) -> Variants:
         self.now += self.pause
@@ -221,7 +227,7 @@ def test_targets_go_with_their_answer() -> None:
 def test_bounded_in_bytes() -> None:
     """However much is asked for, memory grows by little more than the configured bytes."""
     size, dice = 2**18, random.Random(2)  # noqa: S311
-    answers = ResponseCache(size, lambda: 1)
+    answers = ResponseCache(size, lambda: at(1))
     tracemalloc.start()
     for number in range(1500):
         body = dice.randbytes(dice.choice((300, 3000)))
@@ -237,17 +243,17 @@ def test_one_at_a_time() -> None:
     """Of many who ask for the same at once, one makes it and the others wait for that."""
     looks, all_look, makers = count(1), threading.Event(), list[int]()
 
-    def revision() -> int:
+    def state() -> State:
         if next(looks) == 8:
             all_look.set()
-        return 1
+        return at(1)
 
     def make() -> tuple[Variants, int]:
         makers.append(threading.get_ident())
         assert all_look.wait(10)
         return made("a"), 1
 
-    answers = ResponseCache(10 * ROOM, revision)
+    answers = ResponseCache(10 * ROOM, state)
     with ThreadPoolExecutor(8) as pool:
         found = {id(given) for given in pool.map(lambda _: answers.get("a", make, HERE), range(8))}
     assert (1, 1) == (len(found), len(makers))
@@ -264,7 +270,7 @@ def test_a_failure_is_not_kept() -> None:
 
 def test_one_answer_does_not_wait_for_another() -> None:
     """However many answers are being made, whoever makes another waits for none of them."""
-    answers, done = ResponseCache(1_000_000, lambda: 1), list[int]()
+    answers, done = ResponseCache(1_000_000, lambda: at(1)), list[int]()
 
     def make(number: int) -> tuple[Variants, int]:
         if number:  # while this one is being made, so is the next
@@ -284,7 +290,7 @@ def test_outgrown_answer_is_forgotten() -> None:
     desk.get("a")
     desk.revision = 2
     desk.answers.get("a", lambda: (made("a", 10 * ROOM), 2), ("a",))
-    assert {} == desk.answers._targets
+    assert {} == desk.answers._keys
 
 
 def test_targets_of_an_answer_made_anew_are_forgotten_with_it() -> None:
@@ -297,4 +303,4 @@ def test_targets_of_an_answer_made_anew_are_forgotten_with_it() -> None:
     for letter in 3 * "bcdefghi":
         desk.get(letter)
     assert desk.answers.lookup(("spelled in way 5",)) is None
-    assert not [target for target in desk.answers._targets if target[0].startswith("spelled")]
+    assert not [target for target in desk.answers._keys if target[0].startswith("spelled")]

@@ -13,7 +13,7 @@ from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.ingest.parse import parse
 from feedproxy.web import create_app
-from feedproxy.web.variants import request_key
+from feedproxy.web.cache import request_key
 from tests.conftest import Clock
 from tests.factories import DAY, api, entries, entry
 from tests.hub import Timer

@@ -29,25 +29,21 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One row: what people call it, its media type, the other types asked for that mean it, its charset, its maker."""
+    """One row: what people call it, its media type, other types in `Accept` that mean it, what is sent, its maker."""
 
     title: str
     media_type: str
-    accepted: tuple[str, ...]
-    charset: str
+    aliases: tuple[str, ...]
+    content_type: str
     render: Callable[[Document], bytes]
 
-    @property
-    def content_type(self) -> str:
-        """The media type as sent."""
-        return f"{self.media_type}{self.charset}"
 
-
+_RSS, _ATOM = MEDIA_TYPES.values()
 FORMATS: dict[str, Format] = {
-    "rss": Format("RSS", MEDIA_TYPES["rss"], ("application/xml", "text/xml"), "; charset=utf-8", rss),
-    "atom": Format("Atom", MEDIA_TYPES["atom"], (), "; charset=utf-8", atom),
+    "rss": Format("RSS", _RSS, ("application/xml", "text/xml"), f"{_RSS}; charset=utf-8", rss),
+    "atom": Format("Atom", _ATOM, (), f"{_ATOM}; charset=utf-8", atom),
     # JSON is UTF-8 (RFC 8259)
-    "json": Format("JSON Feed", "application/feed+json", ("application/json",), "", json_feed),
+    "json": Format("JSON Feed", "application/feed+json", ("application/json",), "application/feed+json", json_feed),
 }
 
 

@@ -1,15 +1,53 @@
-"""A paper in; its byline, its links and the HTML that a reader shows of it out."""
+"""An entry in; its byline, its link and the HTML that a reader shows of it out, alike for every format."""
 
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from feedproxy.model import Paper, is_arxiv_id
+from feedproxy.model import Entry, Paper, is_arxiv_id
 from feedproxy.query.parameters import Query
 from feedproxy.text import plural
 
 MAX_AUTHORS = 20
-_REMEMBERED = 500  # papers whose HTML is kept, about three weeks of them
+_HTML_CACHE = 500  # papers, about three weeks of them
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """What every format shows of an entry; `html` is empty where the query wants no content."""
+
+    id: str
+    link: str
+    link_type: str
+    discussion: str
+    authors: tuple[str, ...]
+    byline: str
+    credit: str
+    image: str | None
+    html: str
+
+
+def view(entry: Entry, query: Query) -> EntryView:
+    """Return what the feed of `query` shows of an entry."""
+    paper = entry.paper
+    is_pdf = query.link == "pdf" and is_arxiv_id(paper.id)
+    return EntryView(
+        id=paper.hub_url,
+        link=link_of(paper, query),
+        link_type="application/pdf" if is_pdf else "text/html",
+        discussion=paper.discussion_url,
+        authors=shown_authors(paper),
+        byline=byline(paper),
+        credit=credit(paper),
+        image=paper.image,
+        html=content(paper) if query.content == "full" else "",
+    )
+
+
+def link_of(paper: Paper, query: Query) -> str:
+    """Return the address that the entry of `paper` leads to in a feed of `query`."""
+    return {"hf": paper.hub_url, "arxiv": paper.arxiv_url, "pdf": paper.pdf_url}[query.link]
 
 
 def shown_authors(paper: Paper) -> tuple[str, ...]:
@@ -19,9 +57,9 @@ def shown_authors(paper: Paper) -> tuple[str, ...]:
 
 def byline(paper: Paper) -> str:
     """Return the authors on one line, saying how many are not named."""
+    if not paper.authors:
+        return plural(paper.author_count, "author") if paper.author_count else ""
     rest = paper.author_count - len(shown_authors(paper))
-    if rest and not paper.authors:
-        return plural(rest, "author")
     return ", ".join(shown_authors(paper)) + (f" and {rest} more" if rest > 0 else "")
 
 
@@ -31,29 +69,9 @@ def credit(paper: Paper) -> str:
     return " · ".join(filter(None, (byline(paper), organization)))
 
 
-@cache
-def _content_template() -> Template:
-    loader = PackageLoader("feedproxy")
-    return Environment(
-        loader=loader, autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
-    ).get_template("entry.html")
-
-
 def content(paper: Paper) -> str:
-    """Return what a reader shows of a paper, as HTML."""
-    return _html(paper.image, credit(paper), paper.summary, paper.hub_url, _links(paper))
-
-
-@lru_cache(_REMEMBERED)
-def _html(image: str | None, credit: str, summary: str, hub_url: str, links: tuple[tuple[str, str], ...]) -> str:
-    """Return the same of its parts; a paper is in many feeds, and this is a third of the time to render one."""
-    values = {"image": image, "credit": credit, "paragraphs": summary.split("\n\n"), "hub_url": hub_url}
-    return _content_template().render(values, links=links)
-
-
-def _links(paper: Paper) -> tuple[tuple[str, str], ...]:
-    """Return each address a paper leads to besides the Hub, and what it is called; without an id, some are one."""
-    named = {paper.hub_url: "Hub"}
+    """Return the HTML that a reader shows of a paper."""
+    links = {paper.hub_url: "Hub"}  # a paper without an id has the same address for some of them
     for name, address in (
         ("arXiv", paper.arxiv_url),
         ("PDF", paper.pdf_url),
@@ -62,15 +80,19 @@ def _links(paper: Paper) -> tuple[tuple[str, str], ...]:
         ("Discussion", paper.discussion_url),
     ):
         if address:
-            named.setdefault(address, name)
-    return tuple(named.items())[1:]
+            links.setdefault(address, name)
+    return _html(paper.image, credit(paper), paper.summary, tuple(links.items()))
 
 
-def link_of(paper: Paper, query: Query) -> str:
-    """Return the address that the entry of `paper` leads to in a feed of `query`."""
-    return {"hf": paper.hub_url, "arxiv": paper.arxiv_url, "pdf": paper.pdf_url}[query.link]
+# By value: the same paper appears in many feeds, and this is a third of the time to render one.
+@lru_cache(_HTML_CACHE)
+def _html(image: str | None, credit: str, summary: str, links: tuple[tuple[str, str], ...]) -> str:
+    return _template().render(image=image, credit=credit, paragraphs=summary.split("\n\n"), links=links)
 
 
-def link_type(paper: Paper, query: Query) -> str:
-    """Return the media type of what lies there."""
-    return "application/pdf" if query.link == "pdf" and is_arxiv_id(paper.id) else "text/html"
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("feedproxy"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("entry.html")

@@ -3,19 +3,22 @@
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
+from functools import cached_property
+from typing import Self
 
 from feedproxy.model import FIRST_LISTING, Entry
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query
 
 TITLE = "Daily Papers"
+_HUB = "https://huggingface.co/papers"
 NOTHING_YET = datetime.combine(FIRST_LISTING, time(), UTC)  # `updated` of an empty document
 LANGUAGE = "en"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Feed:
-    """The feed of `query`, whose page decides the page of its documents; `base` is without a slash at its end.
+    """The feed of `query`, at the page that the query asks for; `base` has no slash at its end.
 
     `name` is the operator's, if there is one: it decides title, address and id.
     """
@@ -24,40 +27,46 @@ class Feed:
     base: str
     name: NamedFeed | None = None
 
+    @cached_property
+    def _query_string(self) -> str:
+        return str(self.query)
+
+    @cached_property
+    def _filter(self) -> str:
+        return self.query.describe
+
     @property
     def title(self) -> str:
         """The feed's name, with its filter in words."""
-        return self.name.title if self.name else ": ".join(filter(None, (TITLE, self.query.describe)))
+        return self.name.title if self.name else ": ".join(filter(None, (TITLE, self._filter)))
 
     @property
     def description(self) -> str:
         """One sentence about what enters this feed."""
-        return f"Papers from Hugging Face Daily Papers ({self.query.describe or 'all of them'})"
+        return f"Papers from Hugging Face Daily Papers ({self._filter or 'all of them'})"
 
     @property
     def id(self) -> str:
         """The same on every page of the feed; that of a query is the same on every server."""
-        query = replace(self.query, page=1)
-        seed = f"{self.base}/{self.name.path('')}" if self.name else f"https://huggingface.co/papers?{query}"
+        first = self.at_page(1)
+        seed = f"{first.base}/{first.name.path('')}" if first.name else f"{_HUB}?{first._query_string}"
         return uuid.uuid5(uuid.NAMESPACE_URL, seed).urn
-
-    @property
-    def home(self) -> str:
-        """The page with the same query."""
-        return self.address()
 
     @property
     def icon(self) -> str:
         """A square PNG, as wide as RSS allows."""
         return f"{self.base}/static/icon.png"
 
-    def address(self, form: str = "", page: int = 0) -> str:
-        """Return the address of this feed in the format `form`, or of the page about it; `page` overrides its own."""
-        query = replace(self.query, page=page or self.query.page)
-        path = f"feed.{form}" if form else ""
+    def at_page(self, number: int) -> Self:
+        """Return the same feed at another of its pages."""
+        return self if number == self.query.page else replace(self, query=replace(self.query, page=number))
+
+    def address(self, form: str = "") -> str:
+        """Return the address of this feed in the format `form`, or of the web page about it."""
+        path, query_string = f"feed.{form}" if form else "", self._query_string
         if self.name and form:
-            path, query = self.name.path(form), Query(page=query.page)
-        return "?".join(filter(None, (f"{self.base}/{path}", str(query))))
+            path, query_string = self.name.path(form), str(Query(page=self.query.page))
+        return "?".join(filter(None, (f"{self.base}/{path}", query_string)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +85,5 @@ class Document:
     def neighbours(self, form: str = "") -> dict[str, str]:
         """Return the addresses of the pages beside this one by their relation (RFC 5005, section 3)."""
         page = self.feed.query.page
-        older = {"next": self.feed.address(form, page + 1)} if self.has_more else {}
-        return older | ({"previous": self.feed.address(form, page - 1)} if page > 1 else {})
+        older = {"next": self.feed.at_page(page + 1).address(form)} if self.has_more else {}
+        return older | ({"previous": self.feed.at_page(page - 1).address(form)} if page > 1 else {})

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from feedproxy.feeds.entry import content, link_of, shown_authors
+from feedproxy.feeds.entry import view
 from feedproxy.feeds.feed import LANGUAGE, Document
 from feedproxy.model import Entry
 from feedproxy.query.parameters import Query
@@ -15,7 +15,7 @@ def json_feed(document: Document) -> bytes:
     members = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
-        "home_page_url": feed.home,
+        "home_page_url": feed.address(),
         "feed_url": feed.address("json"),
         "description": feed.description,
         "next_url": document.neighbours("json").get("next"),
@@ -25,28 +25,28 @@ def json_feed(document: Document) -> bytes:
         "authors": [{"name": "Hugging Face Daily Papers", "url": "https://huggingface.co/papers"}],
         "items": [_item(entry, feed.query) for entry in document.entries],
     }
-    return json.dumps(_without_nothing(members), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(_without_none(members), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _item(entry: Entry, query: Query) -> dict[str, object]:
-    paper = entry.paper
+    paper, shown = entry.paper, view(entry, query)
     counts = {"upvotes": paper.upvotes, "comments": paper.comments}
-    full = {"content_html": content(paper), "summary": paper.summary or None}
+    full = {"content_html": shown.html, "summary": paper.summary or None}
     item = {
-        "id": paper.hub_url,
-        "url": link_of(paper, query),
+        "id": shown.id,
+        "url": shown.link,
         "external_url": paper.arxiv_url,
         "title": paper.title,
-        **(full if query.content == "full" else {"content_text": ""}),
-        "image": paper.image,
+        **(full if shown.html else {"content_text": ""}),
+        "image": shown.image,
         "date_published": entry.entered_at.isoformat(),
         "date_modified": entry.updated_at.isoformat(),
-        "authors": [{"name": name} for name in shown_authors(paper)] or None,
+        "authors": [{"name": name} for name in shown.authors] or None,
         "tags": list(paper.ai_keywords) or None,
-        "_feedproxy": _without_nothing(counts) if query.counts else None,
+        "_feedproxy": _without_none(counts) if query.counts else None,
     }
-    return _without_nothing(item)
+    return _without_none(item)
 
 
-def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}

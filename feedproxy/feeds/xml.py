@@ -8,12 +8,11 @@ from typing import Any
 
 import feedgen.entry
 import feedgen.feed
-from feedgen.entry import FeedEntry
 from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
 
-from feedproxy.feeds.entry import byline, content, credit, link_of, link_type, shown_authors
+from feedproxy.feeds.entry import EntryView, view
 from feedproxy.feeds.feed import LANGUAGE, Document
 from feedproxy.model import Entry, Paper
 from feedproxy.query.parameters import Query
@@ -54,26 +53,27 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
 
     paper: Paper
     query: Query
+    view: EntryView
 
     def extend_atom(self, element: Any) -> Any:
         link = element.find("link")
         link.set("rel", "alternate")
-        link.set("type", link_type(self.paper, self.query))
-        xml_elem("link", element, href=self.paper.discussion_url, rel="replies", type="text/html")
-        if self.query.content == "none":  # RFC 4287, section 4.1.1.1, advises a summary that is not empty
-            xml_elem("summary", element).text = credit(self.paper) or self.paper.title
+        link.set("type", self.view.link_type)
+        xml_elem("link", element, href=self.view.discussion, rel="replies", type="text/html")
+        if not self.view.html:  # RFC 4287, section 4.1.1.1, advises a summary that is not empty
+            xml_elem("summary", element).text = self.view.credit or self.paper.title
         for text in (element.find("title"), element.find("summary")):
             _mark_as_html(text)
         return self._shared(element)
 
     def extend_rss(self, element: Any) -> Any:
-        if names := byline(self.paper) if self.paper.authors else "":
-            xml_elem(f"{{{_DC}}}creator", element).text = names
+        if self.view.authors:
+            xml_elem(f"{{{_DC}}}creator", element).text = self.view.byline
         return self._shared(element)
 
     def _shared(self, element: Any) -> Any:
-        if self.paper.image:
-            xml_elem(f"{{{_MEDIA}}}thumbnail", element, url=self.paper.image)
+        if self.view.image:
+            xml_elem(f"{{{_MEDIA}}}thumbnail", element, url=self.view.image)
         if self.query.counts:
             xml_elem(f"{{{_SLASH}}}comments", element).text = str(self.paper.comments)
         if self.query.counts and self.paper.upvotes is not None:
@@ -89,56 +89,51 @@ def _mark_as_html(text: Any) -> None:
         text.set("type", "html")
 
 
-def _generator(document: Document, name: str) -> FeedGenerator:
-    feed, generator = document.feed, FeedGenerator()
+def _generator(document: Document, form: str) -> FeedGenerator:
+    feed, media_type, generator = document.feed, MEDIA_TYPES[form], FeedGenerator()
     generator.register_extension("paper", _FeedElements, _EntryElements)
     generator.id(feed.id)
     generator.title(feed.title)
     generator.subtitle(feed.description)
     generator.description(feed.description)
-    media_type = MEDIA_TYPES[name]
-    generator.link(href=feed.address(name), rel="self", type=media_type)
-    generator.link(href=feed.home, rel="alternate", type="text/html")
-    generator.paper.pages, generator.paper.media_type = document.neighbours(name), media_type
+    generator.link(href=feed.address(form), rel="self", type=media_type)
+    generator.link(href=feed.address(), rel="alternate", type="text/html")
+    generator.paper.pages, generator.paper.media_type = document.neighbours(form), media_type
     generator.author(name="Hugging Face Daily Papers", uri="https://huggingface.co/papers")
     generator.language(LANGUAGE)
     generator.generator("feedproxy")
-    if name == "rss":  # whose image feedgen makes a logo in Atom, which ought to be twice as wide as high
+    if form == "rss":  # in Atom feedgen makes a logo of it, which ought to be twice as wide as high
         generator.image(feed.icon, width=_ICON_SIDE, height=_ICON_SIDE)
     generator.icon(feed.icon)
     generator.ttl(_TTL)
     generator.updated(document.updated)
     for entry in document.entries:
-        _add(generator, entry, feed.query, name)
+        _add(generator, entry, feed.query, form)
     return generator
 
 
-def _add(generator: FeedGenerator, entry: Entry, query: Query, name: str) -> None:
-    """Add an entry, telling feedgen what the format has a place for; the rest would cost time."""
-    paper = entry.paper
-    added = generator.add_entry(order="append")
-    added.paper.paper, added.paper.query = paper, query
-    added.guid(paper.hub_url, permalink=True)
-    added.title(paper.title)
-    added.link(href=link_of(paper, query))
-    added.published(entry.entered_at)
+def _add(generator: FeedGenerator, entry: Entry, query: Query, form: str) -> None:
+    """Add an entry, with only what the format has a place for; the rest would cost time."""
+    paper, shown = entry.paper, view(entry, query)
+    element = generator.add_entry(order="append")
+    element.paper.paper, element.paper.query, element.paper.view = paper, query, shown
+    element.guid(shown.id, permalink=True)
+    element.title(paper.title)
+    element.link(href=shown.link)
+    element.published(entry.entered_at)
     if paper.ai_keywords:
-        added.category([{"term": keyword} for keyword in paper.ai_keywords])
-    if name == "rss":
-        added.comments(paper.discussion_url)
-    else:
-        added.updated(entry.updated_at)
-        added.author([{"name": name} for name in shown_authors(paper)])
-    if query.content == "full":
-        _add_text(added, paper, name)
-
-
-def _add_text(added: FeedEntry, paper: Paper, name: str) -> None:
-    if name == "rss":
-        added.description(html.escape(paper.summary, quote=False))
-    added.content(content(paper), type="html")
-    if name == "atom":
-        added.summary(paper.summary or None)
+        element.category([{"term": keyword} for keyword in paper.ai_keywords])
+    if shown.html:
+        element.content(shown.html, type="html")
+    if form == "rss":
+        element.comments(shown.discussion)
+        if shown.html:
+            element.description(html.escape(paper.summary, quote=False))
+        return
+    element.updated(entry.updated_at)
+    element.author([{"name": name} for name in shown.authors])
+    if shown.html:
+        element.summary(paper.summary or None)
 
 
 _RSS_TEXT = re.compile(rb"<(title|category|dc:creator)>.*?</\1>", re.DOTALL)
@@ -146,11 +141,11 @@ _RSS_TEXT = re.compile(rb"<(title|category|dc:creator)>.*?</\1>", re.DOTALL)
 
 def rss(document: Document) -> bytes:
     """Return RSS 2.0; in its plain text `<` and `&` are numeric, for readers that decode names twice."""
-    made: bytes = _generator(document, "rss").rss_str(pretty=True)
-    return _RSS_TEXT.sub(lambda text: text[0].replace(b"&lt;", b"&#x3C;").replace(b"&amp;", b"&#x26;"), made)
+    body: bytes = _generator(document, "rss").rss_str(pretty=True)
+    return _RSS_TEXT.sub(lambda text: text[0].replace(b"&lt;", b"&#x3C;").replace(b"&amp;", b"&#x26;"), body)
 
 
 def atom(document: Document) -> bytes:
     """Return Atom 1.0."""
-    made: bytes = _generator(document, "atom").atom_str(pretty=True)
-    return made
+    body: bytes = _generator(document, "atom").atom_str(pretty=True)
+    return body

@@ -25,11 +25,9 @@ from feedproxy.service import Service
 from feedproxy.web import feeds, health, opml, page, static
 from feedproxy.web.cache import ResponseCache
 from feedproxy.web.context import EXTENSION, Context, open_metrics
-from feedproxy.web.errors import handle_error
-from feedproxy.web.fast_path import CacheMiddleware
-from feedproxy.web.limits import limited
-from feedproxy.web.prefix import routable, with_prefix
-from feedproxy.web.sharing import share
+from feedproxy.web.fast_path import CacheMiddleware, with_limits
+from feedproxy.web.prefix import with_prefix
+from feedproxy.web.responses import answer_preflights, handle_error, share
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
@@ -63,7 +61,7 @@ def create_app(
     metrics = open_metrics(config)
     observe = metrics.observe if metrics else None
     loop = RefreshLoop(Refresher(source or open_source(config), archive, clock, observe=observe))
-    cache = ResponseCache(config.cache_bytes, lambda: archive.cached_state().revision)
+    cache = ResponseCache(config.cache_bytes, archive.cached_state)
     app = Flask("feedproxy", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
@@ -71,11 +69,12 @@ def create_app(
     app.extensions[EXTENSION] = Context(config, Service(archive, named_feeds), loop, cache, metrics)
     for part in (feeds, health, opml, page, static):
         app.register_blueprint(part.bp)
-    share(app)
+    answer_preflights(app)
+    app.after_request(share)
     app.register_error_handler(Exception, partial(_failed, metrics))
-    front = CacheMiddleware(routable(app.wsgi_app), cache, metrics)
-    below = with_prefix(front, config, metrics, app.url_map.bind("").test)
-    app.wsgi_app = limited(below)  # type: ignore[assignment, method-assign]
+    middleware = CacheMiddleware(app.wsgi_app, cache, metrics)
+    is_route = app.url_map.bind("").test
+    app.wsgi_app = with_limits(with_prefix(middleware, config, metrics, is_route))  # type: ignore[assignment, method-assign]
     keep_out(config.secrets, keys=bool(config.access_key))
     if metrics:
         app.after_request(partial(_count, metrics))

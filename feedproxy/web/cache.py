@@ -1,6 +1,6 @@
-"""Finished answers: the bytes of a feed or page, plain and compressed, with their headers; kept in memory.
+"""Finished answers: a feed or page plain and compressed, which of the two a client gets, and the memory for them.
 
-Renders nothing and reads no archive: what to make an answer from, and of which revision, is handed in.
+Renders nothing and reads no archive: what makes an answer, and the archive's state, are handed in.
 """
 
 import hashlib
@@ -11,23 +11,35 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 from isal import isal_zlib
+from werkzeug.datastructures import Accept
+from werkzeug.http import is_resource_modified, parse_accept_header
 
 from feedproxy.errors import ArchiveError
 
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+    from feedproxy.archive.state import State
+
 Headers = tuple[tuple[str, str], ...]
 RequestKey = tuple[str, ...]
-_OWN = 4_000  # bytes an answer takes besides its two bodies, about
-_TARGETS = (
-    4_000  # characters of the targets remembered with one answer; one spelled otherwise is served a little slower
-)
-_TRIED = 4  # a quarter of the bytes is for what was asked for once
-_SEEN, _TRACE = 1_000, 250  # the uses of a key in so many bytes are known, and take so many
+_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico")  # paths that begin so have the same answer for every `Accept`
+_OVERHEAD = 4_000  # bytes an answer takes besides its two bodies, about
+_REQUEST_KEYS = 4_000  # characters of request keys remembered with one answer; further ones are served a little slower
+_PROBATION = 4  # a quarter of the bytes is for what was asked for once
+_USE_BYTES = 250  # bytes that one counted use takes, out of every `_USE_SHARE`
+_USE_SHARE = 1_000
 _PERIOD, _HALF_LIFE = 300.0, 86_400.0  # seconds
 _NEVER = (0.0, -math.inf)
+
+
+# One answer -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +54,9 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """A feed or page as it is sent, and its compressed twin under an ETag of its own.
+    """A feed or page as it is sent, plain and compressed, each with its own ETag.
 
-    `name` is that of its format; `last_modified`, an HTTP date, is None where the body can change
-    without a date in it changing.
+    `name` is that of its format. `last_modified` is an HTTP date, None where the body can change without it.
     """
 
     name: str
@@ -65,154 +76,199 @@ def build_variants(
     digest = hashlib.sha256(body).hexdigest()[:32]
     modified = format_datetime(last_modified, usegmt=True) if last_modified else None
     described = (("Content-Type", content_type), *((("Last-Modified", modified),) if modified else ()))
-    packed = (*described, ("Content-Encoding", "gzip"))
+
+    def representation(body: bytes, etag: str, *encoding: tuple[str, str]) -> Representation:
+        validators = (("ETag", etag), *headers)
+        length = ("Content-Length", str(len(body)))
+        return Representation(body, etag, (*described, *encoding, length, *validators), validators)
+
+    gzip = isal_zlib.compress(body, 2, wbits=31)
     return Variants(
         name,
-        _representation(body, f'"{digest}"', headers, described),
-        _representation(isal_zlib.compress(body, 2, wbits=31), f'"{digest}-gzip"', headers, packed),
+        representation(body, f'"{digest}"'),
+        representation(gzip, f'"{digest}-gzip"', ("Content-Encoding", "gzip")),
         modified,
     )
 
 
-def _representation(body: bytes, etag: str, headers: Headers, described: Headers) -> Representation:
-    validators = (("ETag", etag), *headers)
-    return Representation(body, etag, (*described, ("Content-Length", str(len(body))), *validators), validators)
+def request_key(environ: "WSGIEnvironment") -> RequestKey:
+    """Return everything in a request that decides which feed or page it gets, and at which address."""
+    path = environ.get("PATH_INFO", "")
+    host = environ.get("HTTP_HOST")
+    return (
+        environ["wsgi.url_scheme"].casefold(),  # a server in front may write it in capitals
+        f" {environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if host is None else host,
+        environ.get("SCRIPT_NAME", ""),
+        path,
+        environ.get("QUERY_STRING", ""),
+        "" if path.startswith(_EXACT) else environ.get("HTTP_ACCEPT", ""),
+    )
+
+
+def choose_variant(variants: Variants, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return status, headers and body for a client: a 200, or a 304 (RFC 9110, section 13.2.2)."""
+    chosen = variants.gzip if _prefers_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else variants.plain
+    vary = "Accept-Encoding" if environ.get("PATH_INFO", "").startswith(_EXACT) else "Accept-Encoding, Accept"
+    if _is_unmodified(environ, chosen.etag, variants.last_modified):
+        return "304 NOT MODIFIED", [*chosen.validators, ("Vary", vary)], b""
+    return "200 OK", [*chosen.headers, ("Vary", vary)], chosen.body
+
+
+def _is_unmodified(environ: "WSGIEnvironment", etag: str, last_modified: str | None) -> bool:
+    """Say whether the client has this already; nearly all polls are one of the first two cases."""
+    client_etag = environ.get("HTTP_IF_NONE_MATCH")
+    if client_etag == etag:
+        return True
+    if client_etag is None and "HTTP_IF_MODIFIED_SINCE" not in environ:
+        return False
+    conditions = {name: value for name, value in environ.items() if name != "HTTP_IF_MATCH"}  # that is for changes
+    try:
+        return not is_resource_modified(conditions, etag=etag, last_modified=last_modified)
+    except OverflowError:  # a date in an impossible time zone, which Werkzeug lets through
+        return False
+
+
+@lru_cache(256)
+def _prefers_gzip(accept_encoding: str) -> bool:
+    accepted = parse_accept_header(accept_encoding, Accept)
+    return 0 < accepted.quality("gzip") >= accepted.quality("identity")
+
+
+# All of them ------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True, eq=False)
-class _Kept:
-    """An answer, the revision of the archive it is of, and the targets that are remembered to lead to it."""
+class _Record:
+    """An answer, the revision of the archive it was made from, and the request keys remembered to lead to it."""
 
-    answer: Variants
+    variants: Variants
     revision: int
-    targets: tuple[RequestKey, ...] = ()
+    request_keys: tuple[RequestKey, ...] = ()
 
     @property
     def size(self) -> int:
-        return len(self.answer.plain.body) + len(self.answer.gzip.body) + _OWN + _TARGETS
+        return len(self.variants.plain.body) + len(self.variants.gzip.body) + _OVERHEAD + _REQUEST_KEYS
 
 
-class _Segment(LRUCache[Hashable, _Kept]):
-    """Answers by key in a part of the bytes; with one that is dropped its targets are forgotten."""
+class _Segment(LRUCache[Hashable, _Record]):
+    """Answers by key in a part of the bytes; the request keys of a dropped answer are forgotten."""
 
-    def __init__(self, size: int, targets: dict[RequestKey, Hashable]) -> None:
-        super().__init__(size, getsizeof=lambda kept: kept.size)
-        self._targets = targets
+    def __init__(self, size: int, keys: dict[RequestKey, Hashable]) -> None:
+        super().__init__(size, getsizeof=lambda record: record.size)
+        self._keys = keys
 
-    def popitem(self) -> tuple[Hashable, _Kept]:
-        key, kept = super().popitem()
-        self.forget(kept)
-        return key, kept
+    def popitem(self) -> tuple[Hashable, _Record]:
+        key, record = super().popitem()
+        self.forget(record)
+        return key, record
 
-    def forget(self, kept: _Kept) -> None:
+    def forget(self, record: _Record) -> None:
         """Forget what leads to an answer that is not kept any more."""
-        for target in kept.targets:
-            self._targets.pop(target, None)
+        for request_key in record.request_keys:
+            self._keys.pop(request_key, None)
 
-    def set_aside(self) -> tuple[Hashable, _Kept]:
-        """Remove the least recently used answer without forgetting its targets, to be put back or dropped."""
+    def set_aside(self) -> tuple[Hashable, _Record]:
+        """Remove the least recently used answer, but not its request keys: it may be put back."""
         return super().popitem()
 
 
 class ResponseCache:
-    """Answers by key in about `size` bytes, each for as long as `revision` tells what it was made of.
+    """Answers by key in about `size` bytes, each for as long as the archive stays at the revision it was made from.
 
     A new key waits in a quarter of the bytes, where the least recently used is dropped first. One that is asked for
-    again moves to the larger part, for answers that are polled: if that is full, only in the place of answers
-    that are asked for less often. One use in five minutes counts, and after a day for half. So what is polled is
-    dropped neither by a flood of new queries nor by one that repeats them. This is 2Q (Johnson and Shasha, VLDB
+    again moves to the larger part, for answers that are polled: if that is full, only in place of answers
+    that are asked for less often. One use in five minutes counts, and half after a day. So neither a flood of
+    new queries nor one that repeats them drops what is polled. This is 2Q (Johnson and Shasha, VLDB
     1994) with the admission of TinyLFU. `timer` is in seconds. Safe to use from several threads.
     """
 
-    def __init__(self, size: int, revision: Callable[[], int], timer: Callable[[], float] = time.monotonic) -> None:
-        self._revision, self._timer = revision, timer
+    def __init__(self, size: int, state: "Callable[[], State]", timer: Callable[[], float] = time.monotonic) -> None:
+        self._state, self._timer = state, timer
         self._lock = threading.Lock()
         self._making = WeakValueDictionary[Hashable, threading.Lock]()  # forgotten once nobody makes or waits
-        self._targets: dict[RequestKey, Hashable] = {}
-        self._uses: LRUCache[int, tuple[float, float]] = LRUCache(size // _SEEN)  # score, and when it was counted
-        self._probation = _Segment(size // _TRIED, self._targets)
-        self._protected = _Segment(size - size // _TRIED - size // _SEEN * _TRACE, self._targets)
+        self._keys: dict[RequestKey, Hashable] = {}
+        self._uses: LRUCache[int, tuple[float, float]] = LRUCache(size // _USE_SHARE)  # score, and when it was counted
+        self._probation = _Segment(size // _PROBATION, self._keys)
+        self._protected = _Segment(size - size // _PROBATION - size // _USE_SHARE * _USE_BYTES, self._keys)
 
-    def lookup(self, target: RequestKey) -> Variants | None:
-        """Return the answer `target` is remembered to lead to, if it still holds; raises nothing."""
-        key = self._targets.get(target)
-        kept = None if key is None else self._current(key)
-        return kept.answer if kept else None
+    def lookup(self, request_key: RequestKey) -> Variants | None:
+        """Return the answer that `request_key` is remembered to lead to, if it is current; raises nothing."""
+        key = self._keys.get(request_key)
+        record = None if key is None else self._current(key)
+        return record.variants if record else None
 
-    def stale(self, target: RequestKey) -> Variants | None:
-        """Return the answer `target` is remembered to lead to, even if the archive has changed since."""
+    def stale(self, request_key: RequestKey) -> Variants | None:
+        """Return the answer that `request_key` is remembered to lead to, even if the archive has changed since."""
         with self._lock:
-            kept = self._held(self._targets.get(target))
-        return kept.answer if kept else None
+            record = self._held(self._keys.get(request_key))
+        return record.variants if record else None
 
-    def get(self, key: Hashable, make: Callable[[], tuple[Variants, int]], target: RequestKey) -> Variants:
-        """Return the answer kept under `key`, or keep and return what `make` makes, and of which revision.
+    def get(self, key: Hashable, make: Callable[[], tuple[Variants, int]], request_key: RequestKey) -> Variants:
+        """Return the answer kept under `key`, or make, keep and return it; `make` also returns its revision.
 
-        One at a time makes what others wait for. From then on `target` is remembered to lead there.
+        One thread makes what others wait for. While the archive cannot be read, the last answer is returned.
+        From then on `request_key` is remembered to lead there.
         """
-        kept = self._current(key)
-        if not kept:
+        record = self._current(key)
+        if not record:
             with self._lock:
                 making = self._making.setdefault(key, threading.Lock())
             with making:
-                kept = self._current(key) or self._made(key, make)
-        self._remember(target, key, kept)
-        return kept.answer
+                record = self._current(key) or self._make(key, make)
+        self._remember(request_key, key, record)
+        return record.variants
 
-    def _made(self, key: Hashable, make: Callable[[], tuple[Variants, int]]) -> _Kept:
-        """Make an answer and keep it; while the archive cannot be read, return the last one that could be made."""
+    def _make(self, key: Hashable, make: Callable[[], tuple[Variants, int]]) -> _Record:
         try:
-            return self._keep(key, _Kept(*make()))
+            record = _Record(*make())
         except ArchiveError:
             with self._lock:
                 before = self._held(key)
             if before is None:
                 raise
             return before
+        with self._lock:
+            is_repeated = self._count_use(key) and self._score(key) > 1
+            if before := self._held(key):
+                record.request_keys = before.request_keys
+                self._probation.pop(key, None)
+            self._place(key, record, is_repeated=is_repeated)
+        return record
 
-    def _held(self, key: Hashable) -> _Kept | None:
+    def _held(self, key: Hashable) -> _Record | None:
         return self._protected.get(key) or self._probation.get(key)
 
-    def _current(self, key: Hashable) -> _Kept | None:
-        revision = self._revision()
+    def _current(self, key: Hashable) -> _Record | None:
+        revision = self._state().revision
         with self._lock:
-            kept = self._held(key)
-            if kept and (self._count_use(key) or self._has_room(kept.size)) and key not in self._protected:
+            record = self._held(key)
+            if record and (self._count_use(key) or self._has_room(record.size)) and key not in self._protected:
                 del self._probation[key]
-                self._place(key, kept, again=True)
-        return kept if kept and kept.revision == revision else None
+                self._place(key, record, is_repeated=True)
+        return record if record and record.revision == revision else None
 
-    def _keep(self, key: Hashable, kept: _Kept) -> _Kept:
-        with self._lock:
-            again = self._count_use(key) and self._score(key) > 1
-            if before := self._held(key):
-                kept.targets = before.targets
-                self._probation.pop(key, None)
-            self._place(key, kept, again=again)
-        return kept
-
-    def _place(self, key: Hashable, kept: _Kept, *, again: bool) -> None:
-        """Keep an answer, among those that are polled if it was asked for `again` and there is room."""
-        is_polled = key in self._protected or (again and self._make_room(key, kept.size))
+    def _place(self, key: Hashable, record: _Record, *, is_repeated: bool) -> None:
+        """Keep an answer; among those that are polled if it was asked for again and there is room."""
+        is_polled = key in self._protected or (is_repeated and self._make_room(key, record.size))
         segment = self._protected if is_polled else self._probation
-        if kept.size <= segment.maxsize:
-            segment[key] = kept
+        if record.size <= segment.maxsize:
+            segment[key] = record
         else:
-            segment.forget(kept)
+            segment.forget(record)
 
     def _make_room(self, key: Hashable, size: int) -> bool:
         """Drop answers that are asked for less often than `key` until `size` bytes are free; drop none if that fails.
 
         Answers that prove to be asked for more often count as recently used.
         """
-        score, dropped = self._score(key), list[tuple[Hashable, _Kept]]()
+        score, dropped = self._score(key), list[tuple[Hashable, _Record]]()
         while size <= self._protected.maxsize and not self._has_room(size):
             dropped.append(self._protected.set_aside())
             if self._score(dropped[-1][0]) >= score:
                 self._protected.update(dropped)
                 return False
-        for _, kept in dropped:
-            self._protected.forget(kept)
+        for _, record in dropped:
+            self._protected.forget(record)
         return size <= self._protected.maxsize
 
     def _has_room(self, size: int) -> bool:
@@ -228,17 +284,15 @@ class ResponseCache:
         return True
 
     def _score(self, key: Hashable) -> float:
-        """Return how often `key` was used, every use counted for half after a day."""
+        """Return how often `key` was used; a use of a day ago counts half."""
         score, at = self._uses.get(hash(key), _NEVER)
         return score and score * 2.0 ** ((at - self._timer()) / _HALF_LIFE)
 
-    def _remember(self, target: RequestKey, key: Hashable, kept: _Kept) -> None:
+    def _remember(self, request_key: RequestKey, key: Hashable, record: _Record) -> None:
         with self._lock:
-            held = (self._protected if key in self._protected else self._probation).get(key)
-            if held is kept and target not in self._targets and _room(targets := (*kept.targets, target)) >= 0:
-                kept.targets, self._targets[target] = targets, key
-
-
-def _room(targets: tuple[RequestKey, ...]) -> int:
-    """Return how many characters are left for further targets of an answer; a string takes 50 besides its own."""
-    return _TARGETS - sum(len(text) + 50 for target in targets for text in target)
+            if self._held(key) is not record or request_key in self._keys:
+                return
+            request_keys = (*record.request_keys, request_key)
+            # A string takes 50 bytes besides its characters.
+            if sum(len(text) + 50 for parts in request_keys for text in parts) <= _REQUEST_KEYS:
+                record.request_keys, self._keys[request_key] = request_keys, key

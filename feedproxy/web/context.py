@@ -16,7 +16,6 @@ from feedproxy.config import Config
 from feedproxy.errors import HostError
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.service import Service
-from feedproxy.web.admission import GATE
 from feedproxy.web.cache import ResponseCache
 from feedproxy.web.host import header, is_local, origin, split_host
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 EXTENSION = "feedproxy"
+NO_SLASH = "feedproxy.no_slash"  # the same of a request for the service without the slash at its end
+GATE = "feedproxy.gate"  # in the environment of a request: the `Gate` that admitted it
 _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
 
 

@@ -1,20 +1,23 @@
-"""What stands before Flask: answers from memory with one look-up, and admits a few other requests at a time.
+"""What stands before Flask: it answers from memory with one look-up, and admits a few other requests at a time.
 
-Renders nothing.
+Whatever is not answered from memory takes the interpreter's lock and the processor, so without a bound one client
+that asks for much would keep everybody waiting. Renders nothing.
 """
 
+import threading
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import RequestURITooLarge
 
 from feedproxy.errors import BusyError
 from feedproxy.feeds import FORMATS
-from feedproxy.web.admission import GATE, PATIENCE, Gate
-from feedproxy.web.cache import ResponseCache, Variants
-from feedproxy.web.errors import handle_error
-from feedproxy.web.sharing import shared
-from feedproxy.web.variants import choose_variant, request_key
+from feedproxy.web.cache import ResponseCache, Variants, choose_variant, request_key
+from feedproxy.web.context import GATE, NO_SLASH
+from feedproxy.web.host import split_host
+from feedproxy.web.responses import handle_error, share
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -22,32 +25,93 @@ if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 _SAFE = ("GET", "HEAD")
-_FREE = ("/healthz", "/robots.txt", "/static/", "/favicon.ico")  # what costs no more than being refused
+_FREE = ("/healthz", "/robots.txt", "/static/", "/favicon.ico")  # cost no more than a refusal
 _PROBES = ("/readyz", "/status", "/status.json", "/metrics")  # for whoever looks after this server
-_RENEWAL_PATIENCE = 1.0  # seconds to wait for a turn where there is an answer of a while ago
+_RUNNING, _WAITING = 2, 22  # requests; together less than the threads of a server, which also answer from memory
+_PATIENCE = 5.0  # seconds that a request waits for its turn
+_RENEWAL_PATIENCE = 1.0  # the same where an older answer is in memory
+_MAX_ADDRESS = 20_000  # characters of path and query; the longest filter takes 6,000, percent-encoded
+# Characters of the headers that are parsed, which can take time that grows with the square of the length.
+# Browsers send a tenth of it.
+_MAX_HEADER = {
+    "HTTP_ACCEPT": 1000,
+    "HTTP_ACCEPT_ENCODING": 200,
+    "HTTP_HOST": 300,
+    "HTTP_IF_MODIFIED_SINCE": 100,
+    "HTTP_IF_NONE_MATCH": 2000,
+    "HTTP_X_FORWARDED_FOR": 1000,
+    "HTTP_X_FORWARDED_HOST": 1000,
+    "HTTP_X_FORWARDED_PROTO": 1000,
+}
+
+
+def with_limits(app: "WSGIApplication") -> "WSGIApplication":
+    """Return `app`, which then sees no header longer than any client sends; longer addresses are refused."""
+
+    def limits(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > _MAX_ADDRESS:
+            return handle_error(RequestURITooLarge())(environ, start_response)
+        for name, longest in _MAX_HEADER.items():
+            if len(environ.get(name, "")) > longest:
+                del environ[name]
+        return app(environ, start_response)
+
+    return limits
+
+
+class Gate:
+    """Lets `running` blocks of code run at a time while `waiting` others wait; raises BusyError for all beyond."""
+
+    def __init__(self, running: int = _RUNNING, waiting: int = _WAITING) -> None:
+        self._places = threading.Semaphore(running + waiting)
+        self._turns = threading.Semaphore(running)
+
+    @contextmanager
+    def admitted(self, patience: float = _PATIENCE) -> Iterator[None]:
+        """Run the block when it is its turn; raises BusyError at once, or after `patience` seconds of waiting."""
+        if not self._places.acquire(blocking=False):
+            raise BusyError
+        try:
+            if not self._turns.acquire(timeout=patience):
+                raise BusyError
+            try:
+                yield
+            finally:
+                self._turns.release()
+        finally:
+            self._places.release()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let another have the turn while this request only waits; then take a turn again."""
+        self._turns.release()
+        try:
+            yield
+        finally:
+            self._turns.acquire()
 
 
 class CacheMiddleware:
-    """A WSGI application that answers GET and HEAD of known targets, and hands `app` what gates admit of the rest."""
+    """A WSGI application that answers GET and HEAD from memory, and hands `app` what its gates admit of the rest."""
 
-    def __init__(self, app: "WSGIApplication", answers: ResponseCache, metrics: "Metrics | None") -> None:
-        self._app, self._answers, self._metrics = app, answers, metrics
+    def __init__(self, app: "WSGIApplication", cache: ResponseCache, metrics: "Metrics | None") -> None:
+        self._app, self._cache, self._metrics = app, cache, metrics
         # Made once: a flood is refused thousands of times a second. Pages of other sites may read it, like any feed.
-        self._busy = shared(handle_error(BusyError()), "/feed")
+        self._busy = share(handle_error(BusyError()), "/feed")
         self._gate, self._probe_gate = Gate(), Gate(running=1, waiting=5)
         self._renewal_gate = Gate(running=2, waiting=6)  # or, while new queries flood, no feed would become current
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
         began = time.perf_counter()
-        key, is_read = request_key(environ), environ["REQUEST_METHOD"] in _SAFE
-        known = self._answers.lookup(key) if is_read else None
-        if known:
-            return self._answer_from_memory(known, environ, start_response, began)
-        stale = self._answers.stale(key) if is_read else None
+        key = request_key(environ) if environ["REQUEST_METHOD"] in _SAFE else ()
+        if variants := self._cache.lookup(key):
+            return self._answer_from_memory(variants, environ, start_response, began)
+        stale = self._cache.stale(key)
         try:
             with self._admitted(environ, is_renewal=stale is not None):
-                answer = self._app(environ, start_response)
+                _make_routable(environ)
+                body = self._app(environ, start_response)
         except BusyError:
             if stale:
                 return self._answer_from_memory(stale, environ, start_response, began)
@@ -57,23 +121,33 @@ class CacheMiddleware:
             return self._busy(environ, start_response)
         if self._metrics:
             self._metrics.took(time.perf_counter() - began, hit=False)
-        return answer
+        return body
 
     def _admitted(self, environ: "WSGIEnvironment", *, is_renewal: bool) -> AbstractContextManager[None]:
         path, gate = environ.get("PATH_INFO", ""), self._renewal_gate if is_renewal else self._gate
         if path.startswith(_FREE):
             return nullcontext()
         environ[GATE] = gate = self._probe_gate if path in _PROBES else gate
-        return gate.admitted(_RENEWAL_PATIENCE if is_renewal else PATIENCE)
+        return gate.admitted(_RENEWAL_PATIENCE if is_renewal else _PATIENCE)
 
     def _answer_from_memory(
-        self, answer: Variants, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
+        self, variants: Variants, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
     ) -> Iterable[bytes]:
-        status, headers, body = choose_variant(answer, environ)
+        status, headers, body = choose_variant(variants, environ)
         if self._metrics:
-            if answer.name in FORMATS:
+            if variants.name in FORMATS:
                 self._metrics.feed_served()
-            self._metrics.answered(answer.name, int(status[:3]))
+            self._metrics.answered(variants.name, int(status[:3]))
             self._metrics.took(time.perf_counter() - began, hit=True)
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def _make_routable(environ: "WSGIEnvironment") -> None:
+    """Change what Werkzeug's routing fails with, or would redirect to the host that the request seems to be for."""
+    if "HTTP_HOST" in environ and not split_host(environ["HTTP_HOST"])[0]:
+        environ["HTTP_HOST"] = ""
+    if environ["wsgi.url_scheme"].casefold() not in ("http", "https"):
+        environ["wsgi.url_scheme"] = ""
+    if not environ.get("PATH_INFO"):
+        environ["PATH_INFO"], environ[NO_SLASH] = "/", True

@@ -8,10 +8,9 @@ from werkzeug.datastructures import MIMEAccept
 from feedproxy.config import Config
 from feedproxy.feeds import FORMATS, Feed
 from feedproxy.web import responses
-from feedproxy.web.cache import Headers, Variants, build_variants
+from feedproxy.web.cache import Headers, Variants, build_variants, request_key
 from feedproxy.web.context import Context, base_url, context, query_string
-from feedproxy.web.sharing import SHARED
-from feedproxy.web.variants import request_key
+from feedproxy.web.responses import SHARED
 
 bp = Blueprint("feed", __name__)
 
@@ -43,7 +42,7 @@ def preferred(over: str | None = None) -> str | None:
     """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
     accept = accepted_types()
     ranks = {
-        name: max(accept.quality(kind) for kind in (form.media_type, *form.accepted)) for name, form in FORMATS.items()
+        name: max(accept.quality(kind) for kind in (form.media_type, *form.aliases)) for name, form in FORMATS.items()
     }
     best = max(ranks, key=lambda name: ranks[name])
     floor = accept.quality(over) if over else 0

@@ -57,7 +57,7 @@ def _read(number: int, text: str) -> tuple[Feed, str]:
 
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:
     """Return an OPML file of `feeds`, each address once, in their order."""
-    outlines = {feed.address(form, 1): (feed, form) for feed, form in feeds}
+    outlines = {feed.at_page(1).address(form): (feed, form) for feed, form in feeds}
     response = responses.no_store(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="feedproxy.opml"'
     return response

@@ -1,7 +1,6 @@
 """The page's route: a form's query in, the page with what its feed holds and would have delivered out."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from urllib.parse import urlencode
 
@@ -14,13 +13,10 @@ from feedproxy.feeds import FORMATS, Document, Feed, link_of
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, query_pairs
 from feedproxy.web import responses
-from feedproxy.web.cache import Variants
-from feedproxy.web.context import base_url, context, query_string
-from feedproxy.web.errors import retry_after
+from feedproxy.web.cache import Variants, request_key
+from feedproxy.web.context import NO_SLASH, base_url, context, query_string
 from feedproxy.web.feeds import feed_response, preferred
-from feedproxy.web.prefix import NO_SLASH
 from feedproxy.web.preview import Preview, preview
-from feedproxy.web.variants import request_key
 
 bp = Blueprint("page", __name__)
 
@@ -87,7 +83,7 @@ def _error_response(error: FeedproxyError) -> Response:
     given = {name: text for name, text in request.args.items() if text}
     values = _values(Document(Feed(Query(), base_url())), given, error=error)
     response = responses.html("page.html", error.status, **values)
-    response.headers.extend(retry_after(error))
+    response.headers.extend(responses.retry_after(error))
     response.vary.add("Accept")
     return response
 
@@ -98,7 +94,7 @@ def _values(
     return {
         "document": document,
         "feed": document.feed,
-        "first": replace(document.feed.query, page=1),
+        "first": document.feed.at_page(1),
         "shown": shown,
         "error": error,
         "given": given,

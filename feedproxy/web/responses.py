@@ -1,44 +1,57 @@
-"""Text, pages and JSON in, responses out that no browser takes for anything else."""
+"""Text, pages, JSON and errors in, responses out that no browser takes for anything else."""
 
 import json
+import logging
 from urllib.parse import quote
 
-from flask import Response, render_template, request
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException
 
-from feedproxy.web.cache import Variants, build_variants
-from feedproxy.web.variants import choose_variant
+from feedproxy.errors import FeedproxyError
+from feedproxy.web.cache import Headers, Variants, build_variants, choose_variant
 
+log = logging.getLogger(__name__)
 _HTML = "text/html; charset=utf-8"
-# The images it allows are those that `Paper.image` lets through.
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' https://*.huggingface.co; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-# What goes with every page: it loads nothing from elsewhere but thumbnails, and tells nobody where it was.
-_PAGE = (
-    ("Content-Security-Policy", _PAGE_POLICY),
+_NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+# A page loads nothing from elsewhere but the images that `Paper.image` lets through, and tells nobody where it was.
+_PAGE: Headers = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' https://*.huggingface.co; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
     ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
+    _NO_SNIFFING,
 )
-# Every page leads to a dozen more queries, each of which is work: one without a query is all that search engines need.
+# Every page links to a dozen more queries, each of which is work. Search engines need only the one without a query.
 _NO_ROBOTS = ("X-Robots-Tag", "noindex, nofollow")
+# Pages of any other site may read these paths: they are public and the same for all, so no site is named and no
+# credentials count (Fetch standard, "CORS protocol").
+_SHARED_PATHS = ("/feed", "/f/", "/opml", "/status")
+SHARED: Headers = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "ETag, Retry-After"))
+_PREFLIGHT: Headers = (
+    *SHARED,
+    ("Access-Control-Allow-Methods", "GET, HEAD"),
+    ("Access-Control-Allow-Headers", "Cache-Control, If-Modified-Since, If-None-Match, Pragma, X-Requested-With"),
+    ("Access-Control-Max-Age", "86400"),
+)
+_ERRORS = {
+    404: "there is no such page here; the feeds are /feed.rss, /feed.atom and /feed.json, the page is /",
+    405: "only GET and HEAD are answered here",
+    414: "the address is too long",
+}
+
+
+def no_store(body: str | bytes, content_type: str, status: int = 200) -> Response:
+    """Return a response of exactly this type, which no cache keeps."""
+    response = Response(body, status=status, content_type=content_type)
+    response.headers.update((("Cache-Control", "no-store"), _NO_SNIFFING))
+    return response
 
 
 def text(line: str, status: int = 200) -> Response:
     """Return one line of plain text."""
     return no_store(f"{line}\n", "text/plain; charset=utf-8", status)
-
-
-def redirect(path: str, query_string: str) -> Response:
-    """Send the client to `path`, which is relative: only the server in front knows where it was asked."""
-    response = no_store("", "text/plain; charset=utf-8", 301)
-    response.headers["Location"] = f"./{quote(path.lstrip('/'))}{'?' * bool(query_string)}{query_string}"
-    return response
-
-
-def as_json(value: object) -> Response:
-    """Return `value` as JSON for people to read too."""
-    return no_store(json.dumps(value, indent=1) + "\n", "application/json")
 
 
 def html(template: str, code: int = 200, **values: object) -> Response:
@@ -49,21 +62,65 @@ def html(template: str, code: int = 200, **values: object) -> Response:
 
 
 def page(template: str, *, robots: bool, **values: object) -> Variants:
-    """Return a page as an answer to keep: browsers may too, and ask each time whether it still holds."""
+    """Return a page as an answer to keep; browsers may keep it too, and ask each time whether it is current."""
     body = render_template(template, **values).encode()
     headers = (("Cache-Control", "no-cache"), *_PAGE, *(() if robots else (_NO_ROBOTS,)))
     return build_variants("other", body, _HTML, None, headers)
 
 
-def to_response(no_store: Variants) -> Response:
-    """Return what the client at hand gets of a finished answer, which may be that it has it."""
-    status, headers, body = choose_variant(no_store, request.environ)
+def as_json(value: object) -> Response:
+    """Return `value` as JSON that people can read too."""
+    return no_store(json.dumps(value, indent=1) + "\n", "application/json")
+
+
+def redirect(path: str, query_string: str) -> Response:
+    """Send the client to `path`, which is relative: only a server in front knows where it was asked."""
+    response = no_store("", "text/plain; charset=utf-8", 301)
+    response.headers["Location"] = f"./{quote(path.lstrip('/'))}{'?' * bool(query_string)}{query_string}"
+    return response
+
+
+def to_response(variants: Variants) -> Response:
+    """Return the variant for the client of this request, or 304."""
+    status, headers, body = choose_variant(variants, request.environ)
     return Response(body, status=status, headers=headers)
 
 
-def no_store(body: str | bytes, content_type: str, status: int = 200) -> Response:
-    """Return a response of exactly this type, which is not to be kept."""
-    response = Response(body, status=status, content_type=content_type)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
+def handle_error(error: Exception) -> Response:
+    """Answer an error with its one line."""
+    if isinstance(error, FeedproxyError):
+        if error.public != str(error):
+            log.error("%s", error)
+        response = text(error.public, error.status)
+        response.headers.extend(retry_after(error))
+        return response
+    if isinstance(error, HTTPException):
+        response = text(_ERRORS.get(error.code or 500, error.name), error.code or 500)
+        response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+        return response
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return text("something is wrong with this server; its log says what", 500)
+
+
+def retry_after(error: FeedproxyError | None) -> dict[str, str]:
+    """Return when to ask again, where that may help (RFC 9110, section 10.2.3)."""
+    return {"Retry-After": str(error.retry_after or 60)} if error and error.status in (429, 503) else {}
+
+
+def share(response: Response, path: str = "") -> Response:
+    """Let pages of other sites read the answer to a request for `path`, by default this one, if it is for them."""
+    if (path or request.path).startswith(_SHARED_PATHS):
+        response.headers.update(SHARED)
     return response
+
+
+def answer_preflights(app: Flask) -> None:
+    """Answer what browsers ask before a page of another site may read the routes of `app`, which are there already."""
+
+    def preflight(**_: str) -> Response:
+        response = Response(status=204, headers=_PREFLIGHT)
+        del response.headers["Content-Type"]  # there is no content
+        return response
+
+    for rule in [rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(_SHARED_PATHS)]:
+        app.add_url_rule(rule, "preflight", preflight, methods=["OPTIONS"])
