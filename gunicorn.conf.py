@@ -11,7 +11,7 @@ import socket
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from feedproxy.server.worker import begin, end
+from feedproxy.server import on_worker_exit, on_worker_start
 
 PATIENCE = 8  # seconds that a client may send nothing of its request, or read nothing of the answer
 
@@ -85,13 +85,13 @@ def post_worker_init(worker):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGQUIT, worker.handle_exit)
     if service := service_of(worker):
-        begin(service, first=worker.age == 1)
+        on_worker_start(service, first=worker.age == 1)
 
 
 def worker_exit(_, worker):
     """Close the archive, so that one file is left of it."""
     if service := service_of(worker):
-        end(service)
+        on_worker_exit(service)
 
 
 def service_of(worker):

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from feedproxy.config import Config
-from feedproxy.server.worker import begin, end, in_pieces
+from feedproxy.server import in_pieces, on_worker_exit, on_worker_start
 from feedproxy.web import create_app
 from tests.factories import api, entries
 from tests.hub import Hub
@@ -163,9 +163,9 @@ def test_a_worker_that_ends_leaves_one_file(tmp_path: Path) -> None:
     """A worker refreshes from its beginning on, and lets go of the archive whole at its end."""
     app = create_app(Config.load({"FEEDPROXY_LISTING": "demo", "FEEDPROXY_ARCHIVE": str(tmp_path / "a.sqlite")}))
     service = app.extensions["feedproxy"]
-    begin(service, first=True)
+    on_worker_start(service, first=True)
     service.loop.wait_for_papers(30)
-    end(service)
+    on_worker_exit(service)
     assert ["a.sqlite"] == [path.name for path in tmp_path.iterdir()]
 
 

@@ -24,7 +24,7 @@ from feedproxy.errors import ConfigError
 from feedproxy.ingest.parse import parse
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import PARAMETERS
-from feedproxy.server.worker import end
+from feedproxy.server import on_worker_exit
 from feedproxy.web import create_app
 from feedproxy.web.host import origin, split_host
 from tests.conftest import Clock, serving
@@ -485,7 +485,7 @@ def test_unexpected_failure(caplog: pytest.LogCaptureFixture, tmp_path: Path) ->
     app = create_app(settings(tmp_path, listing="demo"))
     app.extensions["feedproxy"] = replace(app.extensions["feedproxy"], cache=Broken())
     response = app.test_client().get("/feed.rss")
-    end(app.extensions["feedproxy"])
+    on_worker_exit(app.extensions["feedproxy"])
     assert (500, "something is wrong with this server; its log says what\n") == (response.status_code, response.text)
     assert "GET /feed.rss failed" in caplog.text
 
@@ -511,7 +511,7 @@ def test_generated_queries(tmp_path: Path) -> None:
             assert 400 == response.status_code
             assert "text/plain; charset=utf-8" == response.content_type
             assert re.fullmatch(r"[^\n]+\n", response.text)
-    end(app.extensions["feedproxy"])
+    on_worker_exit(app.extensions["feedproxy"])
     assert 200 < statuses.count(200) < 800
 
 
@@ -824,7 +824,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: py
     assert ["FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?"] == caplog.messages
     assert not (tmp_path / "archive.sqlite").exists()
     response = app.test_client().get("/feed.atom")
-    end(app.extensions["feedproxy"])
+    on_worker_exit(app.extensions["feedproxy"])
     assert 12 == len(feedparser.parse(response.data).entries)
     assert "localhost" == urlsplit(feedparser.parse(response.data).feed.link).netloc
 

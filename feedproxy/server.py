@@ -1,0 +1,277 @@
+"""A configuration and an address in, a running server out: granian, HTTP in Rust, Python only for answers.
+
+The parent listens, starts workers, and replaces those that die or hang; `load` is what each worker runs. A worker is
+forked or, from Python 3.14 on and on macOS, spawned: what it is handed can be pickled. gunicorn.conf.py uses
+`on_worker_start` and `on_worker_exit` too.
+"""
+
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from feedproxy.config import Config
+from feedproxy.errors import FeedproxyError
+from feedproxy.ingest.source import Hub
+from feedproxy.logs import start_log
+from feedproxy.web import create_app
+from feedproxy.web.context import EXTENSION, Context
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.synchronize import Semaphore
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 (only where the address says so)
+_QUEUE = 2048  # connections that wait to be accepted
+_CONNECTIONS = 900  # of one worker; each takes a file, of which a process may mostly open 1,024
+_PATIENCE_MS = 10_000  # for a request's head, for the next request, and for a client that reads nothing
+# granian's smallest buffer: up to twice as much of a head is read, and of an answer queued.
+_HEAD_BYTES = 32_768
+_PIECE = 16_384  # bytes
+_SMALL = 262_144  # bytes of an answer that is handed over whole: about as much as a thread and its pieces take
+_LOG = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
+_BEAT = 1.0  # seconds between two signs of life of a worker
+_LOOK = 2.0  # seconds between two looks at the workers
+_LOOKS = 10  # without a sign of life until a worker counts as hung
+_FIRST_PAPERS = 60.0  # seconds until a server without papers says so on the terminal
+_GRACE = 1.0  # seconds in which a refresh may still end by itself
+
+# Accepted connections inherit these. A system may lack one, as macOS does the second.
+_TCP_OPTIONS = {
+    "TCP_NODELAY": 1,
+    "TCP_USER_TIMEOUT": _PATIENCE_MS,  # also ends a connection whose client's window stays shut (tcp(7))
+    "TCP_NOTSENT_LOWAT": 16_384,  # bytes the kernel takes before the client reads; it would take megabytes
+}
+
+
+# The parent -------------------------------------------------------------------------------------
+
+
+def listen(bind: str) -> tuple[str, socket.socket]:
+    """Return the host in `bind` and a socket that listens there.
+
+    Raises ValueError if it is not HOST:PORT, FeedproxyError if nobody can listen there.
+    """
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):([0-9]{1,5})", bind)
+    if not match or int(match[2]) > 65_535:
+        raise ValueError(f"{bind!r} is not HOST:PORT")
+    host, port = match[1].strip("[]") or _ANY_HOST[0], int(match[2])
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for name, value in _TCP_OPTIONS.items():
+            with suppress(AttributeError, OSError):
+                listening.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        listening.bind((host, port))
+        listening.listen(_QUEUE)
+    except OSError as error:
+        listening.close()
+        raise FeedproxyError(f"cannot listen at {bind}: {error.strerror}") from error
+    listening.setblocking(False)
+    return host, listening
+
+
+def in_address(host: str) -> str:
+    """Return `host` as it is written in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def reachable(host: str) -> str:
+    """Return the host name under which this machine reaches a server that listens at `host`."""
+    return "localhost" if host in (*_ANY_HOST, "127.0.0.1", "::1") else in_address(host)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What the parent hands to each of its workers; only the first of them gets the `turn` to speak for all."""
+
+    config: Config
+    log_json: bool
+    signs: "Connection"
+    turn: "Semaphore"
+
+
+def run(config: Config, listening: socket.socket, *, workers: int, greeting: str, log_json: bool) -> None:
+    """Serve until a signal ends it; print `greeting` first.
+
+    All workers accept from the one socket: what a worker that dies or hangs has not accepted, another does.
+    """
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.net import SocketHolder  # type: ignore[attr-defined]
+    from granian.server.mp import MPServer
+
+    class Server(MPServer):
+        def _init_shared_socket(self) -> None:
+            """Share our socket, as granian does its own on macOS; elsewhere its workers listen each for themselves."""
+            backlog = [] if sys.platform == "darwin" else [_QUEUE]
+            self._ssp, self._sso = None, listening
+            self._shd = SocketHolder(listening.fileno(), False, *backlog)  # type: ignore[assignment, call-arg]
+
+    host, port = listening.getsockname()[:2]
+    server = Server(
+        "feedproxy",
+        host,
+        port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_PATIENCE_MS, max_buffer_size=_HEAD_BYTES),
+        workers=workers,
+        # A thread for each connection, started when needed: no client that waits or reads slowly takes one from others.
+        blocking_threads=_CONNECTIONS,
+        backpressure=_CONNECTIONS,
+        backlog=_QUEUE,
+        respawn_failed_workers=True,
+        workers_kill_timeout=30,
+        log_level=LogLevels.error,  # it warns of any number of threads or workers above that of the processors
+        log_dictconfig=_LOG,
+    )
+    received, signs = multiprocessing.Pipe(duplex=False)
+    worker = Worker(config, log_json, signs, multiprocessing.Semaphore())
+
+    def on_startup() -> None:
+        print(greeting, file=sys.stderr, flush=True)
+        threading.Thread(target=_replace_hung_workers, args=(received,), daemon=True).start()
+
+    server.on_startup(on_startup)
+    server.serve(target_loader=partial(load, worker), wrap_loader=False)
+
+
+def _replace_hung_workers(signs: "Connection") -> None:
+    """Kill each worker that has given no sign of life in ten looks; the server starts another in its place.
+
+    Looks are counted, not seconds: when the whole machine stands still, no worker is to blame.
+    """
+    silent: dict[int | None, int] = {}
+    while True:
+        time.sleep(_LOOK)
+        alive = set()
+        while signs.poll():
+            alive.add(signs.recv())
+        workers = {child.pid: child for child in multiprocessing.active_children()}
+        silent = {pid: 0 if pid in alive else silent.get(pid, 0) + 1 for pid in workers}
+        for pid, looks in silent.items():
+            if looks == _LOOKS:
+                log.error("worker %s hangs: no sign of life for %g s; another takes its place", pid, _LOOK * looks)
+                workers[pid].kill()
+
+
+# A worker ---------------------------------------------------------------------------------------
+
+
+def load(worker: Worker) -> "WSGIApplication":  # pragma: no cover (coverage does not follow a fork of granian)
+    """Return what a worker serves; runs in that worker."""
+    _take_signals()
+    _start_thread(_give_signs_of_life, worker.signs)
+    _start_thread(_follow_parent)
+    start_log(as_json=worker.log_json)
+    app = create_app(worker.config)
+    service = app.extensions[EXTENSION]
+    on_worker_start(service, first=worker.turn.acquire(block=False))
+    threading.Thread(target=_wait_for_end, args=(service,)).start()
+    return in_pieces(app)
+
+
+def on_worker_start(service: Context, *, first: bool) -> None:
+    """Refresh before a reader asks; the first worker says so where that leads nowhere."""
+    service.loop.start()
+    if first:
+        _start_thread(_complain_without_papers, service)
+
+
+def on_worker_exit(service: Context) -> None:
+    """Let go of the archive, so that one file is left of it.
+
+    A refresh that takes longer is cut off, and gives its lease back: whatever it stores is one transaction.
+    """
+    service.loop.stop(_GRACE)
+    service.service.archive.close()
+
+
+def in_pieces(app: "WSGIApplication") -> "WSGIApplication":
+    """Return `app` with large answers handed over piece by piece, as the client takes them.
+
+    granian copies what it is handed, and keeps it until the client has it.
+    """
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        body = app(environ, start_response)
+        is_small = isinstance(body, list) and sum(map(len, body)) <= _SMALL
+        return body if is_small else _pieces(body)
+
+    return answer
+
+
+def _pieces(body: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        for part in body:
+            for start in range(0, len(part), _PIECE):
+                yield part[start : start + _PIECE]
+    finally:
+        if close := getattr(body, "close", None):
+            close()
+
+
+def _start_thread(target: Any, *args: Any) -> None:
+    threading.Thread(target=target, args=args, daemon=True).start()
+
+
+def _complain_without_papers(service: Context) -> None:
+    try:
+        service.loop.wait_for_papers(_FIRST_PAPERS)
+    except FeedproxyError as error:
+        hint = "; to try feedproxy without a network: feedproxy serve --demo"
+        print(f"feedproxy: {error}{hint if isinstance(service.loop.refresher.source, Hub) else ''}", file=sys.stderr)
+
+
+def _give_signs_of_life(signs: "Connection") -> None:  # pragma: no cover
+    """Tell the parent again and again that this process runs; a frozen one, or one stuck in C code, does not."""
+    while True:
+        signs.send(os.getpid())
+        time.sleep(_BEAT)
+
+
+def _take_signals() -> None:  # pragma: no cover
+    """Block signals in all of this worker's threads, which inherit that, but one, which waits for SIGTERM.
+
+    granian waits for a signal to interrupt its main thread, which one that another thread gets does not;
+    a second one can lock it up. Ctrl-C, which a terminal sends to all, is for the parent to act on.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until granian sets its own; the parent's, forked, does nothing here
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    _start_thread(_end_on_sigterm)
+
+
+def _end_on_sigterm() -> None:  # pragma: no cover
+    signal.sigwait({signal.SIGTERM})
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler):  # granian has not set its own yet
+        os._exit(0)
+    handler(signal.SIGTERM, None)
+
+
+def _follow_parent() -> None:  # pragma: no cover
+    """End when the parent is killed, which granian's workers survive by themselves."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _wait_for_end(service: Context) -> None:  # pragma: no cover
+    """Wait for the main thread, which serves: there is no hook for a worker's end."""
+    threading.main_thread().join()
+    on_worker_exit(service)
