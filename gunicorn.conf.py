@@ -16,7 +16,7 @@ from feedproxy.server import on_worker_exit, on_worker_start
 PATIENCE = 8  # seconds that a client may send nothing of its request, or read nothing of the answer
 
 workers = 1
-threads = 40  # requests that are read, worked on and answered at a time; more than `web.admission` lets wait
+threads = 40  # requests that are read, worked on and answered at a time; more than `web.fast_path` lets wait
 preload_app = True  # once, before workers are forked, who then share most of its memory
 limit_request_line = 8190  # a filter of 500 characters, percent-encoded
 limit_request_fields = 50  # it parses heads in Python: large ones would take seconds from everybody

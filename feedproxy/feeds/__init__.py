@@ -22,7 +22,6 @@ __all__ = [
     "content",
     "credit",
     "link_of",
-    "render",
     "shown_authors",
 ]
 
@@ -45,8 +44,3 @@ FORMATS: dict[str, Format] = {
     # JSON is UTF-8 (RFC 8259)
     "json": Format("JSON Feed", "application/feed+json", ("application/json",), "application/feed+json", json_feed),
 }
-
-
-def render(document: Document, form: str) -> bytes:
-    """Return the bytes of `document` in the format `form`, a key of `FORMATS`."""
-    return FORMATS[form].render(document)

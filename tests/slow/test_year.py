@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedproxy.archive import Archive
-from feedproxy.feeds import FORMATS, Document, Feed, render
+from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.refresher import Refresher
@@ -147,7 +147,7 @@ class Reader:
         alike = list(map(without_counts, found.entries))
         if alike != self.entries or not self.etag or dice.random() < _RENDER_ANYWAY:
             self.polls["rendered"] += 1
-            document = render(Document(Feed(self.query, _BASE), found.entries, found.more), self.form)
+            document = FORMATS[self.form].render(Document(Feed(self.query, _BASE), found.entries, found.more))
             etag = hashlib.sha256(document).hexdigest()
             assert etag == self.etag or alike != self.entries, "equal entries made other bytes"
         else:
