@@ -17,7 +17,7 @@ from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.model import Listing
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.web import create_app
-from feedproxy.web.preview import advise
+from feedproxy.web.preview import suggest
 from tests import postgres
 from tests.conftest import Clock
 from tests.factories import api, entries, paper
@@ -82,8 +82,8 @@ def test_advice_ends_with_its_budget(open_archive: Opener, either: str) -> None:
     archive = open_archive(either)
     archive.store([Listing(tuple(paper(number) for number in range(1, 9)))], Clock().now)
     query = parse_query("q=paper zz&min_upvotes=1")
-    assert ["with the words paper"] == [advice.told for advice in advise(archive, query, 60)][:1]
-    assert () == advise(archive, query, 0)
+    assert ["with the words paper"] == [advice.text for advice in suggest(archive, query, 60)][:1]
+    assert () == suggest(archive, query, 0)
 
 
 class Endless(Archive):

@@ -14,11 +14,9 @@ from feedproxy.query.grammar import Term, parse_filter
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.query.terms import search_words, word_spans
 from feedproxy.service import Service
-from feedproxy.web.preview import preview
+from feedproxy.web.preview import preview, reason, volume
 from feedproxy.web.preview.highlight import compile_highlighter, excerpt, highlight
-from feedproxy.web.preview.reasons import reason
 from feedproxy.web.preview.suggestions import relaxations, thresholds
-from feedproxy.web.preview.volume import volume
 from tests.conftest import Clock
 from tests.factories import paper, paper_id
 from tests.naive import WORDS, Wording, matched, term
@@ -171,12 +169,11 @@ def test_wider(query: str) -> None:
 def test_preview_tells_what_finds_something(archive: Archive, clock: Clock) -> None:
     """Advice is what really finds something, with how much; where something is found, there is none."""
     archive.store([Listing((paper(1, title="Agents", upvotes=3), paper(2, title="Surveys")))], clock())
-    told = {
-        (str(advice.query), advice.count) for advice in preview(Service(archive), parse_query("q=agents survey")).advice
-    }
+    suggestions = preview(Service(archive), parse_query("q=agents survey")).suggestions
+    told = {(str(suggestion.query), suggestion.count) for suggestion in suggestions}
     assert {("q=agents", 1), ("q=survey", 1), ("days=3660", 2)} == told
     found = preview(Service(archive), parse_query("q=agents"))
-    assert ((), 1, [paper_id(1)]) == (found.advice, found.count, [shown.entry.paper.id for shown in found.shown])
+    assert ((), 1, [paper_id(1)]) == (found.suggestions, found.count, [row.entry.paper.id for row in found.entries])
 
 
 def test_preview_of_an_empty_archive(archive: Archive) -> None:

@@ -72,10 +72,10 @@ def _rendered(feed: Feed, text: str) -> tuple[Variants, int]:
     """Return the page and the revision of the archive its entries were found in, and all else then or later."""
     with time_limit(READ_SECONDS):
         shown = preview(context().service, feed.query)
-    document = Document(feed, shown.found.entries, shown.found.more)
+    document = Document(feed, shown.result.entries, shown.result.more)
     values = _values(document, dict(query_pairs(text)), shown=shown)
     robots = not (text or context().config.access_key)
-    return responses.page("page.html", robots=robots, **values), shown.found.state.revision
+    return responses.page("page.html", robots=robots, **values), shown.result.state.revision
 
 
 def _error_response(error: FeedproxyError) -> Response:
@@ -95,7 +95,7 @@ def _values(
         "document": document,
         "feed": document.feed,
         "first": document.feed.at_page(1),
-        "shown": shown,
+        "preview": shown,
         "error": error,
         "given": given,
         "further": any(name in PARAMETERS and name not in ("q", "min_upvotes", "page") for name in given),

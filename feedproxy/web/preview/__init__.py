@@ -1,11 +1,12 @@
-"""The archive and a query in; all that the page shows of its feed out.
-
-Knows no HTML: how it looks is up to the page.
-"""
+"""A query in; everything that the page shows of its feed out. Knows no HTML."""
 
 import time
+from bisect import bisect
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.deadline import time_limit
@@ -13,21 +14,20 @@ from feedproxy.errors import DeadlineError
 from feedproxy.feeds import byline
 from feedproxy.model import Entry, PaperHistory
 from feedproxy.query.grammar import FIELDS
-from feedproxy.query.parameters import Query
+from feedproxy.query.parameters import MEASURES, Query
 from feedproxy.service import Service
+from feedproxy.text import plural
 from feedproxy.web.preview.highlight import Segments, compile_highlighter, excerpt, highlight
-from feedproxy.web.preview.reasons import reason
 from feedproxy.web.preview.suggestions import relaxations, thresholds
-from feedproxy.web.preview.volume import Volume, volume
 
-_ADVICE = 5
-_LEAST_BUDGET = 0.1  # seconds for advice, about what the rest of a page takes; or as long as the search took
-_READ = 2_000  # characters of an abstract in which marks are looked for; the longest seen: 1,923
+_SUGGESTIONS = 5
+_MIN_BUDGET = 0.1  # seconds for suggestions, about what the rest of a page takes; or as long as the search took
+_MAX_ABSTRACT = 2_000  # characters of an abstract that are searched for marks; the longest seen: 1,923
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An entry as the page shows it: its texts in pieces, and why it entered."""
+class PreviewEntry:
+    """An entry as the page shows it: its texts in segments, and why it entered."""
 
     entry: Entry
     title: Segments
@@ -38,79 +38,131 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A query with another number of upvotes, and the entries a listing day that it would have brought."""
+class Volume:
+    """How many entries each listing day brought, oldest first."""
+
+    days: tuple[tuple[date, int], ...]
+
+    @property
+    def total(self) -> int:
+        """The entries of all days."""
+        return sum(count for _, count in self.days)
+
+    @property
+    def average(self) -> float:
+        """Entries a listing day; 0 without any day."""
+        return self.total / len(self.days) if self.days else 0.0
+
+    @property
+    def most(self) -> int:
+        """The entries of the fullest day."""
+        return max((count for _, count in self.days), default=0)
+
+    @property
+    def empty(self) -> float:
+        """The share of days without an entry, 0 to 1."""
+        return sum(not count for _, count in self.days) / len(self.days) if self.days else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The query with another number of upvotes, and the entries a listing day that it would have brought."""
 
     query: Query
     average: float
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
-    """What to do to find something: in words, as a query, and how many entries that has."""
+class Suggestion:
+    """A query that asks for less, the change in words, and how many entries it has."""
 
-    told: str
+    text: str
     query: Query
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What was found of a query, how many entries there are in all, and what came when.
+    """The page of entries a query has, their number on all pages, and how many came when.
 
-    `choices` are other numbers of upvotes; `advice`, for a query that finds nothing, what would find something.
+    `suggestions`, for a query without any entry, have some.
     """
 
-    found: SearchResult
+    result: SearchResult
     count: int
-    shown: tuple[Shown, ...]
+    entries: tuple[PreviewEntry, ...]
     volume: Volume
-    choices: tuple[Choice, ...]
-    advice: tuple[Advice, ...]
+    thresholds: tuple[Threshold, ...]
+    suggestions: tuple[Suggestion, ...]
 
 
 def preview(service: Service, query: Query) -> Preview:
     """Return what the page shows of `query`; raises ArchiveError and NoPapersYet."""
     began, archive = time.monotonic(), service.archive
-    found = service.search(query)
-    pasts = archive.histories([entry.paper.id for entry in found.entries])
-    choices = thresholds(query)
-    days, entered = archive.entry_dates_by_threshold(query, [choice.min_upvotes for choice in choices])
-    volumes = {choice.min_upvotes: volume(days, dates) for choice, dates in zip(choices, entered, strict=True)}
-    count = archive.count(query) if found.more or query.page > 1 else len(found.entries)
-    took = time.monotonic() - began
+    result = service.search(query)
+    histories = archive.histories([entry.paper.id for entry in result.entries])
+    others = thresholds(query)
+    days, dates = archive.entry_dates_by_threshold(query, [other.min_upvotes for other in others])
+    volumes = {other.min_upvotes: volume(days, entered) for other, entered in zip(others, dates, strict=True)}
+    count = archive.count(query) if result.more or query.page > 1 else len(result.entries)
+    budget = max(time.monotonic() - began, _MIN_BUDGET)
     return Preview(
-        found,
+        result,
         count,
-        _shown(found.entries, pasts, query),
+        _entries(result.entries, histories, query),
         volumes[query.min_upvotes],
-        tuple(Choice(choice, volumes[choice.min_upvotes].average) for choice in choices),
-        () if count else advise(archive, query, max(took, _LEAST_BUDGET)),
+        tuple(Threshold(other, volumes[other.min_upvotes].average) for other in others),
+        () if count else suggest(archive, query, budget),
     )
 
 
-def advise(archive: Archive, query: Query, budget: float) -> tuple[Advice, ...]:
-    """Return the first few queries that ask for less and find something, as many as `budget` seconds allow."""
-    advice: list[Advice] = []
+def suggest(archive: Archive, query: Query, budget: float) -> tuple[Suggestion, ...]:
+    """Return the first few queries that ask for less and have entries, as many as `budget` seconds allow."""
+    suggestions: list[Suggestion] = []
     with suppress(DeadlineError), time_limit(budget):
-        for told, less in relaxations(query):
-            if count := archive.count(less):
-                advice.append(Advice(told, less, count))
-            if len(advice) == _ADVICE:
+        for text, relaxed in relaxations(query):
+            if count := archive.count(relaxed):
+                suggestions.append(Suggestion(text, relaxed, count))
+            if len(suggestions) == _SUGGESTIONS:
                 break
-    return tuple(advice)
+    return tuple(suggestions)
 
 
-def _shown(entries: tuple[Entry, ...], pasts: dict[str, PaperHistory], query: Query) -> tuple[Shown, ...]:
+def volume(days: Sequence[date], entered: Iterable[datetime]) -> Volume:
+    """Count entries by listing day; `days` ascend, and nothing in `entered` (aware UTC) is older than the first.
+
+    A listing day lasts until the next one begins: what enters at a weekend belongs to Friday.
+    """
+    counts = Counter(bisect(days, moment.date()) - 1 for moment in entered)
+    return Volume(tuple((day, counts[at]) for at, day in enumerate(days)))
+
+
+def _entries(entries: tuple[Entry, ...], histories: dict[str, PaperHistory], query: Query) -> tuple[PreviewEntry, ...]:
     title, abstract, author, org = (compile_highlighter(query.q, field) for field in FIELDS)
     return tuple(
-        Shown(
+        PreviewEntry(
             entry,
             highlight(entry.paper.title, title),
             highlight(byline(entry.paper), author),
             highlight(entry.paper.organization.fullname if entry.paper.organization else "", org),
-            excerpt(entry.paper.summary[:_READ], abstract) if query.content == "full" else (),
-            reason(entry, pasts.get(entry.paper.id, PaperHistory(entry.entered_at)), query),
+            excerpt(entry.paper.summary[:_MAX_ABSTRACT], abstract) if query.content == "full" else (),
+            reason(entry, histories.get(entry.paper.id, PaperHistory(entry.entered_at)), query),
         )
         for entry in entries
     )
+
+
+def reason(entry: Entry, history: PaperHistory, query: Query) -> str:
+    """Return what happened to the paper on its entry's date: such as `reached 5 upvotes`."""
+    conditions = [(measure, limit) for name, measure in MEASURES.items() if (limit := getattr(query, name))]
+    reached = []
+    for measure, limit in conditions:
+        step = next((step for step in history.steps if step.measure == measure and step.value >= limit), None)
+        if step and step.reached_at == entry.entered_at:
+            # Comments stand in for upvotes that the listing does not tell.
+            is_comments = measure == "comments" or entry.paper.upvotes is None
+            reached.append(plural(step.value, "comment" if is_comments else "upvote"))
+    counts = " and ".join(dict.fromkeys(reached))
+    if history.listed_at == entry.entered_at:
+        return f"listed with {counts}" if counts else "listed"
+    return f"reached {counts}" if counts else "its text came to match"
