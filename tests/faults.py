@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from feedproxy.ingest.http import Fetcher
 from feedproxy.ingest.source import Hub
 from tests import hub as fake
 from tests.factories import DAY, api, entries, entry, paper_id
@@ -62,8 +63,8 @@ class Fault:
 def source(hub: fake.Hub, fault: Fault, timer: Timer, kind: type[Hub] = Hub, **options: Any) -> Hub:
     """Return what asks `hub`, without pauses, where `fault` has it asked for; of that `kind`."""
     patience = {"timeout": httpx.Timeout(fault.timeout), "deadline": fault.deadline}
-    chosen = {"pace": 0, "timer": timer, "sleep": timer.sleep} | patience | options
-    return kind(fault.address(hub.url), **chosen)
+    chosen = {"interval": 0, "timer": timer, "sleep": timer.sleep} | patience | options
+    return kind(Fetcher(fault.address(hub.url), **chosen))
 
 
 @contextmanager
@@ -234,7 +235,7 @@ UNREACHABLE = (
     ),
 )
 
-# There is an answer, and it is no listing.
+# There is an answer, and it is not a listing.
 UNUSABLE = tuple(
     Fault(name, told, answer, page=True)
     for name, told, answer in (
@@ -245,9 +246,13 @@ UNUSABLE = tuple(
         ("500", _ANSWERED + "500 not now", _refusal(500)),
         ("502", _ANSWERED + "502 Bad Gateway", _refusal(502, b"<html>Bad gateway</html>")),
         ("503", _ANSWERED + "503 not now", _refusal(503)),
-        ("an HTML page", _SENT + "this HTML page is no listing", Answer(body=b"<html>Log in to this network</html>")),
-        ("{}", _SENT + "this JSON is no listing", Answer(body=b"{}")),
-        ("null", _SENT + "this text is no listing", Answer(body=b"null")),
+        (
+            "an HTML page",
+            _SENT + "this HTML page is not a listing",
+            Answer(body=b"<html>Log in to this network</html>"),
+        ),
+        ("{}", _SENT + "this JSON is not a listing", Answer(body=b"{}")),
+        ("null", _SENT + "this text is not a listing", Answer(body=b"null")),
         ("nothing", _SENT + "the listing is empty", Answer(body=b"")),
         ("an error as a listing", _SENT + "the Hub answered: not now", Answer(body=b'{"error": "not now"}')),
         ("half a JSON", _SENT + "the listing is broken JSON", Answer(body=_LISTING[: len(_LISTING) // 2])),
@@ -255,13 +260,13 @@ UNUSABLE = tuple(
         ("UTF-16", _SENT + "the listing is not UTF-8 (byte 0)", Answer(body=_LISTING.decode().encode("utf-16"))),
         ("Latin-1", _SENT + "the listing is not UTF-8 (byte 12)", Answer(body='[{"title": "é"}]'.encode("latin-1"))),
         ("NUL bytes", _SENT + "the listing is broken JSON", Answer(body=_LISTING.replace(b" ", b"\0"))),
-        ("only NUL bytes", _SENT + "this text is no listing", Answer(body=bytes(4096))),
+        ("only NUL bytes", _SENT + "this text is not a listing", Answer(body=bytes(4096))),
         ("only junk", f"{DAY}: none of the 2 entries can be used", Answer(body=b'[null, {"paper": {"id": "x"}}]')),
     )
 )
 
 # There is a listing, and it is an odd one.
-_ID, _UPVOTES = "its id is no arXiv identifier", "its upvotes is no count"
+_ID, _UPVOTES = "its id is not an arXiv identifier", "its upvotes is not a count"
 ODD = (
     Fault("one paper", listed=entries(1), kept=(1,)),
     Fault("no paper", listed=[]),
@@ -275,10 +280,13 @@ ODD = (
     _odd("upvotes as text", "upvotes", "12", _UPVOTES),
     _odd("upvotes of 10^30", "upvotes", 10**30, _UPVOTES),
     _odd(
-        "a date in 1970", "submittedOnDailyAt", "1970-01-01T00:00:00.000Z", "its submittedOnDailyAt is no usable time"
+        "a date in 1970",
+        "submittedOnDailyAt",
+        "1970-01-01T00:00:00.000Z",
+        "its submittedOnDailyAt is not a usable time",
     ),
     _odd("a date in 2099", "submittedOnDailyAt", "2099-01-01T00:00:00.000Z", "listed in the future (2099-01-01)"),
-    _odd("a date that is null", "submittedOnDailyAt", None, "its submittedOnDailyAt is no usable time"),
+    _odd("a date that is null", "submittedOnDailyAt", None, "its submittedOnDailyAt is not a usable time"),
     Fault("no date", listed=[entry(1, submittedOnDailyAt=None)], kept=(1,)),
     _odd("a title of 100 kB", "title", "long " * 20_000),
     _odd("10,000 authors", "authors", [{"name": f"Author {number}"} for number in range(10_000)]),
@@ -290,7 +298,7 @@ ODD = (
         answer=Answer(body=api([entry(1, title="Naïve")]), headers={"Content-Type": "application/json; charset=utf-7"}),
         kept=(1,),
     ),
-    Fault("an entry that is null", listed=[entry(1), None, entry(3)], kept=(1, 3), skipped=("holds no paper",)),
+    Fault("an entry that is null", listed=[entry(1), None, entry(3)], kept=(1, 3), skipped=("has no paper",)),
 )
 
 FAULTS = (*UNREACHABLE, *UNUSABLE, *ODD)

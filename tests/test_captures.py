@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from feedproxy.archive import Archive
+from feedproxy.ingest.http import Fetcher
 from feedproxy.ingest.parse import parse
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.schedule import missing_days
@@ -56,7 +57,7 @@ def test_listed_twice(hub: Hub, archive: Archive, open_archive: Callable[..., Ar
     bodies = {day: next((captures / "api").glob(f"{day}*")).read_bytes() for day in days}
     hub.days = {day: json.loads(body) for day, body in bodies.items()}
     filled = open_archive(f"{archive.address}-filled")
-    refresher = Refresher(HubSource(hub.url, pace=0), filled, lambda: NOW)
+    refresher = Refresher(HubSource(Fetcher(hub.url, interval=0)), filled, lambda: NOW)
     for day in missing_days({}, *days):
         refresher.fetch_and_store([ListingRequest(day)])
     archive.store([parse(body, day=day) for day, body in bodies.items()], NOW)

@@ -217,9 +217,9 @@ BROKEN = {
     "empty": (b"", "{path}: the listing is empty"),
     "half.json": (api(entries(2))[:200], "{path}: the listing is broken JSON: "),
     "packed.json.gz": (b"\x1f\x8b\x08\x00", "{path}: the listing is compressed (gzip): unpack it first"),
-    "other.json": (b'{"papers": 3}', "{path}: this JSON is no listing: it holds no array of papers"),
-    "other.html": (b"<p>Hello", "{path}: this HTML page is no listing: it has no DailyPapers data"),
-    "notes.txt": (b"Hello\nthere", "{path}: this text is no listing: no paper of it ends in “·” and a date"),
+    "other.json": (b'{"papers": 3}', "{path}: this JSON is not a listing: it has no array of papers"),
+    "other.html": (b"<p>Hello", "{path}: this HTML page is not a listing: it has no DailyPapers data"),
+    "notes.txt": (b"Hello\nthere", "{path}: this text is not a listing: no paper in it ends in “·” and a date"),
     "binary": (b"\xff\xfe\x00", "{path}: the listing is not UTF-8 (byte 0)"),
 }
 
@@ -275,7 +275,7 @@ def test_junk_beside_a_listing(run: Run, tmp_path: Path) -> None:
     assert 0 == result.exit_code
     assert f"{tmp_path}: 2 listings read, 3 papers in them, 3 new\n" == result.stdout
     assert 2 == len(result.stderr.splitlines())
-    assert f"feedproxy: {tmp_path}/b.txt: this text is no listing" in result.stderr
+    assert f"feedproxy: {tmp_path}/b.txt: this text is not a listing" in result.stderr
     assert "feedproxy: skipped 9913.00009: has no title" in result.stderr
 
 

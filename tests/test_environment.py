@@ -13,7 +13,7 @@ from feedproxy.ingest.http import Fetcher
 from tests import hub as fake
 from tests.hub import Answer
 
-NO_PROXY_OF_THIS_KIND = " is to name an HTTP proxy, as http://HOST:PORT; SOCKS is not spoken"
+NO_PROXY_OF_THIS_KIND = " must be an HTTP proxy such as http://HOST:PORT; SOCKS is not supported"
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def told(address: str) -> str:
     """Return the error with which a request to `address` fails."""
     with pytest.raises(UpstreamError) as raised:
-        Fetcher(address, pace=0).get("/x")
+        Fetcher(address, interval=0).get("/x")
     return str(raised.value)
 
 
@@ -75,7 +75,7 @@ def test_proxy(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) -> None:
     """A proxy is asked for the whole address."""
     monkeypatch.setenv("ALL_PROXY", hub.url)
     hub.standing = Answer(body=b"through")
-    assert b"through" == Fetcher("http://hub.invalid", pace=0).get("/x").body
+    assert b"through" == Fetcher("http://hub.invalid", interval=0).get("/x").body
     assert "hub.invalid" == hub.requests[0].headers["Host"]
 
 
@@ -87,14 +87,14 @@ def test_no_proxy(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub, exempt: str) -
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid")
     monkeypatch.setenv("NO_PROXY", exempt)
     hub.standing = Answer(body=b"directly")
-    assert b"directly" == Fetcher(hub.url, pace=0).get("/x").body
+    assert b"directly" == Fetcher(hub.url, interval=0).get("/x").body
 
 
 def test_no_proxy_of_networks(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) -> None:
     """Networks in NO_PROXY are no error."""
     monkeypatch.setenv("NO_PROXY", "fd00::/8,[::1],::1,10.0.0.0/8,.example.org,http://[")
     hub.standing = Answer(body=b"directly")
-    assert b"directly" == Fetcher(hub.url, pace=0).get("/x").body
+    assert b"directly" == Fetcher(hub.url, interval=0).get("/x").body
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
@@ -104,7 +104,7 @@ def test_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: 
     if content is not None:
         path.write_bytes(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    assert "SSL_CERT_FILE names no file of certificates that can be read" == told("https://127.0.0.1:1")
+    assert "SSL_CERT_FILE is not a readable file of certificates" == told("https://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("folder", ["missing", "."])
@@ -118,4 +118,4 @@ def test_certificates_without_tls(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub
     """A mirror without TLS needs no certificates."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     hub.standing = Answer(body=b"plain")
-    assert b"plain" == Fetcher(hub.url, pace=0).get("/x").body
+    assert b"plain" == Fetcher(hub.url, interval=0).get("/x").body

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from feedproxy.errors import SavedListingError
-from feedproxy.ingest.source import ListingDays, ListingRequest, Saved
+from feedproxy.ingest.source import ListingDays, ListingRequest, SavedListings
 from feedproxy.model import Listing, ListingDay
 from tests.factories import DAY, api, capture, entries, entry, page, paper_id
 
@@ -20,7 +20,7 @@ READ = {DAY: ListingDay(DAY, NOW, NOW, 1)}
 
 def saved(path: Path) -> list[Listing | str]:
     """Return the listing in each file that is due at `path`, or why there is none."""
-    source, found = Saved(path), []
+    source, found = SavedListings(path), []
     for ask in itertools.chain(*source.due({}, NOW)):
         try:
             found.append(source.get(ask, NOW))
@@ -51,13 +51,13 @@ def test_saved_file(tmp_path: Path):
 def test_saved_name(tmp_path: Path, name: str, day: date | None):
     """The name of a saved listing may begin with the day it was asked for by."""
     (tmp_path / name).write_bytes(api(entries(1)))
-    ((ask,),) = Saved(tmp_path).due({}, NOW)
+    ((ask,),) = SavedListings(tmp_path).due({}, NOW)
 
-    assert (ListingRequest(day, path=tmp_path / name), day or DAY) == (ask, Saved(tmp_path).get(ask, NOW).day)
+    assert (ListingRequest(day, path=tmp_path / name), day or DAY) == (ask, SavedListings(tmp_path).get(ask, NOW).day)
 
 
 def test_saved_folder(tmp_path: Path):
-    """A folder is read with the folders in it, by path; what is no listing is told and costs no other."""
+    """A folder is read with the folders in it, by path; what is not a listing is told and costs no other."""
     (tmp_path / "b" / "c").mkdir(parents=True)
     (tmp_path / "d.json").write_bytes(api([entry(1)]))
     (tmp_path / "b" / "c" / "2.txt").write_bytes(capture(("Two", "x", "• 1 author", "Mar 8, 2026")))
@@ -71,9 +71,9 @@ def test_saved_folder(tmp_path: Path):
         [paper.id for paper in listing.papers] for listing in (page_3, text_2, api_1)
     ]
     assert 1 == len(page_3.skipped)
-    assert readme.startswith("PATH/README.md: this text is no listing")
+    assert readme.startswith("PATH/README.md: this text is not a listing")
     assert half.startswith("PATH/half.json: the listing is broken JSON")
-    assert "PATH/none.json: none of the 1 entries can be used: holds no paper" == none
+    assert "PATH/none.json: none of the 1 entries can be used: has no paper" == none
 
 
 def test_saved_beside(tmp_path: Path):
@@ -105,11 +105,11 @@ def test_saved_taken_before(tmp_path: Path):
 def test_saved_again(tmp_path: Path):
     """Saved listings are read again when one has changed, come or gone, when forced, or while none was stored."""
     (tmp_path / "a").write_bytes(api(entries(3)))
-    source = Saved(tmp_path)
+    source = SavedListings(tmp_path)
 
-    def read(known: ListingDays = READ, **how: bool) -> list[str]:
+    def read(days: ListingDays = READ, **how: bool) -> list[str]:
         """Return the names of the files that are due, once they were read."""
-        asks = [*itertools.chain(*source.due(known, NOW, **how))]
+        asks = [*itertools.chain(*source.due(days, NOW, **how))]
         return [ask.path.name for ask in asks if source.get(ask, NOW)]
 
     assert (["a"], []) == (read(), read())
@@ -137,7 +137,7 @@ def test_saved_without_papers(tmp_path: Path):
 def test_saved_looked_at(tmp_path: Path):
     """A look at what is due, or when, changes nothing; there is one every ten seconds."""
     (tmp_path / "a").write_bytes(api(entries(3)))
-    source = Saved(tmp_path)
+    source = SavedListings(tmp_path)
     batches = [source.due(READ, NOW) for _ in range(2)]
 
     assert [[ListingRequest(path=tmp_path / "a")]] == batches[0] == batches[1]
@@ -149,7 +149,7 @@ def test_saved_looked_at(tmp_path: Path):
 def test_saved_and_not_stored(tmp_path: Path):
     """A listing that was read and could not be stored is due again, until something read as late was stored."""
     (tmp_path / "a").write_bytes(api(entries(1)))
-    source, later = Saved(tmp_path), NOW + timedelta(seconds=7.5)
+    source, later = SavedListings(tmp_path), NOW + timedelta(seconds=7.5)
     source.get(ListingRequest(path=tmp_path / "a"), later)
 
     assert [[ListingRequest(path=tmp_path / "a")]] == source.due(READ, later)
@@ -166,7 +166,7 @@ def test_nothing_saved(tmp_path: Path, name: str, message: str):
     (tmp_path / "empty" / "inner").mkdir(parents=True)
 
     with pytest.raises(SavedListingError) as raised:
-        Saved(tmp_path / name).due({}, NOW)
+        SavedListings(tmp_path / name).due({}, NOW)
     assert message == str(raised.value).replace(str(tmp_path / name), "PATH")
 
 
@@ -174,7 +174,7 @@ def test_saved_file_gone(tmp_path: Path):
     """A file that goes between being found and being read costs no other."""
     path = tmp_path / "listing"
     path.write_bytes(api([]))
-    source = Saved(path)
+    source = SavedListings(path)
     ((ask,),) = source.due({}, NOW)
     path.unlink()
 
@@ -207,7 +207,7 @@ def locked() -> Iterator[Path]:
 def test_no_permission(locked: Path, name: str):
     """What may not be looked into is told as that, not as empty."""
     with pytest.raises(SavedListingError) as raised:
-        Saved(locked / name).due({}, NOW)
+        SavedListings(locked / name).due({}, NOW)
     assert f"cannot read {locked / name}: Permission denied" == str(raised.value)
 
 
@@ -216,5 +216,5 @@ def test_no_permission_to_read(locked: Path):
     path = locked.with_name("beside")
 
     with pytest.raises(SavedListingError) as raised:
-        Saved(path).get(ListingRequest(path=path), NOW)
+        SavedListings(path).get(ListingRequest(path=path), NOW)
     assert f"cannot read {path}: Permission denied" == str(raised.value)

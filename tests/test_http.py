@@ -25,7 +25,7 @@ def timer() -> Timer:
 
 def fetch(hub: fake.Hub, validator: str | None = None, **options: Any) -> Response:
     """Get `/x` from the fake Hub."""
-    return Fetcher(hub.url, **{"pace": 0} | options).get("/x", {"a": "1"}, validator)
+    return Fetcher(hub.url, **{"interval": 0} | options).get("/x", {"a": "1"}, validator)
 
 
 def fails(hub: fake.Hub, validator: str | None = None, **options: Any) -> UpstreamError:
@@ -108,7 +108,7 @@ def test_unasked_304(hub: fake.Hub):
 
 def test_turns(hub: fake.Hub, timer: Timer):
     """Each request takes a turn first, with the pace, and waits as long as it is told; redirects count."""
-    fetcher = Fetcher(hub.url, pace=2.5, sleep=timer.sleep, timer=timer)
+    fetcher = Fetcher(hub.url, interval=2.5, sleep=timer.sleep, timer=timer)
     waits, paces = iter((0.0, 1.5, 4.0)), list[float]()
 
     def turn(pace: float) -> float:
@@ -138,7 +138,7 @@ def test_turns(hub: fake.Hub, timer: Timer):
 )
 def test_allowance(hub: fake.Hub, timer: Timer, told: str, closed: int | None):
     """The last requests the Hub would allow are left to others; then nobody is asked until it allows more."""
-    fetcher = Fetcher(hub.url, pace=0, sleep=timer.sleep, timer=timer)
+    fetcher = Fetcher(hub.url, interval=0, sleep=timer.sleep, timer=timer)
     hub.standing = Answer(headers={"RateLimit": told})
     fetcher.get("/x")
 
@@ -310,7 +310,7 @@ def drip_without_length(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
 def test_slow_answer(hub: fake.Hub, scheme: str, answer: Answer):
     """An answer that is not over in time is given up, however steadily it comes, TLS and headers included."""
     hub.standing = answer
-    fetcher = Fetcher(hub.url.replace("http", scheme), pace=0, deadline=0.1)
+    fetcher = Fetcher(hub.url.replace("http", scheme), interval=0, deadline=0.1)
     with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 took more than 0\.1 s to answer$"):
         fetcher.get("/x")
 
@@ -318,7 +318,7 @@ def test_slow_answer(hub: fake.Hub, scheme: str, answer: Answer):
 def test_deadline_is_of_one_answer(hub: fake.Hub):
     """One that came in time is whole, whatever came before it, and its watch ends with it."""
     hub.script += [Answer(send=drip_head), Answer(302, b"", {"Location": "/y"}), Answer(body=b"there")]
-    fetcher = Fetcher(hub.url, pace=0, deadline=1)
+    fetcher = Fetcher(hub.url, interval=0, deadline=1)
     with pytest.raises(UpstreamError):
         fetcher.get("/x")
 

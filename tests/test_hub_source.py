@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.ingest.http import Fetcher
 from feedproxy.ingest.source import Hub, ListingRequest
 from feedproxy.model import Listing, ListingDay
 from tests import hub as fake
@@ -21,7 +22,7 @@ BROKEN = Answer(body=b"{}")
 
 def get(hub: fake.Hub, validator: str | None = None, **options: Any) -> Listing:
     """Get the listing of DAY from the fake Hub."""
-    return Hub(hub.url, **{"pace": 0} | options).get(ListingRequest(DAY, validator), NOW)
+    return Hub(Fetcher(hub.url, **{"interval": 0} | options)).get(ListingRequest(DAY, validator), NOW)
 
 
 def told(hub: fake.Hub, kind: type[FeedproxyError]) -> str:
@@ -38,7 +39,7 @@ def ids(listing: Listing) -> list[str]:
 
 def test_due():
     """What is due is asked for with the ETag the day's listing had, if any; and not again before it is."""
-    source, then = Hub("https://hub.example.org"), NOW - timedelta(minutes=15)
+    source, then = Hub(Fetcher("https://hub.example.org")), NOW - timedelta(minutes=15)
     days = [DAY - timedelta(days=age) for age in range(31)]
     known = {day: ListingDay(day, NOW, NOW) for day in days}
     known |= {DAY: ListingDay(DAY, then, then, 5, '"made-up"'), YESTERDAY: ListingDay(YESTERDAY, then, then, 5)}
@@ -105,7 +106,7 @@ def test_endless_pages(hub: fake.Hub):
     listing = get(hub)
 
     assert (20, 20) == (len(listing.papers), len(hub.requests))
-    assert [("what follows", "after 20 pages and 20 entries no more are asked for")] == [
+    assert [("the rest", "no more is read after 20 pages and 20 entries")] == [
         (skip.name, skip.reason) for skip in listing.skipped
     ]
 
@@ -116,7 +117,7 @@ def test_listing_of_ten_thousand(hub: fake.Hub):
     listing = get(hub)
 
     assert (2000, 20, None) == (len(listing.papers), len(hub.requests), listing.validator)
-    assert ["after 20 pages and 2,000 entries no more are asked for"] == [skip.reason for skip in listing.skipped]
+    assert ["no more is read after 20 pages and 2,000 entries"] == [skip.reason for skip in listing.skipped]
 
 
 def test_page_of_too_many(hub: fake.Hub):
@@ -125,7 +126,7 @@ def test_page_of_too_many(hub: fake.Hub):
     listing = get(hub)
 
     assert (2000, 2) == (len(listing.papers), len(hub.requests))
-    assert ["what follows", "1,000 more"] == [skip.name for skip in listing.skipped]
+    assert ["the rest", "1,000 more"] == [skip.name for skip in listing.skipped]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def test_api_again(hub: fake.Hub):
     """Every day is asked of the API first, so that it is used again as soon as it can be."""
     hub.days = {DAY: entries(3), YESTERDAY: entries(2, day=YESTERDAY)}
     hub.script.append(Answer(502))
-    source = Hub(hub.url, pace=0)
+    source = Hub(Fetcher(hub.url, interval=0))
     counts = [len(source.get(ListingRequest(day), NOW).papers) for day in (DAY, YESTERDAY)]
 
     assert [3, 2] == counts
@@ -224,7 +225,7 @@ def test_page_of_junk(hub: fake.Hub):
 def test_refusals_in_a_row(hub: fake.Hub):
     """A refusal costs its day and no other; the third in a row is trouble with the Hub."""
     hub.standing = Answer(500)
-    source = Hub(hub.url, pace=0)
+    source = Hub(Fetcher(hub.url, interval=0))
     for expected in (ListingError, ListingError, UpstreamError):
         with pytest.raises(expected):
             source.get(ListingRequest(DAY), NOW)
@@ -238,7 +239,7 @@ def test_refusals_in_a_row(hub: fake.Hub):
 def test_junk_in_a_row(hub: fake.Hub):
     """A listing of nothing but junk costs its day; the third in a row is trouble with the Hub, which is left alone."""
     hub.standing = Answer(body=b"[null, {}]")
-    source = Hub(hub.url, pace=0)
+    source = Hub(Fetcher(hub.url, interval=0))
     for expected in (ListingError, ListingError, UpstreamError):
         with pytest.raises(expected, match="none of the 1 entries can be used"):
             source.get(ListingRequest(DAY), NOW)
@@ -277,7 +278,7 @@ def test_page_skips(hub: fake.Hub):
     hub.days[DAY], hub.api = [entry(1), None], BROKEN
     listing = get(hub)
 
-    assert ([paper_id(1)], ["holds no paper"]) == (ids(listing), [skip.reason for skip in listing.skipped])
+    assert ([paper_id(1)], ["has no paper"]) == (ids(listing), [skip.reason for skip in listing.skipped])
 
 
 @pytest.mark.parametrize("status", [400, 404])

@@ -165,7 +165,7 @@ def test_upvotes_inside_only():
     """Upvotes stand inside the paper; a number of that name outside is none."""
     made = entry(upvotes=None) | {"upvotes": 7}
 
-    assert "its upvotes is no count" == parse(api([made])).skipped[0].reason
+    assert "its upvotes is not a count" == parse(api([made])).skipped[0].reason
 
 
 def test_comments_outside_only():
@@ -386,19 +386,19 @@ def changed(**fields: Any) -> dict[str, Any]:
     return made
 
 
-BAD_ID, BAD_COUNT = "its id is no arXiv identifier", "its upvotes is no count"
-NO_TIME = "its submittedOnDailyAt is no usable time"
+BAD_ID, BAD_COUNT = "its id is not an arXiv identifier", "its upvotes is not a count"
+NO_TIME = "its submittedOnDailyAt is not a usable time"
 
 
 @pytest.mark.parametrize(
     ("bad", "name", "reason"),
     [
-        (None, "an entry without a name", "holds no paper"),
-        ("entry", "an entry without a name", "holds no paper"),
-        ([], "an entry without a name", "holds no paper"),
-        ({}, "an entry without a name", "holds no paper"),
-        ({"paper": None}, "an entry without a name", "holds no paper"),
-        ({"paper": ["x"]}, "an entry without a name", "holds no paper"),
+        (None, "an entry without a name", "has no paper"),
+        ("entry", "an entry without a name", "has no paper"),
+        ([], "an entry without a name", "has no paper"),
+        ({}, "an entry without a name", "has no paper"),
+        ({"paper": None}, "an entry without a name", "has no paper"),
+        ({"paper": ["x"]}, "an entry without a name", "has no paper"),
         (changed(id=...), "an entry without a name", BAD_ID),
         (changed(id=9913.00007), "an entry without a name", BAD_ID),
         (changed(id="../../etc/passwd"), "../../etc/passwd", BAD_ID),
@@ -418,7 +418,7 @@ NO_TIME = "its submittedOnDailyAt is no usable time"
         (changed(upvotes=1e30), paper_id(7), BAD_COUNT),
         (changed(upvotes=float("nan")), paper_id(7), BAD_COUNT),
         (changed(upvotes=2**31), paper_id(7), BAD_COUNT),
-        (entry(7, numComments=-1), paper_id(7), "its numComments is no count"),
+        (entry(7, numComments=-1), paper_id(7), "its numComments is not a count"),
         (changed(submittedOnDailyAt=None), paper_id(7), NO_TIME),
         (changed(submittedOnDailyAt=1741564800), paper_id(7), NO_TIME),
         (changed(submittedOnDailyAt="2026-02-30T00:00:00Z"), paper_id(7), NO_TIME),
@@ -440,14 +440,14 @@ def test_bad_entry(form: Any, bad: object, name: str, reason: str):
 @pytest.mark.parametrize(
     ("bad", "name", "reason"),
     [
-        (("?!", "x", "• 1 author", "Mar 8, 2026"), "?!", "its title holds no letter"),
+        (("?!", "x", "• 1 author", "Mar 8, 2026"), "?!", "its title has no letter or digit"),
         (("Alone", "", "• 1 author", "Mar 8, 2026"), "Alone", "has no abstract"),
-        (("Bad", "x", "• 1 author", "Mar 32, 2026"), "Bad", "“Mar 32, 2026” is no date"),
-        (("Bad", "x", "• 1 author", "Abc 3, 2026 4"), "Bad", "“Abc 3, 2026” is no date"),
-        (("Bad", "x", "• 1 author", "Mar 3, 0000"), "Bad", "“Mar 3, 0000” is no date"),
+        (("Bad", "x", "• 1 author", "Mar 32, 2026"), "Bad", "“Mar 32, 2026” is not a date"),
+        (("Bad", "x", "• 1 author", "Abc 3, 2026 4"), "Bad", "“Abc 3, 2026” is not a date"),
+        (("Bad", "x", "• 1 author", "Mar 3, 0000"), "Bad", "“Mar 3, 0000” is not a date"),
         (("Bad", "x", "• 1 author", ""), "Bad", "has no date"),
-        (("Bad", "x", "• 1 author", "Mar 8, 2026 ,"), "Bad", "“,” is no number of comments"),
-        (("Bad", "x", "• 1 author", "Mar 8, 2026 1.2k"), "Bad", "“1.2k” is no number of comments"),
+        (("Bad", "x", "• 1 author", "Mar 8, 2026 ,"), "Bad", "“,” is not a number of comments"),
+        (("Bad", "x", "• 1 author", "Mar 8, 2026 1.2k"), "Bad", "“1.2k” is not a number of comments"),
         (("", "", "• 1 author", "Mar 8, 2026"), "an entry without a name", "has no abstract"),
     ],
 )
@@ -558,9 +558,9 @@ def test_listing_with_too_much_text():
 
 # Bytes that are no listing ----------------------------------------------------------------------
 
-NO_ARRAY = "this JSON is no listing: it holds no array of papers"
-NO_TEXT = "this text is no listing: no paper of it ends in “·” and a date"
-NO_PAGE = "this HTML page is no listing: it has no DailyPapers data"
+NO_ARRAY = "this JSON is not a listing: it has no array of papers"
+NO_TEXT = "this text is not a listing: no paper in it ends in “·” and a date"
+NO_PAGE = "this HTML page is not a listing: it has no DailyPapers data"
 HOLDER = b"<div data-target='DailyPapers' data-props='%s'></div>"
 
 

@@ -19,7 +19,7 @@ from reader import make_reader
 
 from feedproxy.archive import Archive
 from feedproxy.feeds import byline, shown_authors
-from feedproxy.ingest.source import Saved
+from feedproxy.ingest.source import SavedListings
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import parse_query
 from tests import factories
@@ -111,7 +111,7 @@ def filled(serve: Callable[..., httpx.Client], clock: Clock, tmp_path: Path) -> 
 
 def capture(path: Path) -> Listing:
     """Return the listing in the file at `path`."""
-    source = Saved(path)
+    source = SavedListings(path)
     ((ask,),) = source.due({}, NOW)
     return source.get(ask, NOW)
 

@@ -18,12 +18,12 @@ import pytest
 from feedproxy.archive import Archive
 from feedproxy.archive.lease import CUT_OFF, Backoff, HeldLease, retry_pause
 from feedproxy.errors import FeedproxyError, LeaseError, ListingError, UpstreamError
-from feedproxy.ingest.http import Turn
+from feedproxy.ingest.http import Fetcher, Turn
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.parse import parse
 from feedproxy.ingest.refresher import Outcome, Refresher, utc_now
 from feedproxy.ingest.schedule import missing_days
-from feedproxy.ingest.source import Hub, ListingDays, ListingRequest, Saved
+from feedproxy.ingest.source import Hub, ListingDays, ListingRequest, SavedListings
 from feedproxy.model import Listing, ListingDay
 from feedproxy.query.parameters import Query
 from tests import hub as fake
@@ -47,11 +47,11 @@ class Disturbed(Hub):
     """A Hub that lets `happen` happen after the answer number `at` of each round."""
 
     def __init__(self, address: str, happen: Callable[[], object], at: int = 1) -> None:
-        super().__init__(address, pace=0)
+        super().__init__(Fetcher(address, interval=0))
         self.happen, self.at, self.answers = happen, at, 0
 
-    def get(self, ask: ListingRequest, now: datetime) -> Listing:
-        listing = super().get(ask, now)
+    def get(self, request: ListingRequest, now: datetime) -> Listing:
+        listing = super().get(request, now)
         self.answers += 1
         if self.answers == self.at:
             self.happen()
@@ -70,15 +70,15 @@ class Given:
     def keep_pace(self, turn: Turn) -> None:
         pass
 
-    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
         return [[ListingRequest(DAY)]]
 
-    def next_due(self, known: ListingDays, now: datetime) -> datetime:
+    def next_due(self, days: ListingDays, now: datetime) -> datetime:
         self.looks += 1
         self.rested.set()
         return now + self.rest
 
-    def get(self, ask: ListingRequest, now: datetime) -> Listing:
+    def get(self, request: ListingRequest, now: datetime) -> Listing:
         if isinstance(self.given, BaseException):
             raise self.given
         return parse(api(self.given), day=DAY)
@@ -87,17 +87,17 @@ class Given:
 class Undecided(Given):
     """A source that cannot even tell what is due."""
 
-    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
         raise self.given
 
-    def next_due(self, known: ListingDays, now: datetime) -> datetime:
+    def next_due(self, days: ListingDays, now: datetime) -> datetime:
         raise self.given
 
 
 @pytest.fixture
 def refresher(hub: fake.Hub, archive: Archive, clock: Clock) -> Refresher:
     """What refreshes from the fake Hub without pauses."""
-    return Refresher(Hub(hub.url, pace=0), archive, clock, even)
+    return Refresher(Hub(Fetcher(hub.url, interval=0)), archive, clock, even)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def loop(hub: fake.Hub, refresher: Refresher) -> Iterator[RefreshLoop]:
 @pytest.fixture
 def another(hub: fake.Hub, open_archive: Callable[..., Archive], archive: Archive, clock: Clock) -> Refresher:
     """A refresher of the same archive, as in another process."""
-    return Refresher(Hub(hub.url, pace=0), open_archive(archive.address), clock, even)
+    return Refresher(Hub(Fetcher(hub.url, interval=0)), open_archive(archive.address), clock, even)
 
 
 def held(archive: Archive) -> list[str]:
@@ -205,11 +205,11 @@ def test_nothing_readable(archive: Archive, clock: Clock, caplog: pytest.LogCapt
     """Where no listing can be read, the round fails once all were tried; then all of it is asked for again."""
 
     class Unreadable(Given):
-        def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+        def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
             return [[ListingRequest(DAY)], [ListingRequest(YESTERDAY), ListingRequest(YESTERDAY - timedelta(days=1))]]
 
-        def get(self, ask: ListingRequest, now: datetime) -> Listing:
-            raise ListingError(f"nothing for {ask.day}")
+        def get(self, request: ListingRequest, now: datetime) -> Listing:
+            raise ListingError(f"nothing for {request.day}")
 
     with pytest.raises(ListingError, match=r"^nothing for 2026-03-08$"):
         Refresher(Unreadable([]), archive, clock).refresh_once()
@@ -235,7 +235,7 @@ def test_failure_midway(hub: fake.Hub, refresher: Refresher, archive: Archive, c
     with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now$"):
         refresher.refresh_once()
     assert [paper_id(1)] == held(archive)
-    assert ["skipped bad: its id is no arXiv identifier"] == [record.message for record in caplog.records]
+    assert ["skipped bad: its id is not an arXiv identifier"] == [record.message for record in caplog.records]
     assert 3 == len(hub.requests)
 
 
@@ -259,7 +259,7 @@ def test_saved_round(tmp_path: Path, archive: Archive, clock: Clock):
     for number in (1, 2):
         (folder / f"2026-03-0{number}.json").write_bytes(api(entries(2, day=date(2026, 3, number), first=number * 10)))
     (folder / "README").write_text("Read me")
-    refresher = Refresher(Saved(folder), archive, clock, even)
+    refresher = Refresher(SavedListings(folder), archive, clock, even)
     outcome = refresher.refresh_once()
 
     assert (2, 4, 4, 1) == (outcome.listings, outcome.papers, outcome.new, len(outcome.problems))
@@ -300,7 +300,7 @@ def test_killed(hub: fake.Hub, another: Refresher, open_archive: Callable[..., A
     assert another.refresh_once() is None
     clock.tick(seconds=1)
     assert Outcome(29, 1, 1) == another.refresh_once()
-    alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
+    alone = Refresher(Hub(Fetcher(hub.url, interval=0)), open_archive(tmp_path / "alone.sqlite"), clock)
     alone.refresh_once()
     assert dated(alone.archive) == dated(another.archive)
 
@@ -333,7 +333,7 @@ def test_frozen(
     assert Backoff(0, DROPPED, clock()) == another.archive.backoff()
     assert Outcome() == another.refresh_once()
     assert Backoff() == another.archive.backoff()
-    alone = Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "alone.sqlite"), clock)
+    alone = Refresher(Hub(Fetcher(hub.url, interval=0)), open_archive(tmp_path / "alone.sqlite"), clock)
     alone.refresh_once()
     assert dated(alone.archive) == dated(another.archive)
     assert another.archive.state().revision > 0
@@ -366,15 +366,15 @@ def test_listing_that_takes_longer_than_a_lease(hub: fake.Hub, another: Refreshe
     class Slow(Hub):
         """A Hub each of whose answers takes 100 seconds."""
 
-        def get(self, ask: ListingRequest, now: datetime) -> Listing:
+        def get(self, request: ListingRequest, now: datetime) -> Listing:
             for _ in range(2):
                 until = clock.tick(seconds=50) + timedelta(seconds=60)
                 while lease_ends(archive) < until:
                     assert threading.active_count() > 1
                 seen.append(another.refresh_once())
-            return super().get(ask, now)
+            return super().get(request, now)
 
-    slow = Refresher(Slow(hub.url, pace=0), archive, clock, prolong_every=0.001)
+    slow = Refresher(Slow(Fetcher(hub.url, interval=0)), archive, clock, prolong_every=0.001)
     assert Outcome(31, 2, 2) == slow.refresh_once()
     assert [None] * 62 == seen
     assert Backoff() == archive.backoff()
@@ -445,7 +445,7 @@ def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callabl
     def sleep(seconds: float) -> None:
         clock.tick(seconds=seconds)
 
-    hubs = [Hub(hub.url, pace=1, sleep=sleep) for _ in range(2)]
+    hubs = [Hub(Fetcher(hub.url, interval=1, sleep=sleep)) for _ in range(2)]
     one, other = (Refresher(source, open_archive(archive.address), clock, prolong_every=9) for source in hubs)
     plain = hub.answer
     hub.answer = lambda request: asked.append(clock()) or plain(request)  # type: ignore[method-assign, func-returns-value]
@@ -482,7 +482,7 @@ def test_folder_of_long_listings(tmp_path: Path, archive: Archive, clock: Clock)
         day = DAY - timedelta(days=age)
         listed = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
         (folder / f"{day}.json").write_bytes(api(listed))
-    refresher = Refresher(Saved(folder), archive, clock)
+    refresher = Refresher(SavedListings(folder), archive, clock)
 
     assert [Outcome(9, 900, 900), Outcome()] == [refresher.refresh_once(), refresher.refresh_once()]
 
@@ -495,21 +495,21 @@ def test_saved_listing_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archiv
     """A saved listing that was read once by a clock ten years ahead dates nothing by it, then and later."""
     path, right = tmp_path / "listing.json", clock()
     path.write_bytes(api(entries(1)))
-    Refresher(Saved(path), archive, clock).refresh_once()
+    Refresher(SavedListings(path), archive, clock).refresh_once()
     clock.tick(days=3652)
     if changed:
         path.write_bytes(api([entry(1, upvotes=9), entry(2)]))
-    Refresher(Saved(path), archive, clock).refresh_once()
+    Refresher(SavedListings(path), archive, clock).refresh_once()
     clock.now = right + timedelta(days=1)
     path.write_bytes(api([entry(1, upvotes=10), entry(2), entry(3, day=DAY + timedelta(days=1))]))
-    Refresher(Saved(path), archive, clock).refresh_once()
+    Refresher(SavedListings(path), archive, clock).refresh_once()
 
     found = archive.search(Query(min_upvotes=10)).entries + archive.search(Query()).entries
     assert 4 == len(found)
     assert max(entry.entered_at for entry in found) <= right + timedelta(days=32)
     clock.tick(days=40)
     path.write_bytes(api([entry(4, day=clock().date())]))
-    Refresher(Saved(path), archive, clock).refresh_once()
+    Refresher(SavedListings(path), archive, clock).refresh_once()
     assert clock() == archive.state().refreshed_at
     assert clock().replace(hour=0) == archive.search(Query()).entries[0].entered_at
 
@@ -519,10 +519,10 @@ def test_first_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archive, clock
     path, right = tmp_path / "listing.json", clock()
     path.write_bytes(api(entries(1)))
     clock.tick(days=3652)
-    Refresher(Saved(path), archive, clock).refresh_once()
+    Refresher(SavedListings(path), archive, clock).refresh_once()
     clock.now = right
     path.write_bytes(api([*entries(2), entry(3, day=YESTERDAY)]))
-    Refresher(Saved(path), archive, clock).refresh_once()
+    Refresher(SavedListings(path), archive, clock).refresh_once()
 
     dates = dict(dated(archive))
     assert right.replace(hour=0) == dates[paper_id(1)]
@@ -533,10 +533,10 @@ def test_rest_of_years(tmp_path: Path, archive: Archive, clock: Clock):
     """After a rest of three years a saved listing of today is dated as ever; one of long ago by its listing."""
     path = tmp_path / "listing.json"
     path.write_bytes(api(entries(1)))
-    Refresher(Saved(path), archive, clock).refresh_once()
+    Refresher(SavedListings(path), archive, clock).refresh_once()
     now = clock.tick(days=1100)
     path.write_bytes(api([entry(2, day=now.date())]))
-    Refresher(Saved(path), archive, clock).refresh_once()
+    Refresher(SavedListings(path), archive, clock).refresh_once()
 
     assert now.replace(hour=0) == archive.search(Query()).entries[0].entered_at
     assert now == archive.state().refreshed_at
@@ -572,9 +572,9 @@ def test_lease_cannot_be_given_back(open_archive: Callable[..., Archive], tmp_pa
         (tmp_path / "a.sqlite").mkdir()
 
     class Losing(Given):
-        def get(self, ask: ListingRequest, now: datetime) -> Listing:
+        def get(self, request: ListingRequest, now: datetime) -> Listing:
             lose()
-            return super().get(ask, now)
+            return super().get(request, now)
 
     archive = open_archive(tmp_path / "a.sqlite")
     with pytest.raises(UpstreamError, match=r"^made up$"):
@@ -748,7 +748,9 @@ def test_unforeseen(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFix
 def test_archive_trouble(tmp_path: Path, hub: fake.Hub, clock: Clock, caplog: pytest.LogCaptureFixture):
     """An archive that cannot be opened is told in its own words, and nobody is asked for what cannot be kept."""
     (tmp_path / "file").touch()
-    loop = RefreshLoop(Refresher(Hub(hub.url), Archive(str(tmp_path / "file" / "archive.sqlite")), clock, even))
+    loop = RefreshLoop(
+        Refresher(Hub(Fetcher(hub.url)), Archive(str(tmp_path / "file" / "archive.sqlite")), clock, even)
+    )
 
     assert timedelta(seconds=30) == loop.tick()
     assert [] == hub.requests
@@ -763,7 +765,7 @@ def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
         loop.tick()
 
     assert [
-        "skipped an entry without a name: holds no paper",
+        "skipped an entry without a name: has no paper",
         "given: 1 listing read, 1 paper in them, 1 new, 1 left out",
         "given: 1 listing read, 1 paper in them, 0 new, 1 left out",
     ] == [record.message.partition(", in ")[0] for record in caplog.records]
@@ -787,7 +789,7 @@ def test_logged_in_part(archive: Archive, clock: Clock, caplog: pytest.LogCaptur
     for _ in range(2):
         loop.tick()
 
-    expected = [f"skipped bad {number}: its id is no arXiv identifier" for number in (*range(10), 1499)]
+    expected = [f"skipped bad {number}: its id is not an arXiv identifier" for number in (*range(10), 1499)]
     assert [*expected[:10], "and 1,489 more", expected[10]] == caplog.messages
 
 
@@ -830,7 +832,7 @@ def test_nothing_due(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
     caplog.set_level(logging.INFO, "feedproxy.ingest.loop")
 
     class Idle(Given):
-        def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+        def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
             return []
 
     assert (SECOND, []) == (RefreshLoop(Refresher(Idle([]), archive, clock)).tick(), caplog.records)
@@ -954,14 +956,14 @@ def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
             return Backoff(1, "made up", clock(), clock() + MINUTE)
 
     raced = Raced(str(tmp_path / "raced.sqlite"))
-    RefreshLoop(Refresher(Hub(hub.url), raced, clock)).wait_for_papers(WAIT)
+    RefreshLoop(Refresher(Hub(Fetcher(hub.url)), raced, clock)).wait_for_papers(WAIT)
     raced.close()
 
 
 def test_archive_that_cannot_be_written(hub: fake.Hub, tmp_path: Path, clock: Clock):
     """Where nothing can be kept, not even that it failed, nobody waits for it; once it can be, all is as ever."""
     archive = Archive(str(tmp_path / "archive.sqlite"), patience=0.01)
-    loop = RefreshLoop(Refresher(Hub(hub.url, pace=0), archive, clock, even))
+    loop = RefreshLoop(Refresher(Hub(Fetcher(hub.url, interval=0)), archive, clock, even))
     hub.days = {DAY: entries(1)}
     archive.state()
     with closing(sqlite3.connect(archive.address, isolation_level=None)) as writer:
@@ -994,7 +996,7 @@ def test_one_looks_for_all_who_wait(hub: fake.Hub, tmp_path: Path, clock: Clock)
             return found
 
     archive = Watched(str(tmp_path / "archive.sqlite"))
-    loop = RefreshLoop(Refresher(Hub(hub.url), archive, clock))
+    loop = RefreshLoop(Refresher(Hub(Fetcher(hub.url)), archive, clock))
     with ThreadPoolExecutor(8) as pool:
         readers = [pool.submit(loop.wait_for_papers, WAIT) for _ in range(8)]
         assert waiting.wait(WAIT)
@@ -1008,7 +1010,7 @@ def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., 
     """Where the archive is gone while the refresh rests, the first who waits wakes it."""
     hub.days = {DAY: entries(1)}
     archive = open_archive(tmp_path / "archive.sqlite", timer=count(step=60).__next__)
-    loop = RefreshLoop(Refresher(Hub(hub.url, pace=0), archive, clock))
+    loop = RefreshLoop(Refresher(Hub(Fetcher(hub.url, interval=0)), archive, clock))
     loop.start()
     loop.wait_for_papers(WAIT)
     while archive.backoff() != Backoff() or not (token := archive.lease("looking", clock())):
@@ -1032,7 +1034,7 @@ def test_long_wait(loop: RefreshLoop):
 def test_broken_file(tmp_path: Path, archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """A saved listing that cannot be read is named in the log and to no reader, until it can be."""
     path = tmp_path / "listing.json"
-    loop = RefreshLoop(Refresher(Saved(path), archive, clock, even))
+    loop = RefreshLoop(Refresher(SavedListings(path), archive, clock, even))
     for content, why in ((None, "No such file"), (b"[", "the listing is broken JSON")):
         if content:
             path.write_bytes(content)

@@ -7,7 +7,7 @@ import pytest
 
 from feedproxy.config import Config
 from feedproxy.errors import ListingError
-from feedproxy.ingest.source import Hub, ListingRequest, Saved, open_source
+from feedproxy.ingest.source import Hub, ListingRequest, SavedListings, open_source
 from tests import hub as fake
 from tests.factories import DAY
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
     [
         ("https://huggingface.co", Hub, "huggingface.co"),
         ("http://localhost:9/mirror/", Hub, "localhost"),
-        ("/made/up", Saved, "/made/up"),
+        ("/made/up", SavedListings, "/made/up"),
     ],
 )
 def test_open_source(listing: str, kind: type, name: str):

@@ -1,7 +1,7 @@
-"""The machine's proxy and certificates, as environment variables name them, in; what a client of httpx needs out.
+"""The proxy and certificates that environment variables name in; what an httpx client needs out.
 
-httpx reads these variables too, and fails over values that other programs take: here each mistake is one UpstreamError
-that names its variable.
+httpx reads these variables too, but fails over values that other programs accept. Here each mistake is one
+UpstreamError that names the variable.
 """
 
 import os
@@ -15,32 +15,31 @@ import httpx
 from feedproxy.errors import UpstreamError
 
 
-def proxy_for(address: httpx.URL) -> tuple[httpx.Proxy | None, str]:
-    """Return the proxy to reach `address` through, if any, and the name of the variable that says so."""
-    named = getproxies()
-    text = named.get(address.scheme) or named.get("all")
-    if not text or proxy_bypass(address.host):
+def proxy_for(url: httpx.URL) -> tuple[httpx.Proxy | None, str]:
+    """Return the proxy for `url`, if any, and the name of the variable it comes from."""
+    proxies = getproxies()
+    kind = next((kind for kind in (url.scheme, "all") if proxies.get(kind)), None)
+    if not kind or proxy_bypass(url.host):
         return None, ""
-    kinds = (address.scheme, "all")
-    names = (name for kind in kinds for name in (f"{kind}_proxy", f"{kind}_proxy".upper()) if os.environ.get(name))
-    variable = next(names, "the settings of this machine")
+    text = proxies[kind]
+    names = (f"{kind}_proxy", f"{kind}_proxy".upper())
+    variable = next((name for name in names if os.environ.get(name)), "the settings of this machine")
     try:
         proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
-        usable = proxy.url.scheme in ("http", "https") and proxy.url.host and (proxy.url.port or 0) < 2**16
+        if proxy.url.scheme in ("http", "https") and proxy.url.host and (proxy.url.port or 0) < 2**16:
+            return proxy, variable
     except (ValueError, httpx.InvalidURL):
-        usable = False
-    if not usable:
-        raise UpstreamError(f"{variable} is to name an HTTP proxy, as http://HOST:PORT; SOCKS is not spoken")
-    return proxy, variable
+        pass
+    raise UpstreamError(f"{variable} must be an HTTP proxy such as http://HOST:PORT; SOCKS is not supported")
 
 
-@cache
+@cache  # loading them takes longer than a request to the Hub
 def certificates() -> ssl.SSLContext:
-    """Return what checks certificates; loading those takes longer than an answer of the Hub."""
+    """Return the TLS settings with this machine's certificates, or those of SSL_CERT_FILE or SSL_CERT_DIR."""
     folders = [] if os.environ.get("SSL_CERT_FILE") else os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)
     if any(folders) and not any(file for folder in folders for file in Path(folder).glob("*")):
         raise UpstreamError("SSL_CERT_DIR names no folder with certificates in it")
     try:
         return httpx.create_ssl_context()
     except OSError as error:
-        raise UpstreamError("SSL_CERT_FILE names no file of certificates that can be read") from error
+        raise UpstreamError("SSL_CERT_FILE is not a readable file of certificates") from error

@@ -1,4 +1,4 @@
-"""Saved listings, taken whole whatever their dates."""
+"""Saved listings, read whole whatever their dates."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,81 +7,82 @@ from pathlib import Path
 from feedproxy.errors import ListingError, SavedListingError
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.parse import parse, require_papers
-from feedproxy.ingest.parse.fields import day_of, midnight
+from feedproxy.ingest.parse.fields import leading_day, midnight
 from feedproxy.ingest.schedule import MAX_LEAD, ListingDays, ListingRequest
 from feedproxy.model import Listing
 
-_LOOK = timedelta(seconds=10)
-_LOOKED_AT = timedelta(days=32)  # for as long, from its beginning on, a listing is looked at where it is not saved
-_LARGEST = 2**24  # bytes
-_NOT_LISTINGS = ("Thumbs.db", "desktop.ini")  # and what is hidden, or a copy that an editor kept
+_PAUSE = timedelta(seconds=10)  # between two looks whether a file has changed
+_REVISITED = timedelta(days=32)  # for how long after its day begins the Hub's listing would be read again
+_MAX_BYTES = 2**24
+_IGNORED = ("Thumbs.db", "desktop.ini")
+_IGNORED_ENDS = ("~", ".bak", ".swp", ".tmp")  # copies that editors keep
+
+_Stamp = tuple[int, int]  # a file's time and size, which change with its content
 
 
-class Saved:
-    """A saved listing, or every one in a folder and the folders in it; read again when changed.
+class SavedListings:
+    """A saved listing, or all in a folder and its folders; read again after a change.
 
-    Files that are hidden, or that editors and file managers leave, are passed over.
+    Hidden files, and those that editors and file managers leave behind, are ignored.
     """
 
     def __init__(self, path: Path, name: str = "") -> None:
         self.name = name or str(path)
         self._path = path
-        self._read: dict[Path, tuple[int, int]] = {}
+        self._stamps: dict[Path, _Stamp] = {}  # of the files read
         self._read_at = datetime.min.replace(tzinfo=UTC)
 
     def keep_pace(self, turn: Turn) -> None:
-        """Ask nobody."""
+        """Do nothing: files may be read at any pace."""
 
-    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:  # noqa: ARG002
-        """Return every file in one batch, if any has changed since it was read, or what was read was not stored."""
-        stored = any(told.good_at and told.good_at >= self._read_at for told in known.values())
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:  # noqa: ARG002
+        """Return all files in one batch, if one has changed or what was read was not stored."""
+        is_stored = any(day.good_at and day.good_at >= self._read_at for day in days.values())
         files = self._files()
-        if stored and not force and all(self._read.get(path) == fact for path, fact in files.items()):
+        if is_stored and not force and all(self._stamps.get(path) == stamp for path, stamp in files.items()):
             return []
-        return [[ListingRequest(day_of(path.name), path=path) for path in files]]
+        return [[ListingRequest(leading_day(path.name), path=path) for path in files]]
 
-    def next_due(self, known: ListingDays, now: datetime) -> datetime:
-        """Return when to look again whether a file has changed."""
-        return now if self.due(known, now) else now + _LOOK
+    def next_due(self, days: ListingDays, now: datetime) -> datetime:
+        """Return when to look for changes."""
+        return now if self.due(days, now) else now + _PAUSE
 
-    def get(self, ask: ListingRequest, now: datetime) -> Listing:
-        """Read one file; the day its name begins with is the one it was asked for by."""
-        path = ask.path or self._path
+    def get(self, request: ListingRequest, now: datetime) -> Listing:
+        """Read one file; if its name begins with a day, that is the day it was asked for."""
+        path = request.path or self._path
         try:
-            self._read[path], self._read_at = _fact(path), now.replace(microsecond=0)
+            self._stamps[path], self._read_at = _stamp(path), now.replace(microsecond=0)
             with path.open("rb") as file:
-                body = file.read(_LARGEST + 1)
-            if len(body) > _LARGEST:
-                raise ListingError(f"has more than {_LARGEST:,} bytes")
-            listing = require_papers(parse(body, day=ask.day, latest=now + MAX_LEAD), str(path))
+                body = file.read(_MAX_BYTES + 1)
+            if len(body) > _MAX_BYTES:
+                raise ListingError(f"has more than {_MAX_BYTES:,} bytes")
+            listing = require_papers(parse(body, day=request.day, latest=now + MAX_LEAD))
         except OSError as error:
             raise SavedListingError(f"cannot read {path}: {error.strerror}") from error
         except ListingError as error:
-            raise SavedListingError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+            raise SavedListingError(f"{path}: {error}") from error
         if listing.day is None:
             raise SavedListingError(f"{path}: lists no papers")
-        return replace(listing, taken_before=midnight(listing.day) + _LOOKED_AT)
+        return replace(listing, taken_before=midnight(listing.day) + _REVISITED)
 
-    def _may_list(self, path: Path) -> bool:
-        """Say whether a file in the folder may be a listing, and not what machines and editors leave beside one."""
-        hidden = any(part.startswith(".") for part in path.relative_to(self._path).parts)
-        return not hidden and not path.name.endswith(("~", ".bak", ".swp", ".tmp")) and path.name not in _NOT_LISTINGS
-
-    def _files(self) -> dict[Path, tuple[int, int]]:
+    def _files(self) -> dict[Path, _Stamp]:
         try:
-            found = [self._path]
+            paths = [self._path]
             if self._path.is_dir():
-                next(self._path.iterdir(), None)  # rglob passes over a folder that may not be read
-                found = sorted(path for path in self._path.rglob("*") if self._may_list(path) and path.is_file())
-            facts = {path: _fact(path) for path in found}
+                next(self._path.iterdir(), None)  # raises where the folder may not be read, which rglob does not
+                paths = sorted(path for path in self._path.rglob("*") if self._may_be_listing(path))
+            stamps = {path: _stamp(path) for path in paths}
         except OSError as error:
             raise SavedListingError(f"cannot read {self._path}: {error.strerror}") from error
-        if not facts:
+        if not stamps:
             raise SavedListingError(f"cannot read {self._path}: the folder is empty")
-        return facts
+        return stamps
+
+    def _may_be_listing(self, path: Path) -> bool:
+        is_hidden = any(part.startswith(".") for part in path.relative_to(self._path).parts)
+        return not is_hidden and path.name not in _IGNORED and not path.name.endswith(_IGNORED_ENDS) and path.is_file()
 
 
-def _fact(path: Path) -> tuple[int, int]:
-    """Return what changes with a file."""
-    fact = path.stat()
-    return fact.st_mtime_ns, fact.st_size
+def _stamp(path: Path) -> _Stamp:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size

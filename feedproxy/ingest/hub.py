@@ -1,51 +1,50 @@
-"""The Hub, asked by day: its API first, its page where the API fails."""
+"""The Hub, asked by day: its API first, its page if the API fails."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
 from feedproxy.ingest.http import Fetcher, StatusError, Turn
-from feedproxy.ingest.parse import parse, require_papers, too_many
-from feedproxy.ingest.parse.fields import LISTING_SIZE, PAPERS
+from feedproxy.ingest.parse import parse, require_papers, surplus
+from feedproxy.ingest.parse.fields import MAX_LISTING_BYTES, MAX_PAPERS
 from feedproxy.ingest.schedule import MAX_LEAD, ListingDays, ListingRequest, due_days, next_due
 from feedproxy.model import Listing, Paper, Skipped
 
 log = logging.getLogger(__name__)
 _MAX_PAGES = 20
-_LIMIT = 100  # papers of a page; the Hub sends no more
+_PAGE_SIZE = 100  # papers; the Hub sends no more
 _TOO_MANY_REQUESTS = 429
 _MAX_FAILURES = 3  # days in a row that cannot be had
 _CLOCK_ERROR = timedelta(minutes=30)
 
 
 class Hub:
-    """The Hub at `address`, or a mirror of it; `options` are those of `Fetcher`."""
+    """The Hub, or a mirror of it, behind `fetcher`."""
 
-    def __init__(self, address: str, **options: Any) -> None:
-        self._fetcher = Fetcher(address, **options)
-        self.name = self._fetcher.name
+    def __init__(self, fetcher: Fetcher) -> None:
+        self.name = fetcher.name
+        self._fetcher = fetcher
         self._failures = 0  # days in a row that could not be had
 
     def keep_pace(self, turn: Turn) -> None:
         """Take a turn before each request."""
         self._fetcher.turn = turn
 
-    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
         """Return what to get now, in batches to be stored one by one."""
-        batches = due_days(known, now, force=force)
+        batches = due_days(days, now, force=force)
         return [
-            [ListingRequest(day, known[day].validator if day in known else None) for day in batch] for batch in batches
+            [ListingRequest(day, days[day].validator if day in days else None) for day in batch] for batch in batches
         ]
 
-    def next_due(self, known: ListingDays, now: datetime) -> datetime:
-        """Return when to look again whether anything is due."""
-        return next_due(known, now)
+    def next_due(self, days: ListingDays, now: datetime) -> datetime:
+        """Return when the next day is due."""
+        return next_due(days, now)
 
     def get(self, request: ListingRequest, now: datetime) -> Listing:
-        """Get a day's listing from the API, or from the page where the API fails.
+        """Get a day's listing from the API, or from the page if the API fails.
 
         A day that cannot be had is a ListingError and costs no other; several in a row are an UpstreamError.
         """
@@ -59,63 +58,65 @@ class Hub:
         self._failures = 0
         return listing
 
-    def _from_api(self, ask: ListingRequest, now: datetime, pages: list[Listing]) -> Listing:
-        """Get a listing page by page, adding to `pages`, until one brings nothing that was not there before.
+    def _from_api(self, request: ListingRequest, now: datetime, pages: list[Listing]) -> Listing:
+        """Get a listing page by page, adding each to `pages`, until one brings nothing new.
 
-        The next page is the one that a page links to. Where a server links to none, as mirrors may not, a full page
-        is followed by the one with the next number.
+        A page links to the next one. A mirror may not link: then a full page is followed by the next number.
         """
-        found: set[str | Skipped] = set()
-        further: str | None = None
+        entries: set[str | Skipped] = set()
+        link: str | None = None
         for number in range(_MAX_PAGES):
-            page, further = self._page(ask, number, further, now)
+            page, link = self._page(request, number, link, now)
             if page.unchanged:
                 return page
-            brought: set[str | Skipped] = {*(paper.id for paper in page.papers), *page.skipped}
-            if brought <= found:
-                return _joined(pages, ask.day)
-            found |= brought
+            new: set[str | Skipped] = {*(paper.id for paper in page.papers), *page.skipped}
+            if new <= entries:
+                return _joined(pages, request.day)
+            entries |= new
             pages.append(page)
-            if not further and len(page.papers) + len(page.skipped) < _LIMIT:
-                return _joined(pages, ask.day)
-            if len(found) >= PAPERS or sum(page.size for page in pages) >= LISTING_SIZE:
+            if not link and len(page.papers) + len(page.skipped) < _PAGE_SIZE:
+                return _joined(pages, request.day)
+            if len(entries) >= MAX_PAPERS or sum(page.size for page in pages) >= MAX_LISTING_BYTES:
                 break
-        rest = Skipped("what follows", f"after {len(pages)} pages and {len(found):,} entries no more are asked for")
-        return _joined([*pages, Listing(skipped=(rest,))], ask.day)
+        rest = Skipped("the rest", f"no more is read after {len(pages)} pages and {len(entries):,} entries")
+        return _joined([*pages, Listing(skipped=(rest,))], request.day)
 
-    def _page(self, ask: ListingRequest, number: int, further: str | None, now: datetime) -> tuple[Listing, str | None]:
-        """Return page `number` of a listing, which is at `further` if the one before told, and where the next is."""
-        if further:
-            reply = self._fetcher.get(further)
+    def _page(
+        self, request: ListingRequest, number: int, link: str | None, now: datetime
+    ) -> tuple[Listing, str | None]:
+        """Return page `number`, which is at `link` if the one before had one, and the link to the next."""
+        if link:
+            response = self._fetcher.get(link)
         else:
-            parameters = {"date": str(ask.day), "limit": str(_LIMIT), "p": str(number)}
-            reply = self._fetcher.get("/api/daily_papers", parameters, None if number else ask.validator)
-        if reply.sent_at and abs(reply.sent_at - now) > _CLOCK_ERROR:
+            parameters = {"date": str(request.day), "limit": str(_PAGE_SIZE), "p": str(number)}
+            response = self._fetcher.get("/api/daily_papers", parameters, None if number else request.validator)
+        sent_at = response.sent_at
+        if sent_at and abs(sent_at - now) > _CLOCK_ERROR:
             raise UpstreamError(
-                f"this machine's clock says {now:%Y-%m-%d %H:%M}, {self.name} {reply.sent_at:%Y-%m-%d %H:%M} (UTC)"
+                f"this machine's clock says {now:%Y-%m-%d %H:%M}, {self.name} {sent_at:%Y-%m-%d %H:%M} (UTC)"
             )
-        if reply.unchanged:
-            return Listing(day=ask.day, validator=reply.validator, unchanged=True), None
+        if response.unchanged:
+            return Listing(day=request.day, validator=response.validator, unchanged=True), None
         try:
-            listing = parse(reply.body, day=ask.day, latest=now + MAX_LEAD)
+            listing = parse(response.body, day=request.day, latest=now + MAX_LEAD)
         except ListingError as error:
-            raise ListingError(f"{self.name} sent no listing for {ask.day}: {error}") from error
-        return replace(listing, day=ask.day, validator=reply.validator), reply.next
+            raise ListingError(f"{self.name} sent no listing for {request.day}: {error}") from error
+        return replace(listing, day=request.day, validator=response.validator), response.next
 
     def _from_page(self, request: ListingRequest, now: datetime, api_error: FeedproxyError) -> Listing | None:
         """Get a listing from the page, None if that fails too; raises UpstreamError if the page asks for a pause.
 
-        Where there is none for the day, the page shows another day.
+        The page shows another day if there is none for this one.
         """
         try:
-            page = parse(self._fetcher.get(f"/papers/date/{request.day}").body, latest=now + MAX_LEAD)
-            require_papers(page, str(request.day))
+            body = self._fetcher.get(f"/papers/date/{request.day}").body
+            listing = require_papers(parse(body, latest=now + MAX_LEAD))
         except (ListingError, UpstreamError) as error:
             if error.retry_after:
                 raise
             return None
         log.warning("%s; its page is read instead", api_error)
-        return page if page.day == request.day else Listing(day=request.day)
+        return listing if listing.day == request.day else Listing(day=request.day)
 
     def _first_pages(self, pages: list[Listing], request: ListingRequest, api_error: FeedproxyError) -> Listing:
         """Return what the API sent before it failed, or raise its failure.
@@ -137,8 +138,7 @@ def _joined(pages: Sequence[Listing], day: date | None) -> Listing:
     for paper in (paper for page in pages for paper in page.papers):
         papers.setdefault(paper.id, paper)
     skipped = tuple(dict.fromkeys(skip for page in pages for skip in page.skipped))
-    validator = pages[0].validator if len(pages) == 1 and not skipped else None  # what was skipped is to be seen again
-    beyond = len(papers) - PAPERS
-    skipped += (too_many(beyond),) * (beyond > 0)
+    validator = pages[0].validator if len(pages) == 1 and not skipped else None  # what was skipped is read again
+    skipped += surplus(len(papers) - MAX_PAPERS)
     size = sum(page.size for page in pages)
-    return require_papers(Listing(tuple(papers.values())[:PAPERS], skipped, day, validator, size=size), str(day))
+    return require_papers(Listing(tuple(papers.values())[:MAX_PAPERS], skipped, day, validator, size=size), f"{day}: ")

@@ -1,6 +1,6 @@
-"""Where listings come from: the Hub, asked by day and politely; or saved files, taken whole.
+"""Where listings come from: the Hub, asked by day, or saved files, read whole.
 
-Keeps nothing and dates nothing. Whatever goes wrong is one UpstreamError or ListingError.
+Stores and dates nothing.
 """
 
 from datetime import datetime
@@ -9,37 +9,38 @@ from typing import Protocol
 
 from feedproxy import HOME
 from feedproxy.config import DEMO, Config, is_address
-from feedproxy.ingest.files import Saved
-from feedproxy.ingest.http import Turn
+from feedproxy.ingest.files import SavedListings
+from feedproxy.ingest.http import Fetcher, Turn
 from feedproxy.ingest.hub import Hub
 from feedproxy.ingest.schedule import ListingDays, ListingRequest
 from feedproxy.model import Listing
 
-__all__ = ["Hub", "ListingDays", "ListingRequest", "Saved", "Source", "open_source"]
+__all__ = ["Hub", "ListingDays", "ListingRequest", "SavedListings", "Source", "open_source"]
 
 
 class Source(Protocol):
-    """What a refresh needs of a place listings come from."""
+    """What a refresh needs of a place that listings come from."""
 
     name: str
 
     def keep_pace(self, turn: Turn) -> None:
-        """From now on call `turn` with the pace before each request, and wait for as many seconds as it returns."""
+        """Before each request call `turn` with the interval between requests, and wait as long as it returns."""
 
-    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
         """Return what to get now, in batches to be stored one by one."""
 
-    def next_due(self, known: ListingDays, now: datetime) -> datetime:
-        """Return when to look again whether anything is due."""
+    def next_due(self, days: ListingDays, now: datetime) -> datetime:
+        """Return when something is due next; not later than `now` if something is due already."""
 
-    def get(self, ask: ListingRequest, now: datetime) -> Listing:
-        """Get one listing; raises UpstreamError or ListingError."""
+    def get(self, request: ListingRequest, now: datetime) -> Listing:
+        """Get one listing; raises ListingError if only that one cannot be had, UpstreamError if none can."""
 
 
 def open_source(config: Config) -> Source:
     """Return the source that `config.listing` names."""
     if is_address(config.listing):
-        return Hub(config.listing, token=config.hf_token, pace=config.pace, contact=config.public_url or HOME)
+        contact = config.public_url or HOME
+        return Hub(Fetcher(config.listing, token=config.hf_token, interval=config.pace, contact=contact))
     if config.listing == DEMO:
-        return Saved(Path(__file__).parents[1] / "demo.json", "the made-up listing")
-    return Saved(Path(config.listing))
+        return SavedListings(Path(__file__).parents[1] / "demo.json", "the made-up listing")
+    return SavedListings(Path(config.listing))

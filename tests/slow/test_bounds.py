@@ -26,6 +26,7 @@ from pathlib import Path
 from datetime import datetime
 from feedproxy.archive import Archive
 from feedproxy.errors import FeedproxyError
+from feedproxy.ingest.http import Fetcher
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.source import Hub
 import feedproxy.ingest.parse, httpx
@@ -34,7 +35,7 @@ def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").
 url, path, now = sys.argv[1:]
 archive = Archive(path)
 archive.state()
-refresher = Refresher(Hub(url, pace=0), archive, lambda: datetime.fromisoformat(now))
+refresher = Refresher(Hub(Fetcher(url, interval=0)), archive, lambda: datetime.fromisoformat(now))
 rest, began = peak(), time.monotonic()
 try:
     outcome = refresher.refresh_once()

@@ -59,8 +59,8 @@ STATES = {"empty": (), "fresh": (STALE, JUST_NOW), "stale": (STALE,)}
 class Brief(Hub):
     """A Hub that is asked for DAY only."""
 
-    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
-        batches = [[ask for ask in batch if ask.day == DAY] for batch in super().due(known, now, force=force)]
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+        batches = [[ask for ask in batch if ask.day == DAY] for batch in super().due(days, now, force=force)]
         return [batch for batch in batches if batch]
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from feedproxy.archive import Archive
 from feedproxy.archive.lease import LEASE
+from feedproxy.ingest.http import Fetcher
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.source import Hub
 from feedproxy.query.parameters import parse_query
@@ -55,7 +56,7 @@ _KEPT = {
 
 def refresh(path: str, address: str, now: datetime, *, force: bool) -> None:
     """Refresh once, at a clock that stands still."""
-    Refresher(Hub(address, pace=0), Archive(path), lambda: now).refresh_once(force=force)
+    Refresher(Hub(Fetcher(address, interval=0)), Archive(path), lambda: now).refresh_once(force=force)
 
 
 def read(path: str, stop: Any, told: Connection) -> None:
@@ -177,7 +178,7 @@ class Rounds:
         _, token, until = lease(self.path)
         with closing(Archive(self.path)) as archive:
             clock = [now]
-            refresher = Refresher(Hub(self.hub.url, pace=0), archive, lambda: clock[0])
+            refresher = Refresher(Hub(Fetcher(self.hub.url, interval=0)), archive, lambda: clock[0])
             if until:
                 self.outcomes["left a lease"] += 1
                 clock[0] = datetime.fromtimestamp(until, UTC) - timedelta(seconds=1)

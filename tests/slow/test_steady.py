@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from feedproxy.archive import Archive
+from feedproxy.ingest.http import Fetcher
+from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.source import Hub
 from feedproxy.query.parameters import parse_query
@@ -26,7 +28,8 @@ def test_requests_in_steady_state(hub: fake.Hub, open_archive: Callable[..., Arc
     world = World(7, date(2026, 5, 1), 60)
     hub.days = Live(world, clock)  # type: ignore[assignment]
     servers = [
-        Refresher(Hub(hub.url, pace=0), open_archive(tmp_path / "archive.sqlite"), clock) for _ in range(_SERVERS)
+        RefreshLoop(Refresher(Hub(Fetcher(hub.url, interval=0)), open_archive(tmp_path / "archive.sqlite"), clock))
+        for _ in range(_SERVERS)
     ]
     servers[0].tick()
     first, asked = len(hub.requests), list[datetime]()
@@ -38,7 +41,7 @@ def test_requests_in_steady_state(hub: fake.Hub, open_archive: Callable[..., Arc
         asked += [now] * (len(hub.requests) - before)
         if len(hub.requests) > before:
             servers[server].wait_for_papers(0)
-            servers[server].archive.search(queries[now.minute % _READERS])
+            servers[server].refresher.archive.search(queries[now.minute % _READERS])
     starts = [filled + number * _MINUTE for number in range(_DAYS * 24 * 60 - 59)]
     hours = [bisect_left(asked, start + _HOUR) - bisect_left(asked, start) for start in starts]
     report(asked, hours, first)

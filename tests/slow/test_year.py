@@ -58,23 +58,23 @@ class MadeUp:
     name = "made up"
 
     def __init__(self, world: World) -> None:
-        self.world, self.mark_requested = world, 0
+        self.world, self.requests = world, 0
         self.seen: dict[str, Seen] = {}
         self.news: set[str] = set()
 
     def keep_pace(self, turn: Turn) -> None:
         """Ask nobody."""
 
-    def due(self, known: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
-        return [[ListingRequest(day) for day in batch] for batch in due_days(known, now, force=force)]
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+        return [[ListingRequest(day) for day in batch] for batch in due_days(days, now, force=force)]
 
-    def next_due(self, known: ListingDays, now: datetime) -> datetime:
-        return next_due(known, now)
+    def next_due(self, days: ListingDays, now: datetime) -> datetime:
+        return next_due(days, now)
 
-    def get(self, ask: ListingRequest, now: datetime) -> Listing:
-        assert ask.day
-        self.mark_requested += 1
-        listing = self.world.listing(ask.day, now)
+    def get(self, request: ListingRequest, now: datetime) -> Listing:
+        assert request.day
+        self.requests += 1
+        listing = self.world.listing(request.day, now)
         for paper in listing.papers:
             if self.seen.setdefault(paper.id, Seen()).take(paper):
                 self.news.add(paper.id)
@@ -253,7 +253,7 @@ def report(readers: list[Reader], world: World, source: MadeUp, polls: Counter[s
     volume = sorted(len(listed) for day, listed in world.lives.items() if len(listed) > 5 and day.weekday() < 5)
     print(f"\n{days} days in {seconds:.0f} s: {sums['304'] + sums['200']:,} polls of {len(readers)} filters")
     print(f"made up: median {volume[len(volume) // 2]}, p90 {volume[len(volume) * 9 // 10]}; first seen below: {below}")
-    print(f"listings read {source.asked:,}, papers {len(source.seen):,}; entries that entered {sums['entries']:,}")
+    print(f"listings read {source.requests:,}, papers {len(source.seen):,}; entries that entered {sums['entries']:,}")
     print(f"rendered {sums['rendered']:,}; revision moved in {polls['hours in which the revision moved']:,} hours")
     before = (sums["dated before the poll before"], sums["seconds before it"])
     print(

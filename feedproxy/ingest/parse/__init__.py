@@ -1,7 +1,6 @@
-"""Bytes of a listing in any known form in; papers, and what was skipped and why, out.
+"""Bytes of a listing in any form in; papers, and what was skipped and why, out.
 
-Opens no file and no socket, and has no clock. The rules about fields come from what the Hub was
-seen to send. Adding a form is adding a row to `_FORMS`.
+Opens no file or socket and has no clock. To add a form, add a row to `_FORMS`.
 """
 
 from collections.abc import Callable
@@ -9,21 +8,21 @@ from datetime import date, datetime
 
 from feedproxy.errors import ListingError
 from feedproxy.ingest.parse.fields import (
-    LISTING_SIZE,
-    LOOKED_AT,
-    PAPER_SIZE,
-    PAPERS,
-    SKIPS,
+    MAX_ENTRIES,
+    MAX_LISTING_BYTES,
+    MAX_PAPER_BYTES,
+    MAX_PAPERS,
+    MAX_SKIPPED,
     Entries,
     InvalidEntry,
-    size_of,
+    text_size,
 )
 from feedproxy.ingest.parse.hub_json import read_html, read_json
 from feedproxy.ingest.parse.text_capture import read_text
 from feedproxy.model import Listing, Paper, Skipped
 from feedproxy.text import one_line
 
-# What reads a text, with the day asked for and the latest time to believe, into its day and its entries.
+# Reads a text, with the day asked for and the latest time to believe, into its day and its entries.
 _Reader = Callable[[str, date | None, datetime | None], tuple[date | None, Entries]]
 
 # What a form begins with, and its reader; the first that fits counts.
@@ -35,62 +34,67 @@ _FORMS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
 
 
 def parse(body: bytes, *, day: date | None = None, latest: datetime | None = None) -> Listing:
-    """Read a listing, recognising its form from the bytes.
+    """Read a listing, recognising its form from the bytes; raises ListingError for bytes that are no listing.
 
-    `day` is the listing day that was asked for, if any was; the page's own date overrules it, and
-    where neither tells, it is the day of the newest paper. An entry listed after `latest` (aware)
-    is skipped, as is each that cannot be read. What exceeds the bounds of a listing (`fields`) is left out, and
-    counted in the last of what was skipped.
-    Raises ListingError for bytes that are no listing.
+    `day` is the listing day asked for, if any; a date in the listing overrules it, and without either, the newest
+    paper's counts. Entries listed after `latest` (aware), or that cannot be read, are skipped. What exceeds the limits
+    in `fields` is left out, and the last skip says how much.
     """
-    text = _decoded(body).strip().removeprefix("\ufeff").lstrip()
+    text = _decode(body).strip().removeprefix("\ufeff").lstrip()
     if not text:
         raise ListingError("the listing is empty")
-    read = next(form for marks, form in _FORMS if text.startswith(marks))
+    read = next(reader for marks, reader in _FORMS if text.startswith(marks))
     day, entries = read(text, day, latest)
     papers: list[Paper] = []
     skipped: list[Skipped] = []
     left_out = size = 0
-    for number, (name, make) in enumerate(entries):
-        if number >= LOOKED_AT or len(papers) >= PAPERS or size >= LISTING_SIZE:
+    for number, (name, read_paper) in enumerate(entries):
+        if number >= MAX_ENTRIES or len(papers) >= MAX_PAPERS or size >= MAX_LISTING_BYTES:
             left_out += 1
             continue
         try:
-            paper = make()
-            if latest and paper.submitted_at > latest:
-                raise InvalidEntry(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
-            if (weight := size_of(paper)) > PAPER_SIZE:
-                raise InvalidEntry(f"has more than {PAPER_SIZE:,} bytes of text")
+            paper = read_paper()
+            paper_size = _check(paper, latest)
             papers.append(paper)
-            size += weight
+            size += paper_size
         except InvalidEntry as reason:
-            if len(skipped) < SKIPS:
+            if len(skipped) < MAX_SKIPPED:
                 skipped.append(Skipped(one_line(name, 80) or "an entry without a name", str(reason)))
             else:
                 left_out += 1
-    skipped += [too_many(left_out)] * bool(left_out)
     newest = max((paper.submitted_at.date() for paper in papers), default=None)
-    return Listing(tuple(papers), tuple(skipped), day or newest, size=size)
+    return Listing(tuple(papers), (*skipped, *surplus(left_out)), day or newest, size=size)
 
 
-def too_many(count: int) -> Skipped:
-    """Return what is told of `count` entries beyond what a listing may hold."""
-    most = f"a listing may have {PAPERS:,} papers, {SKIPS:,} that cannot be used, and {LISTING_SIZE:,} bytes of text"
-    return Skipped(f"{count:,} more", most)
+def surplus(count: int) -> tuple[Skipped, ...]:
+    """Return the note that `count` entries are more than a listing may have; nothing if there are none."""
+    if count <= 0:
+        return ()
+    limits = f"{MAX_PAPERS:,} papers, {MAX_SKIPPED:,} unusable entries and {MAX_LISTING_BYTES:,} bytes of text"
+    return (Skipped(f"{count:,} more", f"a listing may have {limits}"),)
 
 
-def _decoded(body: bytes) -> str:
+def require_papers(listing: Listing, prefix: str = "") -> Listing:
+    """Return `listing`; raises ListingError if it has entries and none of them can be used."""
+    if listing.skipped and not listing.papers:
+        count, reason = len(listing.skipped), listing.skipped[0].reason
+        raise ListingError(f"{prefix}none of the {count} entries can be used: {reason}")
+    return listing
+
+
+def _check(paper: Paper, latest: datetime | None) -> int:
+    """Return the size of `paper`; raises InvalidEntry if that is too large, or the paper from the future."""
+    if latest and paper.submitted_at > latest:
+        raise InvalidEntry(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
+    if (size := text_size(paper)) > MAX_PAPER_BYTES:
+        raise InvalidEntry(f"has more than {MAX_PAPER_BYTES:,} bytes of text")
+    return size
+
+
+def _decode(body: bytes) -> str:
     if body.startswith(b"\x1f\x8b"):
         raise ListingError("the listing is compressed (gzip): unpack it first")
     try:
         return body.decode()
     except UnicodeDecodeError as error:
         raise ListingError(f"the listing is not UTF-8 (byte {error.start})") from error
-
-
-def require_papers(listing: Listing, name: str) -> Listing:
-    """Return `listing`, or raise ListingError where entries were skipped and none was left."""
-    if listing.skipped and not listing.papers:
-        reason = listing.skipped[0].reason
-        raise ListingError(f"{name}: none of the {len(listing.skipped)} entries can be used: {reason}")
-    return listing

@@ -1,4 +1,4 @@
-"""The Hub's own JSON in, as its API answers it or as its page embeds it; entries out."""
+"""The Hub's JSON in, as its API sends it or its page embeds it; entries out."""
 
 import html
 import json
@@ -11,135 +11,46 @@ from typing import Any
 
 from feedproxy.errors import ListingError
 from feedproxy.ingest.parse.fields import (
-    AUTHORS,
-    KEYWORDS,
-    NAME,
-    SUMMARY,
-    TITLE,
+    MAX_AUTHORS,
+    MAX_KEYWORDS,
+    MAX_NAME,
+    MAX_SUMMARY,
+    MAX_TITLE,
     Entries,
     InvalidEntry,
-    count,
-    day_of,
+    as_text,
+    leading_day,
     midnight,
-    moment,
-    text_of,
+    read_count,
+    read_time,
 )
 from feedproxy.model import Organization, Paper, is_arxiv_id
 from feedproxy.text import one_line, paragraphs, safe_url
 
-_PAGE = 2**21  # ten times the longest seen
+_MAX_PAGE = 2**21  # characters; ten times the longest seen
 _TARGET = re.compile(r"""data-target=(["'])DailyPapers\1""")
 _PROPS = re.compile(r"""\sdata-props=(["'])(.*?)\1""", re.DOTALL)
-_OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when `publishedAt` changed its meaning
+_OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when the outer `publishedAt` changed its meaning
 
 
 def read_json(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
-    """Read what `/api/daily_papers` answers."""
+    """Read an answer of `/api/daily_papers`."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ListingError(f"the listing is broken JSON: {error}") from error
     if isinstance(value, dict) and isinstance(value.get("error"), str):
         raise ListingError(f"the Hub answered: {one_line(value['error'], 200)}")
-    return _from_value(value, day)
-
-
-def _from_value(value: object, day: date | None) -> tuple[date | None, Entries]:
-    """Read what the API answers, or the page's value, where a search has its papers elsewhere."""
-    entries = value
-    if isinstance(value, dict):
-        day = next(filter(None, map(day_of, map(text_of, (value.get("date"), value.get("dateString"))))), day)
-        found = value.get("searchResults")  # the page of a day may have one, too, which is empty
-        entries = found if isinstance(found, list) and found else value.get("dailyPapers", found)
-    if not isinstance(entries, list):
-        raise ListingError("this JSON is no listing: it holds no array of papers")
-    return day, _api_entries(entries, day)
-
-
-def _api_entries(entries: list[object], day: date | None) -> Entries:
-    for entry in entries:
-        paper = entry.get("paper") if isinstance(entry, dict) else None
-        name = text_of(paper.get("id")) if isinstance(paper, dict) else ""
-        yield name, partial(_api_paper, entry, paper, day)
-
-
-def _api_paper(entry: Any, paper: Any, day: date | None) -> Paper:
-    if not isinstance(paper, dict):
-        raise InvalidEntry("holds no paper")
-    if not is_arxiv_id(text_of(paper.get("id"))):
-        raise InvalidEntry("its id is no arXiv identifier")
-    title = one_line(text_of(paper.get("title")), TITLE)
-    if not title:
-        raise InvalidEntry("has no title")
-    authors = tuple(_visible_authors(paper.get("authors")))
-    keywords = dict.fromkeys(_texts(_items(paper.get("ai_keywords"))))
-    return Paper(
-        id=paper["id"],
-        title=title,
-        summary=paragraphs(text_of(paper.get("summary")), SUMMARY),
-        submitted_at=_submitted_at(entry, paper, day),
-        published_at=moment(paper.get("publishedAt")),
-        authors=authors[:AUTHORS],
-        author_count=len(authors),
-        upvotes=count(paper.get("upvotes"), "upvotes"),
-        comments=count(entry.get("numComments", 0), "numComments"),
-        thumbnail=safe_url(text_of(entry.get("thumbnail"))),
-        organization=_organization(paper.get("organization") or entry.get("organization")),
-        github_repo=safe_url(text_of(paper.get("githubRepo"))),
-        project_page=safe_url(text_of(paper.get("projectPage"))),
-        ai_keywords=tuple(islice(keywords, KEYWORDS)),
-    )
-
-
-def _visible_authors(authors: object) -> Iterator[str]:
-    """Yield the name of each author who is not hidden; two may have the same."""
-    known = [author for author in _items(authors) if isinstance(author, dict)]
-    return _texts(author.get("name") for author in known if author.get("hidden") is not True)
-
-
-def _texts(values: Iterable[object]) -> Iterator[str]:
-    """Yield every non-empty text among `values`, cleaned."""
-    return filter(None, (one_line(text_of(value), NAME) for value in values))
-
-
-def _items(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
-
-
-def _organization(value: object) -> Organization | None:
-    known = value if isinstance(value, dict) else {}
-    name = one_line(text_of(known.get("name")), NAME)
-    fullname = one_line(text_of(known.get("fullname")), NAME)
-    return Organization(name or fullname, fullname or name) if name or fullname else None
-
-
-def _submitted_at(entry: Mapping[str, object], paper: Mapping[str, object], day: date | None) -> datetime:
-    """Return when the paper was listed; where no field tells, the first moment of the day.
-
-    The outer `publishedAt` was that time until 2025-03-10. Since then it is arXiv's time minus
-    4 or 5 hours, which gives it away: a paper cannot be listed before it is published.
-    """
-    if "submittedOnDailyAt" in paper:
-        told = moment(paper["submittedOnDailyAt"])
-        if not told:
-            raise InvalidEntry("its submittedOnDailyAt is no usable time")
-        return told
-    told, published = moment(entry.get("publishedAt")), moment(paper.get("publishedAt"))
-    if told and told < _OUTER_TIME_ENDS and not (published and told < published):
-        return told
-    if not day:
-        raise InvalidEntry("nothing says when it was listed")
-    return midnight(day)
+    return _read_value(value, day)
 
 
 def read_html(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
-    """Read the page `/papers/date/…`, whose data says more than its text.
+    """Read the page `/papers/date/…`, from the JSON in an attribute of one tag.
 
-    The data is an attribute of one tag. To parse the whole page would take 400 MB for one of tags alone, and
-    minutes for one of attributes.
+    To parse the HTML would take 400 MB for a hostile page of nothing but tags, and minutes for one of attributes.
     """
-    if len(text) > _PAGE:
-        raise ListingError(f"the page has more than {_PAGE} characters")
+    if len(text) > _MAX_PAGE:
+        raise ListingError(f"the page has more than {_MAX_PAGE} characters")
     target = _TARGET.search(text)
     props = _PROPS.search(text, text.rfind("<", 0, target.start()) + 1) if target else None
     try:
@@ -147,5 +58,88 @@ def read_html(text: str, day: date | None, _: datetime | None = None) -> tuple[d
     except (ValueError, RecursionError) as error:
         raise ListingError(f"the page cannot be read: {error}") from error
     if value is None:
-        raise ListingError("this HTML page is no listing: it has no DailyPapers data")
-    return _from_value(value, day)
+        raise ListingError("this HTML page is not a listing: it has no DailyPapers data")
+    return _read_value(value, day)
+
+
+def _read_value(value: object, day: date | None) -> tuple[date | None, Entries]:
+    """Read the API's array, or the page's object; that of a search has its papers under another key."""
+    entries = value
+    if isinstance(value, dict):
+        days = (leading_day(as_text(value.get(key))) for key in ("date", "dateString"))
+        day = next(filter(None, days), day)
+        results = value.get("searchResults")  # on the page of a day this is empty
+        entries = results if isinstance(results, list) and results else value.get("dailyPapers", results)
+    if not isinstance(entries, list):
+        raise ListingError("this JSON is not a listing: it has no array of papers")
+    return day, _entries(entries, day)
+
+
+def _entries(entries: list[object], day: date | None) -> Entries:
+    for entry in entries:
+        paper = entry.get("paper") if isinstance(entry, dict) else None
+        name = as_text(paper.get("id")) if isinstance(paper, dict) else ""
+        yield name, partial(_paper, entry, paper, day)
+
+
+def _paper(entry: Any, paper: Any, day: date | None) -> Paper:
+    if not isinstance(paper, dict):
+        raise InvalidEntry("has no paper")
+    if not is_arxiv_id(as_text(paper.get("id"))):
+        raise InvalidEntry("its id is not an arXiv identifier")
+    title = one_line(as_text(paper.get("title")), MAX_TITLE)
+    if not title:
+        raise InvalidEntry("has no title")
+    authors = [author for author in _items(paper.get("authors")) if isinstance(author, dict)]
+    names = tuple(_names(author.get("name") for author in authors if author.get("hidden") is not True))
+    keywords = dict.fromkeys(_names(_items(paper.get("ai_keywords"))))
+    return Paper(
+        id=paper["id"],
+        title=title,
+        summary=paragraphs(as_text(paper.get("summary")), MAX_SUMMARY),
+        submitted_at=_submitted_at(entry, paper, day),
+        published_at=read_time(paper.get("publishedAt")),
+        authors=names[:MAX_AUTHORS],
+        author_count=len(names),
+        upvotes=read_count(paper.get("upvotes"), "upvotes"),
+        comments=read_count(entry.get("numComments", 0), "numComments"),
+        thumbnail=safe_url(as_text(entry.get("thumbnail"))),
+        organization=_organization(paper.get("organization") or entry.get("organization")),
+        github_repo=safe_url(as_text(paper.get("githubRepo"))),
+        project_page=safe_url(as_text(paper.get("projectPage"))),
+        ai_keywords=tuple(islice(keywords, MAX_KEYWORDS)),
+    )
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _names(values: Iterable[object]) -> Iterator[str]:
+    """Yield every non-empty text among `values`, on one line; authors may share a name."""
+    return filter(None, (one_line(as_text(value), MAX_NAME) for value in values))
+
+
+def _organization(value: object) -> Organization | None:
+    fields = value if isinstance(value, dict) else {}
+    name, fullname = (one_line(as_text(fields.get(key)), MAX_NAME) for key in ("name", "fullname"))
+    return Organization(name or fullname, fullname or name) if name or fullname else None
+
+
+def _submitted_at(entry: Mapping[str, object], paper: Mapping[str, object], day: date | None) -> datetime:
+    """Return when the paper was listed; without a usable field, the beginning of the day.
+
+    Until 2025-03-10 the outer `publishedAt` was that time. Since then it is arXiv's time minus 4 or 5 hours, which
+    gives it away: a paper cannot be listed before it is published.
+    """
+    if "submittedOnDailyAt" in paper:
+        submitted = read_time(paper["submittedOnDailyAt"])
+        if not submitted:
+            raise InvalidEntry("its submittedOnDailyAt is not a usable time")
+        return submitted
+    outer, published = read_time(entry.get("publishedAt")), read_time(paper.get("publishedAt"))
+    if outer and outer < _OUTER_TIME_ENDS and not (published and outer < published):
+        return outer
+    if not day:
+        raise InvalidEntry("nothing says when it was listed")
+    return midnight(day)
