@@ -1,25 +1,39 @@
 """The environment in, one frozen `Config` out; or every problem with it at once.
 
-Adding a setting is adding a row to `SETTINGS` and a field to `Config`; the table in docs/settings.md follows it.
+To add a setting, add a field to `Config`; a test holds the table in the documents to it.
 """
 
 import hashlib
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import platformdirs
 
 from feedproxy.errors import ConfigError
-from feedproxy.text import did_you_mean
+from feedproxy.host import is_number, split_host
+from feedproxy.text import did_you_mean, whole_number
 
 PREFIX = "FEEDPROXY_"
 HUB = "https://huggingface.co"
 DEMO = "demo"
+
+_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # also one with a slash too few, which nobody means as a path
+_ADDRESS = re.compile(
+    r"https?://((?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)(?:/[A-Za-z0-9/._~%:@!$&'()*+,;=-]*)?"
+)
+# A / or @ in a password must be percent-encoded: otherwise nobody could tell where the password ends.
+_SERVER = r"(?:[^/?#@\s:,\[\]]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_DATABASE = re.compile(
+    r"postgresql(?:\+psycopg)?://(?:(?P<user>[^:/?#@\s]*)(?::(?P<password>[^/?#@\s]*))?@)?"
+    rf"{_SERVER}(?:,{_SERVER})*/(?P<database>[^/?#\s]+)(?:\?(?P<query>[^#\s]*))?"
+)
+_PASSWORD = re.compile("pass|token|key|secret", re.IGNORECASE)  # in the name of a parameter
+_SWITCH = {"1": 1, "true": 1, "yes": 1, "on": 1, "0": 0, "false": 0, "no": 0, "off": 0}
 
 
 def is_address(listing: str) -> bool:
@@ -27,30 +41,15 @@ def is_address(listing: str) -> bool:
     return listing.startswith(("http://", "https://"))
 
 
-_ADDRESS = re.compile(
-    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(/[A-Za-z0-9/._~%:@!$&'()*+,;=-]*)?"
-)
+# What turns the text of a setting into its value, or raises ValueError ---------------------------
 
 
 def _address(text: str) -> str:
-    found = _ADDRESS.fullmatch(text)
-    if not found or not _is_host(found[1]) or int(found[2] or 80) > 65_535:
+    match = _ADDRESS.fullmatch(text)
+    host = split_host(match[1])[0] if match else ""
+    if not host or is_number(host):
         raise ValueError("wants an address such as https://example.org, without a user, ? or #")
     return text.rstrip("/")
-
-
-def _is_host(name: str) -> bool:
-    """Say whether `name`, if it looks like an IP address, is one."""
-    try:
-        return not re.fullmatch(r"\[.*\]|[0-9.]+", name) or bool(ipaddress.ip_address(name.strip("[]")))
-    except ValueError:
-        return False
-
-
-def _listing(text: str) -> str:
-    if text == DEMO:
-        return text
-    return _address(text) if _URL.match(text) else _path(text)
 
 
 def _path(text: str) -> str:
@@ -62,13 +61,10 @@ def _path(text: str) -> str:
         raise ValueError("names a user whose home folder is not known") from error
 
 
-_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # also one with a slash too few, which no path is meant by
-# Its password, as all of it, is percent-encoded: of a / or @ in it nobody could tell what comes after.
-_SERVER = r"(?:[^/?#@\s:,\[\]]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
-_DATABASE = re.compile(
-    r"postgresql(?:\+psycopg)?://(?:(?P<user>[^:/?#@\s]*)(?::(?P<password>[^/?#@\s]*))?@)?"
-    rf"{_SERVER}(?:,{_SERVER})*/(?P<database>[^/?#\s]+)(?:\?(?P<query>[^#\s]*))?"
-)
+def _listing(text: str) -> str:
+    if text == DEMO:
+        return text
+    return _address(text) if _URL.match(text) else _path(text)
 
 
 def _archive(text: str) -> str:
@@ -80,49 +76,52 @@ def _archive(text: str) -> str:
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(host.strip().casefold() for host in text.split(",") if host.strip())
-    if not all(re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", host) for host in hosts):
-        raise ValueError("wants host names without a port, parted by commas")
-    return hosts
+    hosts = [split_host(host.strip()) for host in text.split(",") if host.strip()]
+    if any(port or not name for name, port in hosts):
+        raise ValueError("wants host names without a port, separated by commas")
+    return tuple(name for name, _ in hosts)
 
 
-def _token(text: str) -> str:
-    if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("wants printable ASCII without spaces")
-    return text
+def _match(pattern: str, wish: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"wants {wish}")
+        return text
 
-
-def _key(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,200}", text):
-        raise ValueError("wants 16 to 200 letters, digits, - and _, such as `openssl rand -hex 16` prints")
-    return text
+    return read
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,15}", text) or not low <= int(text) <= high:
+        if (number := whole_number(text, low, high)) is None:
             raise ValueError(f"wants a whole number from {low} to {high}")
-        return int(text)
+        return number
 
     return read
 
 
 def _switch(text: str) -> int:
-    spellings = {"1": 1, "true": 1, "yes": 1, "on": 1, "0": 0, "false": 0, "no": 0, "off": 0}
-    if text.casefold() not in spellings:
+    if text.casefold() not in _SWITCH:
         raise ValueError("wants 1 or 0, true or false, yes or no, on or off")
-    return spellings[text.casefold()]
+    return _SWITCH[text.casefold()]
 
 
-def _pause(text: str) -> float:
+def _seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or float(text) > 3600:
         raise ValueError("wants seconds from 0 to 3600")
     return float(text)
 
 
+_token = _match("[!-~]+", "printable ASCII without spaces")
+_key = _match("[A-Za-z0-9_-]{16,200}", "16 to 200 letters, digits, - and _, such as `openssl rand -hex 16` prints")
+
+
+# The settings -----------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row: how the text of the environment becomes the value, and what it means."""
+    """How the text of an environment variable becomes a value, and what that means."""
 
     read: Callable[[str], object]
     default: str
@@ -130,104 +129,119 @@ class Setting:
     secret: bool = False
 
 
-SETTINGS: dict[str, Setting] = {
-    "listing": Setting(_listing, HUB, "where listings come from: the Hub, a mirror, a saved file or folder"),
-    "archive": Setting(
-        _archive, "", "where papers are stored: a SQLite file or a PostgreSQL address; empty: your data folder"
-    ),
-    "public_url": Setting(_address, "", "the address that feeds carry; empty: the address of the request"),
-    "hosts": Setting(_hosts, "", "more host names to answer to, separated by commas; local names always work"),
-    "trusted_proxies": Setting(
-        _whole(0, 10), "0", "number of trusted reverse proxies (X-Forwarded-*); 0 ignores the headers"
-    ),
-    "access_key": Setting(_key, "", "if set, every address begins with /k/ and this key", secret=True),
-    "hf_token": Setting(_token, "", "a Hugging Face token; doubles the Hub's rate limit", secret=True),
-    "pace": Setting(_pause, "1", "average seconds between requests to the Hub; after a rest, ten may go at once"),
-    "max_age": Setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed before it asks again"),
-    "stale_while_revalidate": Setting(
-        _whole(0, 604_800), "900", "seconds a cache may serve an old copy while it fetches a new one"
-    ),
-    "stale_if_error": Setting(
-        _whole(0, 2_592_000), "86400", "seconds a cache may serve an old copy while this server fails"
-    ),
-    "metrics": Setting(_switch, "0", "1 (or true, yes, on) serves Prometheus metrics at /metrics"),
-    "cache_bytes": Setting(
-        _whole(0, 2**40), "67108864", "bytes of memory for finished feeds and pages, in each worker"
-    ),
-    "feeds": Setting(_path, "", "a TOML file that gives names to feeds"),
-}
+def _setting(read: Callable[[str], object], default: str, meaning: str, *, secret: bool = False) -> Any:
+    return field(metadata={"setting": Setting(read, default, meaning, secret)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Config:
-    """Every setting, read and checked; `origins` says where each came from."""
+    """Every setting, read and checked; an empty default means the setting is not needed.
 
-    listing: str
-    archive: str = field(repr=False)
-    public_url: str | None
-    hosts: tuple[str, ...]
-    trusted_proxies: int
-    access_key: str | None = field(repr=False)
-    hf_token: str | None = field(repr=False)
-    pace: float
-    max_age: int
-    stale_while_revalidate: int
-    stale_if_error: int
-    metrics: int
-    cache_bytes: int
-    feeds: str | None
+    `origins` says where each came from, `unknown` has a line for each variable that looks like a setting and is none.
+    """
+
+    listing: str = _setting(_listing, HUB, "where listings come from: the Hub, a mirror, a saved file or folder")
+    archive: str = _setting(
+        _archive, "", "where papers are stored: a SQLite file or a PostgreSQL address; empty: your data folder"
+    )
+    public_url: str | None = _setting(_address, "", "the address that feeds carry; empty: the address of the request")
+    hosts: tuple[str, ...] = _setting(
+        _hosts, "", "more host names to answer to, separated by commas; local names always work"
+    )
+    trusted_proxies: int = _setting(
+        _whole(0, 10), "0", "number of trusted reverse proxies (X-Forwarded-*); 0 ignores the headers"
+    )
+    access_key: str | None = _setting(_key, "", "if set, every address begins with /k/ and this key", secret=True)
+    hf_token: str | None = _setting(_token, "", "a Hugging Face token; doubles the Hub's rate limit", secret=True)
+    pace: float = _setting(
+        _seconds, "1", "average seconds between requests to the Hub; after a rest, ten may go at once"
+    )
+    max_age: int = _setting(_whole(0, 86_400), "300", "seconds a reader may keep a feed before it asks again")
+    stale_while_revalidate: int = _setting(
+        _whole(0, 604_800), "900", "seconds a cache may serve an old copy while it fetches a new one"
+    )
+    stale_if_error: int = _setting(
+        _whole(0, 2_592_000), "86400", "seconds a cache may serve an old copy while this server fails"
+    )
+    metrics: int = _setting(_switch, "0", "1 (or true, yes, on) serves Prometheus metrics at /metrics")
+    cache_bytes: int = _setting(
+        _whole(0, 2**40), "67108864", "bytes of memory for finished feeds and pages, in each worker"
+    )
+    feeds: str | None = _setting(_path, "", "a TOML file that gives names to feeds")
     origins: Mapping[str, str] = field(compare=False)
     unknown: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> "Config":
-        """Read the settings from `environment`; what `options` of the command line hold goes first.
-
-        Raises ConfigError naming every setting that cannot be used. An empty value means the default.
-        """
-        chosen = {name: _chosen(name, environment, options or {}) for name in SETTINGS}
-        values, problems = {}, []
-        for name, (text, origin) in chosen.items():
+        """Read the settings; `options` by setting name overrule. Raises ConfigError naming all problems."""
+        values: dict[str, Any] = {}
+        origins: dict[str, str] = {}
+        problems = []
+        for name, setting in SETTINGS.items():
+            text, origins[name] = _text_and_origin(name, environment, options or {})
             try:
-                values[name] = SETTINGS[name].read(text) if text else None
+                values[name] = setting.read(text) if text else None
             except ValueError as error:
-                told = "" if SETTINGS[name].secret else f", not {_redacted(text)[:80]!r}"
-                problems.append(f"{origin} {error}{told}")
+                value = "" if setting.secret else f", not {_redact(text)[:80]!r}"
+                problems.append(f"{origins[name]} {error}{value}")
         if problems:
             raise ConfigError(*problems)
-        values["archive"] = values["archive"] or _own_archive(str(values["listing"]))
+        values["archive"] = values["archive"] or _default_archive(values["listing"])
         values["hosts"] = values["hosts"] or ()
-        origins = {name: origin for name, (_, origin) in chosen.items()}
-        return cls(**values, origins=origins, unknown=tuple(_unknown(environment)))  # type: ignore[arg-type]
+        return cls(**values, origins=origins, unknown=tuple(_unknown(environment)))
 
     @property
     def access_path(self) -> str:
-        """What stands before every path: nothing, unless there is an access key."""
+        """What stands before every path: nothing without an access key."""
         return f"/k/{self.access_key}" if self.access_key else ""
 
     @property
+    def host_names(self) -> set[str]:
+        """The names of this server: `hosts`, and that in `public_url`."""
+        public = split_host(urlsplit(self.public_url).netloc)[0] if self.public_url else ""
+        return {*self.hosts, public} - {""}
+
+    @property
     def secrets(self) -> tuple[str, ...]:
-        """What must stand in no log: key, token and the passwords of the archive's address."""
-        found = _DATABASE.fullmatch(self.archive)
-        parts = found.groupdict("") if found else {"query": ""}
-        passwords = [text for name, text in parse_qsl(parts["query"]) if _PASSWORD.search(name)]
-        if parts.get("password") not in (parts.get("user"), parts.get("database")):  # else it is a word, and no secret
-            passwords.append(unquote(parts["password"]))
+        """What must not be logged: the key, the token, and the passwords in the archive's address."""
+        match = _DATABASE.fullmatch(self.archive)
+        parts = match.groupdict("") if match else {}
+        passwords = [text for name, text in parse_qsl(parts.get("query", "")) if _PASSWORD.search(name)]
+        password = parts.get("password", "")
+        if password not in (parts.get("user"), parts.get("database")):  # else it is a plain word, and no secret
+            passwords.append(unquote(password))
         return tuple(filter(None, (self.access_key, self.hf_token, *passwords)))
 
-    def shown(self, name: str) -> str:
-        """Return the value of a setting as text; secrets as a note that they are set."""
+    def display(self, name: str) -> str:
+        """Return the value of a setting as a person would type it, without secrets."""
         value = getattr(self, name)
         if SETTINGS[name].secret and value:
             return "(set)"
-        return ", ".join(value) if isinstance(value, tuple) else "" if value is None else _redacted(str(value))
+        return ", ".join(value) if isinstance(value, tuple) else "" if value is None else _redact(str(value))
+
+    def __repr__(self) -> str:
+        return f"Config({', '.join(f'{name}={self.display(name)!r}' for name in SETTINGS)})"
 
 
-_PASSWORD = re.compile("pass|token|key|secret", re.IGNORECASE)
+SETTINGS: dict[str, Setting] = {row.name: row.metadata["setting"] for row in fields(Config) if row.metadata}
 
 
-def _redacted(text: str) -> str:
-    """Return `text` without passwords: of an address that none of ours looks like nothing else may be told apart."""
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _text_and_origin(name: str, environment: Mapping[str, str], options: Mapping[str, str | None]) -> tuple[str, str]:
+    if option := options.get(name):
+        return option, f"--{name.replace('_', '-')}"
+    text = environment.get(variable(name), "").strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":  # of an env file, which Docker passes on
+        text = text[1:-1].strip()
+    return (text, variable(name)) if text else (SETTINGS[name].default, "default")
+
+
+def _redact(text: str) -> str:
+    """Return `text` without passwords; of an address in an unknown form only the scheme, if it may have one."""
     if not _URL.match(text) or _ADDRESS.fullmatch(text) or text.startswith("sqlite:///"):
         return text
     if _DATABASE.fullmatch(text):
@@ -236,45 +250,24 @@ def _redacted(text: str) -> str:
             "([?&][^=&]*=)[^&]*", lambda pair: f"{pair[1]}***" if _PASSWORD.search(unquote(pair[1])) else pair[0], text
         )
     scheme, rest = re.split("://|:", text, maxsplit=1)
-    is_telling = "@" in rest or _PASSWORD.search(unquote(rest)) or (":" in rest and not is_address(text))
-    return f"{scheme}://***" if is_telling else text
+    may_have_password = "@" in rest or _PASSWORD.search(unquote(rest)) or (":" in rest and not is_address(text))
+    return f"{scheme}://***" if may_have_password else text
 
 
-def variable(name: str) -> str:
-    """Return the environment variable of a setting."""
-    return PREFIX + name.upper()
-
-
-def _chosen(name: str, environment: Mapping[str, str], options: Mapping[str, str | None]) -> tuple[str, str]:
-    if option := options.get(name):
-        return option, f"--{name.replace('_', '-')}"
-    if text := _unquoted(environment.get(variable(name), "")):
-        return text, variable(name)
-    return SETTINGS[name].default, "default"
-
-
-def _unquoted(text: str) -> str:
-    """Return `text` without blanks, and without the quotation marks of an env file, which Docker passes on."""
-    text = text.strip()
-    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
-
-
-def _own_archive(listing: str) -> str:
-    """Return where the archive of `listing` lies by default: papers of one never mix with another's."""
+def _default_archive(listing: str) -> str:
+    """Return where the archive of `listing` is by default: each listing has its own, so papers never mix."""
     name = "hub" if listing == HUB else f"listing-{hashlib.sha256(os.fsencode(listing)).hexdigest()[:12]}"
     return str(platformdirs.user_data_path("feedproxy") / f"{name}.sqlite")
-
-
-_PREFIXED = re.compile(rf"[\s\ufeff]*{PREFIX}", re.IGNORECASE)  # as an editor or an env file spoils it
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
     """Return a line for every variable that looks like a setting and is none.
 
-    Not an error: container platforms put variables of their own under a service's name.
+    No error, as container platforms set variables of their own under a service's name.
     """
-    known = [variable(name) for name in SETTINGS]
-    strange = sorted(name for name in environment if _PREFIXED.match(name) and name not in known)
+    names = [variable(name) for name in SETTINGS]
+    looks_like_ours = re.compile(rf"[\s\ufeff]*{PREFIX}", re.IGNORECASE)  # as an editor or an env file spoils it
+    strange = sorted(name for name in environment if looks_like_ours.match(name) and name not in names)
     return [
-        f"{name if name.isidentifier() else ascii(name)} is no setting{did_you_mean(name, known)}" for name in strange
+        f"{name if name.isidentifier() else ascii(name)} is no setting{did_you_mean(name, names)}" for name in strange
     ]

@@ -65,6 +65,11 @@ def safe_url(text: str) -> str | None:
     return urlunsplit((*parts[:2], *(quote(part, safe=_URL_SAFE) for part in escaped)))
 
 
+def whole_number(text: str, low: int, high: int) -> int | None:
+    """Return the number in `text` if it is ASCII digits and in `low`…`high`."""
+    return int(text) if re.fullmatch("[0-9]{1,15}", text) and low <= int(text) <= high else None
+
+
 def did_you_mean(name: str, known: Iterable[str], suffix: str = "") -> str:
     """Return the end of a sentence that suggests the one of `known` most like a misspelt `name`, or nothing."""
     folded = {item.casefold(): item for item in known}

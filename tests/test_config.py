@@ -139,7 +139,7 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("public_url", "feeds.example.org", ADDRESS),
         ("public_url", "https://feeds.example.org/#a", ADDRESS),
         ("public_url", "https://feeds.example.org/<b>", ADDRESS),
-        ("hosts", "a.example:80", "wants host names without a port, parted by commas"),
+        ("hosts", "a.example:80", "wants host names without a port, separated by commas"),
         ("trusted_proxies", "yes", "wants a whole number from 0 to 10"),
         ("pace", "-1", "wants seconds from 0 to 3600"),
         ("pace", "3601", "wants seconds from 0 to 3600"),
@@ -200,14 +200,14 @@ SECRET = "madeupsecret"  # noqa: S105
 def test_passwords_of_the_archive(archive: str, shown: str, secrets: tuple[str, ...]) -> None:
     """Of the archive's address all but passwords is shown, wherever they stand in it; the log is told of them."""
     config = load(archive=archive)
-    assert (shown, secrets) == (config.shown("archive"), config.secrets)
+    assert (shown, secrets) == (config.display("archive"), config.secrets)
     assert SECRET not in repr(config)
 
 
 def test_secrets_are_not_shown() -> None:
     """The token and the key are in no text that is made of the settings."""
     config = load(hf_token=MADE_UP, access_key="key-madeupsecret")
-    told = [repr(config), *(config.shown(name) for name in SETTINGS)]
+    told = [repr(config), *(config.display(name) for name in SETTINGS)]
     assert "(set)" in told
     assert not [text for text in told if SECRET in text]
     assert ("key-madeupsecret", MADE_UP) == config.secrets
@@ -252,7 +252,7 @@ def test_shown() -> None:
     """Values are shown as a person would type them."""
     config = load(hosts="a.example,b.example")
     assert ("a.example, b.example", "300", "", "") == tuple(
-        config.shown(name) for name in ("hosts", "max_age", "public_url", "hf_token")
+        config.display(name) for name in ("hosts", "max_age", "public_url", "hf_token")
     )
 
 

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import ConfigError
+from feedproxy.host import origin, split_host
 from feedproxy.ingest.parse import parse
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import PARAMETERS
 from feedproxy.server import on_worker_exit
 from feedproxy.web import create_app
-from feedproxy.web.host import origin, split_host
 from tests.conftest import Clock, serving
 from tests.factories import DAY, api, entries, entry
 from tests.hub import Answer, Hub

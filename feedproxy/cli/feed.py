@@ -127,6 +127,6 @@ def config(config: Config) -> None:
     """Print every setting, its value and where it came from; then the feeds that have names."""
     width = max(len(variable(name)) for name in SETTINGS)
     for name in SETTINGS:
-        click.echo(f"{variable(name):{width}}  {config.shown(name) or '-'}  ({config.origins[name]})")
+        click.echo(f"{variable(name):{width}}  {config.display(name) or '-'}  ({config.origins[name]})")
     for named in read_feeds(config.feeds):
         click.echo(f"/f/{named.name}  {named.query or '-'}  {named.title}")

@@ -46,7 +46,7 @@ def _greeting(config: Config, address: str, *, demo: bool) -> str:
         shown += f"/k/${variable('access_key')}"
     return (
         f"listing:   {'made-up papers (--demo)' if demo else config.listing}\n"
-        f"archive:   {config.shown('archive')}\n"
+        f"archive:   {config.display('archive')}\n"
         f"subscribe: {shown}/feed.rss?{_EXAMPLE}\n"
         f"or choose: {shown}/"
     )

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from feedproxy.errors import QueryError
 from feedproxy.query.grammar import Filter, parse_filter
-from feedproxy.text import did_you_mean, one_line, plural
+from feedproxy.text import did_you_mean, one_line, plural, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ def _number(default: int, low: int, high: int, meaning: str) -> Parameter:
     allowed = f"a whole number from {low} to {high}"
 
     def read(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+        if (number := whole_number(text, low, high)) is None:
             raise ValueError(f"is not {allowed}")
-        return int(text)
+        return number
 
     return Parameter(default, allowed, read, meaning)
 

@@ -5,19 +5,20 @@ Answers nothing.
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from flask import current_app, request
 
 from feedproxy.config import Config
 from feedproxy.errors import HostError
+from feedproxy.host import is_local, origin, split_host
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.service import Service
 from feedproxy.web.cache import ResponseCache
-from feedproxy.web.host import header, is_local, origin, split_host
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
@@ -71,8 +72,8 @@ def query_string() -> str:
 def base_url() -> str:
     """Return the address feeds carry, without a slash; refuses a host this server was not told it has."""
     config = context().config
-    name, port = split_host(header(request.environ))
-    if not is_local(name) and name not in _known_names(config):
+    name, port = split_host(host_header(request.environ))
+    if not is_local(name) and name not in config.host_names:
         known = f"this server does not go by “{name[:100]}”" if name else "the request names no host"
         raise HostError(f"{known}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
     if config.public_url:
@@ -83,7 +84,7 @@ def base_url() -> str:
     return origin(scheme, name, port) + quote(request.root_path.rstrip("/"))
 
 
-def _known_names(config: Config) -> set[str]:
-    """Return the host names that `config` gives this server, in their one spelling."""
-    public = (urlsplit(config.public_url).netloc,) if config.public_url else ()
-    return {split_host(name)[0] for name in (*public, *config.hosts)} - {""}
+def host_header(environ: Mapping[str, Any]) -> str:
+    """Return the Host header of a request; where HTTP/1.0 sends none, the server's own name."""
+    own = environ["SERVER_NAME"].strip("[]")
+    return str(environ.get("HTTP_HOST", f"{f'[{own}]' if ':' in own else own}:{environ['SERVER_PORT']}"))

@@ -14,9 +14,9 @@ from werkzeug.exceptions import RequestURITooLarge
 
 from feedproxy.errors import BusyError
 from feedproxy.feeds import FORMATS
+from feedproxy.host import split_host
 from feedproxy.web.cache import ResponseCache, Variants, choose_variant, request_key
 from feedproxy.web.context import GATE, NO_SLASH
-from feedproxy.web.host import split_host
 from feedproxy.web.responses import handle_error, share
 
 if TYPE_CHECKING:
