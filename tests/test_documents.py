@@ -188,8 +188,20 @@ def test_pinned_dependencies_cover_the_declared() -> None:
     assert set() == names - pinned
 
 
-def test_first_screen_is_what_is_printed(tmp_path: Path) -> None:
-    """The feed shown on the README's first screen is the demo's."""
+def test_greeting_is_what_is_printed(tmp_path: Path) -> None:
+    """The lines under `feedproxy serve --demo` in the README are what it prints."""
+    block = README.read_text().partition("feedproxy serve --demo\n")[2].partition("```")[0]
+    command = [sys.executable, "-m", "feedproxy", "serve", "--demo", "--bind", "127.0.0.1:0"]
+    environment = os.environ | {"XDG_DATA_HOME": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        printed = "".join(process.stderr.readline() for _ in block.splitlines())
+        process.terminate()
+    assert block == re.sub(r"localhost:\d+", "localhost:8000", printed.replace(str(tmp_path / "feedproxy"), "…"))
+
+
+def test_entry_is_what_is_printed(tmp_path: Path) -> None:
+    """The entry in the README is one of the demo's."""
     environment = os.environ | {"XDG_DATA_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "feedproxy", "feed", "q=agents&min_upvotes=2", "--listing", "demo"]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
