@@ -46,7 +46,7 @@ def test_source(built: Path, tmp_path: Path) -> None:
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     others = {path.name for path in ROOT.glob("*.md")} | {"LICENSE", "wsgi.py", ".ci/run"}
     assert set() == (kept("feedproxy", "tests", "docs", "deploy") | others) - names
-    collect = [sys.executable, "-m", "pytest", "-n0", "--collect-only", "-p", "no:cacheprovider"]
+    collect = [sys.executable, "-m", "pytest", "-m", "", "--collect-only", "-p", "no:cacheprovider"]
     found = subprocess.run(collect, cwd=folder, capture_output=True, text=True, check=False)
     assert 0 == found.returncode, found.stdout
     assert "tests/test_supply.py::test_source" in found.stdout
