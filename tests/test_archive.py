@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +24,7 @@ from tests import factories, postgres
 from tests.conftest import Clock
 from tests.factories import DAY, api, entries, entry, paper_id
 from tests.hub import Timer
+from tests.invariants import violations
 
 Opener = Callable[..., Archive]
 MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
@@ -32,6 +33,14 @@ MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
 @pytest.fixture
 def address(either: str) -> str:
     return either
+
+
+@pytest.fixture
+def archive(open_archive: Opener, address: str) -> Iterator[Archive]:
+    """An archive that is sound at the end, whatever the test did with it."""
+    archive = open_archive(address)
+    yield archive
+    assert [] == violations(archive._database)
 
 
 def listing(*found: dict[str, Any], day: date = DAY) -> Listing:
@@ -423,17 +432,17 @@ def test_archive_survives_being_closed(archive: Archive, clock: Clock) -> None:
     assert before == (shown(archive), archive.state())
 
 
-def refuse_texts(address: str) -> None:
+def refuse_wordings(address: str) -> None:
     """Have the database refuse any further wording."""
     if address.startswith("postgresql"):
         postgres.run(
             address,
             "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$",
-            "CREATE TRIGGER no BEFORE INSERT ON texts EXECUTE FUNCTION no()",
+            "CREATE TRIGGER no BEFORE INSERT ON wordings EXECUTE FUNCTION no()",
         )
         return
     with closing(sqlite3.connect(address)) as other:
-        other.execute("CREATE TRIGGER no BEFORE INSERT ON texts BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        other.execute("CREATE TRIGGER no BEFORE INSERT ON wordings BEGIN SELECT RAISE(ABORT, 'no room'); END")
 
 
 def test_what_is_in_use_at_the_end_is_closed_when_it_comes_back(address: str) -> None:
@@ -451,7 +460,7 @@ def test_failed_refresh_stores_nothing(archive: Archive, clock: Clock) -> None:
     """A refresh is all or nothing: what breaks half-way leaves no trace."""
     archive.store([listing(entry(1))], clock())
     before = shown(archive), archive.state(), archive.days()
-    refuse_texts(archive.address)
+    refuse_wordings(archive.address)
     with pytest.raises(ArchiveError, match=r"cannot write to the archive .*no room"):
         archive.store([listing(entry(2), day=DAY + timedelta(days=1))], clock.tick(hours=1))
     assert before == (shown(archive), archive.state(), archive.days())

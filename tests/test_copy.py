@@ -1,30 +1,27 @@
-"""Moving house: a copy is equal, goes on where it was interrupted, and is no archive until it is whole."""
+"""Moving house: a copy is equal, and appears all at once or not at all."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from feedproxy.archive import Archive, open_database, schema
+from feedproxy.archive import Archive, admin, open_database, schema
 from feedproxy.archive.backend import Database, OpenMode
-from feedproxy.archive.copy import copying
-from feedproxy.archive.schema import GROWING
 from feedproxy.errors import ArchiveError
 from feedproxy.feeds import FORMATS
 from feedproxy.model import Listing
 from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, NewAddress, Run, documents, one_line
 from tests.factories import difficult_papers, paper
+from tests.invariants import violations
 
 Opened = Callable[[object, OpenMode], Database]
 Opener = Callable[..., Archive]
+COPIED = (*schema.GROWING, schema.listing_days, schema.state)
 QUERIES = ["", "min_upvotes=3", "q=zebra", "q=-zebra", "q=paper&min_upvotes=2", "q=org:lab", "counts=1&link=pdf"]
-PIECE = 5
 
 
 @pytest.fixture
@@ -59,17 +56,11 @@ def home(kinds: tuple[str, str], new_address: NewAddress, open_archive: Opener, 
     return path
 
 
-def move(source: Database, target: Database, pieces: int = 10_000) -> int:
-    """Copy at most so many pieces, and finish if those were all; return how many rows were there before."""
-    with copying(source, target, piece=PIECE) as copy:
-        done = copy.pieces()
-        before = next(done)
-        for _ in range(pieces):
-            if next(done, None) is None:
-                list(copy.compared())
-                copy.finish()
-                break
-    return before
+def move(source: Database, target: Database, progress: admin.Progress = lambda *_: None) -> int:
+    """Copy, and return how many rows that were."""
+    rows, left_out = admin.copy(source, target, progress)
+    assert [] == left_out
+    return rows
 
 
 def feeds(archive: Archive) -> list[bytes]:
@@ -90,8 +81,8 @@ def test_copy_is_equal(
     """A copy holds the same rows, and makes the same bytes of every feed; so does a copy of the copy."""
     copies = [home, away, new_address(kinds[0])]
     for source, target in pairwise(copies):
-        move(opened(source, OpenMode.PRESENT), opened(target, OpenMode.COPY))
-    held = [rows(opened(path, OpenMode.PRESENT)) for path in copies]
+        move(opened(source, OpenMode.EXISTING), opened(target, OpenMode.COPY))
+    held = [rows(opened(path, OpenMode.EXISTING)) for path in copies]
     assert [] == [name for name, found in held[0].items() if not found]
     assert held[0] == held[1] == held[2]
     made = [feeds(open_archive(path)) for path in copies]
@@ -99,107 +90,57 @@ def test_copy_is_equal(
     assert made[0] == made[1] == made[2]
 
 
-def test_copy_goes_on_after_each_piece(home: str, away: str, opened: Opened, open_archive: Opener) -> None:
-    """A copy that is broken off after every piece goes on with the next, opens for nothing else, and ends equal."""
-    source = opened(home, OpenMode.PRESENT)
+@pytest.mark.parametrize("stage", ["papers", "wordings", "state", "search index"])
+def test_interrupted_copy_leaves_nothing(home: str, away: str, opened: Opened, stage: str) -> None:
+    """A copy that ends early leaves nothing, and the same command begins again."""
+
+    def interrupt(at: str, *_: int) -> None:
+        if stage in at:
+            raise KeyboardInterrupt
+
+    source = opened(home, OpenMode.EXISTING)
+    with pytest.raises(KeyboardInterrupt):
+        move(source, opened(away, OpenMode.COPY), interrupt)
+    with pytest.raises(ArchiveError, match="there is no archive at"), opened(away, OpenMode.EXISTING).transaction():
+        pass
     held = rows(source)
-    large = sum(len(held[table.name]) for table in GROWING)
-    there = [move(source, opened(away, OpenMode.COPY), pieces=1)]
-    while there[-1] < large:
-        with pytest.raises(ArchiveError, match="is half of a copy: repeat feedproxy archive copy"):
-            open_archive(away).state()
-        there.append(move(source, opened(away, OpenMode.COPY), pieces=1))
-    assert there[:3] == [0, PIECE, 2 * PIECE]
-    assert held == rows(opened(away, OpenMode.PRESENT))
-
-
-def test_copy_begins_anew_where_the_archive_has_changed(
-    home: str, away: str, opened: Opened, open_archive: Opener, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Half a copy of an archive that was refreshed meanwhile is not gone on with, and that is said."""
-    caplog.set_level("INFO")
-    move(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY), pieces=12)
-    open_archive(home).store([Listing((paper(20, title="Okapi", upvotes=90),))], clock.tick(hours=1))
-    assert 0 == move(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY))
-    assert ["what is copied has changed since it was begun: beginning anew"] == caplog.messages
-    assert rows(opened(home, OpenMode.PRESENT)) == rows(opened(away, OpenMode.PRESENT))
-    assert 1 == open_archive(away).count(parse_query("q=okapi"))
+    assert sum(len(held[table.name]) for table in COPIED) == move(source, opened(away, OpenMode.COPY))
+    assert held == rows(opened(away, OpenMode.EXISTING))
 
 
 def test_copy_is_of_one_moment(home: str, away: str, opened: Opened, open_archive: Opener, clock: Clock) -> None:
     """What is refreshed while it is copied is copied as it was at the start."""
-    before = rows(opened(home, OpenMode.PRESENT))
-    with copying(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY), piece=PIECE) as copy:
-        for _ in copy.pieces():
-            open_archive(home).store([Listing((paper(21, upvotes=clock().hour),))], clock.tick(hours=1))
-        list(copy.compared())
-        copy.finish()
-    assert before == rows(opened(away, OpenMode.PRESENT)) != rows(opened(home, OpenMode.PRESENT))
+    before = rows(opened(home, OpenMode.EXISTING))
+    refreshing = open_archive(home)
+
+    def refresh(*_: object) -> None:
+        refreshing.store([Listing((paper(21, upvotes=clock().hour),))], clock.tick(hours=1))
+
+    move(opened(home, OpenMode.EXISTING), opened(away, OpenMode.COPY), refresh)
+    assert before == rows(opened(away, OpenMode.EXISTING)) != rows(opened(home, OpenMode.EXISTING))
+    assert [] == violations(opened(away, OpenMode.EXISTING))
 
 
 def test_two_copy_at_once(home: str, away: str, opened: Opened) -> None:
-    """Of two that copy the same archive to the same place at the same time at least one ends well, with all of it."""
-    with ThreadPoolExecutor(2) as pool:
-        pairs = [(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY)) for _ in range(2)]
-        copying = [pool.submit(move, *pair) for pair in pairs]
-        ended = [copy.exception() for copy in copying]
-    assert None in ended
-    assert rows(opened(home, OpenMode.PRESENT)) == rows(opened(away, OpenMode.PRESENT))
-
-
-def test_what_differs_does_not_become_an_archive(home: str, away: str, opened: Opened) -> None:
-    """Half a copy in which anything is not as in the archive it is of is never finished, and says what to do."""
-    copied = opened(away, OpenMode.COPY)
-    move(opened(home, OpenMode.PRESENT), copied, pieces=12)
-    with copied.transaction(writing=True) as db:
-        db.execute(sa.update(schema.papers).values(title="Another").where(schema.papers.c.upvotes == 4))
-    with pytest.raises(ArchiveError, match=r"papers has .*, not .*; delete it and copy again"):
-        move(opened(home, OpenMode.PRESENT), copied)
-    with pytest.raises(ArchiveError, match="is half of a copy"), opened(away, OpenMode.USE).transaction():
-        pass
-
-
-def test_half_of_another_archive_is_told_apart(
-    home: str, away: str, kinds: tuple[str, str], new_address: NewAddress, opened: Opened, open_archive: Opener
-) -> None:
-    """Even two archives that were refreshed in the same microsecond do not mix."""
-    twin = new_address(kinds[0])
-    revision = open_archive(home).state().revision
-    open_archive(twin).store([Listing((paper(7), paper(8)))], datetime.fromtimestamp(revision / 1e6, UTC))
-    assert revision == open_archive(twin).state().revision
-    move(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY), pieces=1)
-    with pytest.raises(ArchiveError, match="delete it and copy again"):
-        move(opened(twin, OpenMode.PRESENT), opened(away, OpenMode.COPY))
+    """Of two that copy to the same place the second is refused."""
+    source, targets = opened(home, OpenMode.EXISTING), [opened(away, OpenMode.COPY) for _ in range(2)]
+    for target in targets:
+        with target.transaction():
+            pass
+    move(source, targets[0])
+    with pytest.raises(ArchiveError, match="holds something already"):
+        move(source, targets[1])
+    assert rows(source) == rows(opened(away, OpenMode.EXISTING))
 
 
 # The command ------------------------------------------------------------------------------------
 
 
 def test_command_copies(run: Run, home: str, away: str, opened: Opened) -> None:
-    """`archive copy` says how much is equal, and again when it is repeated."""
-    for _ in range(2):
-        result = run("archive", "copy", home, away)
-        assert (0, 1) == (result.exit_code, result.stdout.count("rows, equal to those of"))
-    assert rows(opened(home, OpenMode.PRESENT)) == rows(opened(away, OpenMode.PRESENT))
-
-
-def test_half_a_copy_of_another_schema(run: Run, home: str, away: str, opened: Opened) -> None:
-    """What an older feedproxy began to copy lacks tables that there are by now: it is not gone on with."""
-    begun = opened(away, OpenMode.COPY)
-    move(opened(home, OpenMode.PRESENT), begun, pieces=3)
-    with begun.transaction(writing=True) as db:
-        begun.set_schema_version(db, -1)
-    for command in (["archive", "copy", home, away], ["archive", "check", "--archive", away]):
-        assert "is half of a copy by another feedproxy" in one_line(run(*command))
-
-
-def test_half_a_copy_is_not_served(run: Run, home: str, away: str, opened: Opened) -> None:
-    """A server on half a copy does not start, and says what to do."""
-    move(opened(home, OpenMode.PRESENT), opened(away, OpenMode.COPY), pieces=3)
-    for command in (["serve"], ["refresh"], ["feed", "q=agents"], ["archive", "check"]):
-        result = run(*command, "--archive", away, listing="demo")
-        assert 1 == result.exit_code
-        assert "is half of a copy: repeat feedproxy archive copy" in one_line(result)
+    """`archive copy` says how much was copied."""
+    result = run("archive", "copy", home, away)
+    assert (0, 1) == (result.exit_code, result.stdout.count(" rows, as in "))
+    assert rows(opened(home, OpenMode.EXISTING)) == rows(opened(away, OpenMode.EXISTING))
 
 
 def test_another_archive_is_not_overwritten(
@@ -207,10 +148,10 @@ def test_another_archive_is_not_overwritten(
 ) -> None:
     """Where there is an archive already nothing is copied to."""
     open_archive(away).store([Listing((paper(1),))], clock.tick(hours=1))
-    before = rows(opened(away, OpenMode.PRESENT))
+    before = rows(opened(away, OpenMode.EXISTING))
     result = run("archive", "copy", home, away)
-    assert (1, True) == (result.exit_code, "holds another archive, which is not overwritten" in one_line(result))
-    assert before == rows(opened(away, OpenMode.PRESENT))
+    assert (1, True) == (result.exit_code, "holds something already, which is not overwritten" in one_line(result))
+    assert before == rows(opened(away, OpenMode.EXISTING))
 
 
 def test_what_is_no_archive_is_not_overwritten(run: Run, tmp_path: Path, open_archive: Opener) -> None:

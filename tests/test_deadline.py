@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive.admin import problems
 from feedproxy.archive.deadline import remaining, time_limit
-from feedproxy.archive.integrity import problems
 from feedproxy.config import Config
 from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.model import Listing

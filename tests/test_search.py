@@ -16,6 +16,7 @@ from feedproxy.query.parameters import Query, parse_query
 from tests.conftest import DATABASES, Clock, NewAddress
 from tests.factories import paper as listed
 from tests.factories import paper_id
+from tests.invariants import violations
 from tests.naive import WORDS, NaiveArchive, query_string
 
 FIRST = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -85,6 +86,7 @@ def both(new_address: NewAddress, request: pytest.FixtureRequest) -> Iterator[tu
         archive.store([Listing(tuple(papers))], now)
         naive.store(papers, now)
     yield archive, naive
+    assert [] == violations(archive._database)
     archive.close()
 
 
@@ -295,6 +297,7 @@ def months(new_address: NewAddress, request: pytest.FixtureRequest) -> Iterator[
             archive.store([Listing(tuple(papers))], midnight + timedelta(hours=12))
             naive.store(papers, midnight + timedelta(hours=12))
     yield archive, naive
+    assert [] == violations(archive._database)
     archive.close()
 
 

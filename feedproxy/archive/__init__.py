@@ -15,10 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import schema
+from feedproxy.archive.admin import problems
 from feedproxy.archive.backend import Database, OpenMode
 from feedproxy.archive.dating import merge_listings, plausible
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
-from feedproxy.archive.integrity import problems
 from feedproxy.archive.lease import Leasing
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
@@ -35,9 +35,10 @@ from feedproxy.archive.search import (
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.writer import Writer, Written, revision_after
-from feedproxy.errors import DeadlineError, LeaseError
+from feedproxy.errors import ArchiveError, DeadlineError, LeaseError
 from feedproxy.model import Entry, Listing, ListingDay, PaperHistory, Step
 from feedproxy.query.parameters import Query
+from feedproxy.query.terms import RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,8 @@ class Archive(Leasing):
             if token is not None and token != db.scalar(_TOKEN):
                 raise LeaseError
             state = _read_state(db, _LOCKED)
+            if state.rules != RULES:
+                raise ArchiveError("another version of feedproxy has indexed this archive anew; restart this one")
             at = schema.seconds(now)
             previous, first = plausible(state.refreshed_at, at), plausible(state.first_refreshed_at, at)
             moment = max(at, previous or 0)

@@ -4,8 +4,9 @@ Holds no SQL of either: that is in `sqlite` and `postgres`, and what both unders
 """
 
 import logging
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any
@@ -13,21 +14,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import migrations, schema
+from feedproxy.archive.index import Document, documents
 from feedproxy.errors import ArchiveError, DeadlineError
-from feedproxy.query.grammar import FIELDS, Filter
+from feedproxy.query.grammar import Filter
+from feedproxy.query.terms import RULES
 
 log = logging.getLogger(__name__)
-HALF = -schema.SCHEMA  # the schema's number while an archive is copied here
-
-Wording = tuple[int, Mapping[str, str]]  # the date it is indexed under, and its words by field, as `search.document`
 
 
 class OpenMode(Enum):
-    """What for a database is opened: to be used and created where missing, only if present, or to be copied into."""
+    """What a database is opened for."""
 
-    USE = auto()
-    PRESENT = auto()
-    COPY = auto()
+    USE = auto()  # created where it is missing
+    EXISTING = auto()
+    COPY = auto()  # an empty one, to copy an archive into
 
 
 class Database(ABC):
@@ -78,15 +78,37 @@ class Database(ABC):
     # The search index ---------------------------------------------------------------------------
 
     @abstractmethod
-    def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
-        """Add `wordings`, of which there is at least one, to the search index."""
+    def index(self, db: sa.Connection, documents: Sequence[Document]) -> None:
+        """Add `documents`, of which there is at least one, to the search index, or replace them there."""
+
+    @abstractmethod
+    def rebuild_index(self, db: sa.Connection, pieces: Iterable[Sequence[Document]]) -> None:
+        """Create the search index, in the place of the one there is, and fill it."""
+
+    @abstractmethod
+    def index_is_consistent(self) -> bool:
+        """Say whether the search index holds the words of every wording and nothing else."""
+
+    def reindex(self, db: sa.Connection) -> None:
+        """Make the search index of the wordings by the rules of this version."""
+        began, number = time.monotonic(), 0
+
+        def pieces() -> Iterator[list[Document]]:
+            nonlocal number
+            for piece in filter(None, documents(db)):
+                number += len(piece)
+                yield piece
+
+        self.rebuild_index(db, pieces())
+        db.execute(sa.update(schema.state).values(rules=RULES))
+        log.info("%s: the search index of %d wordings was made in %.1f s", self.shown, number, time.monotonic() - began)
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a statement of `search` with the filter among them, if any, in its language."""
-        return {**parameters, **self.compile_filter(parameters["q"])} if "q" in parameters else {**parameters}
+        return {**parameters} | ({"q": self.compile_filter(parameters["q"])} if "q" in parameters else {})
 
     @abstractmethod
-    def compile_filter(self, wanted: Filter) -> dict[str, str]:
+    def compile_filter(self, wanted: Filter) -> str:
         """Return what `search.Matches` needs to find what `wanted` matches."""
 
     # Its tables ---------------------------------------------------------------------------------
@@ -104,68 +126,57 @@ class Database(ABC):
         """Write down the number of the schema."""
 
     @abstractmethod
-    def create_index(self, db: sa.Connection) -> None:
-        """Create the search index."""
+    def integrity_errors(self, db: sa.Connection) -> list[str]:
+        """Return what the database itself finds wrong with what it holds."""
 
     def is_ready(self, db: sa.Connection) -> bool:
-        """Say whether there is an archive of this schema, or half of one to go on with; False where `prepare` can help.
+        """Say whether there is what it is opened for; False where `prepare` can make it.
 
-        Raises ArchiveError where there is what cannot be opened.
+        Raises ArchiveError where it cannot.
         """
-        strange, version = sa.inspect(db).get_table_names(), self.schema_version(db)
-        if version > schema.SCHEMA:
-            raise ArchiveError(f"{self.shown} was written by a newer feedproxy, and this one cannot read it")
-        if strange and not version:
+        has_tables, version = bool(sa.inspect(db).get_table_names()), self.schema_version(db)
+        if self.opening is OpenMode.COPY and (has_tables or version):
+            raise ArchiveError(f"{self.shown} holds something already, which is not overwritten")
+        if self.opening is OpenMode.COPY:
+            return True
+        if not version and has_tables:
             raise ArchiveError(f"{self.shown} is a database of something else")
-        if not version and self.opening is OpenMode.PRESENT:
+        if not version and self.opening is OpenMode.EXISTING:
             raise self.absent()
-        if version == HALF and self.opening is not OpenMode.COPY:
-            raise ArchiveError(f"{self.shown} is half of a copy: repeat feedproxy archive copy, or delete it")
-        if version < 0 and version != HALF:
-            raise ArchiveError(f"{self.shown} is half of a copy by another feedproxy: delete it and copy again")
-        return version in (HALF, schema.SCHEMA)
+        if version and version < schema.FIRST:
+            reason = "was written by a feedproxy before its first release: delete it, and it is filled anew"
+            raise ArchiveError(f"{self.shown} {reason}")
+        rules = self._rules(db) if version == schema.SCHEMA else RULES
+        if version > schema.SCHEMA or rules > RULES:
+            raise ArchiveError(f"{self.shown} was written by a newer feedproxy, and this one cannot read it")
+        return version == schema.SCHEMA and rules == RULES
+
+    def _rules(self, db: sa.Connection) -> int:
+        """Return the version of the rules its index was made by; ours where damage leaves none to read."""
+        try:
+            rules = db.scalar(sa.select(schema.state.c.rules))
+        except sa.exc.DatabaseError:
+            rules = None
+        return rules if type(rules) is int else RULES
 
     def prepare(self, db: sa.Connection) -> None:
-        """Create all tables where there is nothing by now, or make an archive of this schema of an older one."""
+        """Create all tables where there is nothing, or bring an older archive to this schema and these rules."""
         if self.is_ready(db):
             return
-        if older := self.schema_version(db):
-            log.info("%s is brought from schema %d to %d, which takes a while", self.shown, older, schema.SCHEMA)
-            migrations.migrate(db, older)
-        else:
+        version = self.schema_version(db)
+        if not version:
             schema.create(db)
-            self.create_index(db)
-        self.set_schema_version(db, HALF if self.opening is OpenMode.COPY and not older else schema.SCHEMA)
+            self.rebuild_index(db, ())
+        elif version < schema.SCHEMA:
+            log.info("%s is brought from schema %d to %d, which takes a while", self.shown, version, schema.SCHEMA)
+            migrations.migrate(db, version)
+        if version and self._rules(db) != RULES:
+            self.reindex(db)
+        self.set_schema_version(db, schema.SCHEMA)
 
     def absent(self) -> ArchiveError:
         """Return the error that there is no archive here."""
         return ArchiveError(f"there is no archive at {self.shown}")
-
-    # Looking after it -----------------------------------------------------------------------------
-
-    @abstractmethod
-    def rebuild_index(self, db: sa.Connection) -> None:
-        """Make the search index again, of the words in `texts`."""
-
-    @abstractmethod
-    def rebuild(self, complete: Callable[[sa.Connection], None]) -> str:
-        """Make again, in one step, what can be of this archive; `complete` fills in what follows from its rows.
-
-        Return where a copy of the archive as it was is kept, if it is. Raises ArchiveError.
-        """
-
-    @abstractmethod
-    def index_is_consistent(self) -> bool:
-        """Say whether the search index holds what is in `texts` and nothing else."""
-
-    @abstractmethod
-    def integrity_errors(self, db: sa.Connection) -> list[str]:
-        """Return what the database itself finds wrong with what it holds."""
-
-
-def wording_of(row: Mapping[str, Any]) -> Wording:
-    """Return what the search index takes of a row of `texts`."""
-    return row["since"], {field: row[field] for field in FIELDS}
 
 
 def cause(error: Exception) -> str:

@@ -6,34 +6,35 @@ Holds nothing of what the archive means.
 import json
 import math
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import Database, OpenMode, Wording, wording_of
+from feedproxy.archive.backend import Database, OpenMode
 from feedproxy.archive.deadline import READ_SECONDS, remaining
-from feedproxy.archive.schema import SCHEMA, read_json, search, texts
-from feedproxy.archive.search import GAP, Matches
+from feedproxy.archive.index import GAP, Document, documents
+from feedproxy.archive.schema import read_json, search
+from feedproxy.archive.search import Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Term
 
 _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
 _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
-_CREATE_SEARCH = "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL, long jsonb)"
+_CREATE_SEARCH = "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL)"
 # Last of all: to fill a table that has it takes many times as long. What was just filled has no statistics yet.
 _CREATE_INDEX = (
-    "CREATE INDEX IF NOT EXISTS search_words ON search USING gin (words) WITH (fastupdate = off)",
-    "ANALYZE papers, ledger, texts, search",
+    "CREATE INDEX search_words ON search USING gin (words) WITH (fastupdate = off)",
+    "ANALYZE papers, ledger, wordings, search",
 )
-_GIVEN = "json_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS json))"  # rows of a table, as JSON
+_ROWS = "json_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS json))"  # rows of a table, as JSON
+_REPLACED = {search.name: "ON CONFLICT (rowid) DO UPDATE SET words = excluded.words"}
 _ALIKE = sa.text(
-    f"SELECT count(*) FROM search JOIN {_GIVEN.format(table=search.name)} AS given USING (rowid) "  # noqa: S608 (ours)
-    "WHERE search.words = given.words AND search.long IS NOT DISTINCT FROM given.long"
+    f"SELECT count(*) FROM search JOIN {_ROWS.format(table=search.name)} AS expected USING (rowid) "  # noqa: S608 (ours)
+    "WHERE search.words = expected.words"
 )
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
@@ -82,7 +83,7 @@ class Postgres(Database):
         return connection.execution_options(**(_WRITING if writing else _READING))
 
     def _look(self, db: sa.Connection) -> None:
-        """Create the tables, once, where there are none; raises ArchiveError where not every text could be kept."""
+        """Prepare what is there, once; raises ArchiveError where not every text could be kept."""
         with db.execution_options(**_READING).begin():  # a standby refuses all else
             encoding = db.exec_driver_sql("SHOW server_encoding").scalar_one()
             if encoding != "UTF8":
@@ -90,10 +91,14 @@ class Postgres(Database):
                 raise ArchiveError(f"{self.shown} is in {encoding}, not in UTF-8: make it anew by {make}")
             ready = self.is_ready(db)
         if not ready:
-            with db.execution_options(**_WRITING).begin():
-                self.limit(db, writing=True)
-                db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-                self.prepare(db)
+            driver: Any = db.connection.driver_connection
+            seconds, driver.answer_seconds = driver.answer_seconds, math.inf  # it takes the time it takes
+            try:
+                with db.execution_options(**_WRITING).begin():
+                    db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                    self.prepare(db)
+            finally:
+                driver.answer_seconds = seconds
         self._looked_at = True
 
     def close(self) -> None:
@@ -135,58 +140,46 @@ class Postgres(Database):
         return (db.scalar(sa.select(_MARK.c.schema)) or 0) if sa.inspect(db).has_table(_MARK.name) else 0
 
     def set_schema_version(self, db: sa.Connection, number: int) -> None:
-        """Write the number into the table that marks an archive; one that is whole has an index of its words."""
+        """Write the number into the table that marks an archive."""
         db.exec_driver_sql("CREATE TABLE IF NOT EXISTS feedproxy (schema integer NOT NULL)")
         db.execute(sa.delete(_MARK))
         db.execute(sa.insert(_MARK).values(schema=number))
-        for statement in _CREATE_INDEX if number == SCHEMA else ():
+
+    def index(self, db: sa.Connection, documents: Sequence[Document]) -> None:
+        """Add `documents` to the table, or replace them there."""
+        self.bulk_insert(db, search, _rows(documents))
+
+    def rebuild_index(self, db: sa.Connection, pieces: Iterable[Sequence[Document]]) -> None:
+        """Create the table, in the place of the one there is, fill it, and only then create the index of its words."""
+        for statement in ("DROP TABLE IF EXISTS search", _CREATE_SEARCH):
             db.exec_driver_sql(statement)
-
-    def create_index(self, db: sa.Connection) -> None:
-        """Create the table of wordings; `set_schema_version` creates the index of their words."""
-        db.exec_driver_sql(_CREATE_SEARCH)
-
-    def index(self, db: sa.Connection, wordings: Sequence[Wording]) -> None:
-        """Add `wordings` to the table."""
-        self.bulk_insert(db, search, _rows(wordings))
-
-    def bulk_insert(self, db: sa.Connection, table: sa.TableClause, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert all columns of `rows` with one statement, which takes a third of the time that one a row takes."""
-        given = _GIVEN.format(table=table.name)
-        db.execute(sa.text(f"INSERT INTO {table.name} SELECT * FROM {given}"), _as_json(rows))  # noqa: S608 (ours)
-
-    def compile_filter(self, wanted: Filter) -> dict[str, str]:
-        """Return `wanted` as a tsquery, and as a jsonpath for wordings that fit in no tsvector."""
-        return {"q": f"{_query(wanted)} | '{GAP}'", "long": _path(wanted)}
-
-    # Looking after it -----------------------------------------------------------------------------
-
-    def rebuild_index(self, db: sa.Connection) -> None:
-        """Create the table again and fill it."""
-        db.exec_driver_sql("DROP TABLE IF EXISTS search")
-        self.create_index(db)
-        for wordings in _pieces(db):
-            self.index(db, wordings)
-        self.set_schema_version(db, self.schema_version(db))
-
-    def rebuild(self, complete: Callable[[sa.Connection], None]) -> str:
-        """Make the table of the index again; PostgreSQL looks after the others."""
-        with self.transaction(writing=True) as db:
-            complete(db)
-            self.rebuild_index(db)
-        return ""
+        for piece in pieces:
+            self.index(db, piece)
+        for statement in _CREATE_INDEX:
+            db.exec_driver_sql(statement)
 
     def index_is_consistent(self) -> bool:
         """Compare each row with what would be written, without keeping anybody waiting."""
         with self.transaction() as db:
             if not sa.inspect(db).has_table("search") or not sa.inspect(db).has_index("search", "search_words"):
                 return False
-            held = db.execute(sa.select(sa.func.count()).select_from(search)).scalar_one()
-            wanted = alike = 0
-            for wordings in _pieces(db):
-                wanted += len(wordings)
-                alike += db.execute(_ALIKE, _as_json(_rows(wordings))).scalar_one()
-        return held == wanted == alike
+            number = db.execute(sa.select(sa.func.count()).select_from(search)).scalar_one()
+            expected = alike = 0
+            for piece in documents(db):
+                expected += len(piece)
+                alike += db.execute(_ALIKE, _as_json(_rows(piece))).scalar_one()
+        return bool(number == expected == alike)
+
+    def bulk_insert(self, db: sa.Connection, table: sa.TableClause, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert all columns of `rows` with one statement, which takes a third of the time that one a row takes."""
+        columns = ", ".join(f'"{name}"' for name in rows[0])
+        insert = f"INSERT INTO {table.name} ({columns}) SELECT {columns}"
+        statement = f"{insert} FROM {_ROWS.format(table=table.name)} {_REPLACED.get(table.name, '')}"
+        db.execute(sa.text(statement), _as_json(rows))
+
+    def compile_filter(self, wanted: Filter) -> str:
+        """Return `wanted` as a tsquery."""
+        return _query(wanted)
 
     def integrity_errors(self, db: sa.Connection) -> list[str]:
         """Return which indexes are not valid; what else PostgreSQL holds it looks after itself."""
@@ -222,62 +215,31 @@ def _connecting(patience: float, given: Mapping[str, Any]) -> dict[str, Any]:
 # Search -----------------------------------------------------------------------------------------
 #
 # A wording is a tsvector whose lexemes are words behind the mark of their field: one with weights for fields is read
-# and unpacked for each paper that has the word anywhere. A position is left out between names, so that no phrase runs
-# on. What exceeds a tsvector (https://www.postgresql.org/docs/current/textsearch-limits.html) would be cut off
-# silently or refused: such a wording has the single lexeme GAP, which every query also finds, and its words in
-# `long`, where a jsonpath looks for them.
+# and unpacked for each paper that has the word anywhere. A gap takes a position and has no lexeme, so that no phrase
+# runs on.
 
 _MARKS = dict(zip(FIELDS, "ABCD", strict=True))  # words have no capitals
-_POSITIONS = 16_383  # in one tsvector
-_OFTEN = 255  # positions of one word
-_LONGEST = 2_045  # bytes of one word, its mark not counted
-_LARGEST = 1_000_000  # bytes of all
 
 
 @compiles(Matches, "postgresql")
 def _matches(element: Any, compiler: Any, **options: Any) -> str:
-    q, long = (compiler.process(part, **options) for part in element.clauses)
-    kept = f"(search.long IS NULL OR search.long @@ CAST({long} AS jsonpath))"
-    return f"(search.words @@ CAST({q} AS tsquery) AND {kept})"
-
-
-def _pieces(db: sa.Connection) -> Iterator[list[Wording]]:
-    """Yield all wordings, some at a time."""
-    rows = db.execute(sa.select(texts), execution_options={"yield_per": 1000})
-    for piece in rows.partitions():
-        yield [wording_of(row._asdict()) for row in piece]
+    return f"search.words @@ CAST({compiler.process(element.clauses, **options)} AS tsquery)"
 
 
 def _as_json(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {"rows": json.dumps(rows, default=str, ensure_ascii=False)}
 
 
-def _rows(wordings: Sequence[Wording]) -> list[dict[str, Any]]:
-    return [{"rowid": date} | _indexed(words) for date, words in wordings]
+def _rows(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    return [{"rowid": key, "words": _tsvector(words)} for key, words in documents]
 
 
-def _indexed(words: Mapping[str, str]) -> dict[str, Any]:
-    """Return the columns of a wording: a tsvector as PostgreSQL reads it, or the words themselves."""
-    vector = " ".join(
+def _tsvector(words: Mapping[str, str]) -> str:
+    return " ".join(
         f"'{_MARKS[field]}{word}':{at}"
         for field, text in words.items()
         for at, word in enumerate(text.split(), 1)
         if word != GAP
-    )
-    if len(vector.encode()) <= _LARGEST and all(map(_fits, words.values())):
-        return {"words": vector, "long": None}
-    return {"words": f"'{GAP}'", "long": {field: f" {text} " for field, text in words.items()}}
-
-
-def _fits(text: str) -> bool:
-    """Say whether PostgreSQL takes the words of a field as they are."""
-    words = text.encode().split()
-    often = Counter(words)
-    del often[GAP.encode()]
-    return (
-        len(words) <= _POSITIONS
-        and max(often.values(), default=0) <= _OFTEN
-        and max(map(len, words), default=0) <= _LONGEST
     )
 
 
@@ -292,16 +254,3 @@ def _query(wanted: Filter) -> str:
     if isinstance(wanted, Not):
         return f"!{_query(wanted.part)}"
     return f"({(' & ' if isinstance(wanted, And) else ' | ').join(map(_query, wanted.parts))})"
-
-
-def _path(wanted: Filter) -> str:
-    if isinstance(wanted, Term):
-        tests = (
-            f'$.{field} like_regex {json.dumps(" ".join(["", *before, last, *[""] * (not begins)]))} flag "q"'
-            for field in wanted.fields
-            for before, last, begins in wanted.phrases
-        )
-        return f"({' || '.join(tests)})"
-    if isinstance(wanted, Not):
-        return f"!{_path(wanted.part)}"
-    return f"({(' && ' if isinstance(wanted, And) else ' || ').join(map(_path, wanted.parts))})"

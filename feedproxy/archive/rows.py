@@ -20,14 +20,15 @@ log = logging.getLogger(__name__)
 Columns = Mapping[str, Any] | sa.RowMapping
 Fits = Callable[[Any], bool]
 LARGEST = 2**31 - 1  # a count
+_EMPTY = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
 
 
-def unreadable_column(table: sa.Table, row: Columns) -> str | None:
+def unreadable_column(table: sa.FromClause, row: Columns) -> str | None:
     """Return the first column of `table` whose value in `row` is not what it holds, if there is one."""
     return next((name for name, fits in _FITS[table].items() if not fits(row[name])), None)
 
 
-def readable_part(table: sa.Table, row: Columns) -> dict[str, Any]:
+def readable_part(table: sa.FromClause, row: Columns) -> dict[str, Any]:
     """Return the columns of `row` that can be read."""
     return {name: row[name] for name, fits in _FITS[table].items() if fits(row[name])}
 
@@ -58,12 +59,20 @@ def paper_of(row: Sequence[Any]) -> Paper:
     return Paper(**values)
 
 
+def mended_paper(row: Sequence[Any], listed_at: int) -> Paper:
+    """Return what can be read of the paper in such a row."""
+    empty = _EMPTY | {"submitted_at": listed_at}
+    values = zip(_PAPER_FITS, row, strict=False)
+    return paper_of([value if fits(value) else empty.get(name) for (name, fits), value in values])
+
+
 def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
     """Return the entries in `rows` but those that cannot be read, which are logged once."""
     entries = []
     for row in rows:
         try:
-            entries.append(_entry(row))
+            entered, revised = schema.moment(row.entered_at), schema.moment(row.revised_at or 0)
+            entries.append(Entry(paper_of(row), entered, max(entered, revised)))
         except schema.Unreadable as reason:
             _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
     return tuple(entries)
@@ -72,18 +81,6 @@ def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
 @lru_cache(1000)
 def _log_once(line: str) -> None:
     log.error("%s", line)
-
-
-def _entry(row: sa.Row[Any]) -> Entry:
-    entered, revised = schema.moment(row.entered_at), schema.moment(row.revised_at or 0)
-    return Entry(paper_of(row), entered, max(entered, revised))
-
-
-def readable_values(row: Sequence[Any], listed_at: int) -> list[Any]:
-    """Return the columns `schema.PAPER` of a paper that was listed then, without what cannot be read."""
-    nothing = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
-    nothing["submitted_at"] = listed_at
-    return [value if fits(value) else nothing.get(name) for (name, fits), value in zip(_PAPER_FITS, row, strict=False)]
 
 
 # What fits in a column ------------------------------------------------------------------------------
@@ -105,7 +102,7 @@ def _is_organization(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"name", "fullname"} and all(map(_is_text, value.values()))
 
 
-def _fits(column: sa.Column[Any]) -> Fits:
+def _fits(column: sa.ColumnElement[Any]) -> Fits:
     kind = column.type
     if kind is schema.SECONDS:
         fits = _is_up_to(schema.LATEST)
@@ -116,11 +113,15 @@ def _fits(column: sa.Column[Any]) -> Fits:
     elif isinstance(kind, sa.Text):
         fits = _is_text
     elif isinstance(kind, sa.JSON):
-        fits = _is_organization if column.nullable else _are_texts
+        fits = _is_organization if kind.none_as_null else _are_texts
     else:
         fits = lambda value: type(value) is date  # noqa: E731
-    return (lambda value: value is None or fits(value)) if column.nullable else fits
+    is_nullable = isinstance(column, sa.Column) and column.nullable
+    return (lambda value: value is None or fits(value)) if is_nullable else fits
 
 
-_FITS = {table: {column.name: _fits(column) for column in table.columns} for table in schema.metadata.sorted_tables}
+_FITS: dict[sa.FromClause, dict[str, Fits]] = {
+    table: {column.name: _fits(column) for column in table.columns} for table in schema.metadata.sorted_tables
+}
 _PAPER_FITS = [(column.name, _fits(column)) for column in schema.PAPER]
+_FITS[schema.WORDED] = {**_FITS[schema.papers], **dict(_PAPER_FITS)}

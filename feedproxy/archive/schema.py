@@ -1,7 +1,7 @@
 """The tables of the archive, the same in every database.
 
 Times are integer epoch seconds, UTC. A date that a feed can show is handed out once: that makes
-`papers.listed_at` and `texts.since` keys, and rows lie in listing order.
+`papers.listed_at` and `wordings.since` keys, and rows lie in listing order.
 """
 
 import json
@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from feedproxy.model import Paper
-from feedproxy.query.grammar import FIELDS
+from feedproxy.query.terms import RULES
 
-SCHEMA = 3  # the way here from older ones is in `migrations`
+FIRST = 4  # the schema of the first release
+SCHEMA = 4  # the way here from older ones is in `migrations`
 metadata = sa.MetaData()
 LATEST = 253_402_300_799  # seconds: the end of the year 9999, the last that Python knows
 SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -68,28 +69,42 @@ def _date_key(name: str) -> sa.Column[int]:
     return sa.Column(name, SECONDS, primary_key=True, autoincrement=False)
 
 
+# `wording` is the key of its present one.
 papers = sa.Table(
     "papers",
     metadata,
     _date_key("listed_at"),
     sa.Column("id", sa.Text, nullable=False, unique=True),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("wording", SECONDS, nullable=False),
     sa.Column("submitted_at", SECONDS, nullable=False),
     sa.Column("published_at", SECONDS),
-    sa.Column("authors", sa.JSON, nullable=False),
     sa.Column("author_count", sa.Integer, nullable=False),
     sa.Column("upvotes", sa.Integer),
     sa.Column("comments", sa.Integer, nullable=False),
     sa.Column("thumbnail", sa.Text),
-    sa.Column("organization", sa.JSON(none_as_null=True)),
     sa.Column("github_repo", sa.Text),
     sa.Column("project_page", sa.Text),
     sa.Column("ai_keywords", sa.JSON, nullable=False),
     sa.Column("revised_at", SECONDS),
 )
 
-PAPER = [papers.c[name] for name in Paper.__dataclass_fields__]  # the columns that make a `Paper`, in its order
+# Every wording a paper ever had, by the date it is dated by. The search index is made of them.
+wordings = sa.Table(
+    "wordings",
+    metadata,
+    _date_key("since"),
+    sa.Column("paper", SECONDS, sa.ForeignKey("papers.listed_at"), nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("authors", sa.JSON, nullable=False),
+    sa.Column("organization", sa.JSON(none_as_null=True)),
+)
+WORDING = ("title", "summary", "authors", "organization")
+
+# The columns that make a `Paper`, in its order, and where they are.
+PAPER = [(wordings if name in WORDING else papers).c[name] for name in Paper.__dataclass_fields__]
+WORDED = papers.outerjoin(wordings, wordings.c.since == papers.c.wording)
+PAPERS = sa.select(*PAPER, papers.c.listed_at, papers.c.wording, papers.c.revised_at).select_from(WORDED)
 
 # The rising steps of each paper's highest counts.
 ledger = sa.Table(
@@ -100,17 +115,6 @@ ledger = sa.Table(
     sa.Column("value", sa.Integer, primary_key=True),
     sa.Column("reached_at", SECONDS, nullable=False),
     sqlite_with_rowid=False,
-)
-
-# Every wording a paper ever had, by when it was first seen, and its words, out of which the search index is made.
-texts = sa.Table(
-    "texts",
-    metadata,
-    _date_key("since"),
-    sa.Column("paper", SECONDS, sa.ForeignKey("papers.listed_at"), nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
-    *(sa.Column(name, sa.Text, nullable=False) for name in FIELDS),
-    sa.UniqueConstraint("paper", "digest"),
 )
 
 dates = sa.Table("dates", metadata, _date_key("date"))
@@ -125,7 +129,8 @@ listing_days = sa.Table(
     sa.Column("validator", sa.Text),
 )
 
-# One row. `lag` is the longest a paper took from its listing to a later step or wording.
+# One row. `lag` is the longest a paper took from its listing to a later step or wording, `rules` the version of the
+# rules by which the search index parts and folds words.
 state = sa.Table(
     "state",
     metadata,
@@ -136,6 +141,7 @@ state = sa.Table(
     sa.Column("newest", SECONDS),
     sa.Column("lag", _BIG, nullable=False),
     sa.Column("backdated_at", SECONDS),
+    sa.Column("rules", sa.Integer, nullable=False),
 )
 
 # One row: who refreshes until when, and what became of the last tries. `token` grows with every lease.
@@ -156,11 +162,11 @@ lease = sa.Table(
 turns = sa.Table("turns", metadata, sa.Column("next_at", sa.Float, nullable=False))
 
 SINGLE: dict[sa.Table, dict[str, int]] = {  # those with one row, as it is at first
-    state: {"only": 1, "revision": 0, "lag": 0},
+    state: {"only": 1, "revision": 0, "lag": 0, "rules": RULES},
     lease: {"only": 1, "token": 0, "until": 0, "failures": 0},
     turns: {"next_at": 0},
 }
-GROWING = (dates, papers, ledger, texts)  # those that hold many rows; each points to those before it
+GROWING = (dates, papers, ledger, wordings)  # those that hold many rows; each points to those before it
 
 # The search index, whose other columns are the database's own.
 search = sa.table("search", sa.column("rowid", sa.BigInteger))

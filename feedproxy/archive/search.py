@@ -12,18 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
-from feedproxy.archive.schema import PAPER, ledger, papers, search, texts
+from feedproxy.archive.schema import PAPER, WORDED, ledger, papers, search, wordings
 from feedproxy.query.parameters import MEASURES, Query
-from feedproxy.query.terms import search_words
 
 DAY = 86_400
 NEVER = 2**62  # seconds
-GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
 _NARROW = 14  # days, which hold the newest fifty entries of a common word
 _LISTING_WINDOW = 90 * DAY  # in which the last listing days are looked for
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
-_spelled = [sa.bindparam(name, type_=sa.Text) for name in ("q", "long")]
 
 
 class Greatest(GenericFunction[int]):
@@ -35,7 +32,7 @@ class Greatest(GenericFunction[int]):
 
 
 class Matches(FunctionElement[Any]):
-    """That a row of the search index is one of those that the parameters `Database.spelled` are about."""
+    """SQL predicate: this row of the search index matches the compiled filter in a parameter."""
 
     inherit_cache = True
 
@@ -87,7 +84,7 @@ def windows(query: Query, newest: int, lag: int) -> Iterator[dict[str, Any]]:
 def spanning(query: Query, start: int, lag: int) -> dict[str, Any]:
     """Return the parameters of its statements for all that entered from `start` on, whatever its `days`.
 
-    The filter in `q` is yet to be spelled (`Database.spelled`).
+    The filter in `q` is yet to be compiled (`Database.bind`).
     """
     return {name: getattr(query, name) for name in _conditions(query)} | {"start": start, "low": start - lag}
 
@@ -101,7 +98,7 @@ def _page(conditions: tuple[str, ...]) -> sa.Select[Any]:
     found = _entries(conditions).order_by(sa.desc("entered_at"))
     chosen = found.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
     columns = sa.select(*PAPER, papers.c.revised_at, chosen.c.entered_at)
-    joined = columns.join_from(chosen, papers, papers.c.listed_at == chosen.c.paper)
+    joined = columns.select_from(WORDED.join(chosen, papers.c.listed_at == chosen.c.paper))
     return joined.order_by(chosen.c.entered_at.desc())
 
 
@@ -203,19 +200,9 @@ def _matched() -> sa.CTE:
     PostgreSQL chooses whether to begin with the words or with the votes; SQLite knows too little of either.
     """
     return (
-        sa.select(texts.c.paper, texts.c.since)
-        .join_from(search, texts, texts.c.since == search.c.rowid)
-        .where(Matches(*_spelled), search.c.rowid >= _low, texts.c.paper >= _low)
+        sa.select(wordings.c.paper, wordings.c.since)
+        .join_from(search, wordings, wordings.c.since == search.c.rowid)
+        .where(Matches(sa.bindparam("q", type_=sa.Text)), search.c.rowid >= _low, wordings.c.paper >= _low)
         .cte("matched")
         .prefix_with("MATERIALIZED", dialect="sqlite")
     )
-
-
-def document(title: str, summary: str, authors: tuple[str, ...], organization: tuple[str, ...]) -> dict[str, str]:
-    """Return a paper's words as the index holds them, by column."""
-    return {
-        "title": f"{GAP} {' '.join(search_words(title))}",
-        "abstract": " ".join(search_words(summary)),
-        "author": f" {GAP} ".join(" ".join(search_words(name)) for name in authors),
-        "org": f" {GAP} ".join(" ".join(search_words(name)) for name in organization),
-    }

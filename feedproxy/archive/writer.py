@@ -3,10 +3,9 @@
 Decides nothing about dates beyond handing each out once; the rules are in `ledger`.
 """
 
-import hashlib
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -14,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive import schema
-from feedproxy.archive.backend import Database, Wording
+from feedproxy.archive.backend import Database
 from feedproxy.archive.dating import Observation, entry_date, first_free_second, revised, same_content
-from feedproxy.archive.rows import LARGEST, paper_of, readable_values, unreadable_column
-from feedproxy.archive.search import document
+from feedproxy.archive.index import Document, document
+from feedproxy.archive.rows import LARGEST, mended_paper, paper_of, readable_part, unreadable_column
 from feedproxy.model import Paper
 
 _CHUNK = 500
@@ -26,10 +25,10 @@ _BLOCK = 256  # seconds whose dates are looked up at once
 
 # Put together once: a refresh runs each many times.
 _TAKEN = sa.select(schema.dates).where(schema.dates.c.date.between(sa.bindparam("first"), sa.bindparam("last")))
-_HAD = sa.select(schema.texts.c.since).where(
-    schema.texts.c.paper == sa.bindparam("paper"), schema.texts.c.digest == sa.bindparam("digest")
+_WORDINGS = sa.select(schema.wordings).where(
+    sa.or_(schema.wordings.c.paper == sa.bindparam("paper"), schema.wordings.c.since == sa.bindparam("wording"))
 )
-_BESIDE = (schema.papers.c.listed_at, schema.papers.c.revised_at)
+_BESIDE = (schema.papers.c.listed_at, schema.papers.c.wording, schema.papers.c.revised_at)
 _CHANGE = sa.update(schema.papers).where(schema.papers.c.listed_at == sa.bindparam("key"))
 
 
@@ -48,9 +47,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A paper as the archive holds it: its key, itself, the top of its ledger, and whether a part cannot be read."""
+    """A paper as the archive holds it: its keys, itself, the top of its ledger, and whether a part cannot be read."""
 
     listed_at: int
+    wording: int
     paper: Paper
     tops: dict[str, int]
     damaged: bool = False
@@ -95,7 +95,7 @@ class Writer:
         self._taken: dict[int, set[int]] = {}
         self._changed: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
         self._rows: dict[sa.Table, list[dict[str, Any]]] = {}
-        self._wordings: list[Wording] = []
+        self._documents: list[Document] = []
 
     def write(self, seen: Sequence[Observation]) -> Written:
         """Write all that is new in `seen`, which comes in dating order."""
@@ -115,14 +115,14 @@ class Writer:
         for table in schema.GROWING:
             if added := self._rows.get(table):
                 self.db.execute(sa.insert(table), added)
-        if self._wordings:
-            self.database.index(self.db, self._wordings)
+        if self._documents:
+            self.database.index(self.db, self._documents)
 
     def _insert(self, change: _Change) -> list[str]:
         date = self._allocate_date(change)
-        self._add(schema.papers, listed_at=date, **_columns(change.paper))
+        self._add(schema.papers, listed_at=date, wording=date, **_columns(change.paper))
         self._append_step(date, {}, change.seen, date)
-        self._index_wording(date, change.paper, date)
+        self._add_wording(date, date, change.paper)
         return ["new"]
 
     def _update(self, change: _Change, held: _Known) -> list[str]:
@@ -132,8 +132,7 @@ class Writer:
             self.lag = max(self.lag, date - held.listed_at)
             self._append_step(held.listed_at, held.tops, change.seen, date)
         if change.revised:
-            columns["revised_at"] = date
-            self._index_wording(held.listed_at, change.paper, date)
+            columns |= {"revised_at": date, "wording": self._reword(held, change.paper, date)}
         self._changed[change.revised].append(columns | {"key": held.listed_at})
         return [what for what in ("rising", "revised") if getattr(change, what)] or ["counted"]
 
@@ -167,13 +166,29 @@ class Writer:
             if value > tops.get(measure, 0):
                 self._add(schema.ledger, paper=paper, measure=measure, value=value, reached_at=date)
 
-    def _index_wording(self, key: int, paper: Paper, date: int) -> None:
-        """Index the paper's wording under `date`, unless it had this one before."""
-        words = wording(paper)
-        digest = digest_of(words.values())
-        if date == key or not self.db.execute(_HAD, {"paper": key, "digest": digest}).first():
-            self._add(schema.texts, since=date, paper=key, digest=digest, **words)
-            self._wordings.append((date, words))
+    def _reword(self, held: _Known, paper: Paper, date: int) -> int:
+        """Return the key of the wording of `paper`, writing it under `date` unless the paper had it before.
+
+        One that cannot be read is taken for the same if all that can be read of it is; it is then written again, as is
+        the present one where it is lost.
+        """
+        columns = _wording_columns(paper)
+        rows = self.db.execute(_WORDINGS, {"paper": held.listed_at, "wording": held.wording}).mappings().all()
+        for row in rows:
+            readable = readable_part(schema.wordings, row)
+            if all(readable.get(name, value) == value for name, value in columns.items()):
+                if len(readable) < len(row):
+                    self.db.execute(sa.delete(schema.wordings).where(schema.wordings.c.since == row["since"]))
+                    self._add_wording(row["since"], held.listed_at, paper)
+                return int(row["since"])
+        since = date if any(row["since"] == held.wording for row in rows) else held.wording
+        self._add_wording(since, held.listed_at, paper)
+        return since
+
+    def _add_wording(self, since: int, key: int, paper: Paper) -> None:
+        row = {"since": since, "paper": key} | _wording_columns(paper)
+        self._add(schema.wordings, **row)
+        self._documents.append(document(row))
 
     def _add(self, table: sa.Table, **row: Any) -> None:
         self._rows.setdefault(table, []).append(row)
@@ -183,28 +198,19 @@ class Writer:
         return {
             row.id: _known(row)
             for chunk in _chunks(ids)
-            for row in self.db.execute(sa.select(*columns).where(schema.papers.c.id.in_(chunk)))
+            for row in self.db.execute(
+                sa.select(*columns).select_from(schema.WORDED).where(schema.papers.c.id.in_(chunk))
+            )
         }
 
 
 def _known(row: sa.Row[Any]) -> _Known:
     """Return what the archive holds of a paper; what cannot be read of it is put right by what a listing says now."""
     tops = {"upvotes": row.upvotes_top, "comments": row.comments_top}
-    if unreadable_column(schema.papers, row._mapping):
-        return _Known(row.listed_at, paper_of(readable_values(row, row.listed_at)), tops, damaged=True)
-    return _Known(row.listed_at, paper_of(row), tops)
-
-
-def wording(paper: Paper) -> dict[str, str]:
-    """Return the words of `paper` by field."""
-    organization = paper.organization
-    names = (organization.name, organization.fullname) if organization else ()
-    return document(paper.title, paper.summary, paper.authors, names)
-
-
-def digest_of(words: Iterable[str]) -> str:
-    """Return what stands for the words of a wording, given field by field."""
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+    damaged = unreadable_column(schema.WORDED, row._mapping) is not None
+    paper = mended_paper(row, row.listed_at) if damaged else paper_of(row)
+    wording = row.wording if type(row.wording) is int else row.listed_at
+    return _Known(row.listed_at, wording, paper, tops, damaged)
 
 
 def revision_after(before: int, now: datetime) -> int:
@@ -228,9 +234,18 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _columns(paper: Paper) -> dict[str, Any]:
-    """Return `paper` as a row of the table `papers`."""
-    row = {name: getattr(paper, name) for name in Paper.__dataclass_fields__}
-    row["organization"] = paper.organization and asdict(paper.organization)
+    """Return `paper` as a row of the table `papers`, without its wording."""
+    row = {name: getattr(paper, name) for name in Paper.__dataclass_fields__ if name not in schema.WORDING}
     for name in ("submitted_at", "published_at"):
         row[name] = row[name] and schema.seconds(row[name])
     return row
+
+
+def _wording_columns(paper: Paper) -> dict[str, Any]:
+    organization = paper.organization and asdict(paper.organization)
+    return {
+        "title": paper.title,
+        "summary": paper.summary,
+        "authors": list(paper.authors),
+        "organization": organization,
+    }

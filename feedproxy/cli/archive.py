@@ -1,17 +1,15 @@
 """`archive`: copy, check, back up and restore what is kept."""
 
 import sys
-from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from feedproxy.archive import open_database
+from feedproxy.archive import admin, files, open_database
+from feedproxy.archive.admin import Finding, findings, repair, shortened
 from feedproxy.archive.backend import OpenMode
-from feedproxy.archive.copy import Copy, copying
-from feedproxy.archive.integrity import Finding, findings, repair, shortened
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.cli.context import configured
 from feedproxy.config import SETTINGS, Config
@@ -31,17 +29,19 @@ def archive() -> None:
 def copy(source: str, target: str) -> None:
     """Copy the archive FROM to TO, each of them a file or the URL of a database.
 
-    Interrupted, it is resumed by repeating it. Until all is there and compared, TO does not open as an archive.
+    TO must be empty. All is copied in one step: interrupted, it leaves nothing, and the same command begins again.
     """
     one, other = _address(source), _address(target)
     if one == other:
         raise click.UsageError("FROM and TO are the same archive")
-    here, there = open_database(one, opening=OpenMode.PRESENT), open_database(other, opening=OpenMode.COPY)
-    with closing(here), closing(there), copying(here, there) as copied:
-        _copy(copied)
-        if copied.left_out:
-            click.echo(f"feedproxy: left out, as they cannot be read: {shortened([*copied.left_out])}", err=True)
-        click.echo(f"{there.shown}: {copied.rows} rows, equal to those of {here.shown}")
+    with (
+        closing(open_database(one, opening=OpenMode.EXISTING)) as here,
+        closing(open_database(other, opening=OpenMode.COPY)) as there,
+    ):
+        rows, left_out = admin.copy(here, there, _show_progress)
+    if left_out:
+        click.echo(f"feedproxy: left out, as they cannot be read: {shortened(left_out)}", err=True)
+    click.echo(f"{there.shown}: {rows} rows, as in {here.shown}")
 
 
 def _address(text: str) -> str:
@@ -51,20 +51,9 @@ def _address(text: str) -> str:
         raise click.UsageError(f"an archive {error}") from None
 
 
-def _copy(copied: Copy) -> None:
-    try:
-        _show("copying  ", copied.rows, copied.pieces())
-        _show("comparing", 2 * copied.rows, copied.compared())
-        copied.finish()
-    except KeyboardInterrupt:
-        click.echo("\ninterrupted; the same command goes on", err=True)
-        raise
-
-
-def _show(label: str, length: int, done: Iterable[int]) -> None:
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        for rows in done:
-            bar.update(rows)
+def _show_progress(stage: str, done: int, length: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{stage}: {100 * done // length} %\x1b[K", nl=False, err=True)
 
 
 @archive.command()
@@ -72,7 +61,7 @@ def _show(label: str, length: int, done: Iterable[int]) -> None:
 @configured
 def check(config: Config, repairing: bool) -> None:
     """Say what is right and what is wrong with the archive; it may be in use meanwhile."""
-    with closing(open_database(config.archive, opening=OpenMode.PRESENT)) as database:
+    with closing(open_database(config.archive, opening=OpenMode.EXISTING)) as database:
         wrong = [finding for finding in findings(database) if not _print_finding(finding)]
         if repairing and wrong:
             kept = repair(database, datetime.now(UTC))
@@ -98,8 +87,8 @@ def backup(config: Config, file: Path, force: bool) -> None:
 
     FILE appears when it is whole. One that is there already is replaced only with --force: it may be the last good one.
     """
-    with closing(_file_of(config, OpenMode.PRESENT)) as database:
-        database.backup(file, replacing=force)
+    with closing(_file_of(config, OpenMode.EXISTING)) as database:
+        files.backup(database, file, replacing=force)
     click.echo(f"{file}: {file.stat().st_size} bytes")
 
 
@@ -110,7 +99,7 @@ def backup(config: Config, file: Path, force: bool) -> None:
 def restore(config: Config, file: Path) -> None:
     """Put the backup FILE in the place of what the archive holds, while it is in use or not."""
     with closing(_file_of(config, OpenMode.USE)) as database:
-        database.restore(file)
+        files.restore(database, file)
     click.echo(f"{database.shown}: as in {file}")
 
 

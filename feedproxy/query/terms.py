@@ -8,6 +8,9 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
+# The version of the rules below. Raise it whenever any text parts or folds into other words than before: an archive
+# whose search index was made by older rules is then indexed anew when it is opened.
+RULES = 1
 _UNSEEN = ("Mn", "Mc", "Me", "Cf")  # accents, and what has no width such as the soft hyphen
 _USUAL = 40  # characters; a longer word is not kept
 _WORD = re.compile(r"[^\W_]+")

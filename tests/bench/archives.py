@@ -27,8 +27,8 @@ _LOOKS = (29, 2, 0)  # how many days after its own a listing is read
 _BATCH = 200  # days filled in at once
 _EVENING = time(23, 30, tzinfo=UTC)
 _MAKERS = (
-    *(f"feedproxy/archive/{name}.py" for name in ("ledger", "search", "sqlite", "store", "tables")),
-    *("feedproxy/words.py", "tests/simulation.py", "tests/prose.py", "tests/bench/archives.py"),
+    *(f"feedproxy/archive/{name}.py" for name in ("dating", "index", "schema", "sqlite", "writer")),
+    *("feedproxy/query/terms.py", "tests/simulation.py", "tests/prose.py", "tests/bench/archives.py"),
 )
 
 Days = Mapping[date, Sequence[Life]]

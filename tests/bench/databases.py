@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 
-from feedproxy.archive import Archive, open_database
+from feedproxy.archive import Archive, admin, open_database
 from feedproxy.archive.backend import OpenMode
-from feedproxy.archive.copy import copying
 from tests import postgres
 from tests.bench.archives import kept
 from tests.bench.cold import KINDS, asked
@@ -44,12 +43,10 @@ def cold(run: Run) -> Iterator[Figure]:
 def copy(source: str, target: str) -> None:
     """Copy the archive, and have the database look after itself as it does within minutes."""
     with (
-        closing(open_database(source, opening=OpenMode.PRESENT)) as here,
+        closing(open_database(source, opening=OpenMode.EXISTING)) as here,
         closing(open_database(target, opening=OpenMode.COPY)) as there,
-        copying(here, there) as copied,
     ):
-        list(copied.pieces())
-        copied.finish()
+        admin.copy(here, there, lambda *_: None)
     postgres.run(target, "VACUUM ANALYZE")
 
 

@@ -45,9 +45,9 @@ Facts = dict[str, set[tuple[Any, ...]]]
 _KEPT = {
     "papers": "SELECT id, listed_at, submitted_at FROM papers",
     "ledger": "SELECT measure, paper, value, reached_at FROM ledger",
-    "texts": "SELECT since, paper, digest FROM texts",
+    "wordings": "SELECT since, paper, title, summary, authors, organization FROM wordings",
     "dates": "SELECT date FROM dates",
-    "search": "SELECT id FROM search_docsize",
+    "search": "SELECT DISTINCT doc FROM temp.words",
 }
 
 
@@ -104,6 +104,7 @@ def facts(path: str) -> Facts:
     with closing(sqlite3.connect(path, timeout=30)) as db:
         assert [("ok",)] == db.execute("PRAGMA integrity_check").fetchall()
         assert [] == db.execute("PRAGMA foreign_key_check").fetchall()
+        db.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, search, instance)")
         db.execute("BEGIN")
         found = {name: set(db.execute(select)) for name, select in _KEPT.items()}
         db.rollback()
@@ -116,8 +117,8 @@ def check(before: Facts, after: Facts) -> None:
     """Assert that nothing of `before` is gone and that what belongs together came together."""
     for name in _KEPT:
         assert before[name] <= after[name], f"{name}: something that was committed is gone"
-    assert {(since,) for since, _, _ in after["texts"]} == after["search"], "the search index is out of step"
-    assert {listed for _, listed, _ in after["papers"]} == {paper for _, paper, _ in after["texts"]}
+    assert {(since,) for since, *_ in after["wordings"]} == after["search"], "the search index is out of step"
+    assert {listed for _, listed, _ in after["papers"]} == {paper for _, paper, *_ in after["wordings"]}
     given = {(listed,) for _, listed, _ in after["papers"]} | {(reached,) for *_, reached in after["ledger"]}
     assert given <= after["dates"], "a date was not handed out"
 
@@ -234,7 +235,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         f"\n{rounds.killed} killed in {time.monotonic() - began:.0f} s, one undisturbed refresh {alone:.2f} s; killed:"
     )
     print(", ".join(f"{count} {what}" for what, count in rounds.outcomes.most_common()))
-    print(f"papers {len(tops)}, steps {len(known['ledger'])}, wordings {len(known['texts'])}")
+    print(f"papers {len(tops)}, steps {len(known['ledger'])}, wordings {len(known['wordings'])}")
     print("\n".join(f"reader: {polls:,} polls, the longest {longest:.2f} s" for polls, longest, _ in reports))
     with closing(sqlite3.connect(path)) as db:
         held = db.execute(

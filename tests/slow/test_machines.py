@@ -225,7 +225,7 @@ def check_rows(archive: Archive, hub: fake.Hub) -> None:
     with archive._database.transaction() as db:
         votes = tops.where(schema.ledger.c.measure == "upvotes").group_by(schema.papers.c.id)
         assert listed == dict(map(tuple, db.execute(votes)))
-        for table in (schema.papers, schema.texts, schema.ledger, schema.dates, schema.search):
+        for table in (schema.papers, schema.wordings, schema.ledger, schema.dates, schema.search):
             assert len(listed) == db.scalar(sa.select(sa.func.count()).select_from(table)), table.name
 
 

@@ -1,0 +1,245 @@
+"""An archive in; what is wrong with it, a repaired one, or an equal one in another database out.
+
+What is particular to files is in `files`.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedproxy.archive import files, schema
+from feedproxy.archive.backend import Database
+from feedproxy.archive.rows import demand_readable, name_of, readable_part, unreadable_column
+from feedproxy.archive.search import select_count, spanning
+from feedproxy.archive.sqlite import SQLite
+from feedproxy.archive.writer import revision_after
+from feedproxy.errors import ArchiveError, DeadlineError
+from feedproxy.query.grammar import parse_filter
+from feedproxy.query.parameters import Query
+from feedproxy.text import plural
+
+PIECE = 1000  # rows
+_NAMES = 10  # rows that are named
+_NEWEST = 2_000  # papers, which is more than feeds show unless they are asked for more than 90 days
+_ANY = Query(q=parse_filter("-a"))  # finds nearly everything
+_AS_STORED = sa.types.NullType()  # a junk key is no date to SQLAlchemy either
+_papers, _wordings, _ledger, _dates = (
+    table.c for table in (schema.papers, schema.wordings, schema.ledger, schema.dates)
+)
+
+# Check --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must hold of an archive, and what is wrong with it, if anything."""
+
+    about: str
+    wrong: str = ""
+
+
+def findings(database: Database) -> Iterator[Finding]:
+    """Yield all that must hold, the quickest first; raises ArchiveError where there is no archive to open.
+
+    Each is looked at by itself: one that cannot be is a finding, and the others go on.
+    """
+    with database.transaction():
+        pass
+    for about, find_wrong in _CHECKS.items():
+        try:
+            yield Finding(about, find_wrong(database))
+        except ArchiveError as error:
+            yield Finding(about, str(error))
+
+
+def _integrity_errors(database: Database) -> str:
+    with database.transaction() as db:
+        return "; ".join(database.integrity_errors(db))
+
+
+def _unreadable(database: Database) -> str:
+    with database.transaction() as db:
+        papers = list(_unreadable_papers(db))
+        current = {row["wording"] for row, _ in papers}
+        names = [name_of(schema.papers, row, column) for row, column in papers]
+        for table in schema.metadata.sorted_tables:
+            for row in _rows(db, sa.select(table)) if table is not schema.papers else ():
+                column = unreadable_column(table, row)
+                if column and not (table is schema.wordings and row["since"] in current):
+                    names.append(name_of(table, row, column))
+        names += [
+            f"{table.name} without its row" for table in schema.SINGLE if not db.execute(sa.select(table)).first()
+        ]
+    return f"not so in {plural(len(names), 'case')}: {shortened(names)}" if names else ""
+
+
+def _unreadable_papers(db: sa.Connection) -> Iterator[tuple[sa.RowMapping, str]]:
+    """Yield the papers of which a column, or one of the present wording, cannot be read, and that column."""
+    for row in _rows(db, schema.PAPERS):
+        if column := unreadable_column(schema.WORDED, row):
+            yield row, column
+
+
+def _rows(db: sa.Connection, rows: sa.Select[Any]) -> sa.MappingResult:
+    return db.execute(rows, execution_options={"yield_per": PIECE}).mappings()
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first of `names`, and how many there are beside them."""
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
+
+
+_CHECKS: dict[str, Callable[[Database], str]] = {
+    "the database is sound": _integrity_errors,
+    "every row can be read": _unreadable,
+    "the search index holds the words of every wording": lambda database: (
+        "" if database.index_is_consistent() else "it does not"
+    ),
+}
+
+
+def problems(database: Database) -> Iterator[str]:
+    """Yield, in words fit for anybody, what is wrong with the newest papers and with searching."""
+    newest = schema.PAPERS.order_by(_papers.listed_at.desc()).limit(_NEWEST)
+    try:
+        with database.transaction() as db:
+            bad = sum(bool(unreadable_column(schema.WORDED, row)) for row in db.execute(newest).mappings())
+        if bad:
+            yield f"{plural(bad, 'paper')} cannot be read: feedproxy archive check"
+    except DeadlineError:
+        return
+    except ArchiveError:
+        yield "papers cannot be read: feedproxy archive check --repair"
+    try:
+        with database.transaction() as db:
+            db.execute(select_count(_ANY), database.bind(spanning(_ANY, 0, 0))).scalar_one()
+    except DeadlineError:  # on a slow machine, which is no damage
+        return
+    except ArchiveError:
+        yield "searching fails: feedproxy archive check --repair"
+
+
+# Repair -------------------------------------------------------------------------------------------
+
+
+def repair(database: Database, now: datetime) -> str:
+    """Make again what follows from the rest: the search index, the state; in SQLite the file itself.
+
+    Feeds may then show what they did not, so the revision moves. Return where the archive is kept as it was, if it is.
+    """
+    complete = partial(_complete, now=now)
+    if isinstance(database, SQLite):
+        return files.rebuild(database, complete)
+    with database.transaction(writing=True) as db:
+        complete(db)
+        database.reindex(db)
+    return ""
+
+
+def _complete(db: sa.Connection, now: datetime) -> None:
+    """Leave out what cannot be read and fill in what is missing, before the search index is made.
+
+    Papers stay, with their present wording: a refresh, or a backfill, mends them.
+    """
+    schema.metadata.create_all(db)  # what is lost of them
+    for table in (schema.ledger, schema.wordings, schema.dates, schema.listing_days, schema.lease, schema.turns):
+        _drop_unreadable(db, table)
+    used = sa.union(*map(sa.select, (_papers.listed_at, _papers.revised_at, _wordings.since, _ledger.reached_at)))
+    date = used.subquery().c.listed_at
+    lost = sa.select(date).where(date.between(0, schema.LATEST), date.not_in(sa.select(_dates.date)))
+    db.execute(sa.insert(schema.dates).from_select(["date"], lost))
+    _restate(db, now)
+    schema.fill_single(db)
+
+
+def _drop_unreadable(db: sa.Connection, table: sa.Table) -> None:
+    current = set(db.scalars(sa.select(_papers.wording))) if table is schema.wordings else ()
+    for row in _rows(db, sa.select(table)).all():
+        if unreadable_column(table, row) and not (current and row["since"] in current):
+            key = table.primary_key or table.columns
+            db.execute(sa.delete(table).where(*(_holds(column, row[column.name]) for column in key)))
+
+
+def _holds(column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:
+    """Say that `column` holds `value`, of whatever type; bytes may be text that is no UTF-8."""
+    stored = sa.type_coerce(column, _AS_STORED)
+    return sa.or_(stored == value, stored == sa.cast(value, sa.Text)) if isinstance(value, bytes) else stored == value
+
+
+def _restate(db: sa.Connection, now: datetime) -> None:
+    """Write the state anew: what can be read of it, and what follows from the rest."""
+    row = db.execute(sa.select(schema.state)).mappings().first()
+    readable = readable_part(schema.state, row) if row else {}
+    newest = db.scalar(sa.select(sa.func.max(_dates.date)).where(_dates.date <= schema.LATEST))
+    later = sa.union_all(
+        sa.select((_ledger.reached_at - _ledger.paper).label("lag")), sa.select(_wordings.since - _wordings.paper)
+    )
+    lag = later.subquery().c.lag
+    longest = db.scalar(sa.select(sa.func.max(lag)).where(lag.between(0, schema.LATEST)))
+    values = schema.SINGLE[schema.state] | {"first_refreshed_at": newest, "refreshed_at": newest} | readable
+    values |= {"newest": newest, "lag": longest or 0, "revision": revision_after(readable.get("revision", 0), now)}
+    db.execute(sa.delete(schema.state))
+    db.execute(sa.insert(schema.state).values(values))
+
+
+# Copy ---------------------------------------------------------------------------------------------
+
+Progress = Callable[[str, int, int], None]  # what is done, how many rows of it, of how many
+
+
+def copy(source: Database, target: Database, progress: Progress) -> tuple[int, list[str]]:
+    """Copy the archive `source`, as it is at this moment, into the empty `target`; raises ArchiveError.
+
+    In one transaction: interrupted, it leaves nothing. Return the number of rows, and the names of rows that cannot be
+    read: they are left out, and what belongs to their papers with them.
+    """
+    with source.transaction() as read, target.transaction(writing=True) as db:
+        target.is_ready(db)  # still
+        schema.metadata.create_all(db)
+        with source.errors_as("read"):
+            demand_readable(schema.state, read.execute(sa.select(schema.state)).one())
+            unreadable = {row["listed_at"]: name_of(schema.papers, row, at) for row, at in _unreadable_papers(read)}
+        rows, left_out = 0, list(unreadable.values())
+        for table in (*schema.GROWING, schema.listing_days, schema.state):
+            number, length = 0, _number(read, table)
+            with closing(_pieces(source, read, table, unreadable.keys(), left_out)) as pieces:
+                for piece in pieces:
+                    target.bulk_insert(db, table, piece)
+                    number += len(piece)
+                    progress(f"copying {table.name}", number, length)
+            if number != _number(db, table):
+                raise ArchiveError(f"{target.shown} took {_number(db, table)} of {number} rows of {table.name}")
+            rows += number
+        schema.fill_single(db)
+        progress("making the search index", 0, 1)
+        target.reindex(db)
+        target.set_schema_version(db, schema.SCHEMA)
+    return rows, left_out
+
+
+def _pieces(
+    source: Database, db: sa.Connection, table: sa.Table, unreadable: Set[int], left_out: list[str]
+) -> Generator[list[dict[str, Any]]]:
+    """Yield the rows of `table` that can be read, but for those of `unreadable` papers; name others in `left_out`."""
+    with source.errors_as("read"), closing(_rows(db, sa.select(table))) as rows:
+        for piece in rows.partitions():
+            readable = []
+            for row in piece:
+                if row.get("paper", row.get("listed_at")) in unreadable:
+                    continue
+                if column := unreadable_column(table, row):
+                    left_out.append(name_of(table, row, column))
+                else:
+                    readable.append({column.name: row[column.name] for column in table.columns})
+            if readable:
+                yield readable
+
+
+def _number(db: sa.Connection, table: sa.Table) -> int:
+    return db.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()

@@ -1,0 +1,186 @@
+"""The files of SQLite archives: backed up, restored and, where damaged, written anew of what can be read.
+
+A new archive is made beside the one there is, and written over all its pages in one transaction of SQLite's. So whoever
+has the archive open goes on, and what stands in its `-wal` is not mixed with other pages.
+"""
+
+# ruff: noqa: S608 (the only names in statements are those below)
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import sqlalchemy as sa
+
+from feedproxy.archive.backend import OpenMode
+from feedproxy.archive.schema import read_text
+from feedproxy.archive.sqlite import SQLite, driver, real_path
+from feedproxy.errors import ArchiveError
+
+_MOST_DAYS = 5_000  # listing days: more than there were since 2023
+_KEYS = {"papers": "listed_at", "wordings": "since", "dates": "date"}
+_STEPS = "measure IN ('upvotes', 'comments') AND paper"  # the key of `ledger` begins with the measure
+_AFTERWARDS = (
+    "DELETE FROM ledger WHERE paper NOT IN (SELECT listed_at FROM papers)",
+    "DELETE FROM wordings WHERE paper NOT IN (SELECT listed_at FROM papers)",
+)
+
+
+def backup(archive: SQLite, file: Path, *, replacing: bool) -> None:
+    """Write the archive as it is at one moment to `file`, which appears when it is whole; raises ArchiveError."""
+    file = real_path(file)
+    if file.exists() and not (replacing and file.is_file()):
+        raise ArchiveError(f"{file} is there already; --force replaces it, if it is a file")
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with archive.transaction() as db, closing(sqlite3.connect(unfinished)) as copy:
+            if Path(f"{file}-wal").exists():  # it would be taken for that of the new file
+                raise ArchiveError(f"{file} is an archive in use, or was left by one")
+            _copy_pages(driver(db), copy, archive.patience)
+        unfinished.replace(file)
+    except (sqlite3.Error, OSError) as error:
+        raise ArchiveError(f"cannot write {file}: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def restore(archive: SQLite, file: Path) -> None:
+    """Put the backup `file`, brought to this version, in the place of the archive; raises ArchiveError."""
+    if not file.is_file():
+        raise ArchiveError(f"cannot restore {file}: there is no such file")
+    with archive.transaction():  # opens it; what is no archive is not overwritten
+        pass
+    with _scratch(archive, "restore", file) as scratch:
+        source = f"{file.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(source, uri=True)) as saved, closing(sqlite3.connect(scratch)) as copy:
+            _copy_pages(saved, copy, archive.patience)
+        whole = SQLite(scratch, archive.patience, OpenMode.EXISTING)
+        whole.shown = str(file)
+        with closing(whole):
+            _replace_all(archive, whole)
+
+
+def rebuild(archive: SQLite, complete: Callable[[sa.Connection], None]) -> str:
+    """Write all that can be read of `archive` into a new file, have `complete` fill in the rest, and put it in place.
+
+    Where that is not all, a copy of the archive as it was is kept beside it, and its name returned. No page that is
+    damaged is used again, nor the shadow tables of the index, without which it cannot be dropped.
+    """
+    with _scratch(archive, "mend") as scratch, closing(sqlite3.connect(archive.path)) as watching:
+        before = _state_of(watching)
+        whole = SQLite(scratch, archive.patience, OpenMode.USE)
+        whole.shown = archive.shown
+        with closing(whole):
+            with whole.transaction(writing=True):
+                pass  # creates it
+            damaged = "" if _salvage(archive.path, scratch) else f"{real_path(archive.path)}.damaged"
+            if damaged:
+                backup(archive, Path(damaged), replacing=False)
+            with whole.transaction(writing=True) as db:
+                complete(db)
+                whole.reindex(db)
+            _replace_all(archive, whole, lambda: _state_of(watching) == before)
+    return damaged
+
+
+@contextmanager
+def _scratch(archive: SQLite, verb: str, file: Path | None = None) -> Iterator[Path]:
+    """Yield where a new archive may be made beside this one; raises ArchiveError."""
+    try:
+        with TemporaryDirectory(prefix=f".{verb}-", dir=real_path(archive.path).parent) as folder:
+            yield Path(folder) / "archive.sqlite"
+    except (sqlite3.Error, OSError) as error:
+        raise ArchiveError(f"cannot {verb} {file or archive.shown}: {error}") from error
+
+
+def _replace_all(archive: SQLite, whole: SQLite, still: Callable[[], bool] | None = None) -> None:
+    with whole.transaction() as db, closing(sqlite3.connect(archive.path)) as target:
+        _copy_pages(driver(db), target, archive.patience, still)
+
+
+def _copy_pages(
+    one: sqlite3.Connection, other: sqlite3.Connection, patience: float, still: Callable[[], bool] | None = None
+) -> None:
+    """Write all pages of `one` to `other`, unless others keep writing to it for `patience` seconds.
+
+    Or unless `still`, which is asked once nobody else can write to it, is false. Raises sqlite3.Error.
+    """
+    deadline = time.monotonic() + patience
+
+    def go_on(status: int, *_: int) -> None:
+        if status == sqlite3.SQLITE_BUSY and time.monotonic() > deadline:
+            raise sqlite3.OperationalError("database is locked")
+        if status == sqlite3.SQLITE_OK and still and not still():
+            raise sqlite3.OperationalError("it was refreshed meanwhile; repeat the command")
+
+    one.backup(other, pages=1 if still else -1, progress=go_on)
+
+
+def _state_of(db: sqlite3.Connection) -> object:
+    """Return what every refresh changes, whoever stores it; None where it cannot be read: then nobody stores."""
+    with suppress(sqlite3.DatabaseError):
+        return db.execute("SELECT * FROM state").fetchone()
+    return None
+
+
+# Row by row -----------------------------------------------------------------------------------------
+
+
+def _salvage(damaged: Path, sound: Path) -> bool:
+    """Copy what can be read of the archive `damaged` as it is at one moment into the new, empty archive `sound`.
+
+    Return whether all could be. Values are taken as they are stored: a later refresh may mend them. For one that is
+    missing and must not be, bytes stand, which no column can have, or its row would be refused. What belongs to a
+    paper that is lost is left out, and the search index, which is made anew. Raises sqlite3.Error.
+    """
+    with (
+        closing(sqlite3.connect(damaged, isolation_level=None)) as source,
+        closing(sqlite3.connect(sound, isolation_level=None)) as target,
+    ):
+        source.text_factory = read_text
+        for db in (source, target):
+            db.execute("BEGIN")
+        unread: list[str] = []
+        dates = sorted({date for table, key in _KEYS.items() for date in _keys(source, table, key)})
+        for table, key, values in (
+            *((table, key, dates) for table, key in _KEYS.items()),
+            ("ledger", _STEPS, dates),
+            ("listing_days", "rowid", range(_MOST_DAYS)),
+            ("state", "only", [1]),
+            ("lease", "only", [1]),
+        ):
+            columns = target.execute(f"PRAGMA table_info({table})").fetchall()
+            wanted = ", ".join(f"coalesce({name}, x'')" if needed else name for _, name, _, needed, *_ in columns)
+            verb = "REPLACE" if key == "only" else "IGNORE"
+            insert = f"INSERT OR {verb} INTO {table} VALUES (?{', ?' * (len(columns) - 1)})"
+            target.executemany(insert, _rows(source, f"SELECT {wanted} FROM {table}", key, values, unread))
+        for statement in _AFTERWARDS:
+            target.execute(statement)
+        target.execute("COMMIT")
+    return not unread
+
+
+def _rows(
+    db: sqlite3.Connection, select: str, key: str, values: Iterable[int], unread: list[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table; where a part of it cannot be read, that goes into `unread`, and all are got by key."""
+    try:
+        yield from db.execute(select)
+    except sqlite3.DatabaseError:
+        unread.append(select)
+        for value in values:
+            with suppress(sqlite3.DatabaseError):
+                yield from db.execute(f"{select} WHERE {key} = ?", (value,))
+
+
+def _keys(db: sqlite3.Connection, table: str, key: str) -> Iterator[int]:
+    """Yield the keys of `table` from its beginning and from its end, up to where it is damaged, if it is."""
+    for order in ("ASC", "DESC"):
+        with suppress(sqlite3.DatabaseError):
+            yield from (found for (found,) in db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {order}"))
+            return

@@ -1,0 +1,57 @@
+"""A wording in, the words that the search index holds of it out.
+
+The rules are those of `query.terms`, so the index can be made of the wordings again whenever they change. Knows no
+database. What PostgreSQL's index cannot hold is cut here, so that both databases find the same
+(https://www.postgresql.org/docs/current/textsearch-limits.html; a megabyte of words is more than a listing may have).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from feedproxy.archive.rows import Columns, unreadable_column
+from feedproxy.archive.schema import wordings
+from feedproxy.query.grammar import MAX_CHARACTERS
+from feedproxy.query.terms import search_words
+
+GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
+_LONGEST = MAX_CHARACTERS  # of a word; no filter can ask for more
+_REPEATS = 255  # of one word in one field
+_MOST = 16_383  # words of one field
+_PIECE = 1000  # wordings
+
+Document = tuple[int, Mapping[str, str]]  # the key of a wording, and its words by field
+
+
+def document(wording: Columns) -> Document:
+    """Return what the index holds of a row of `wordings`."""
+    organization = wording["organization"]
+    texts = {
+        "title": ("", wording["title"]),
+        "abstract": (wording["summary"],),
+        "author": wording["authors"],
+        "org": (organization["name"], organization["fullname"]) if organization else (),
+    }
+    return wording["since"], {field: " ".join(_words(parts)) for field, parts in texts.items()}
+
+
+def _words(texts: Sequence[str]) -> list[str]:
+    words = [word for text in texts for word in (*search_words(text), GAP)][:-1]
+    if len(words) <= _REPEATS and max(map(len, words), default=0) <= _LONGEST:
+        return words
+    return list(_cut(words[:_MOST]))
+
+
+def _cut(words: Iterable[str]) -> Iterator[str]:
+    repeats: Counter[str] = Counter()
+    for word in (word[:_LONGEST] for word in words):
+        repeats[word] += 1
+        yield word if repeats[word] <= _REPEATS else GAP
+
+
+def documents(db: sa.Connection) -> Iterator[list[Document]]:
+    """Yield what the index is to hold of all wordings, some at a time; what cannot be read is left out."""
+    rows = db.execute(sa.select(wordings), execution_options={"yield_per": _PIECE}).mappings()
+    for piece in rows.partitions():
+        yield [document(row) for row in piece if not unreadable_column(wordings, row)]

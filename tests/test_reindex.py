@@ -1,0 +1,168 @@
+"""Rules of words that change: an archive of older rules is indexed anew when it is opened, at once or not at all.
+
+The newer feedproxy is a copy of this one with another version of the rules, which knows one plural more.
+"""
+
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+import feedproxy
+from feedproxy.archive import Archive, open_database
+from feedproxy.errors import ArchiveError
+from feedproxy.model import Listing
+from feedproxy.query.parameters import Query, parse_query
+from feedproxy.query.terms import RULES
+from tests import postgres
+from tests.conftest import Clock
+from tests.factories import paper
+from tests.invariants import violations
+
+Opener = Callable[..., Archive]
+PAPERS = 400
+_COUNT = """
+import logging, sys
+from feedproxy.archive import Archive
+from feedproxy.errors import ArchiveError
+from feedproxy.query.parameters import parse_query
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+archive = Archive(sys.argv[1], patience=2)
+print("opening", flush=True)
+try:
+    print(*(archive.count(parse_query(text)) for text in sys.argv[2:]))
+except ArchiveError as error:
+    print(error)
+archive.close()
+"""
+
+
+class Newer:
+    """A feedproxy of the next version of the rules, in processes of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(Path(feedproxy.__file__).parent, folder / "feedproxy")
+        terms = folder / "feedproxy" / "query" / "terms.py"
+        text = terms.read_text()
+        edited = text.replace(f"RULES = {RULES}", f"RULES = {RULES + 1}").replace(
+            '    "axes": "axis",\n', '    "axes": "axis",\n    "oxen": "ox",\n'
+        )
+        assert len(edited) > len(text)
+        terms.write_text(edited)
+
+    def start(self, address: str, *queries: str) -> subprocess.Popen[str]:
+        """Start to count what each query finds."""
+        command = [sys.executable, "-c", _COUNT, address, *queries]
+        process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout
+        assert "opening\n" == process.stdout.readline()
+        return process
+
+    def counts(self, address: str, *queries: str) -> tuple[str, str]:
+        """Return what each query finds, and what was logged."""
+        told, logged = self.start(address, *queries).communicate(timeout=60)
+        return told.strip(), logged.strip()
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Newer:
+    return Newer(tmp_path / "newer")
+
+
+def fill(archive: Archive, clock: Clock, number: int = 3) -> None:
+    """Store papers of which the first was about oxen once."""
+    rest = [paper(at, title=f"Paper {at}", summary=f"Some words {at}. " * 20) for at in range(2, number + 1)]
+    archive.store([Listing((paper(1, title="Oxen"), *rest))], clock())
+    archive.store([Listing((paper(1, title="Zebras"),))], clock.tick(hours=1))
+
+
+def test_plural_that_became_known(newer: Newer, either: str, open_archive: Opener, clock: Clock) -> None:
+    """Papers of before are found by a plural that the rules know since, old wordings too; one line is logged."""
+    fill(open_archive(either), clock)
+    assert (0, 1) == tuple(open_archive(either).count(parse_query(text)) for text in ("q=ox", "q=oxen"))
+    counts, logged = newer.counts(either, "q=ox", "q=oxen", "q=zebra", "q=paper", "")
+    assert "1 1 1 3 3" == counts
+    assert "the search index of 4 wordings was made in" in logged
+    assert 1 == logged.count("\n") + 1
+    assert ("1 1", "") == newer.counts(either, "q=ox", "q=oxen")
+
+
+def test_older_process_goes_on_reading_only(newer: Newer, either: str, open_archive: Opener, clock: Clock) -> None:
+    """Once the index is of newer rules, what still runs of the older version reads, and is refused what it stores."""
+    archive = open_archive(either)
+    fill(archive, clock)
+    before = archive.search(Query())
+    newer.counts(either, "q=ox")
+    assert before.entries == archive.search(Query()).entries
+    with pytest.raises(ArchiveError, match="another version of feedproxy has indexed this archive anew; restart"):
+        archive.store([Listing((paper(9),))], clock.tick(hours=1))
+    assert before.entries == archive.search(Query()).entries
+
+
+def test_newer_rules_are_refused(newer: Newer, either: str, open_archive: Opener, clock: Clock) -> None:
+    """An archive whose index is of newer rules does not open, as one of a newer schema does not."""
+    fill(open_archive(either), clock)
+    newer.counts(either, "q=ox")
+    with pytest.raises(ArchiveError, match="was written by a newer feedproxy, and this one cannot read it"):
+        open_archive(either).state()
+
+
+def test_whoever_cannot_open_it_yet_says_so(newer: Newer, tmp_path: Path, open_archive: Opener, clock: Clock) -> None:
+    """While another process writes, which indexing is, an archive of older rules is an error, and opens later."""
+    path = tmp_path / "archive.sqlite"
+    fill(open_archive(path), clock)
+    with closing(open_database(str(path))) as database, database.transaction(writing=True):
+        told, _ = newer.counts(str(path), "q=ox")
+    assert f"cannot open the archive {path}: database is locked" in told
+    assert "1" == newer.counts(str(path), "q=ox")[0]
+
+
+def make_older(address: str) -> None:
+    """Index an archive anew by the rules of this version."""
+    statement = f"UPDATE state SET rules = {RULES}"
+    if address.startswith("postgresql"):
+        postgres.run(address, statement)
+    else:
+        with closing(sqlite3.connect(address)) as file:
+            file.execute(statement)
+            file.commit()
+    with closing(open_database(address)) as database, database.transaction(writing=True) as db:
+        database.reindex(db)
+
+
+@pytest.mark.parametrize("rounds", [3])
+def test_killed_while_it_indexes(newer: Newer, either: str, open_archive: Opener, clock: Clock, rounds: int) -> None:
+    """Killed at any moment the archive opens again, as it was or indexed anew, and is right; more often in slow."""
+    fill(open_archive(either), clock, PAPERS)
+    undisturbed, began = newer.start(either, "q=ox"), time.monotonic()
+    undisturbed.communicate(timeout=60)
+    took = time.monotonic() - began
+    dice, outcomes = random.Random(4), Counter[str]()  # noqa: S311
+    for _ in range(rounds):
+        make_older(either)
+        process = newer.start(either, "q=ox")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(dice.uniform(0, took))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        with closing(open_database(either)) as database:
+            try:
+                wrong, outcome = violations(database), "as it was"
+            except ArchiveError as error:
+                wrong, outcome = [], str(error).removeprefix(database.shown)
+        assert [] == wrong
+        outcomes[outcome] += 1
+        assert f"1 1 {PAPERS - 1}" == newer.counts(either, "q=ox", "q=zebra", "q=some")[0]
+    assert outcomes.keys() <= {"as it was", " was written by a newer feedproxy, and this one cannot read it"}
+    assert outcomes["as it was"]
+    print(dict(outcomes))
