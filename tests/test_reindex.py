@@ -117,6 +117,7 @@ def test_newer_rules_are_refused(newer: Newer, either: str, open_archive: Opener
         open_archive(either).state()
 
 
+@pytest.mark.integration
 def test_whoever_cannot_open_it_yet_says_so(newer: Newer, tmp_path: Path, open_archive: Opener, clock: Clock) -> None:
     """While another process writes, which indexing is, an archive of older rules is an error, and opens later."""
     path = tmp_path / "archive.sqlite"
@@ -140,6 +141,7 @@ def make_older(address: str) -> None:
         database.reindex(db)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("rounds", [3])
 def test_killed_while_it_indexes(newer: Newer, either: str, open_archive: Opener, clock: Clock, rounds: int) -> None:
     """Killed at any moment the archive opens again, as it was or indexed anew, and is right; more often in slow."""
