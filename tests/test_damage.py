@@ -194,7 +194,7 @@ def test_row_of_another_table(
     [
         *(
             f"UPDATE state SET {column} = 'x'"
-            for column in ("revision", "newest", "lag", "rules", "refreshed_at", "first_refreshed_at", "backdated_at")
+            for column in ("revision", "newest", "rules", "refreshed_at", "first_refreshed_at", "backdated_at")
         ),
         "UPDATE state SET newest = 1 << 60",
         "DELETE FROM state",

@@ -2,13 +2,15 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive.schema import seconds
+from feedproxy.archive.search import select_late
 from feedproxy.errors import QueryError
 from feedproxy.model import Listing, Organization, Paper, Step
 from feedproxy.query.grammar import parse_filter
@@ -362,3 +364,70 @@ def test_a_paper_that_came_late_makes_no_listing_day(archive: Archive, clock: Cl
     archive.store([Listing((today, *late), day=clock.now.date())], clock.tick(hours=1))
     days, (entered,) = archive.entry_dates_by_threshold(Query(), [0])
     assert ((date(2026, 3, 10),), 3) == (days, len(entered))
+
+
+# What comes late ----------------------------------------------------------------------------------
+
+LATE = ("", "q=agents", "q=-agents", "q=title:tool OR rl", "min_upvotes=2", "min_upvotes=60", "or_upvotes=60&q=tool")
+LATE += ("q=-agents&min_upvotes=2&min_comments=1", "q=agents&min_comments=1&or_upvotes=30", "min_comments=1")
+
+
+def agrees(archive: Archive, naive: NaiveArchive) -> None:
+    """Assert that pages, counts and dates are what a plain look at everything finds, however far back."""
+    for text in LATE:
+        for days in (1, 14, 90, 400):
+            query = replace(parse_query(text), limit=7, days=days)
+            entries = naive.entries(query)
+            assert len(entries) == archive.count(query), (text, days)
+            for page in (1, 2, 3):
+                start = 7 * (page - 1)
+                expected = tuple(entries[start : start + 7]), len(entries) > start + 7
+                found = archive.search(replace(query, page=page))
+                assert expected == (found.entries, found.more), (text, days, page)
+        query = parse_query(text)
+        days_listed, entered = archive.entry_dates_by_threshold(query, [1, 30])
+        for number, dates in zip((1, 30), entered, strict=True):
+            entries = naive.entries(replace(query, min_upvotes=number, days=3660))
+            expected_dates = [entry.entered_at for entry in entries if entry.entered_at.date() >= days_listed[0]]
+            assert sorted(expected_dates) == sorted(dates), (text, number)
+
+
+def test_papers_that_come_late(either: str, open_archive: Callable[..., Archive]) -> None:
+    """Papers listed again or reworded after months, few or all of them, enter as a plain look at everything says."""
+    archive, naive, dice = open_archive(either), NaiveArchive(), random.Random(7)  # noqa: S311
+    numbers = iter(range(10_000))
+
+    def store(days: int, again: list[Paper]) -> None:
+        now = FIRST + timedelta(days=days)
+        new = [
+            replace(paper(next(numbers), dice), submitted_at=now.replace(hour=0)) for _ in range(240 if not days else 4)
+        ]
+        archive.store([Listing((*again, *new))], now)
+        naive.store([*again, *new], now)
+
+    def some(number: int) -> list[Paper]:
+        return [naive.histories[name].paper for name in dice.sample(sorted(naive.histories), number)]
+
+    store(0, [])
+    for days in (40, 100, 365):
+        store(days, [later(known, dice) for known in some(12)])
+        agrees(archive, naive)
+    store(366, [replace(known, title="Agents of tools, late") for known in some(3)])
+    agrees(archive, naive)
+    store(380, [replace(known, upvotes=(known.upvotes or 0) + 40) for known in some(230)])
+    agrees(archive, naive)
+    store(381, [])
+    store(900, [replace(known, upvotes=(known.upvotes or 0) + 40) for known in some(3)])
+    agrees(archive, naive)
+    assert [] == violations(archive._database)
+
+
+def test_only_late_papers_are_looked_up(either: str, open_archive: Callable[..., Archive], clock: Clock) -> None:
+    """A paper listed again after 31 days is in the window of a search by itself, one after 33 days is late."""
+    archive = open_archive(either)
+    archive.store([Listing((made_up("Agents"),))], clock())
+    for days, late in ((31, 0), (2, 1), (200, 1)):
+        archive.store([Listing((made_up("Agents", upvotes=clock.tick(days=days).timetuple().tm_yday),))], clock())
+        with archive._database.transaction() as db:
+            parameters = {"start": seconds(clock()), "low": seconds(clock() - timedelta(days=32))}
+            assert late == len(db.scalars(select_late(), parameters).all())

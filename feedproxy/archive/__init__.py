@@ -23,14 +23,18 @@ from feedproxy.archive.lease import Leasing
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
+    MOST_LATE,
     entry_dates,
     listed_days,
     select_count,
     select_crossings,
+    select_late,
+    select_oldest_late,
     select_page,
+    select_state,
     select_steps,
     spanning,
-    windows,
+    starts,
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
@@ -176,7 +180,6 @@ class Archive(Leasing):
                 "first_refreshed_at": first,
                 "refreshed_at": moment,
                 "newest": writer.newest,
-                "lag": max(state.lag, writer.lag),
                 "backdated_at": moment if writer.backdated else state.backdated_at,
             }
             db.execute(sa.update(schema.state).values(changes))
@@ -185,28 +188,38 @@ class Archive(Leasing):
 
     def search(self, query: Query) -> SearchResult:
         """Return the page of entries that `query` asks for, newest first."""
-        with self._transaction() as db:
-            row = _read_state(db)
-            rows = [] if row.newest is None else self._page(db, query, row)
-        return SearchResult(entries_of(rows[: query.limit]), len(rows) > query.limit, self._watcher.offer(_state(row)))
-
-    def _page(self, db: sa.Connection, query: Query, state: sa.Row[Any]) -> Sequence[sa.Row[Any]]:
-        """Return the rows of the page that `query` asks for, and one more if there is one."""
         rows: Sequence[sa.Row[Any]] = []
-        for window in windows(query, state.newest, state.lag):
-            rows = db.execute(select_page(query), self._database.bind(window)).all()
-            if len(rows) > query.limit:
-                break
-        return rows
+        with self._transaction() as db:
+            state = _read_state(db, select_state())
+            for start in () if state.newest is None else starts(query, state.newest):
+                parameters = self._window(db, query, start, state)
+                rows = db.execute(select_page(query, late="late" in parameters), parameters).all()
+                if len(rows) > query.limit:
+                    break
+        more = len(rows) > query.limit
+        return SearchResult(entries_of(rows[: query.limit]), more, self._watcher.offer(_state(state)))
+
+    def _window(self, db: sa.Connection, query: Query, start: int, state: sa.Row[Any]) -> dict[str, Any]:
+        """Return the parameters of a statement for all that entered from `start` on, `late` papers among them."""
+        parameters = spanning(query, start)
+        if any(isinstance(date, int) and date >= start for date in (state.late0, state.late1)):
+            bounds = {name: parameters[name] for name in ("start", "low")}
+            late = db.scalars(select_late(), bounds).all()
+            if len(late) > MOST_LATE:
+                parameters["low"] = db.scalar(select_oldest_late(), bounds)
+            elif late:
+                parameters["late"] = late
+        return self._database.bind(parameters)
 
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
         with self._transaction() as db:
-            row = _read_state(db)
-            if row.newest is None:
+            state = _read_state(db, select_state())
+            if state.newest is None:
                 return 0
-            *_, widest = windows(query, row.newest, row.lag)
-            number: int = db.execute(select_count(query), self._database.bind(widest)).scalar_one()
+            *_, start = starts(query, state.newest)
+            parameters = self._window(db, query, start, state)
+            number: int = db.execute(select_count(query, late="late" in parameters), parameters).scalar_one()
         return number
 
     def entry_dates_by_threshold(
@@ -218,13 +231,14 @@ class Archive(Leasing):
         does not count.
         """
         with self._transaction() as db:
-            row = _read_state(db)
-            listed = db.scalars(listed_days(), {"newest": row.newest or 0, "number": last})
+            state = _read_state(db, select_state())
+            listed = db.scalars(listed_days(), {"newest": state.newest or 0, "number": last})
             days = sorted(day for day in listed if type(day) is int and day <= schema.LATEST // DAY)
             start = days[0] * DAY if days else 0
-            statement, asked = select_crossings(query, numbers)
-            given = self._database.bind(spanning(query, start, row.lag) | asked)
-            entered = [entry_dates(query, numbers, row) for row in db.execute(statement, given)] if days else []
+            parameters = self._window(db, query, start, state)
+            statement, thresholds = select_crossings(query, numbers, late="late" in parameters)
+            rows = db.execute(statement, parameters | thresholds) if days else ()
+            entered = [entry_dates(query, numbers, row) for row in rows]
         dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
         moments = [[schema.moment(at) for at in found if start <= at <= schema.LATEST] for found in dates]
         return tuple(schema.moment(day * DAY).date() for day in days), moments

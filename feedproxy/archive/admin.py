@@ -118,7 +118,7 @@ def problems(database: Database) -> Iterator[str]:
         yield "papers cannot be read: feedproxy archive check --repair"
     try:
         with database.transaction() as db:
-            db.execute(select_count(_ANY), database.bind(spanning(_ANY, 0, 0))).scalar_one()
+            db.execute(select_count(_ANY, late=False), database.bind(spanning(_ANY, 0))).scalar_one()
     except DeadlineError:  # on a slow machine, which is no damage
         return
     except ArchiveError:
@@ -177,13 +177,8 @@ def _restate(db: sa.Connection, now: datetime) -> None:
     row = db.execute(sa.select(schema.state)).mappings().first()
     readable = readable_part(schema.state, row) if row else {}
     newest = db.scalar(sa.select(sa.func.max(_dates.date)).where(_dates.date <= schema.LATEST))
-    later = sa.union_all(
-        sa.select((_ledger.reached_at - _ledger.paper).label("lag")), sa.select(_wordings.since - _wordings.paper)
-    )
-    lag = later.subquery().c.lag
-    longest = db.scalar(sa.select(sa.func.max(lag)).where(lag.between(0, schema.LATEST)))
     values = schema.SINGLE[schema.state] | {"first_refreshed_at": newest, "refreshed_at": newest} | readable
-    values |= {"newest": newest, "lag": longest or 0, "revision": revision_after(readable.get("revision", 0), now)}
+    values |= {"newest": newest, "revision": revision_after(readable.get("revision", 0), now)}
     db.execute(sa.delete(schema.state))
     db.execute(sa.insert(schema.state).values(values))
 

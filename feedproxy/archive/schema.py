@@ -19,6 +19,7 @@ from feedproxy.query.terms import RULES
 FIRST = 4  # the schema of the first release
 SCHEMA = 4  # the way here from older ones is in `migrations`
 metadata = sa.MetaData()
+LATE = 32 * 86_400  # seconds; listings are looked at again for 30 days, so nearly everything comes sooner
 LATEST = 253_402_300_799  # seconds: the end of the year 9999, the last that Python knows
 SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _BIG = SECONDS.copy()  # as large, but no time
@@ -88,6 +89,7 @@ papers = sa.Table(
     sa.Column("revised_at", SECONDS),
 )
 
+
 # Every wording a paper ever had, by the date it is dated by. The search index is made of them.
 wordings = sa.Table(
     "wordings",
@@ -117,6 +119,18 @@ ledger = sa.Table(
     sqlite_with_rowid=False,
 )
 
+
+def is_late(date: sa.ColumnElement[int], paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Say that a row came long after the listing of its paper, as the indexes of such rows do."""
+    return date - paper > sa.literal_column(str(LATE))
+
+
+for _name, _date, _paper in (
+    ("late_steps", ledger.c.reached_at, ledger.c.paper),
+    ("late_wordings", wordings.c.since, wordings.c.paper),
+):
+    sa.Index(_name, _date, _paper, sqlite_where=is_late(_date, _paper), postgresql_where=is_late(_date, _paper))
+
 dates = sa.Table("dates", metadata, _date_key("date"))
 
 listing_days = sa.Table(
@@ -129,8 +143,7 @@ listing_days = sa.Table(
     sa.Column("validator", sa.Text),
 )
 
-# One row. `lag` is the longest a paper took from its listing to a later step or wording, `rules` the version of the
-# rules by which the search index parts and folds words.
+# One row. `rules` is the version of the rules by which the search index parts and folds words.
 state = sa.Table(
     "state",
     metadata,
@@ -139,7 +152,6 @@ state = sa.Table(
     sa.Column("first_refreshed_at", SECONDS),
     sa.Column("refreshed_at", SECONDS),
     sa.Column("newest", SECONDS),
-    sa.Column("lag", _BIG, nullable=False),
     sa.Column("backdated_at", SECONDS),
     sa.Column("rules", sa.Integer, nullable=False),
 )
@@ -162,7 +174,7 @@ lease = sa.Table(
 turns = sa.Table("turns", metadata, sa.Column("next_at", sa.Float, nullable=False))
 
 SINGLE: dict[sa.Table, dict[str, int]] = {  # those with one row, as it is at first
-    state: {"only": 1, "revision": 0, "lag": 0, "rules": RULES},
+    state: {"only": 1, "revision": 0, "rules": RULES},
     lease: {"only": 1, "token": 0, "until": 0, "failures": 0},
     turns: {"next_at": 0},
 }

@@ -3,6 +3,10 @@
 Executes nothing. An entry's date is the latest of its conditions' times; with `or_upvotes` it is the
 earlier of that and when the paper reached those. A statement depends on which conditions a query
 has, not on what they are, so each of the few there are is put together once.
+
+A search wants the entries from `start` on, and looks at the papers listed from `low` on, which is 32 days before that.
+A paper listed earlier can enter at `start` or later only by a *late* step or wording: one that came more than 32 days
+after its listing. Such rows have indexes of their own; their papers are searched by their keys beside the others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,15 +16,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
-from feedproxy.archive.schema import PAPER, WORDED, ledger, papers, search, wordings
+from feedproxy.archive.schema import LATE, PAPER, WORDED, is_late, ledger, papers, search, state, wordings
 from feedproxy.query.parameters import MEASURES, Query
 
 DAY = 86_400
 NEVER = 2**62  # seconds
+MOST_LATE = 200  # papers that are searched by their keys
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
 _NARROW = 14  # days, which hold the newest fifty entries of a common word
 _LISTING_WINDOW = 90 * DAY  # in which the last listing days are looked for
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
+_late = sa.bindparam("late", type_=sa.BigInteger, expanding=True)
+_q = sa.bindparam("q", type_=sa.Text)
 
 
 class Greatest(GenericFunction[int]):
@@ -37,25 +44,54 @@ class Matches(FunctionElement[Any]):
     inherit_cache = True
 
 
-def select_page(query: Query) -> sa.Select[Any]:
+# What a search is asked with ----------------------------------------------------------------------
+
+
+def starts(query: Query, newest: int) -> Iterator[int]:
+    """Yield from when on entries are wanted: for a few days, and then for all that `query` spans.
+
+    A page that the few days fill is right. `newest` is the newest date in the archive; both in seconds.
+    """
+    for days in sorted({min(_NARROW, query.days), query.days}):
+        yield newest - newest % DAY - (days - 1) * DAY
+
+
+def spanning(query: Query, start: int) -> dict[str, Any]:
+    """Return the parameters of a statement for all that entered from `start` on, whatever the query's `days`.
+
+    The filter in `q` is yet to be compiled (`Database.bind`).
+    """
+    conditions = {name: getattr(query, name) for name in _conditions(query)}
+    page = {"limit": query.limit + 1, "offset": (query.page - 1) * query.limit}
+    return conditions | page | {"start": start, "low": start - LATE}
+
+
+def _conditions(query: Query) -> tuple[str, ...]:
+    return tuple(name for name in _CONDITIONS if getattr(query, name))
+
+
+# Statements ---------------------------------------------------------------------------------------
+
+
+def select_page(query: Query, *, late: bool) -> sa.Select[Any]:
     """Return the statement that selects a page of papers, and one more if there is one, each with its entry's date."""
-    return _page(_conditions(query))
+    return _page(_conditions(query), late)
 
 
-def select_count(query: Query) -> sa.Select[Any]:
+def select_count(query: Query, *, late: bool) -> sa.Select[Any]:
     """Return the statement that counts the entries on all pages."""
-    return _number(_conditions(query))
+    return _number(_conditions(query), late)
 
 
-def select_crossings(query: Query, numbers: Sequence[int]) -> tuple[sa.Select[Any], dict[str, int]]:
+def select_crossings(query: Query, numbers: Sequence[int], *, late: bool) -> tuple[sa.Select[Any], dict[str, int]]:
     """Return the statement that selects what dates papers at each of `numbers` of upvotes, and its own parameters.
 
     Of each paper: since when everything else is met, when it had `or_upvotes`, and when each number; NULL for never.
     So one search tells all of them. Papers of which none of that is later than `start` are left out.
     """
     others = tuple(name for name in _conditions(query) if name != "min_upvotes")
-    asked = {f"number{at}": number for at, number in enumerate((query.or_upvotes, *numbers))}
-    return _crossings(others, tuple(asked)), asked
+    thresholds = {f"number{at}": number for at, number in enumerate((query.or_upvotes, *numbers))}
+    return _crossings(others, tuple(thresholds), late), thresholds
 
 
 def entry_dates(query: Query, numbers: Sequence[int], row: Sequence[int | None]) -> list[int]:
@@ -68,62 +104,38 @@ def entry_dates(query: Query, numbers: Sequence[int], row: Sequence[int | None])
     return [min(max(since, at if number else 0), either) for number, at in zip(numbers, had, strict=True)]
 
 
-def windows(query: Query, newest: int, lag: int) -> Iterator[dict[str, Any]]:
-    """Yield the parameters of its statements, for a few days and then for all that `query` spans.
+@cache
+def select_state() -> sa.Select[Any]:
+    """Return the statement that selects the state, and the newest dates of late steps and of late wordings."""
+    newest = (sa.select(sa.func.max(date)).where(is_late(date, paper)) for date, paper in _LATE_ROWS)
+    return sa.select(state, *(part.scalar_subquery().label(f"late{at}") for at, part in enumerate(newest)))
 
-    A page that the few days fill is right: who enters later than `start` was listed later than `low`,
-    as `lag` is how long after its listing a paper may still meet a condition. `newest` is the newest
-    date in the archive; both in seconds.
+
+@cache
+def select_late() -> sa.Select[Any]:
+    """Return the statement that selects papers listed before `low` with a late step or wording since `start`.
+
+    One more than are searched by their keys, if there are so many.
     """
-    page = {"limit": query.limit + 1, "offset": (query.page - 1) * query.limit}
-    for days in sorted({min(_NARROW, query.days), query.days}):
-        start = newest - newest % DAY - (days - 1) * DAY
-        yield spanning(query, start, lag) | page
-
-
-def spanning(query: Query, start: int, lag: int) -> dict[str, Any]:
-    """Return the parameters of its statements for all that entered from `start` on, whatever its `days`.
-
-    The filter in `q` is yet to be compiled (`Database.bind`).
-    """
-    return {name: getattr(query, name) for name in _conditions(query)} | {"start": start, "low": start - lag}
-
-
-def _conditions(query: Query) -> tuple[str, ...]:
-    return tuple(name for name in _CONDITIONS if getattr(query, name))
+    return sa.select(_late_papers().c.paper).limit(MOST_LATE + 1)
 
 
 @cache
-def _page(conditions: tuple[str, ...]) -> sa.Select[Any]:
-    found = _entries(conditions).order_by(sa.desc("entered_at"))
-    chosen = found.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
-    columns = sa.select(*PAPER, papers.c.revised_at, chosen.c.entered_at)
-    joined = columns.select_from(WORDED.join(chosen, papers.c.listed_at == chosen.c.paper))
-    return joined.order_by(chosen.c.entered_at.desc())
+def select_oldest_late() -> sa.Select[Any]:
+    """Return the statement that selects the oldest of these papers."""
+    return sa.select(sa.func.min(_late_papers().c.paper))
 
 
-@cache
-def _number(conditions: tuple[str, ...]) -> sa.Select[Any]:
-    return sa.select(sa.func.count()).select_from(_entries(conditions).subquery())
+_LATE_ROWS = (ledger.c.reached_at, ledger.c.paper), (wordings.c.since, wordings.c.paper)
 
 
-@cache
-def _crossings(conditions: tuple[str, ...], numbers: tuple[str, ...]) -> sa.Select[Any]:
-    found, step = _others_met(conditions), ledger.c
-    had = [sa.func.min(sa.case((step.value >= sa.bindparam(name), step.reached_at))) for name in numbers]
-    last = Greatest(sa.func.coalesce(found.c.since, 0), sa.func.coalesce(sa.func.max(step.reached_at), 0))
-    voted = sa.and_(step.measure == MEASURES["min_upvotes"], step.paper == found.c.paper)
-    columns = sa.select(found.c.since, *had).select_from(found.outerjoin(ledger, voted))
-    return columns.group_by(found.c.paper, found.c.since).having(last >= _start)
-
-
-def _others_met(conditions: tuple[str, ...]) -> sa.Subquery:
-    """Select the papers that meet all but `or_upvotes`, and since when; with it those that had so many too, NULL."""
-    met = sa.select(_all_met([name for name in conditions if name != "or_upvotes"]).subquery())
-    if "or_upvotes" not in conditions:
-        return met.subquery()
-    either = sa.union_all(met, sa.select(_reached("or_upvotes").c.paper, sa.null())).subquery()
-    return sa.select(either.c.paper, sa.func.min(either.c.since).label("since")).group_by(either.c.paper).subquery()
+def _late_papers() -> sa.Subquery:
+    return sa.union(
+        *(
+            sa.select(paper.label("paper")).where(is_late(date, paper), date >= _start, paper < _low)
+            for date, paper in _LATE_ROWS
+        )
+    ).subquery()
 
 
 @cache
@@ -147,62 +159,113 @@ def select_steps() -> sa.Select[Any]:
     return columns.where(row.id.in_(sa.bindparam("ids", expanding=True))).order_by(step.value, step.measure)
 
 
-def _entries(conditions: tuple[str, ...]) -> sa.Select[Any]:
+@cache
+def _page(conditions: tuple[str, ...], late: bool) -> sa.Select[Any]:
+    entries = _entries(conditions, late).subquery()
+    newest_first = sa.select(entries).order_by(entries.c.entered_at.desc())
+    chosen = newest_first.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
+    columns = sa.select(*PAPER, papers.c.revised_at, chosen.c.entered_at)
+    joined = columns.select_from(WORDED.join(chosen, papers.c.listed_at == chosen.c.paper))
+    return joined.order_by(chosen.c.entered_at.desc())
+
+
+@cache
+def _number(conditions: tuple[str, ...], late: bool) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(_entries(conditions, late).subquery())
+
+
+@cache
+def _crossings(conditions: tuple[str, ...], numbers: tuple[str, ...], late: bool) -> sa.Select[Any]:
+    met, step = _met(conditions, late, alternative_dates=False), ledger.c
+    had = [sa.func.min(sa.case((step.value >= sa.bindparam(name), step.reached_at))) for name in numbers]
+    last = Greatest(sa.func.coalesce(met.c.since, 0), sa.func.coalesce(sa.func.max(step.reached_at), 0))
+    voted = sa.and_(step.measure == MEASURES["min_upvotes"], step.paper == met.c.paper)
+    columns = sa.select(met.c.since, *had).select_from(met.outerjoin(ledger, voted))
+    return columns.group_by(met.c.paper, met.c.since).having(last >= _start)
+
+
+def _entries(conditions: tuple[str, ...], late: bool) -> sa.Select[Any]:
     """Select `paper` (its `listed_at`) and `entered_at` of everything in the window."""
-    found = _all_met([name for name in conditions if name != "or_upvotes"]).subquery()
-    if "or_upvotes" in conditions:
-        either = sa.union_all(sa.select(found), sa.select(_reached("or_upvotes"))).subquery()
-        earliest = sa.func.min(either.c.since).label("since")
-        found = sa.select(either.c.paper, earliest).group_by(either.c.paper).subquery()
-    return sa.select(found.c.paper, found.c.since.label("entered_at")).where(found.c.since >= _start)
+    met = _met(conditions, late)
+    return sa.select(met.c.paper, met.c.since.label("entered_at")).where(met.c.since >= _start)
 
 
-def _all_met(conditions: list[str]) -> sa.Select[Any]:
+def _met(conditions: tuple[str, ...], late: bool, *, alternative_dates: bool = True) -> sa.Subquery:
+    """Select the papers that meet all conditions, or had `or_upvotes`, and since when, or NULL for the latter."""
+    parts: list[sa.Select[Any]] = []
+    for among in (_Papers(), _LatePapers())[: 1 + late]:
+        part = _all_met(among, [name for name in conditions if name != "or_upvotes"])
+        if "or_upvotes" in conditions:
+            other = among.reached("or_upvotes").c
+            alternative = sa.select(other.paper, other.since if alternative_dates else sa.null())
+            either = sa.union_all(sa.select(part.subquery()), alternative).subquery().c
+            part = sa.select(either.paper, sa.func.min(either.since).label("since")).group_by(either.paper)
+        parts.append(part)
+    return (sa.union_all(*parts) if late else parts[0]).subquery()
+
+
+def _all_met(among: "_Papers", conditions: list[str]) -> sa.Select[Any]:
     """Select the papers that meet all conditions, and since when; the first finds them, the others look each up."""
     if not conditions:
-        return sa.select(_listed())
+        return sa.select(among.listed())
     first, *others = conditions
-    found: Any = _matched() if first == "q" else _reached(first)
+    found: Any = among.matched() if first == "q" else among.reached(first)
     steps = [ledger.alias(name) for name in others]
     joined = found
     for name, step in zip(others, steps, strict=True):
-        joined = joined.join(step, _has(name, step, found.c.paper))
+        joined = joined.join(step, among.has(name, step, found.c.paper))
     times = [sa.func.min(found.c.since), *(sa.func.min(step.c.reached_at) for step in steps)]
     latest = Greatest(*times) if others else times[0]
     return sa.select(found.c.paper, latest.label("since")).select_from(joined).group_by(found.c.paper)
 
 
-def _listed() -> sa.Subquery:
-    key = papers.c.listed_at
-    return sa.select(key.label("paper"), key.label("since")).where(key >= _low).subquery()
+class _Papers:
+    """The papers listed from `low` on."""
+
+    def holds(self, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        return paper >= _low
+
+    def listed(self) -> sa.Subquery:
+        key = papers.c.listed_at
+        return sa.select(key.label("paper"), key.label("since")).where(self.holds(key)).subquery()
+
+    def reached(self, name: str) -> sa.Subquery:
+        """Select the papers that had so many of a measure, and when they first did: steps only rise."""
+        steps = ledger.c
+        return (
+            sa.select(steps.paper, sa.func.min(steps.reached_at).label("since"))
+            .where(steps.measure == MEASURES[name], self.holds(steps.paper), steps.value >= sa.bindparam(name))
+            .group_by(steps.paper)
+            .subquery()
+        )
+
+    def has(self, name: str, step: sa.FromClause, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        """Say that `step` is one by which `paper` had so many of a measure, or more; the first of them is when."""
+        enough = (step.c.measure == MEASURES[name], self.holds(step.c.paper), step.c.value >= sa.bindparam(name))
+        return sa.and_(step.c.paper == paper, *enough)
+
+    def matched(self) -> sa.CTE:
+        """Select the wordings that match, each with its paper and since when it has it.
+
+        PostgreSQL chooses whether to begin with the words or with the votes; SQLite knows too little of either.
+        """
+        return (
+            sa.select(wordings.c.paper, wordings.c.since)
+            .join_from(search, wordings, wordings.c.since == search.c.rowid)
+            .where(Matches(_q), search.c.rowid >= _low, self.holds(wordings.c.paper))
+            .cte("matched")
+            .prefix_with("MATERIALIZED", dialect="sqlite")
+        )
 
 
-def _reached(name: str) -> sa.Subquery:
-    """Select the papers that had so many of a measure, and when they first did: steps only rise."""
-    steps = ledger.c
-    return (
-        sa.select(steps.paper, sa.func.min(steps.reached_at).label("since"))
-        .where(steps.measure == MEASURES[name], steps.paper >= _low, steps.value >= sa.bindparam(name))
-        .group_by(steps.paper)
-        .subquery()
-    )
+class _LatePapers(_Papers):
+    """Those of the keys `late`."""
 
+    def holds(self, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        return paper.in_(_late)
 
-def _has(name: str, step: sa.FromClause, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """Say that `step` is one by which `paper` had so many of a measure, or more: the first of them is when it did."""
-    enough = (step.c.measure == MEASURES[name], step.c.paper >= _low, step.c.value >= sa.bindparam(name))
-    return sa.and_(step.c.paper == paper, *enough)
-
-
-def _matched() -> sa.CTE:
-    """Select the wordings that match, each with its paper and since when it has it.
-
-    PostgreSQL chooses whether to begin with the words or with the votes; SQLite knows too little of either.
-    """
-    return (
-        sa.select(wordings.c.paper, wordings.c.since)
-        .join_from(search, wordings, wordings.c.since == search.c.rowid)
-        .where(Matches(sa.bindparam("q", type_=sa.Text)), search.c.rowid >= _low, wordings.c.paper >= _low)
-        .cte("matched")
-        .prefix_with("MATERIALIZED", dialect="sqlite")
-    )
+    def matched(self) -> sa.CTE:
+        """Select the same, looking each wording up in the index."""
+        match = sa.exists().where(Matches(_q), search.c.rowid == wordings.c.since).correlate(wordings)
+        selected = sa.select(wordings.c.paper, wordings.c.since).where(self.holds(wordings.c.paper), match)
+        return selected.cte("late_matched").prefix_with("MATERIALIZED", dialect="sqlite")

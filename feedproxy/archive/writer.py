@@ -89,7 +89,7 @@ class Writer:
     ) -> None:
         self.db, self.database = db, database
         self.now, self.previous, self.newest = now, previous, newest
-        self.lag, self.backdated = 0, False
+        self.backdated = False
         self._present = now
         self._next: dict[int, int] = {}
         self._taken: dict[int, set[int]] = {}
@@ -129,7 +129,6 @@ class Writer:
         columns = _columns(change.paper)
         if change.rising or change.revised:
             date = self._allocate_date(change)
-            self.lag = max(self.lag, date - held.listed_at)
             self._append_step(held.listed_at, held.tops, change.seen, date)
         if change.revised:
             columns |= {"revised_at": date, "wording": self._reword(held, change.paper, date)}
