@@ -1,6 +1,6 @@
 """Requests in, answers out: the application, put together.
 
-Decides nothing about papers: a request becomes a `Query`, the rest is the layers above.
+Decides nothing about papers: a request becomes a `Query`, the rest is up to the other rooms.
 """
 
 import logging
@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
@@ -24,7 +24,7 @@ from feedproxy.query.named_feeds import read_feeds
 from feedproxy.service import Service
 from feedproxy.web import feeds, health, opml, page, static
 from feedproxy.web.cache import ResponseCache
-from feedproxy.web.context import EXTENSION, Context, open_metrics
+from feedproxy.web.context import EXTENSION, Context
 from feedproxy.web.fast_path import CacheMiddleware, with_limits
 from feedproxy.web.prefix import with_prefix
 from feedproxy.web.responses import answer_preflights, handle_error, share
@@ -45,20 +45,20 @@ def create_app(
     archive: Archive | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Flask:
-    """Return the WSGI application; by default everything is as the environment says.
+    """Return the WSGI application; by default the environment configures it.
 
     Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
     """
     sys.setswitchinterval(_SWITCH)
     try:
-        config = config or _environment()
+        config = config or _read_environment()
         named_feeds = read_feeds(config.feeds)
     except ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)
         raise
     archive = archive or Archive(config.archive)
-    metrics = open_metrics(config)
+    metrics = _metrics() if config.metrics else None
     observe = metrics.observe if metrics else None
     loop = RefreshLoop(Refresher(source or open_source(config), archive, clock, observe=observe))
     cache = ResponseCache(config.cache_bytes, archive.cached_state)
@@ -71,32 +71,41 @@ def create_app(
         app.register_blueprint(part.bp)
     answer_preflights(app)
     app.after_request(share)
-    app.register_error_handler(Exception, partial(_failed, metrics))
+    app.register_error_handler(Exception, handle_error)
+    if metrics:
+        _count(app, metrics)
     middleware = CacheMiddleware(app.wsgi_app, cache, metrics)
     is_route = app.url_map.bind("").test
     app.wsgi_app = with_limits(with_prefix(middleware, config, metrics, is_route))  # type: ignore[assignment, method-assign]
     keep_out(config.secrets, keys=bool(config.access_key))
-    if metrics:
-        app.after_request(partial(_count, metrics))
     return app
 
 
-def _count(metrics: "Metrics", response: Response) -> Response:
-    """Count what Flask answered; `CacheMiddleware` counts what it answers itself."""
-    asked_for = (request.view_args or {}).get("name", "")
-    metrics.answered(g.get("format", asked_for), response.status_code)
-    return response
-
-
-def _failed(metrics: "Metrics | None", error: Exception) -> Response:
-    """Answer an error with its one line, and count a query that takes too long."""
-    if metrics and isinstance(error, DeadlineError):
-        metrics.refused("expensive")
-    return handle_error(error)
-
-
-def _environment() -> Config:
+def _read_environment() -> Config:
     config = Config.load(os.environ)
     for line in config.unknown:
         log.warning("%s", line)
     return config
+
+
+def _metrics() -> "Metrics":
+    if shared := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # must be there before the import
+        Path(shared).mkdir(parents=True, exist_ok=True)
+    from feedproxy.metrics import Metrics
+
+    return Metrics()
+
+
+def _count(app: Flask, metrics: "Metrics") -> None:
+    """Count what Flask answers; `CacheMiddleware` counts what it answers itself."""
+
+    def count(response: Response) -> Response:
+        metrics.answered(g.get("format", (request.view_args or {}).get("name", "")), response.status_code)
+        return response
+
+    def count_expensive(error: DeadlineError) -> Response:
+        metrics.refused("expensive")
+        return handle_error(error)
+
+    app.after_request(count)
+    app.register_error_handler(DeadlineError, count_expensive)

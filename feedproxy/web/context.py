@@ -1,13 +1,8 @@
-"""What the routes work with, and the address that feeds carry.
+"""What the routes work with, and what they read of a request: the query string and the service's own address."""
 
-Answers nothing.
-"""
-
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,14 +19,14 @@ if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 EXTENSION = "feedproxy"
-NO_SLASH = "feedproxy.no_slash"  # the same of a request for the service without the slash at its end
-GATE = "feedproxy.gate"  # in the environment of a request: the `Gate` that admitted it
+# In the environment of a request: the `Gate` that admitted it, and whether it came without the slash of the root.
+GATE, NO_SLASH = "feedproxy.gate", "feedproxy.no_slash"
 _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the routes work with."""
+    """The objects of one application."""
 
     config: Config
     service: Service
@@ -40,42 +35,31 @@ class Context:
     metrics: "Metrics | None"
 
     def wait_for_papers(self) -> None:
-        """See that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
+        """Make sure that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
         self.loop.start()
         if self.service.archive.cached_state().newest_entry_at is None:
             with request.environ[GATE].paused():
                 self.loop.wait_for_papers(_FIRST_WAIT)
 
 
-def open_metrics(config: Config) -> "Metrics | None":
-    """Return what counts, if `config` says so."""
-    if not config.metrics:
-        return None
-    if shared := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        Path(shared).mkdir(parents=True, exist_ok=True)
-    from feedproxy.metrics import Metrics
-
-    return Metrics()
-
-
 def context() -> Context:
-    """Return what the application at work works with."""
-    found: Context = current_app.extensions[EXTENSION]
-    return found
+    """Return the objects of the current application."""
+    ctx: Context = current_app.extensions[EXTENSION]
+    return ctx
 
 
 def query_string() -> str:
-    """Return the query as it came, but for bare bytes, which are percent-encoded; they need not be UTF-8."""
-    return re.sub("[\x80-\xff]", lambda found: f"%{ord(found[0]):02X}", request.query_string.decode("latin-1"))
+    """Return the query string as it came, with bytes beyond ASCII percent-encoded; they need not be UTF-8."""
+    return re.sub("[\x80-\xff]", lambda byte: f"%{ord(byte[0]):02X}", request.query_string.decode("latin-1"))
 
 
 def base_url() -> str:
-    """Return the address feeds carry, without a slash; refuses a host this server was not told it has."""
+    """Return the address that feeds carry, without a slash at its end; raises HostError for an unknown host."""
     config = context().config
-    name, port = split_host(host_header(request.environ))
+    name, port = split_host(_host_header(request.environ))
     if not is_local(name) and name not in config.host_names:
-        known = f"this server does not go by “{name[:100]}”" if name else "the request names no host"
-        raise HostError(f"{known}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
+        problem = f"this server does not go by “{name[:100]}”" if name else "the request names no host"
+        raise HostError(f"{problem}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
     if config.public_url:
         return config.public_url + config.access_path
     scheme = request.scheme.casefold()  # RFC 3986, section 3.1; a server in front may write it in capitals
@@ -84,7 +68,7 @@ def base_url() -> str:
     return origin(scheme, name, port) + quote(request.root_path.rstrip("/"))
 
 
-def host_header(environ: Mapping[str, Any]) -> str:
+def _host_header(environ: Mapping[str, Any]) -> str:
     """Return the Host header of a request; where HTTP/1.0 sends none, the server's own name."""
     own = environ["SERVER_NAME"].strip("[]")
     return str(environ.get("HTTP_HOST", f"{f'[{own}]' if ':' in own else own}:{environ['SERVER_PORT']}"))

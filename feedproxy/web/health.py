@@ -1,4 +1,4 @@
-"""The routes about the service itself: is it alive, ready and well, what was counted, what may be crawled."""
+"""The routes about the service itself: is it alive, ready and well, what was counted, what crawlers may read."""
 
 from urllib.parse import urlsplit
 
@@ -10,37 +10,36 @@ from feedproxy.web import responses
 from feedproxy.web.context import context
 from feedproxy.web.feeds import accepted_types
 
-bp = Blueprint("standing", __name__)
-_PATIENCE = 3.0  # seconds of reading the archive; whoever looks after this server does not wait long for an answer
+bp = Blueprint("health", __name__)
+_PATIENCE = 3.0  # seconds of reading the archive; monitoring does not wait long for an answer
 _STATUS_TYPES = ("text/html", "application/json")
 
 
 @bp.get("/healthz")
 def health() -> Response:
-    """Answer that the process does; touches nothing."""
+    """Answer that the process answers; touches nothing."""
     return responses.text("ok")
 
 
 @bp.get("/robots.txt")
 def robots() -> Response:
-    """Keep crawlers from pages with a query, each of which leads to more of them; feeds they may have.
+    """Keep crawlers from pages with a query, each of which links to more of them; they may read feeds.
 
-    They ask at the root of a host, so paths here are whole ones; and some take `/?` for `/`, hence each parameter.
-    A server with an access key is not for them at all.
+    They ask at the root of a host, so these are whole paths; and some take `/?` for `/`, hence each parameter.
+    A server with an access key is not for them.
     """
     if context().config.access_key:
         return responses.text("User-agent: *\nDisallow: /")
     path = urlsplit(context().config.public_url or "").path
-    queries = (f"?{name}=" for name in PARAMETERS)
-    closed = [f"Disallow: {path}/{place}" for place in (*queries, "opml", "status", "metrics")]
-    return responses.text("\n".join(["User-agent: *", *closed]))
+    paths = (*(f"?{name}=" for name in PARAMETERS), "opml", "status", "metrics")
+    return responses.text("\n".join(["User-agent: *", *(f"Disallow: {path}/{closed}" for closed in paths)]))
 
 
 @bp.get("/readyz")
 def ready() -> Response:
-    """Answer whether feeds can be served: whether the archive can be read and holds anything.
+    """Answer whether feeds can be served: whether the archive can be read and holds a paper.
 
-    Whoever waits for that sends no other request, so this one too sees that somebody refreshes.
+    A client that waits for this sends no other request, so it too starts the refresh.
     """
     context().loop.start()
     with time_limit(_PATIENCE):
@@ -51,27 +50,27 @@ def ready() -> Response:
 @bp.get("/status")
 @bp.get("/status.json")
 def status() -> Response:
-    """Answer how things stand, for people or as JSON."""
+    """Answer how the service is doing, as a page or as JSON."""
     context().loop.start()
     with time_limit(_PATIENCE):
-        stands = context().loop.status()
+        report = context().loop.status()
     by_path = request.path.endswith(".json")
     if by_path or accepted_types().best_match(_STATUS_TYPES) == _STATUS_TYPES[1]:
-        response = responses.as_json(stands.as_json())
+        response = responses.as_json(report.as_json())
     else:
-        response = responses.html("status.html", status=stands)
+        response = responses.html("status.html", status=report)
     if not by_path:
         response.vary.add("Accept")
     return response
 
 
 @bp.get("/metrics")
-def measured() -> Response:
+def metrics() -> Response:
     """Answer with Prometheus text, where that is configured."""
-    served = context()
-    if not served.metrics:
+    ctx = context()
+    if not ctx.metrics:
         abort(404)
     from feedproxy.metrics import CONTENT_TYPE
 
-    text = served.metrics.exposition(served.loop.status(), served.loop.refresher.clock())
+    text = ctx.metrics.exposition(ctx.loop.status(), ctx.loop.refresher.clock())
     return responses.no_store(text, CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""The routes of OPML files: feeds to be taken into a reader all at once (http://opml.org/spec2.opml)."""
+"""The routes of OPML files: several feeds for a reader to import at once (http://opml.org/spec2.opml)."""
 
 from collections.abc import Iterable
 
@@ -19,44 +19,39 @@ _HOW = "/opml?feed=q%3Dagents%26min_upvotes%3D2&feed=feed.atom%3Fq%3Drag makes a
 @bp.get("/opml")
 def opml() -> Response:
     """Answer with the feeds that the query names."""
-    texts = _asked(query_string())
-    return _file(_read(number, text) for number, text in enumerate(texts, 1))
-
-
-@bp.get("/feeds.opml")
-def named() -> Response:
-    """Answer with the feeds that have names; 404 where none has, as a file of none is no OPML."""
-    if not context().service.named_feeds:
-        abort(404)
-    address = base_url()
-    return _file((Feed(named.query, address, named), "rss") for named in context().service.named_feeds)
-
-
-def _asked(text: str) -> list[str]:
-    """Return what is given for `feed`, each time."""
-    pairs = [(name, value) for name, value in query_pairs(text) if not is_ignored(name)]
+    pairs = [(name, value) for name, value in query_pairs(query_string()) if not is_ignored(name)]
     for name, _ in pairs:
         if name != "feed":
             hint = did_you_mean(name, ["feed"]) or "; a & within a feed is written %26"
             raise QueryError(quoted(name), f"there is no such parameter of an OPML file{hint}")
     if not pairs:
         raise QueryError("feed", f"is missing; {_HOW}")
-    return [value for _, value in pairs]
+    return _file(_read(number, address) for number, (_, address) in enumerate(pairs, 1))
 
 
-def _read(number: int, text: str) -> tuple[Feed, str]:
-    """Return one feed and its format; what is wrong with it is told with its number."""
-    if not text:
+@bp.get("/feeds.opml")
+def named_feeds() -> Response:
+    """Answer with the operator's feeds; 404 where there are none, as a file of none is no OPML."""
+    feeds = context().service.named_feeds
+    if not feeds:
+        abort(404)
+    base = base_url()
+    return _file((Feed(feed.query, base, feed), "rss") for feed in feeds)
+
+
+def _read(number: int, address: str) -> tuple[Feed, str]:
+    """Return the feed and format that an address means; an error says which address it is."""
+    if not address:
         raise QueryError(f"feed {number}", "is empty; feed.rss is the feed of every paper")
     try:
-        return read_address(text, base_url(), context().service.named_feeds)
+        return read_address(address, base_url(), context().service.named_feeds)
     except QueryError as error:
-        about = "" if error.parameter == quoted(text) else f" {quoted(text)}"
-        raise QueryError(f"feed {number}{about}", str(error)) from error
+        where = "" if error.parameter == quoted(address) else f" {quoted(address)}"
+        raise QueryError(f"feed {number}{where}", str(error)) from error
 
 
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:
-    """Return an OPML file of `feeds`, each address once, in their order."""
+    """Return an OPML file of feeds and their formats in this order, each address once."""
     outlines = {feed.at_page(1).address(form): (feed, form) for feed, form in feeds}
     response = responses.no_store(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="feedproxy.opml"'

@@ -15,7 +15,7 @@ from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, query_pair
 from feedproxy.web import responses
 from feedproxy.web.cache import Variants, request_key
 from feedproxy.web.context import NO_SLASH, base_url, context, query_string
-from feedproxy.web.feeds import feed_response, preferred
+from feedproxy.web.feeds import feed_response, preferred_format
 from feedproxy.web.preview import Preview, preview
 
 bp = Blueprint("page", __name__)
@@ -41,47 +41,47 @@ _READERS = (
 @bp.get("/")
 def page() -> Response:
     """Answer with the page for people; with the feed for a client that prefers one."""
-    name = preferred(over="text/html")
-    if NO_SLASH in request.environ and not name:
+    form = preferred_format(over="text/html")
+    if NO_SLASH in request.environ and not form:
         return responses.redirect(f"{request.root_path.rpartition('/')[2]}/", query_string())
     try:
-        text = _filled_in(query_string())
+        text = _without_empty(query_string())
         feed = context().service.feed(text, base_url())
-        return feed_response(feed, name) if name else _page_response(feed, text)
+        return feed_response(feed, form) if form else _page_response(feed, text)
     except (QueryError, UpstreamError) as error:
-        if name:
+        if form:
             raise
         return _error_response(error)
 
 
-def _filled_in(text: str) -> str:
-    """Return the query without the fields that a form sends empty, and without what means nothing here."""
+def _without_empty(text: str) -> str:
+    """Return a query string without the fields that a form sends empty, and without parameters that are ignored."""
     pairs = [(name, value) for name, value in query_pairs(text) if not is_ignored(name)]
     return urlencode([(name, value) for name, value in pairs if value or name not in PARAMETERS])
 
 
 def _page_response(feed: Feed, text: str) -> Response:
-    """Answer with the page of `feed`, which was asked for by `text`, from memory if it is there."""
-    served = context()
-    served.wait_for_papers()
-    key = ("page", feed.base, text)
-    return responses.to_response(served.cache.get(key, partial(_rendered, feed, text), request_key(request.environ)))
+    """Answer with the page of `feed`, whose query string is `text`, from memory if it is there."""
+    ctx = context()
+    ctx.wait_for_papers()
+    make = partial(_render, feed, text)
+    return responses.to_response(ctx.cache.get(("page", feed.base, text), make, request_key(request.environ)))
 
 
-def _rendered(feed: Feed, text: str) -> tuple[Variants, int]:
-    """Return the page and the revision of the archive its entries were found in, and all else then or later."""
+def _render(feed: Feed, text: str) -> tuple[Variants, int]:
+    """Return the page, and the revision of the archive its entries are from; all else on it is from then or later."""
     with time_limit(READ_SECONDS):
         shown = preview(context().service, feed.query)
     document = Document(feed, shown.result.entries, shown.result.more)
-    values = _values(document, dict(query_pairs(text)), shown=shown)
+    values = _values(document, dict(query_pairs(text)), preview=shown)
     robots = not (text or context().config.access_key)
     return responses.page("page.html", robots=robots, **values), shown.result.state.revision
 
 
 def _error_response(error: FeedproxyError) -> Response:
-    """Answer with the page without results, and what is wrong at the field it is about; a form shows what it can."""
-    given = {name: text for name, text in request.args.items() if text}
-    values = _values(Document(Feed(Query(), base_url())), given, error=error)
+    """Answer with the page without results, and the error at its field; the form keeps what was typed."""
+    typed = {name: text for name, text in request.args.items() if text}
+    values = _values(Document(Feed(Query(), base_url())), typed, error=error)
     response = responses.html("page.html", error.status, **values)
     response.headers.extend(responses.retry_after(error))
     response.vary.add("Accept")
@@ -89,22 +89,22 @@ def _error_response(error: FeedproxyError) -> Response:
 
 
 def _values(
-    document: Document, given: Mapping[str, str], *, shown: Preview | None = None, error: FeedproxyError | None = None
+    document: Document, typed: Mapping[str, str], *, preview: Preview | None = None, error: FeedproxyError | None = None
 ) -> dict[str, object]:
     return {
         "document": document,
         "feed": document.feed,
         "first": document.feed.at_page(1),
-        "preview": shown,
+        "preview": preview,
         "error": error,
-        "given": given,
-        "further": any(name in PARAMETERS and name not in ("q", "min_upvotes", "page") for name in given),
+        "typed": typed,
+        "has_options": any(name in PARAMETERS and name not in ("q", "min_upvotes", "page") for name in typed),
         "formats": FORMATS,
         "parameters": PARAMETERS,
         "fields": FIELDS,
         "examples": _EXAMPLES,
         "readers": _READERS,
-        "named": context().service.named_feeds,
+        "named_feeds": context().service.named_feeds,
         "link_of": link_of,
-        "demo": context().config.listing == DEMO,
+        "is_demo": context().config.listing == DEMO,
     }
