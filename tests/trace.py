@@ -76,7 +76,7 @@ def request_traces() -> tuple[Trace, Trace]:
     with TemporaryDirectory() as folder:
         archive = Archive(f"{folder}/archive.sqlite")
         archive.store([parse(api(entries(1, upvotes=3, title="Agents")))], now)
-        config = Config.load({"FEEDPROXY_LISTING": "demo", "FEEDPROXY_ARCHIVE": archive.address})
+        config = Config.load({"FEEDPROXY_LISTING": f"{folder}/none.json", "FEEDPROXY_ARCHIVE": archive.address})
         app = create_app(config, archive=archive, clock=lambda: now)
 
         def ask(path: str) -> None:

@@ -7,8 +7,10 @@ import click
 
 from feedproxy import __version__
 from feedproxy.cli.archive import archive
+from feedproxy.cli.check import check
+from feedproxy.cli.config import config
 from feedproxy.cli.context import Commands
-from feedproxy.cli.feed import check, config, feed
+from feedproxy.cli.feed import feed
 from feedproxy.cli.refresh import backfill, refresh
 from feedproxy.cli.serve import serve
 from feedproxy.logs import start_log

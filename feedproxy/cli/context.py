@@ -1,8 +1,9 @@
-"""What the commands share: their errors in one line, their settings, what refreshes for them."""
+"""What the commands share: errors in one line, settings, reading an address, refreshing."""
 
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -13,9 +14,14 @@ import click
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, Config, variable
 from feedproxy.errors import ConfigError, FeedproxyError
+from feedproxy.feeds import Feed
+from feedproxy.feeds.feed_url import read_address, relative
 from feedproxy.ingest.refresher import Outcome, Refresher, utc_now
 from feedproxy.ingest.source import Hub, open_source
 from feedproxy.logs import cleaned, keep_out
+from feedproxy.query.named_feeds import read_feeds
+
+_LOCAL = "http://localhost:8000"
 
 
 class Commands(click.Group):
@@ -42,10 +48,10 @@ class Commands(click.Group):
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand a command its `Config`, and give it the two options that overrule settings."""
+    """Hand a command its `Config`, and give it two options that override settings."""
 
-    @click.option("--listing", metavar="URL|PATH", help=f"Overrules {variable('listing')}.")
-    @click.option("--archive", metavar="FILE", help=f"Overrules {variable('archive')}.")
+    @click.option("--listing", metavar="URL|PATH", help=f"Overrides {variable('listing')}.")
+    @click.option("--archive", metavar="FILE", help=f"Overrides {variable('archive')}.")
     @wraps(command)
     def configured(listing: str | None, archive: str | None, **rest: Any) -> Any:
         if rest.get("demo") and listing:
@@ -65,10 +71,24 @@ def echo_errors(problems: Iterable[str]) -> None:
         click.echo(f"feedproxy: {cleaned(problem)}", err=True)
 
 
-def make_refresher(config: Config) -> Refresher:
-    """Return what refreshes the archive, which the command's end closes; raises for a listing that is not there.
+def _percent_encoded(context: click.Context, parameter: click.Parameter, text: str) -> str:  # noqa: ARG001 (click's)
+    """Return an argument with the bytes percent-encoded that are no text in this locale; they may yet be UTF-8."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", text)
 
-    Its clock is the object of click's context, if there is one.
+
+address_argument = click.argument("address", metavar="QUERY|ADDRESS", callback=_percent_encoded)
+
+
+def feed_at(config: Config, address: str) -> tuple[Feed, str]:
+    """Return the feed and the format that a query or a feed's address, at any server, means; raises QueryError."""
+    base = (config.public_url or _LOCAL) + config.access_path
+    return read_address(relative(address), base, read_feeds(config.feeds))
+
+
+def make_refresher(config: Config) -> Refresher:
+    """Return the refresher of the archive, which is closed when the command ends; raises for a missing listing.
+
+    Its clock is the object in click's context, if there is one.
     """
     context = click.get_current_context()
     refresher = Refresher(open_source(config), Archive(config.archive), context.obj or utc_now)
@@ -78,7 +98,7 @@ def make_refresher(config: Config) -> Refresher:
 
 
 def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
-    """Refresh once, telling what will take long and what went wrong."""
+    """Refresh once; say what will take long and what went wrong."""
     empty = refresher.archive.state().newest_entry_at is None
     if empty and isinstance(refresher.source, Hub):
         click.echo(f"the archive is empty: reading 30 days from {refresher.source.name}, about a minute", err=True)
@@ -88,3 +108,13 @@ def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
         return Outcome()
     echo_errors(outcome.problems)
     return outcome
+
+
+def refresh_if_possible(refresher: Refresher) -> None:
+    """Refresh what is due; if that fails, the archive will do, unless it is empty."""
+    try:
+        refresh_once(refresher)
+    except FeedproxyError as error:
+        if refresher.archive.state().newest_entry_at is None:
+            raise
+        click.echo(f"feedproxy: {error}; using what the archive holds", err=True)

@@ -1,0 +1,46 @@
+"""`check`: what a query means, how many papers it matches, or what is wrong with it."""
+
+import unicodedata
+
+import click
+
+from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, refresh_if_possible
+from feedproxy.config import Config
+from feedproxy.errors import QueryError
+from feedproxy.feeds.feed_url import relative, split
+from feedproxy.ingest.hub import Hub
+from feedproxy.query.parameters import query_pairs
+
+
+@click.command()
+@address_argument
+@configured
+def check(config: Config, address: str) -> None:
+    """Say what a query or a feed's address means and how many papers it matches, or what is wrong with it."""
+    try:
+        feed, form = feed_at(config, address)
+    except QueryError as error:
+        if error.position is not None:
+            _show_position(split(relative(address))[1], error.parameter, error.position)
+        raise
+    query, refresher = feed.query, make_refresher(config)
+    if not isinstance(refresher.source, Hub):
+        refresh_if_possible(refresher)
+    newest = refresher.archive.state().newest_entry_at
+    count = refresher.archive.count(query)
+    where = f"in the {query.days} days to {newest:%Y-%m-%d}" if newest else "(the archive is empty: feedproxy refresh)"
+    click.echo(query.describe or "every paper")
+    click.echo(feed.address(form))
+    click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {where}")
+
+
+def _show_position(query_string: str, parameter: str, position: int) -> None:
+    """Print the text of a parameter with a caret under the character that is wrong."""
+    text = next(value for name, value in query_pairs(query_string) if name == parameter)
+    click.echo("".join(char if char.isprintable() else " " for char in text), err=True)
+    click.echo(f"{' ' * sum(map(_columns, text[:position]))}^", err=True)
+
+
+def _columns(char: str) -> int:
+    """Return how many columns of a terminal `char` takes."""
+    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1

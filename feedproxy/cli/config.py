@@ -1,0 +1,18 @@
+"""`config`: the settings, and where each comes from."""
+
+import click
+
+from feedproxy.cli.context import configured
+from feedproxy.config import SETTINGS, Config, variable
+from feedproxy.query.named_feeds import read_feeds
+
+
+@click.command()
+@configured
+def config(config: Config) -> None:
+    """Print every setting, its value and where it comes from; then the feeds that have names."""
+    width = max(len(variable(name)) for name in SETTINGS)
+    for name in SETTINGS:
+        click.echo(f"{variable(name):{width}}  {config.display(name) or '-'}  ({config.origins[name]})")
+    for feed in read_feeds(config.feeds):
+        click.echo(f"/f/{feed.name}  {feed.query or '-'}  {feed.title}")
