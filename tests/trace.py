@@ -3,6 +3,7 @@
 The request goes through the WSGI application in this process, once cold and once answered from memory.
 """
 
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,6 +94,7 @@ def request_traces() -> tuple[Trace, Trace]:
 
 def main() -> None:
     """Print both ways."""
+    logging.disable()  # there is nothing to refresh from
     for name, trace in zip(("cold", "hot"), request_traces(), strict=True):
         print(f"# {name}: {FEED}\n{trace}\n")
 

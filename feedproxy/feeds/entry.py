@@ -18,13 +18,13 @@ class EntryView:
     """What every format shows of an entry; `html` is empty where the query wants no content."""
 
     id: str
+    discussion: str
+    image: str | None
     link: str
     link_type: str
-    discussion: str
     authors: tuple[str, ...]
     byline: str
     credit: str
-    image: str | None
     html: str
 
 
@@ -34,13 +34,13 @@ def view(entry: Entry, query: Query) -> EntryView:
     is_pdf = query.link == "pdf" and is_arxiv_id(paper.id)
     return EntryView(
         id=paper.hub_url,
+        discussion=paper.discussion_url,
+        image=paper.image,
         link=link_of(paper, query),
         link_type="application/pdf" if is_pdf else "text/html",
-        discussion=paper.discussion_url,
         authors=shown_authors(paper),
         byline=byline(paper),
         credit=credit(paper),
-        image=paper.image,
         html=content(paper) if query.content == "full" else "",
     )
 
