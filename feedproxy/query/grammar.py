@@ -1,16 +1,16 @@
 """The filter language in, its tree out, and back again in one canonical spelling.
 
-Searches nothing: how a tree is evaluated is up to the archive. The language:
+Searches nothing: the archive evaluates the tree. The language, in the notation of RFC 5234:
 
-    query  = either
-    either = both *( "OR" both )
-    both   = single *( ["AND"] single )
-    single = ( "-" / "NOT" ) single / "(" either ")" / [ field ":" ] term
-    term   = ( word / DQUOTE *char DQUOTE ) ["*"]
-    field  = "title" / "abstract" / "author" / "org"
+    filter   = or-expr
+    or-expr  = and-expr *( "OR" and-expr )
+    and-expr = unary *( ["AND"] unary )
+    unary    = ( "-" / "NOT" ) unary / "(" or-expr ")" / [ field ":" ] term
+    term     = ( word / DQUOTE *char DQUOTE ) ["*"]
+    field    = "title" / "abstract" / "author" / "org"
 
-Operators and fields are read in any case; a word that parts into several (`tool-use`) is a phrase.
-Because the meaning of a URL never changes, neither may this grammar: it can only grow.
+Operators and fields are read in any case; a word that splits into several (`tool-use`) is a phrase. `_Parser` has a
+method for each rule. As the meaning of a URL never changes, this grammar can only grow.
 """
 
 import re
@@ -27,12 +27,12 @@ MAX_CHARACTERS, MAX_TERMS, MAX_DEPTH = 500, 32, 16
 _OPERATORS = ("and", "or", "not")
 
 
-# The filter as a tree ---------------------------------------------------------------------------
+# The tree --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that follow one another, the last one perhaps only begun; `field` None is title or abstract."""
+    """Words in a row, with `prefix` the last one only begun; without a field they stand in title or abstract."""
 
     words: tuple[str, ...]
     prefix: bool = False
@@ -46,12 +46,12 @@ class Term:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Where it looks."""
+        """The fields it searches."""
         return (self.field,) if self.field else ("title", "abstract")
 
     @property
     def phrases(self) -> list[tuple[list[str], str, bool]]:
-        """What it looks for, any of it: the folded words before the last, the last, and whether that is only begun."""
+        """The alternatives it searches for: folded words before the last, the last, and whether that is only begun."""
         *before, last = self.words
         folded = [singular(word) for word in before]
         if not self.prefix:
@@ -61,7 +61,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """Everything `part` does not match."""
+    """Matches what `part` does not."""
 
     part: "Filter"
 
@@ -71,7 +71,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """What all parts match."""
+    """Matches what all parts match."""
 
     parts: tuple["Filter", ...]
 
@@ -81,7 +81,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """What any part matches."""
+    """Matches what any part matches."""
 
     parts: tuple["Filter", ...]
 
@@ -101,21 +101,22 @@ def _flat(kind: type[And] | type[Or], parts: list[Filter]) -> Filter:
     return kind(tuple(inner)) if len(inner) > 1 else inner[0]
 
 
-# Reading it -------------------------------------------------------------------------------------
+# The parser -------------------------------------------------------------------------------------
 
-# What keyboards and other scripts put in the place of what was meant; one character each, so positions stay.
+# What keyboards and other scripts put in place of ASCII; one character each, so that positions stay the same.
 _TYPOGRAPHIC = str.maketrans(
     dict.fromkeys("“”„‟«»″〝〞「」『』", '"') | dict.fromkeys("‐‑‒–—―−⁻", "-") | dict.fromkeys("‘’‚′", "'") | {"∗": "*"}
 )
 _TOKEN = re.compile(
     r"""(?P<space>\s+) | (?P<open>\() | (?P<close>\)) | (?P<minus>-)
-      | (?P<quoted>"(?P<inside>[^"]*)"\*?) | (?P<field>[^\W\d_]+:) | (?P<word>[^\s"():]+)""",
+      | (?P<quoted>"[^"]*"\*?) | (?P<field>[^\W\d_]+:) | (?P<word>[^\s"():]+)""",
     re.VERBOSE,
 )
+_FIELD_LIST = ", ".join(f"{field}:" for field in FIELDS)
+_UNREADABLE = {'"': "this quotation mark is never closed", ":": f"a : stands only behind a field: {_FIELD_LIST}"}
 
-
-# What means something elsewhere, or to whoever typed it, with what to do instead; the first that fits is told. To leave
-# such out silently would be a guess; to give one a meaning later stays possible.
+# What means something elsewhere, or to the person who typed it, and what to do instead; the first that fits is
+# reported. Ignoring it would be a guess; as an error it can get a meaning later.
 _MISTAKES = (
     (r"\*", "{} stands only at the end of a word or behind a phrase"),
     (r"^[!¬]", "{} means nothing here; to exclude, write -"),
@@ -136,21 +137,19 @@ def parse_filter(text: str) -> Filter:
     """Read the filter language; raises QueryError with the position of what cannot be read."""
     if len(text) > MAX_CHARACTERS:
         raise QueryError("q", f"{len(text)} characters, at most {MAX_CHARACTERS}")
-    reader = _Parser(list(_tokens(_plain(text))), len(text))
-    found = reader.either()
-    if reader.peek() == "close":
-        raise reader.error("this ) closes nothing")
-    if len(str(found)) > MAX_CHARACTERS:
+    parser = _Parser(_to_ascii(text))
+    tree = parser.or_expr()
+    if parser.token.kind == "close":
+        raise parser.error("this ) closes nothing")
+    if len(str(tree)) > MAX_CHARACTERS:
         raise QueryError("q", f"more than {MAX_CHARACTERS} characters once spelled out")
-    return found
+    return tree
 
 
-def _plain(text: str) -> str:
+def _to_ascii(text: str) -> str:
     """Return `text` with ASCII in place of typographic and full-width characters, each where it stood."""
     single = (unicodedata.normalize("NFKC", char) for char in text.translate(_TYPOGRAPHIC))
-    return "".join(
-        plain if len(plain) == 1 and plain.isascii() else char for plain, char in zip(single, text, strict=True)
-    )
+    return "".join(new if len(new) == 1 and new.isascii() else char for new, char in zip(single, text, strict=True))
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -159,114 +158,102 @@ def _tokens(text: str) -> Iterator[_Token]:
         match = _TOKEN.match(text, at)
         if not match:
             raise QueryError("q", _UNREADABLE[text[at]], at)
-        kind, found = str(match.lastgroup), match[0]
-        if match["quoted"] is not None:
-            kind = "quoted"
-        elif kind == "word" and found.casefold() in _OPERATORS:
-            kind = found.casefold()
+        kind, word = str(match.lastgroup), match[0].casefold()
         if kind != "space":
-            yield _Token(kind, found, at)
+            yield _Token(word if kind == "word" and word in _OPERATORS else kind, match[0], at)
         at = match.end()
-
-
-_UNREADABLE = {
-    '"': "this quotation mark is never closed",
-    ":": "a : stands only behind a field: " + ", ".join(f"{field}:" for field in FIELDS),
-}
-
-
-def _refuse_mistakes(bare: str, token: _Token) -> None:
-    for mistake, advice in _MISTAKES[: 1 if token.kind == "quoted" else None]:
-        if strange := re.search(mistake, bare):
-            raise QueryError("q", advice.format(one_line(strange[0], 5) or "this"), token.at + strange.start())
+    yield _Token("end", "", at)
 
 
 class _Parser:
-    """Reads tokens by recursive descent; the methods are named after the grammar's rules."""
+    """Reads tokens by recursive descent: a method for each rule of the grammar."""
 
-    def __init__(self, tokens: list[_Token], length: int) -> None:
-        self.tokens, self.length = tokens, length
-        self.next, self.terms, self.depth = 0, 0, 0
+    def __init__(self, text: str) -> None:
+        self.tokens = list(_tokens(text))
+        self.next = self.terms = self.depth = 0
 
-    def peek(self) -> str:
-        return self.tokens[self.next].kind if self.next < len(self.tokens) else "end"
+    @property
+    def token(self) -> _Token:
+        """The next token."""
+        return self.tokens[self.next]
 
     def take(self) -> _Token:
-        token = self.tokens[self.next]
         self.next += 1
-        return token
+        return self.tokens[self.next - 1]
 
-    def error(self, message: str) -> QueryError:
-        """Complain about the next token."""
-        at = self.tokens[self.next].at if self.next < len(self.tokens) else self.length
-        return QueryError("q", message, at)
+    def error(self, message: str, token: _Token | None = None) -> QueryError:
+        return QueryError("q", message, (token or self.token).at)
 
-    def either(self) -> Filter:
-        parts = [self.both()]
-        while self.peek() == "or":
+    def is_directly_after(self, token: _Token) -> bool:
+        return self.token.kind != "end" and self.token.at == token.at + len(token.text)
+
+    def or_expr(self) -> Filter:
+        parts = [self.and_expr()]
+        while self.token.kind == "or":
             self.take()
-            parts.append(self.both())
+            parts.append(self.and_expr())
         return _flat(Or, parts)
 
-    def both(self) -> Filter:
-        parts = [self.single()]
-        while self.peek() not in ("or", "close", "end"):
-            if self.peek() == "and":
+    def and_expr(self) -> Filter:
+        parts = [self.unary()]
+        while self.token.kind not in ("or", "close", "end"):
+            if self.token.kind == "and":
                 self.take()
-            parts.append(self.single())
+            parts.append(self.unary())
         return _flat(And, parts)
 
-    def single(self) -> Filter:
-        kind = self.peek()
+    def unary(self) -> Filter:
+        kind = self.token.kind
         if kind in ("end", "or", "and", "close"):
             raise self.error("a word or phrase is missing here")
-        if kind in ("minus", "not", "open"):
-            return self.nested(kind)
-        return self.term()
-
-    def nested(self, kind: str) -> Filter:
+        if kind not in ("minus", "not", "open"):
+            return self.term()
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self.error(f"nested more than {MAX_DEPTH} deep")
-        opened = self.take()
-        if kind == "open":
-            found = self.either()
-            if self.peek() != "close":
-                raise QueryError("q", "this ( is never closed", opened.at)
-            self.take()
-        else:
-            if kind == "minus" and not self.touches(opened):
-                raise QueryError("q", "a - stands directly before what it excludes", opened.at)
-            if kind == "minus" and self.peek() == "minus":
-                raise self.error("one - is enough")
-            inner = self.single()
-            found = inner.part if isinstance(inner, Not) else Not(inner)
+        tree = self.group() if kind == "open" else self.negation()
         self.depth -= 1
-        return found
+        return tree
 
-    def touches(self, token: _Token) -> bool:
-        return self.peek() != "end" and self.tokens[self.next].at == token.at + len(token.text)
+    def group(self) -> Filter:
+        opening = self.take()
+        tree = self.or_expr()
+        if self.token.kind != "close":
+            raise self.error("this ( is never closed", opening)
+        self.take()
+        return tree
+
+    def negation(self) -> Filter:
+        sign = self.take()
+        if sign.kind == "minus":
+            if not self.is_directly_after(sign):
+                raise self.error("a - stands directly before what it excludes", sign)
+            if self.token.kind == "minus":
+                raise self.error("one - is enough")
+        tree = self.unary()
+        return tree.part if isinstance(tree, Not) else Not(tree)
 
     def term(self) -> Filter:
-        field = self.field() if self.peek() == "field" else None
+        field = self.field() if self.token.kind == "field" else None
         token = self.take()
         self.terms += 1
         if self.terms > MAX_TERMS:
-            raise QueryError("q", f"more than {MAX_TERMS} terms", token.at)
-        bare = token.text.removesuffix("*")
-        found = tuple(words(bare))
-        if not found:
-            raise QueryError("q", f"{one_line(token.text, 20)} holds neither letter nor digit", token.at)
-        _refuse_mistakes(bare, token)
-        return Term(found, token.text.endswith("*"), field)
+            raise self.error(f"more than {MAX_TERMS} terms", token)
+        text = token.text.removesuffix("*")
+        term = Term(tuple(words(text)), token.text.endswith("*"), field)
+        if not term.words:
+            raise self.error(f"{one_line(token.text, 20)} holds neither letter nor digit", token)
+        for mistake, advice in _MISTAKES[: 1 if token.kind == "quoted" else None]:
+            if match := re.search(mistake, text):
+                raise QueryError("q", advice.format(one_line(match[0], 5) or "this"), token.at + match.start())
+        return term
 
     def field(self) -> str:
         token = self.take()
         name = token.text[:-1].casefold()
         if name not in FIELDS:
-            known = ", ".join(f"{field}:" for field in FIELDS)
             hint = did_you_mean(name, FIELDS, ":")
-            raise QueryError("q", f"there is no field {one_line(name, 20)}:{hint} (fields: {known})", token.at)
-        if self.peek() not in ("word", "quoted", "and", "or", "not") or not self.touches(token):
-            raise QueryError("q", f"{name}: wants a word or a quoted phrase directly behind it", token.at)
+            raise self.error(f"there is no field {one_line(name, 20)}:{hint} (fields: {_FIELD_LIST})", token)
+        if self.token.kind not in ("word", "quoted", *_OPERATORS) or not self.is_directly_after(token):
+            raise self.error(f"{name}: wants a word or a quoted phrase directly behind it", token)
         return name
