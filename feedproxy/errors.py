@@ -1,34 +1,34 @@
-"""One family of errors: each knows its one line, its HTTP status and its exit code.
+"""One family of errors: each knows its one-line message, its HTTP status and its exit code.
 
-Raised anywhere, put into words here, translated once at each door (`web`, `cli`).
+Raised anywhere, turned into an answer or an exit once, by `web` or `cli`.
 """
 
 
 class FeedproxyError(Exception):
-    """Anything feedproxy expects to go wrong; `str()` of it is one line for whoever runs it.
+    """Anything feedproxy expects to go wrong; `str()` of it is one line for the operator.
 
-    `public` is the line for strangers: the same, unless it would name a path or a database.
+    `public` is the line for strangers: the same, unless that could name a path or a database.
     """
 
     status = 500
     exit_code = 1
-    retry_after: int | None = None
-    message = ""  # of an error that has but one
+    retry_after: int | None = None  # seconds
+    message = ""  # if all errors of the class have the same
 
     def __init__(self, message: str = "") -> None:
         super().__init__(" ".join((message or self.message).split()))
 
     @property
     def public(self) -> str:
-        """What may be told to anybody."""
+        """The message for strangers."""
         return str(self)
 
 
 class QueryError(FeedproxyError):
     """A parameter or filter that cannot be read.
 
-    `position` counts characters of the parameter's value from 0; None where the whole is wrong.
-    `problem` is the message for where it stands beside the parameter.
+    `position` counts the characters of the value from 0; None if the whole value is wrong. `problem` is the message
+    without the parameter's name.
     """
 
     status = 400
@@ -37,33 +37,33 @@ class QueryError(FeedproxyError):
     def __init__(self, parameter: str, message: str, position: int | None = None) -> None:
         where = "" if position is None else f"at character {position + 1}"
         super().__init__(f"{parameter} {where}".rstrip() + f": {message}")
-        self.problem = f"{where}: {message}".removeprefix(": ")
+        self.problem = f"{where}: {message}" if where else message
         self.parameter = parameter
         self.position = position
 
 
 class UnknownFeedError(FeedproxyError):
-    """A name that no feed has."""
+    """No feed has this name."""
 
     status = 404
     exit_code = 2
 
 
 class HostError(FeedproxyError):
-    """A request for a host name this server was not told it has."""
+    """The request is for a host name that this server does not have."""
 
     status = 421
 
 
 class AccessError(FeedproxyError):
-    """A request without the access key of this server."""
+    """The request lacks this server's access key."""
 
     status = 403
     message = "this server is private: its addresses begin with /k/, its access key and a slash"
 
 
 class ConfigError(FeedproxyError):
-    """Settings that cannot be used: `problems` are all of them, a line each."""
+    """The settings cannot be used; `problems` has a line for each reason."""
 
     exit_code = 2
 
@@ -73,19 +73,19 @@ class ConfigError(FeedproxyError):
 
 
 class ListingError(FeedproxyError):
-    """Bytes that are no listing."""
+    """One listing cannot be read; others may be."""
 
     status = 503
 
 
 class SavedListingError(ListingError):
-    """A saved listing that cannot be read."""
+    """A saved listing cannot be read."""
 
     public = "the saved listing of this server cannot be used; its log says why"
 
 
 class UpstreamError(FeedproxyError):
-    """The listing cannot be had at the moment; `retry_after` in seconds where the Hub said so."""
+    """No listing can be had at the moment; `retry_after` in seconds if the Hub said so."""
 
     status = 503
 
@@ -110,13 +110,13 @@ class ArchiveError(FeedproxyError):
 
 
 class DeadlineError(ArchiveError):
-    """A read of the archive that took longer than a request may."""
+    """Reading the archive took longer than a request may take."""
 
     public = "this query is too expensive for this server: ask for fewer words, days or entries"
 
 
 class BusyError(FeedproxyError):
-    """More requests than this process works on at once."""
+    """This process is working on as many requests as it may."""
 
     status = 503
     retry_after = 5
@@ -124,7 +124,7 @@ class BusyError(FeedproxyError):
 
 
 class LeaseError(FeedproxyError):
-    """The right to refresh, lost to another process while this one was at it."""
+    """This process has lost the lease while it was refreshing."""
 
     status = 503
-    message = "another process refreshes by now; what this one brought is dropped"
+    message = "lost the refresh lease to another process; this batch was discarded"

@@ -1,60 +1,57 @@
-"""The form of every line of the log, in every process: plain text, or one JSON object; and what is in none."""
+"""The form of every line of the log, plain text or JSON, in every process; and no secrets in any line."""
 
 import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 _PLAIN = "%(asctime)s %(levelname)s %(message)s"
 _FIELDS = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _NAMES = {"asctime": "time", "levelname": "level"}
 
+# Whatever is in the place of an access key; a mistyped key is nearly the key. The path before it may end in /k too.
+_KEY = r"((?:(?:/|%2f)(?:k|%6b))+(?:/|%2f))(?:(?!%2f)[^/\s?#\"'])+"
+_PASSWORD_IN_ADDRESS = r"(://[^\s/?#@:]*:)[^\s/?#@]+(?=@)"  # noqa: S105 (a pattern)
+_MIN_SECRET = 8  # characters; a shorter password may be a plain word, and is removed from addresses only
+_patterns: tuple[str, ...] = ()
+_format = logging.Handler.format
+
 
 def start_log(*, as_json: bool = False) -> None:
-    """Log to standard error; may be repeated, to change the form or in a process that inherited the log."""
+    """Log to standard error; may be called again, to change the form or in a process that inherited the log."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_json() if as_json else logging.Formatter(_PLAIN))
 
 
-# Where a key stands; the public path before it may end in /k too.
-_KEY = r"((?:(?:/|%2f)(?:k|%6b))+(?:/|%2f))(?:(?!%2f)[^/\s?#\"'])+"
-_IN_ADDRESS = r"(://[^\s/?#@:]*:)[^\s/?#@]+(?=@)"
-_SHORTEST = 8  # characters; a password that is shorter may be a word, and is left out of addresses only
-_patterns: tuple[str, ...] = ()
-
-
 def keep_out(secrets: Iterable[str], *, keys: bool = False) -> None:
-    """From now on log none of `secrets` in this process; with `keys` nothing that stands in an access key's place.
+    """From now on log none of `secrets` in this process; with `keys`, nothing that is in the place of an access key.
 
-    Servers log whole addresses, of good requests and of bad ones, and a traceback may quote anything: so what a
-    handler is about to write is cleaned as a whole, whoever made the record and the handler.
+    Servers log whole addresses and a traceback may quote anything, so every handler's whole output is cleaned.
     """
-    global _patterns  # noqa: PLW0603 (as the log is)
-    spellings = [text for secret in secrets if len(secret) >= _SHORTEST for text in _spellings(secret)]
-    _patterns = tuple(dict.fromkeys([*_patterns, *spellings, *[_KEY] * keys]))
+    global _patterns  # noqa: PLW0603 (like the log itself)
+    patterns = [pattern for secret in secrets if len(secret) >= _MIN_SECRET for pattern in _spellings(secret)]
+    _patterns = tuple(dict.fromkeys([*_patterns, *patterns, *[_KEY] * keys]))
     logging.Handler.format = _cleaned_format  # type: ignore[method-assign, assignment]
 
 
 def cleaned(text: str) -> str:
-    """Return `text` without what is to be kept out, however it is percent-encoded or escaped."""
-    for pattern in (_IN_ADDRESS, *_patterns):
-        text = re.sub(pattern, lambda found: f"{found[1] if found.lastindex else ''}***", text, flags=re.IGNORECASE)
+    """Return `text` without the secrets, however they are percent-encoded or escaped."""
+    for pattern in (_PASSWORD_IN_ADDRESS, *_patterns):
+        text = re.sub(pattern, lambda match: f"{match[1] if match.lastindex else ''}***", text, flags=re.IGNORECASE)
     return text
 
 
-def _spellings(secret: str) -> Iterator[str]:
-    """Yield patterns of `secret`: any character percent-encoded, up to five times; quoted by Python, JSON or both."""
-    encoded = [(char, "".join(f"%(?:25){{0,4}}{byte:02x}" for byte in char.encode())) for char in secret]
-    yield "".join(f"(?:{percent}|{re.escape(char)})" for char, percent in encoded)
-    quoted = {repr(secret)[1:-1], json.dumps(secret)[1:-1]}
-    yield from map(re.escape, (quoted | {json.dumps(text)[1:-1] for text in quoted}) - {secret})
-
-
-_format = logging.Handler.format
+def _spellings(secret: str) -> list[str]:
+    """Return patterns for `secret`: characters percent-encoded up to five times, or quoted by Python, JSON or both."""
+    percent = ["".join(f"%(?:25){{0,4}}{byte:02x}" for byte in char.encode()) for char in secret]
+    encoded = "".join(f"(?:{code}|{re.escape(char)})" for code, char in zip(percent, secret, strict=True))
+    by_python, by_json = repr(secret)[1:-1], json.dumps(secret)[1:-1]
+    quoted = {by_python, by_json, json.dumps(by_python)[1:-1], json.dumps(by_json)[1:-1]}
+    return [encoded, *map(re.escape, quoted - {secret})]
 
 
 def _cleaned_format(handler: logging.Handler, record: logging.LogRecord) -> str:

@@ -1,7 +1,4 @@
-"""The values everything else passes on: a paper, the listing it came in, its entry in a feed.
-
-Holds nothing of where they come from.
-"""
+"""The values that all rooms share: a paper, the listing it came in, its entry in a feed."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +17,7 @@ def is_arxiv_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Who stands behind a paper: the account on the Hub and the name to show."""
+    """The organization behind a paper: its account on the Hub and the name to show."""
 
     name: str
     fullname: str
@@ -32,8 +29,7 @@ class Paper:
 
     `id` is the arXiv identifier; for a listing that carries none, the words of the title joined
     by hyphens. `submitted_at` is when it entered Daily Papers, `published_at` when it appeared on
-    arXiv. `upvotes` is None where the listing does not tell; `author_count` can exceed
-    `len(authors)` for the same reason.
+    arXiv. A text capture has no upvotes (None) and no names of authors, only `author_count`.
     """
 
     id: str
@@ -53,17 +49,17 @@ class Paper:
 
     @property
     def effective_upvotes(self) -> int:
-        """What `min_upvotes` looks at: the upvotes, or the comments where those are unknown."""
+        """What `min_upvotes` compares: the upvotes, or the comments if those are unknown."""
         return self.comments if self.upvotes is None else self.upvotes
 
     @property
     def image(self) -> str | None:
-        """The thumbnail, if it is one of the Hub's own: a listing must not make readers ask other servers."""
+        """The thumbnail, if it is on the Hub's servers: a listing must not make readers contact others."""
         return self.thumbnail if self.thumbnail and _HUB_IMAGE.match(self.thumbnail) else None
 
     @property
     def hub_url(self) -> str:
-        """The paper's page on the Hub, its identity in every feed; a search for it without an id."""
+        """The paper's page on the Hub, its identity in every feed; without an arXiv id, a search for it."""
         if is_arxiv_id(self.id):
             return f"https://huggingface.co/papers/{self.id}"
         return f"https://huggingface.co/papers?q={quote_plus(self.id.replace('-', ' '))}"
@@ -100,7 +96,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A count of a paper, `upvotes` or `comments`, above all before, and when it was reached (aware UTC)."""
+    """A new highest count of a paper, `upvotes` or `comments`, and when it was reached (aware UTC)."""
 
     measure: str
     value: int
@@ -109,7 +105,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class PaperHistory:
-    """The date a paper was listed by (aware UTC), and the steps of its counts, lowest first."""
+    """When a paper was listed (aware UTC), and the steps of its counts, lowest first."""
 
     listed_at: datetime
     steps: tuple[Step, ...] = ()
@@ -125,11 +121,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The papers of one listing in its own order, what was skipped, and the day it is of.
+    """The papers of one listing in its own order, what was skipped, and the listing day.
 
-    `validator` is the ETag it came with; `unchanged` says the one asked with still holds. `size` is how many bytes of
-    normalised text it has. `taken_before` (aware) is known of a listing that somebody saved: no clock that says it is
-    later by then dates what is in it.
+    `validator` is the ETag it came with; `unchanged` says that the one sent along still holds. `size` is its normalised
+    text in bytes. A saved listing was read from the Hub before `taken_before` (aware), whatever the clock says now.
     """
 
     papers: tuple[Paper, ...] = ()
@@ -143,7 +138,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ListingDay:
-    """What is known of one day's listing; times aware UTC, `count` papers when last read."""
+    """When one day's listing was asked for and read well (aware UTC), and how many papers it had then."""
 
     day: date
     asked_at: datetime | None = None

@@ -1,6 +1,6 @@
-"""Text from outside in, text safe to keep out; and the small change of sentences for people.
+"""Text from outside in, text that is safe to store and show out; and small helpers for sentences.
 
-Knows neither papers nor queries, and changes no meaning: it drops what cannot be shown or kept.
+Knows neither papers nor queries.
 """
 
 import difflib
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 # What XML 1.0 section 2.2 forbids (C0 controls, surrogates, U+FFFE, U+FFFF), what it discourages
 # (DEL, C1, the noncharacters), and the overrides that make text display in another order.
-# Form feed and its like are missing here: they are white space, and part words.
+# Form feed and the like are not here: they are white space and separate words.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000))
@@ -22,44 +22,44 @@ _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 
 
 def is_safe(text: str) -> bool:
-    """Say whether `text` can stand in XML; a hundredth of the time that looking for all of `_UNSAFE` takes."""
+    """Say whether `text` can stand in XML; a hundred times faster than a search for `_UNSAFE`."""
     try:
         encoded = text.encode()
     except UnicodeEncodeError:  # a surrogate
         return False
-    clean = encoded.translate(None, _CONTROLS)
-    return len(clean) == len(encoded) and "\ufffe" not in text and "\uffff" not in text
+    has_controls = len(encoded.translate(None, _CONTROLS)) < len(encoded)
+    return not has_controls and "\ufffe" not in text and "\uffff" not in text
 
 
 def one_line(text: str, limit: int) -> str:
     """Return `text` without unsafe characters, on one line, at most `limit` characters long."""
-    return _shortened(" ".join(_UNSAFE.sub("", text).split()), limit)
+    return _shorten(" ".join(_UNSAFE.sub("", text).split()), limit)
 
 
 def paragraphs(text: str, limit: int) -> str:
-    """Return `text` likewise, its paragraphs (set off by blank lines) joined by one blank line."""
-    found = re.split(r"\n\s*\n", _UNSAFE.sub("", text.replace("\r\n", "\n")))
-    return _shortened("\n\n".join(filter(None, (" ".join(part.split()) for part in found))), limit)
+    """Return `text` without unsafe characters: paragraphs on one line each, separated by blank lines."""
+    parts = re.split(r"\n\s*\n", _UNSAFE.sub("", text.replace("\r\n", "\n")))
+    return _shorten("\n\n".join(filter(None, (" ".join(part.split()) for part in parts))), limit)
 
 
-def _shortened(text: str, limit: int) -> str:
+def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def safe_url(text: str) -> str | None:
-    """Return the absolute http(s) address in `text` as a URI (RFC 3986), or None if it holds none.
+    """Return the absolute http(s) address in `text` as a URI (RFC 3986), or None.
 
-    The Hub sends some with a leading space, and one with a line feed in it (UPSTREAM.md), which browsers drop
-    (https://url.spec.whatwg.org/#concept-basic-url-parser). One that names a user is refused: it
-    most likely poses as another site (RFC 9110, section 4.2.4).
+    The Hub sends some with a leading space, and one with a line feed in it, which browsers drop
+    (https://url.spec.whatwg.org/#concept-basic-url-parser). An address with a user is refused: it
+    most likely imitates another site (RFC 9110, section 4.2.4).
     """
     address = re.sub(r"[\t\n\r]", "", text.strip())
     try:
         parts = urlsplit(address)
     except ValueError:
         return None
-    hostile = len(address) > 2000 or re.search(r'[\s<>"\\^`{|}]', address) or _UNSAFE.search(address)
-    if hostile or parts.scheme not in ("http", "https") or not _AUTHORITY.fullmatch(parts.netloc):
+    is_hostile = len(address) > 2000 or re.search(r'[\s<>"\\^`{|}]', address) or _UNSAFE.search(address)
+    if is_hostile or parts.scheme not in ("http", "https") or not _AUTHORITY.fullmatch(parts.netloc):
         return None
     escaped = (re.sub("%(?![0-9A-Fa-f]{2})", "%25", part) for part in parts[2:])
     return urlunsplit((*parts[:2], *(quote(part, safe=_URL_SAFE) for part in escaped)))
@@ -70,13 +70,13 @@ def whole_number(text: str, low: int, high: int) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,15}", text) and low <= int(text) <= high else None
 
 
-def did_you_mean(name: str, known: Iterable[str], suffix: str = "") -> str:
-    """Return the end of a sentence that suggests the one of `known` most like a misspelt `name`, or nothing."""
-    folded = {item.casefold(): item for item in known}
+def did_you_mean(name: str, names: Iterable[str], suffix: str = "") -> str:
+    """Return the end of a sentence that suggests the name most like a misspelt one, or nothing."""
+    folded = {other.casefold(): other for other in names}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
     return f", did you mean {folded[close[0]]}{suffix}?" if close else ""
 
 
 def plural(count: int, noun: str) -> str:
-    """Return `count` and `noun`, which takes an s for its plural."""
+    """Return `count` and `noun`, with an s if there is not one."""
     return f"{count} {noun}{'s' * (count != 1)}"

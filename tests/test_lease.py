@@ -167,7 +167,7 @@ def test_store_without_the_lease(archive: Archive, clock: Clock) -> None:
     token = archive.lease("one", clock())
     other = archive.lease("other", clock.tick(seconds=60)) or 0
     for _ in range(2):
-        with pytest.raises(LeaseError, match="another process refreshes by now"):
+        with pytest.raises(LeaseError, match="lost the refresh lease to another process"):
             archive.store([parse(api(entries(2)), day=DAY)], clock(), token)
         archive.release(other, Backoff())
     assert (None, {}) == (archive.state().newest_entry_at, archive.days())

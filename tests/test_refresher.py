@@ -33,7 +33,7 @@ from tests.hub import Answer
 
 YESTERDAY = DAY - timedelta(days=1)
 WAIT = 10.0
-DROPPED = "another process refreshes by now; what this one brought is dropped"
+DROPPED = "lost the refresh lease to another process; this batch was discarded"
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 forking = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 

@@ -15,7 +15,7 @@ from feedproxy.text import did_you_mean, one_line, plural, whole_number
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One row: what a parameter may be, in words, and what reads its text or raises ValueError."""
+    """What a parameter means and may be, in words, and what reads its text or raises ValueError."""
 
     default: object
     allowed: str
@@ -64,7 +64,7 @@ _IGNORED = re.compile(r"utm_.*|fbclid|_", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to put in a feed and how; equal ones make equal feeds."""
+    """What to put in a feed and how; equal queries make equal feeds."""
 
     q: Filter | None = None
     min_upvotes: int = 0
@@ -79,9 +79,9 @@ class Query:
 
     def __str__(self) -> str:
         """Return the canonical query string: fixed order, no defaults, percent-encoded UTF-8."""
-        told = ((field.name, getattr(self, field.name)) for field in fields(self))
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return "&".join(
-            f"{name}={quote(str(value), safe='():*,')}" for name, value in told if value != PARAMETERS[name].default
+            f"{name}={quote(str(value), safe='():*,')}" for name, value in values if value != PARAMETERS[name].default
         )
 
     @property
@@ -98,27 +98,27 @@ class Query:
 
 def parse_query(query_string: str) -> Query:
     """Read the query part of a URL, without its `?`; raises QueryError for the first mistake in it."""
-    given: dict[str, object] = {}
+    values: dict[str, object] = {}
     for name, text in query_pairs(query_string):
         if is_ignored(name):
             continue
         parameter = PARAMETERS.get(name)
         if not parameter:
-            known = did_you_mean(name, PARAMETERS) or f" (parameters: {', '.join(PARAMETERS)})"
-            raise QueryError(quoted(name), f"there is no such parameter{known}")
-        if name in given:
+            hint = did_you_mean(name, PARAMETERS) or f" (parameters: {', '.join(PARAMETERS)})"
+            raise QueryError(quoted(name), f"there is no such parameter{hint}")
+        if name in values:
             raise QueryError(name, "given more than once")
         if not text:
             raise QueryError(name, "is empty; leave it out instead")
         try:
-            given[name] = parameter.read(text)
+            values[name] = parameter.read(text)
         except ValueError as error:
             raise QueryError(name, f"{quoted(text)} {error}") from None
-    return validate(Query(**given))  # type: ignore[arg-type]
+    return validate(Query(**values))  # type: ignore[arg-type]
 
 
 def validate(query: Query) -> Query:
-    """Return `query`, unless one of its parameters makes others count for nothing; raises QueryError."""
+    """Return `query`; raises QueryError if one of its parameters makes another one pointless."""
     if query.or_upvotes and not (query.q or query.min_upvotes or query.min_comments):
         raise QueryError(
             "or_upvotes", "widens other conditions and there are none; min_upvotes is the one to use alone"
@@ -129,12 +129,12 @@ def validate(query: Query) -> Query:
 
 
 def is_ignored(name: str) -> bool:
-    """Say whether a parameter is one that others add to any address, and means nothing here."""
+    """Say whether a parameter is one that trackers add to any address."""
     return bool(_IGNORED.fullmatch(name))
 
 
 def query_pairs(query_string: str) -> list[tuple[str, str]]:
-    """Return the parameters in a query string as they stand in it, decoded; raises QueryError."""
+    """Return the decoded parameters of a query string, in their order; raises QueryError."""
     try:
         return parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=100)
     except UnicodeDecodeError as error:
@@ -144,12 +144,12 @@ def query_pairs(query_string: str) -> list[tuple[str, str]]:
 
 
 def _unreadable(query_string: str) -> str:
-    """Return the parameter whose value is not UTF-8; `query` if that is one there is not, or a name."""
+    """Return the parameter whose value is not UTF-8; `query` if it is unknown, or its name is not."""
     pairs = parse_qsl(query_string, keep_blank_values=True, errors="surrogateescape")
     return next((name for name, text in pairs if name in PARAMETERS and re.search("[\udc80-\udcff]", text)), "query")
 
 
 def quoted(text: str) -> str:
-    """Return `text` in quotation marks on one line; percent-encoded where some of it would not be seen, as a space."""
-    seen = text if one_line(text, len(text)) == text else quote(text, errors="surrogateescape")
-    return f"“{one_line(seen, 40)}”"
+    """Return `text` in quotation marks on one line; percent-encoded if some of it would be invisible."""
+    visible = text if one_line(text, len(text)) == text else quote(text, errors="surrogateescape")
+    return f"“{one_line(visible, 40)}”"
