@@ -74,21 +74,17 @@ def assess(
     is_due = due_at <= now
     missing = sum(day not in entries for day in _month_before(now.date())) if is_due else 0
     if state.newest_entry_at is None:
-        progress = "being read" if began_at else "still to come"
-        verdict, reason = "empty", backoff.error or f"the first listing is {progress}"
+        verdict = "empty", backoff.error or f"the first listing is {'being read' if began_at else 'still to come'}"
     elif is_due and (waiting_since is None or now - waiting_since > _LATE):
-        verdict, reason = "broken", backoff.error or "nothing has refreshed the archive for over an hour"
+        verdict = "broken", backoff.error or "nothing has refreshed the archive for over an hour"
     elif not is_live:
-        verdict, reason = "fresh", _saved_listing(read, state.refreshed_at)
+        verdict = "fresh", _describe_saved(read, state.refreshed_at)
     elif missing:
-        error = f"; the last try failed: {backoff.error}" if backoff.error else ""
-        progress = f"{_MONTH.days - missing} of the last {plural(_MONTH.days, 'listing day')} read so far"
-        verdict, reason = "filling", progress + error
+        verdict = "filling", _describe_progress(missing, backoff.error)
     else:
-        verdict, reason = _judge_counts(read, now.date())
+        verdict = _judge_counts(read, now.date())
     return Status(
-        verdict,
-        reason,
+        *verdict,
         refreshed_at=state.refreshed_at,
         last_paper_at=stats.last_paper_at,
         next_refresh_at=max(due_at, backoff.retry_at) if backoff.retry_at else due_at,
@@ -101,7 +97,12 @@ def assess(
     )
 
 
-def _saved_listing(read: Mapping[date, ListingDay], read_at: datetime | None) -> str:
+def _describe_progress(missing: int, error: str | None) -> str:
+    progress = f"{_MONTH.days - missing} of the last {plural(_MONTH.days, 'listing day')} read so far"
+    return f"{progress}; the last try failed: {error}" if error else progress
+
+
+def _describe_saved(read: Mapping[date, ListingDay], read_at: datetime | None) -> str:
     last = _last_with_papers(read)
     when = f", read {read_at:%Y-%m-%d %H:%M} UTC" if read_at else ""
     return f"the saved listing{when}{f'; its newest papers are of {last}' if last else ''}"

@@ -7,16 +7,8 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 from feedproxy.errors import ListingError
-from feedproxy.ingest.parse.fields import (
-    MAX_ENTRIES,
-    MAX_LISTING_BYTES,
-    MAX_PAPER_BYTES,
-    MAX_PAPERS,
-    MAX_SKIPPED,
-    Entries,
-    InvalidEntry,
-    text_size,
-)
+from feedproxy.ingest.parse import fields
+from feedproxy.ingest.parse.fields import Entries, InvalidEntry, text_size
 from feedproxy.ingest.parse.hub_json import read_html, read_json
 from feedproxy.ingest.parse.text_capture import read_text
 from feedproxy.model import Listing, Paper, Skipped
@@ -49,7 +41,7 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
     skipped: list[Skipped] = []
     left_out = size = 0
     for number, (name, read_paper) in enumerate(entries):
-        if number >= MAX_ENTRIES or len(papers) >= MAX_PAPERS or size >= MAX_LISTING_BYTES:
+        if number >= fields.MAX_ENTRIES or len(papers) >= fields.MAX_PAPERS or size >= fields.MAX_LISTING_BYTES:
             left_out += 1
             continue
         try:
@@ -58,7 +50,7 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
             papers.append(paper)
             size += paper_size
         except InvalidEntry as reason:
-            if len(skipped) < MAX_SKIPPED:
+            if len(skipped) < fields.MAX_SKIPPED:
                 skipped.append(Skipped(one_line(name, 80) or "an entry without a name", str(reason)))
             else:
                 left_out += 1
@@ -70,7 +62,8 @@ def surplus(count: int) -> tuple[Skipped, ...]:
     """Return the note that `count` entries are more than a listing may have; nothing if there are none."""
     if count <= 0:
         return ()
-    limits = f"{MAX_PAPERS:,} papers, {MAX_SKIPPED:,} unusable entries and {MAX_LISTING_BYTES:,} bytes of text"
+    papers, skipped, size = fields.MAX_PAPERS, fields.MAX_SKIPPED, fields.MAX_LISTING_BYTES
+    limits = f"{papers:,} papers, {skipped:,} unusable entries and {size:,} bytes of text"
     return (Skipped(f"{count:,} more", f"a listing may have {limits}"),)
 
 
@@ -86,8 +79,8 @@ def _check(paper: Paper, latest: datetime | None) -> int:
     """Return the size of `paper`; raises InvalidEntry if that is too large, or the paper from the future."""
     if latest and paper.submitted_at > latest:
         raise InvalidEntry(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
-    if (size := text_size(paper)) > MAX_PAPER_BYTES:
-        raise InvalidEntry(f"has more than {MAX_PAPER_BYTES:,} bytes of text")
+    if (size := text_size(paper)) > fields.MAX_PAPER_BYTES:
+        raise InvalidEntry(f"has more than {fields.MAX_PAPER_BYTES:,} bytes of text")
     return size
 
 

@@ -10,20 +10,8 @@ from itertools import islice
 from typing import Any
 
 from feedproxy.errors import ListingError
-from feedproxy.ingest.parse.fields import (
-    MAX_AUTHORS,
-    MAX_KEYWORDS,
-    MAX_NAME,
-    MAX_SUMMARY,
-    MAX_TITLE,
-    Entries,
-    InvalidEntry,
-    as_text,
-    leading_day,
-    midnight,
-    read_count,
-    read_time,
-)
+from feedproxy.ingest.parse import fields
+from feedproxy.ingest.parse.fields import Entries, InvalidEntry, as_text, leading_day, midnight, read_count, read_time
 from feedproxy.model import Organization, Paper, is_arxiv_id
 from feedproxy.text import one_line, paragraphs, safe_url
 
@@ -87,7 +75,7 @@ def _paper(entry: Any, paper: Any, day: date | None) -> Paper:
         raise InvalidEntry("has no paper")
     if not is_arxiv_id(as_text(paper.get("id"))):
         raise InvalidEntry("its id is not an arXiv identifier")
-    title = one_line(as_text(paper.get("title")), MAX_TITLE)
+    title = one_line(as_text(paper.get("title")), fields.MAX_TITLE)
     if not title:
         raise InvalidEntry("has no title")
     authors = [author for author in _items(paper.get("authors")) if isinstance(author, dict)]
@@ -96,10 +84,10 @@ def _paper(entry: Any, paper: Any, day: date | None) -> Paper:
     return Paper(
         id=paper["id"],
         title=title,
-        summary=paragraphs(as_text(paper.get("summary")), MAX_SUMMARY),
+        summary=paragraphs(as_text(paper.get("summary")), fields.MAX_SUMMARY),
         submitted_at=_submitted_at(entry, paper, day),
         published_at=read_time(paper.get("publishedAt")),
-        authors=names[:MAX_AUTHORS],
+        authors=names[: fields.MAX_AUTHORS],
         author_count=len(names),
         upvotes=read_count(paper.get("upvotes"), "upvotes"),
         comments=read_count(entry.get("numComments", 0), "numComments"),
@@ -107,7 +95,7 @@ def _paper(entry: Any, paper: Any, day: date | None) -> Paper:
         organization=_organization(paper.get("organization") or entry.get("organization")),
         github_repo=safe_url(as_text(paper.get("githubRepo"))),
         project_page=safe_url(as_text(paper.get("projectPage"))),
-        ai_keywords=tuple(islice(keywords, MAX_KEYWORDS)),
+        ai_keywords=tuple(islice(keywords, fields.MAX_KEYWORDS)),
     )
 
 
@@ -117,12 +105,12 @@ def _items(value: object) -> list[object]:
 
 def _names(values: Iterable[object]) -> Iterator[str]:
     """Yield every non-empty text among `values`, on one line; authors may share a name."""
-    return filter(None, (one_line(as_text(value), MAX_NAME) for value in values))
+    return filter(None, (one_line(as_text(value), fields.MAX_NAME) for value in values))
 
 
 def _organization(value: object) -> Organization | None:
-    fields = value if isinstance(value, dict) else {}
-    name, fullname = (one_line(as_text(fields.get(key)), MAX_NAME) for key in ("name", "fullname"))
+    keys = value if isinstance(value, dict) else {}
+    name, fullname = (one_line(as_text(keys.get(key)), fields.MAX_NAME) for key in ("name", "fullname"))
     return Organization(name or fullname, fullname or name) if name or fullname else None
 
 

@@ -16,7 +16,8 @@ from datetime import UTC, date, datetime
 from functools import partial
 
 from feedproxy.errors import ListingError
-from feedproxy.ingest.parse.fields import MAX_NAME, MAX_SUMMARY, MAX_TITLE, Entries, InvalidEntry, midnight
+from feedproxy.ingest.parse import fields
+from feedproxy.ingest.parse.fields import Entries, InvalidEntry, midnight
 from feedproxy.model import Organization, Paper
 from feedproxy.query.terms import words
 from feedproxy.text import one_line, paragraphs
@@ -123,7 +124,7 @@ def _paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
     """Return the paper in `block`; `titles` maps ids to the titles before it, as two titles must not share an id."""
     if len(block.lines) < 2:
         raise InvalidEntry("has no abstract")
-    title = one_line(block.lines[0], MAX_TITLE)
+    title = one_line(block.lines[0], fields.MAX_TITLE)
     if not words(title):
         raise InvalidEntry("its title has no letter or digit")
     id_ = "-".join(words(title))
@@ -131,7 +132,7 @@ def _paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
     paper = Paper(
         id=id_,
         title=title,
-        summary=paragraphs("\n\n".join(block.lines[1:]), MAX_SUMMARY),
+        summary=paragraphs("\n\n".join(block.lines[1:]), fields.MAX_SUMMARY),
         submitted_at=midnight(day),
         published_at=block.published_at(),
         author_count=int(author_count[1].replace(",", "")) if author_count else 0,
@@ -144,5 +145,5 @@ def _paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
 
 
 def _organization(byline: str) -> Organization | None:
-    account, _, fullname = one_line(byline, 2 * MAX_NAME).partition(" ")
+    account, _, fullname = one_line(byline, 2 * fields.MAX_NAME).partition(" ")
     return Organization(account, fullname or account) if account else None
