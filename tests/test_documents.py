@@ -20,7 +20,7 @@ from feedproxy.config import SETTINGS, variable
 from feedproxy.ingest.parse import parse
 from feedproxy.query.parameters import PARAMETERS, Query, parse_query
 from tests.factories import api, entry
-from tests.test_layers import LAYERS
+from tests.test_layers import LAYERS, OWNERS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -160,6 +160,15 @@ def test_links_lead_somewhere(document: Path) -> None:
         target = document.parent / path if path else document
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_rooms_table() -> None:
+    """The table in ARCHITECTURE.md names every room in the order of the layers, with the libraries that it owns."""
+    table = (ROOT / "ARCHITECTURE.md").read_text().partition("| room |")[2].partition("\n\n")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines()[2:]]
+    libraries = {room: row[2].lower().replace("-", "") for row in rows for room in re.findall(r"`(\w+)`", row[0])}
+    assert [room for layer in LAYERS for room in layer if room != "__main__"] == list(libraries)
+    assert [] == [name for name, room in OWNERS.items() if name.replace("_", "") not in libraries[room]]
 
 
 @pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
