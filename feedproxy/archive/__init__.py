@@ -23,6 +23,7 @@ from feedproxy.archive.lease import Leasing
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
+    LISTING_WINDOW,
     MOST_LATE,
     entry_dates,
     listed_days,
@@ -31,7 +32,6 @@ from feedproxy.archive.search import (
     select_late,
     select_oldest_late,
     select_page,
-    select_state,
     select_steps,
     spanning,
     starts,
@@ -190,36 +190,34 @@ class Archive(Leasing):
         """Return the page of entries that `query` asks for, newest first."""
         rows: Sequence[sa.Row[Any]] = []
         with self._transaction() as db:
-            state = _read_state(db, select_state())
-            for start in () if state.newest is None else starts(query, state.newest):
-                parameters = self._window(db, query, start, state)
+            state, late = _read_late(db, query.days)
+            for start in starts(query, state.newest):
+                parameters = self._parameters(db, query, start, late)
                 rows = db.execute(select_page(query, late="late" in parameters), parameters).all()
                 if len(rows) > query.limit:
                     break
         more = len(rows) > query.limit
         return SearchResult(entries_of(rows[: query.limit]), more, self._watcher.offer(_state(state)))
 
-    def _window(self, db: sa.Connection, query: Query, start: int, state: sa.Row[Any]) -> dict[str, Any]:
-        """Return the parameters of a statement for all that entered from `start` on, `late` papers among them."""
+    def _parameters(self, db: sa.Connection, query: Query, start: int, late: Sequence[int]) -> dict[str, Any]:
+        """Return the parameters of a statement for all that entered since `start`, `late` papers among them."""
         parameters = spanning(query, start)
-        if any(isinstance(date, int) and date >= start for date in (state.late0, state.late1)):
-            bounds = {name: parameters[name] for name in ("start", "low")}
-            late = db.scalars(select_late(), bounds).all()
-            if len(late) > MOST_LATE:
-                parameters["low"] = db.scalar(select_oldest_late(), bounds)
-            elif late:
-                parameters["late"] = late
+        before = [paper for paper in late if paper < parameters["low"]]
+        if len(late) > MOST_LATE:
+            oldest = db.scalar(select_oldest_late(), {name: parameters[name] for name in ("start", "low")})
+            parameters["low"] = parameters["low"] if oldest is None else oldest
+        elif before:
+            parameters["late"] = before
         return self._database.bind(parameters)
 
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
+        number = 0
         with self._transaction() as db:
-            state = _read_state(db, select_state())
-            if state.newest is None:
-                return 0
-            *_, start = starts(query, state.newest)
-            parameters = self._window(db, query, start, state)
-            number: int = db.execute(select_count(query, late="late" in parameters), parameters).scalar_one()
+            state, late = _read_late(db, query.days)
+            for start in starts(query, state.newest)[-1:]:
+                parameters = self._parameters(db, query, start, late)
+                number = db.execute(select_count(query, late="late" in parameters), parameters).scalar_one()
         return number
 
     def entry_dates_by_threshold(
@@ -231,11 +229,11 @@ class Archive(Leasing):
         does not count.
         """
         with self._transaction() as db:
-            state = _read_state(db, select_state())
+            state, late = _read_late(db, LISTING_WINDOW + 1)
             listed = db.scalars(listed_days(), {"newest": state.newest or 0, "number": last})
             days = sorted(day for day in listed if type(day) is int and day <= schema.LATEST // DAY)
             start = days[0] * DAY if days else 0
-            parameters = self._window(db, query, start, state)
+            parameters = self._parameters(db, query, start, late)
             statement, thresholds = select_crossings(query, numbers, late="late" in parameters)
             rows = db.execute(statement, parameters | thresholds) if days else ()
             entered = [entry_dates(query, numbers, row) for row in rows]
@@ -272,6 +270,14 @@ def _state(row: sa.Row[Any]) -> State:
 
 def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row[Any]:
     return demand_readable(schema.state, db.execute(statement).one())
+
+
+def _read_late(db: sa.Connection, days: int) -> tuple[sa.Row[Any], list[int]]:
+    """Return the state, and the papers with a late step or wording in the last `days`."""
+    rows = db.execute(select_late(), {"days": days}).all()
+    if not rows:
+        raise schema.Unreadable("state without its row")
+    return demand_readable(schema.state, rows[0]), [row.late for row in rows if isinstance(row.late, int)]
 
 
 def _taken_before(listings: Sequence[Listing], moment: int) -> int:

@@ -9,7 +9,7 @@ A paper listed earlier can enter at `start` or later only by a *late* step or wo
 after its listing. Such rows have indexes of their own; their papers are searched by their keys beside the others.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -24,7 +24,7 @@ NEVER = 2**62  # seconds
 MOST_LATE = 200  # papers that are searched by their keys
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
 _NARROW = 14  # days, which hold the newest fifty entries of a common word
-_LISTING_WINDOW = 90 * DAY  # in which the last listing days are looked for
+LISTING_WINDOW = 90  # days, in which the last listing days are looked for
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
 _late = sa.bindparam("late", type_=sa.BigInteger, expanding=True)
 _q = sa.bindparam("q", type_=sa.Text)
@@ -47,13 +47,14 @@ class Matches(FunctionElement[Any]):
 # What a search is asked with ----------------------------------------------------------------------
 
 
-def starts(query: Query, newest: int) -> Iterator[int]:
-    """Yield from when on entries are wanted: for a few days, and then for all that `query` spans.
+def starts(query: Query, newest: int | None) -> list[int]:
+    """Return from when on entries are wanted: first for a few days, and then for all that `query` spans.
 
-    A page that the few days fill is right. `newest` is the newest date in the archive; both in seconds.
+    A page that the few days fill is right. `newest` is the newest date in the archive, if it has any; both in seconds.
     """
-    for days in sorted({min(_NARROW, query.days), query.days}):
-        yield newest - newest % DAY - (days - 1) * DAY
+    if newest is None:
+        return []
+    return [newest - newest % DAY - (days - 1) * DAY for days in sorted({min(_NARROW, query.days), query.days})]
 
 
 def spanning(query: Query, start: int) -> dict[str, Any]:
@@ -105,37 +106,29 @@ def entry_dates(query: Query, numbers: Sequence[int], row: Sequence[int | None])
 
 
 @cache
-def select_state() -> sa.Select[Any]:
-    """Return the statement that selects the state, and the newest dates of late steps and of late wordings."""
-    newest = (sa.select(sa.func.max(date)).where(is_late(date, paper)) for date, paper in _LATE_ROWS)
-    return sa.select(state, *(part.scalar_subquery().label(f"late{at}") for at, part in enumerate(newest)))
-
-
-@cache
 def select_late() -> sa.Select[Any]:
-    """Return the statement that selects papers listed before `low` with a late step or wording since `start`.
+    """Return the statement that selects the state, a row for each paper that is `late` in the last `days`, or NULL.
 
-    One more than are searched by their keys, if there are so many.
+    At most one row more than there are papers that are searched by their keys.
     """
-    return sa.select(_late_papers().c.paper).limit(MOST_LATE + 1)
+    start = sa.select(state.c.newest - sa.bindparam("days", type_=sa.BigInteger) * DAY).scalar_subquery()
+    late = late_papers(start).limit(MOST_LATE + 1).subquery()
+    return sa.select(state, late.c.paper.label("late")).select_from(state.outerjoin(late, sa.true()))
 
 
 @cache
 def select_oldest_late() -> sa.Select[Any]:
-    """Return the statement that selects the oldest of these papers."""
-    return sa.select(sa.func.min(_late_papers().c.paper))
+    """Return the statement that selects the oldest paper listed before `low` that is late since `start`."""
+    papers = late_papers(_start).subquery().c
+    return sa.select(sa.func.min(papers.paper)).where(papers.paper < _low)
 
 
-_LATE_ROWS = (ledger.c.reached_at, ledger.c.paper), (wordings.c.since, wordings.c.paper)
-
-
-def _late_papers() -> sa.Subquery:
+def late_papers(start: sa.ColumnElement[int]) -> sa.CompoundSelect[Any]:
+    """Select the papers with a late step or wording since `start`."""
+    dates = (ledger.c.reached_at, ledger.c.paper), (wordings.c.since, wordings.c.paper)
     return sa.union(
-        *(
-            sa.select(paper.label("paper")).where(is_late(date, paper), date >= _start, paper < _low)
-            for date, paper in _LATE_ROWS
-        )
-    ).subquery()
+        *(sa.select(paper.label("paper")).where(is_late(date, paper), date >= start) for date, paper in dates)
+    )
 
 
 @cache
@@ -144,7 +137,7 @@ def listed_days() -> sa.Select[Any]:
     row = papers.c
     listed = sa.case((row.submitted_at > row.listed_at, row.listed_at), else_=row.submitted_at)
     day = (listed // DAY).label("day")
-    start = sa.bindparam("newest", type_=sa.BigInteger) - _LISTING_WINDOW
+    start = sa.bindparam("newest", type_=sa.BigInteger) - LISTING_WINDOW * DAY
     held = sa.select(day).where(row.listed_at > start, listed > start)  # a paper may come long after its day
     return held.distinct().order_by(day.desc()).limit(sa.bindparam("number"))
 
@@ -259,7 +252,7 @@ class _Papers:
 
 
 class _LatePapers(_Papers):
-    """Those of the keys `late`."""
+    """The papers of the keys `late`."""
 
     def holds(self, paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
         return paper.in_(_late)

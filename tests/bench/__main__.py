@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import cold, databases, memory, polls, refreshing, starting, strangers
+from tests.bench import cold, databases, late, memory, polls, refreshing, starting, strangers
 from tests.bench.archives import kept
 from tests.bench.figures import Benchmark, Figure, Run, table
 from tests.bench.load import WRK
@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "strangers": strangers.steady,
     "cold": cold.queries,
     "postgres": databases.cold,
+    "late": late.cold,
     "refresh": cold.refreshes,
     "starting": starting.starting,
 }
