@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from feedproxy.archive import schema
 from feedproxy.archive.admin import problems
 from feedproxy.archive.backend import Database, OpenMode
-from feedproxy.archive.dating import merge_listings, plausible
+from feedproxy.archive.dating import merge_listings, refresh_times
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
 from feedproxy.archive.lease import Leasing
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
@@ -157,7 +157,7 @@ class Archive(Leasing):
         """Store what one refresh brought, dating what is new in it; all of it or nothing.
 
         Listings of one day come in the order they were taken. With `token`, that of a lease,
-        nothing is stored and LeaseError raised if another has it by now.
+        nothing is stored and LeaseError raised if another has it now.
         """
         with self._transaction(writing=True) as db:
             if token is not None and token != db.scalar(_TOKEN):
@@ -165,22 +165,18 @@ class Archive(Leasing):
             state = _read_state(db, _LOCKED)
             if state.rules != RULES:
                 raise ArchiveError("another version of feedproxy has indexed this archive anew; restart this one")
-            at = schema.seconds(now)
-            previous, first = plausible(state.refreshed_at, at), plausible(state.first_refreshed_at, at)
-            moment = max(at, previous or 0)
-            first = first or moment
-            known = _read_before(db, [listing.day for listing in listings if listing.day])
-            present = max(min(moment, _taken_before(listings, moment)), previous or 0)
-            writer = Writer(db, self._database, now=present, previous=previous, newest=state.newest)
-            written = writer.write(merge_listings(listings, known, schema.moment(first)))
+            times = refresh_times(listings, schema.seconds(now), state.refreshed_at, state.first_refreshed_at)
+            read = _read_before(db, [listing.day for listing in listings if listing.day])
+            writer = Writer(db, self._database, times, newest=state.newest)
+            written = writer.write(merge_listings(listings, read, times.first))
             for listing in listings:
                 _note_read(db, listing, schema.seconds(now))
             changes = {
                 "revision": revision_after(state.revision, now) if written else state.revision,
-                "first_refreshed_at": first,
-                "refreshed_at": moment,
+                "first_refreshed_at": times.first,
+                "refreshed_at": times.at,
                 "newest": writer.newest,
-                "backdated_at": moment if writer.backdated else state.backdated_at,
+                "backdated_at": times.at if writer.backdated else state.backdated_at,
             }
             db.execute(sa.update(schema.state).values(changes))
         self._watcher.look_again()
@@ -278,12 +274,6 @@ def _read_late(db: sa.Connection, days: int) -> tuple[sa.Row[Any], list[int]]:
     if not rows:
         raise schema.Unreadable("state without its row")
     return demand_readable(schema.state, rows[0]), [row.late for row in rows if isinstance(row.late, int)]
-
-
-def _taken_before(listings: Sequence[Listing], moment: int) -> int:
-    """Return when `listings` were taken at the latest, `moment` where they do not tell; epoch seconds."""
-    limits = [listing.taken_before for listing in listings]
-    return max((schema.seconds(limit) if limit else moment for limit in limits), default=moment)
 
 
 def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:
