@@ -255,7 +255,7 @@ def test_entries_are_those_of_the_feed(settled: httpx.Client) -> None:
     _, second = page(settled, "limit=3&page=2")
     assert ["Older", "Newer"] == second.xpath("//p[@id='pages']/a/text()")
     assert "4" == second.get_element_by_id("entries").get("start")
-    assert "limit=3" == second.get_element_by_id("keep").get("data-query")
+    assert "limit=3" == second.get_element_by_id("save").get("data-query")
     _, beyond = page(settled, "limit=3&page=9")
     assert "There is no page 9: all 8 entries come before it." == words(beyond.get_element_by_id("nothing"))
 
@@ -315,12 +315,12 @@ def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, settled: httpx.Cl
     )
     client = serve(listing="demo", feeds=str(tmp_path / "feeds.toml"))
     _, html = page(client)
-    links = html.xpath("//section[@id='named']//a")
+    links = html.xpath("//section[@id='named-feeds']//a")
     assert ["<b>Tools</b>", "RSS", "Atom", "JSON Feed"] == [link.text for link in links[:-1]]
     targets = [link.get("href") for link in links]
     assert ["./?q=tool&link=pdf", "f/tools.rss", "f/tools.atom", "f/tools.json", "feeds.opml"] == targets
     assert {200} == {client.get(f"/{target.removeprefix('./')}").status_code for target in targets}
-    assert [] == page(settled)[1].xpath("//section[@id='named']")
+    assert [] == page(settled)[1].xpath("//section[@id='named-feeds']")
 
 
 # How it is sent -----------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
-// Makes the page live: what is typed is shown after a pause, and the address bar, back and forward follow.
-// The server renders all of it; without this script the form and the links do the same by loading the page.
+// Makes the page live: results follow what is typed after a pause, and so do the address bar, back and forward.
+// The server renders everything; without this script the form and the links do the same by loading the page.
 
-const PAUSE = 300; // milliseconds without a key
-const LONG_PAUSE = 2000; // the same, while what is typed cannot be all: an open quotation mark or bracket, an operator
+const PAUSE = 300; // milliseconds after the last key
+const LONG_PAUSE = 2000; // the same, while the text is incomplete: an open quotation mark or bracket, an operator
 const OPEN = /^[^"]*("[^"]*"[^"]*)*"[^"]*$|[-:(]$|(^|\s)(and|or|not)\s*$/i;
-const STORE = "feedproxy.kept";
-const MOST = 100; // feeds in an OPML file
-const LONGEST = 8000; // characters of an address, which servers refuse beyond
-const LINKS = "#examples a, #named li > a:first-child, #thresholds a, #nothing a, #pages a, #kept li a"; // lead to this page with another query
+const STORE = "feedproxy.filters";
+const MAX_FEEDS = 100; // in an OPML file
+const MAX_ADDRESS = 8000; // characters; servers refuse longer ones
+const LINKS = "#examples a, #named-feeds li > a:first-child, #thresholds a, #nothing a, #pages a, #saved li a"; // lead to this page with another query
 
 const form = document.querySelector("#filter");
 const find = (selector, place = document) => place.querySelector(selector);
@@ -16,51 +16,51 @@ const all = (selector, place = document) => [...place.querySelectorAll(selector)
 // The form and its query -----------------------------------------------------------------------
 
 function typed() {
-  const given = new URLSearchParams(new FormData(form));
+  const query = new URLSearchParams(new FormData(form));
   for (const field of all("select", form)) {
-    if (field.selectedIndex === 0) given.delete(field.name);
+    if (field.selectedIndex === 0) query.delete(field.name);
   }
-  for (const [name, value] of [...given]) {
-    if (!value.trim()) given.delete(name);
+  for (const [name, value] of [...query]) {
+    if (!value.trim()) query.delete(name);
   }
-  return given.toString();
+  return query.toString();
 }
 
 function fill(query) {
-  const given = new URLSearchParams(query);
+  const values = new URLSearchParams(query);
   for (const field of all("input, select", form)) {
     if (field instanceof HTMLSelectElement) field.selectedIndex = 0;
-    field.value = given.get(field.name) ?? (field instanceof HTMLSelectElement ? field.value : "");
+    field.value = values.get(field.name) ?? (field instanceof HTMLSelectElement ? field.value : "");
   }
-  if (all("#options [name]").some(({ name }) => given.has(name))) find("#options").open = true;
+  if (all("#options [name]").some(({ name }) => values.has(name))) find("#options").open = true;
 }
 
 // Showing it -----------------------------------------------------------------------------------
 
-let asking = new AbortController();
+let request = new AbortController();
 
 async function show(query) {
-  asking.abort();
-  asking = new AbortController();
-  const { signal } = asking;
+  request.abort();
+  request = new AbortController();
+  const { signal } = request;
   find("#results").setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(query ? `./?${query}` : "./", { headers: { Accept: "text/html" }, signal });
     const body = await answer.text();
     const page = new DOMParser().parseFromString(body, "text/html");
     if (find("#results", page)) put(page);
-    else find("#status").textContent = `${reason(answer, body)}; what is shown may be old. Type on to try again.`;
+    else find("#status").textContent = `${reason(answer, body)}; the results may be out of date. Type on to try again.`;
   } catch {
     if (signal.aborted) return;
-    find("#status").textContent = "The server does not answer; what is shown may be old. Type on to try again.";
+    find("#status").textContent = "The server does not answer; the results may be out of date. Type on to try again.";
   }
   find("#results").removeAttribute("aria-busy");
 }
 
 // Return what the server itself says is wrong, which is one line of text.
 function reason(answer, body) {
-  const told = answer.headers.get("Content-Type")?.startsWith("text/plain") ? body.trim() : "";
-  return told && told.length < 300 ? told : "The server does not answer";
+  const line = answer.headers.get("Content-Type")?.startsWith("text/plain") ? body.trim() : "";
+  return line && line.length < 300 ? line : "The server does not answer";
 }
 
 function put(page) {
@@ -169,24 +169,24 @@ function selected(link) {
   return document.execCommand("copy");
 }
 
-// Keeping filters, in this browser -----------------------------------------------------------------
+// Saving filters, in this browser -----------------------------------------------------------------
 
-function kept() {
+function saved() {
   try {
-    const found = JSON.parse(localStorage.getItem(STORE));
-    return Array.isArray(found) ? found.filter((one) => typeof one?.query === "string") : [];
+    const filters = JSON.parse(localStorage.getItem(STORE));
+    return Array.isArray(filters) ? filters.filter((one) => typeof one?.query === "string") : [];
   } catch {
     return [];
   }
 }
 
-// Return whether the browser did keep them.
-function keep(filters) {
+// Return whether the browser saved them.
+function save(filters) {
   try {
     localStorage.setItem(STORE, JSON.stringify(filters));
     return true;
   } catch {
-    find("#status").textContent = "This browser keeps nothing for this page.";
+    find("#status").textContent = "This browser does not let the page save anything.";
     return false;
   } finally {
     list();
@@ -194,12 +194,12 @@ function keep(filters) {
 }
 
 function list() {
-  const filters = kept();
-  find("#kept").hidden = !filters.length;
-  find("#kept ul").replaceChildren(...filters.map(row));
+  const filters = saved();
+  find("#saved").hidden = !filters.length;
+  find("#saved ul").replaceChildren(...filters.map(row));
   const feeds = filters.map(({ query }) => `feed=${encodeURIComponent(`feed.rss${query && "?"}${query}`)}`);
   const address = `opml?${feeds.join("&")}`;
-  const fits = feeds.length <= MOST && address.length < LONGEST;
+  const fits = feeds.length <= MAX_FEEDS && address.length < MAX_ADDRESS;
   find("#opml").setAttribute("href", fits ? address : "");
   find("#opml").parentElement.hidden = !fits;
   find("#too-many").hidden = fits;
@@ -215,25 +215,25 @@ function row({ query, title }) {
   button.textContent = "Remove";
   button.setAttribute("aria-label", `Remove ${link.textContent}`);
   button.addEventListener("click", () => {
-    keep(kept().filter((one) => one.query !== query));
-    find("#kept").hidden ? find("#q").focus() : find("#kept button").focus();
+    save(saved().filter((one) => one.query !== query));
+    find("#saved").hidden ? find("#q").focus() : find("#saved button").focus();
   });
   item.append(link, button);
   return item;
 }
 
-function keepThis(button) {
+function saveThis(button) {
   const { query, title } = button.dataset;
-  if (!keep([...kept().filter((one) => one.query !== query), { query, title }])) return;
-  button.textContent = "Kept";
-  find("#status").textContent = `Kept: ${title}`;
+  if (!save([...saved().filter((one) => one.query !== query), { query, title }])) return;
+  button.textContent = "Saved";
+  find("#status").textContent = `Saved: ${title}`;
 }
 
 // Show the buttons that need a script.
 function enliven() {
   for (const button of all("#results button[hidden]")) {
     button.hidden = false;
-    button.addEventListener("click", () => (button.id === "keep" ? keepThis(button) : copy(button)));
+    button.addEventListener("click", () => (button.id === "save" ? saveThis(button) : copy(button)));
   }
 }
 

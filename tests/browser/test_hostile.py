@@ -123,9 +123,9 @@ def test_a_hostile_filter_stays_text(open_hostile: Callable[..., Page], watch: W
     watch.expects("status of 400")
     page = open_hostile("?q=agents")
     kept = [{"query": act, "title": act} for act in _ACTS]
-    page.evaluate("kept => localStorage.setItem('feedproxy.kept', JSON.stringify(kept))", kept)
+    page.evaluate("kept => localStorage.setItem('feedproxy.filters', JSON.stringify(kept))", kept)
     page.reload()
-    assert list(_ACTS) == page.locator("#kept li a").all_inner_texts()
+    assert list(_ACTS) == page.locator("#saved li a").all_inner_texts()
     for act in _ACTS:
         page.locator("#q").fill("agents")
         expect(page.locator("#in-words")).to_be_visible()

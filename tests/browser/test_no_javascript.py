@@ -108,21 +108,21 @@ def test_filters_are_kept_and_read_back(open_page: Open, service: httpx.Client) 
     """Two filters are kept over a reload, one is taken out again, and the OPML file holds the other."""
     page = open_page("?q=agents%20%22tool%20use%22&min_upvotes=2")
     first = address(page, "rss")
-    page.locator("#keep").click()
+    page.locator("#save").click()
     page.locator("#q").fill("video")
     settled(page, "video")
     second = address(page, "rss")
-    page.locator("#keep").click()
-    expect(page.locator("#kept li")).to_have_count(2)
+    page.locator("#save").click()
+    expect(page.locator("#saved li")).to_have_count(2)
     page.reload()
-    expect(page.locator("#kept li")).to_have_count(2)
+    expect(page.locator("#saved li")).to_have_count(2)
     assert [first, second] == _subscriptions(service, page)
-    page.locator("#kept li button").first.click()
-    expect(page.locator("#kept li")).to_have_count(1)
+    page.locator("#saved li button").first.click()
+    expect(page.locator("#saved li")).to_have_count(1)
     assert [second] == _subscriptions(service, page)
     page.reload()
     assert [second] == _subscriptions(service, page)
-    page.locator("#kept li a").click()
+    page.locator("#saved li a").click()
     settled(page, "video")
 
 
@@ -136,15 +136,15 @@ def _subscriptions(service: httpx.Client, page: Page) -> list[str]:
     return [feed.url for feed in read.feeds]
 
 
-@pytest.mark.parametrize("kept", ["{", "null", '[null, 1, {"query": 1}]', '"<img src=x onerror=pwned=1>"'])
-def test_a_spoilt_store_breaks_nothing(kept: str, open_page: Open) -> None:
+@pytest.mark.parametrize("stored", ["{", "null", '[null, 1, {"query": 1}]', '"<img src=x onerror=pwned=1>"'])
+def test_a_spoilt_store_breaks_nothing(stored: str, open_page: Open) -> None:
     """What cannot be read in the browser's store is passed over, and keeping works."""
     page = open_page("?q=agents")
-    page.evaluate("text => localStorage.setItem('feedproxy.kept', text)", kept)
+    page.evaluate("text => localStorage.setItem('feedproxy.filters', text)", stored)
     page.reload()
-    page.locator("#keep").click()
-    expect(page.locator("#kept li")).to_have_count(1)
-    assert {"q": "agents"} == query(page.locator("#kept li a").get_attribute("href") or "")
+    page.locator("#save").click()
+    expect(page.locator("#saved li")).to_have_count(1)
+    assert {"q": "agents"} == query(page.locator("#saved li a").get_attribute("href") or "")
     assert page.evaluate("typeof pwned") == "undefined"
 
 
@@ -154,18 +154,18 @@ def test_nothing_is_said_to_be_kept_that_is_not(open_page: Open) -> None:
     page.evaluate(
         "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
     )
-    page.locator("#keep").click()
-    expect(page.locator("#status")).to_have_text("This browser keeps nothing for this page.")
-    expect(page.locator("#keep")).to_have_text("Keep this filter")
+    page.locator("#save").click()
+    expect(page.locator("#status")).to_have_text("This browser does not let the page save anything.")
+    expect(page.locator("#save")).to_have_text("Save this filter")
 
 
 def test_kept_filters_stand_before_the_entries(open_page: Open) -> None:
     """What is kept is listed where it can be seen, whole on a phone too, and not below fifty entries."""
     page = open_page("?q=agents", viewport={"width": 360, "height": 740})
-    page.locator("#keep").click()
-    list_, results = page.locator("#kept").bounding_box(), page.locator("#results").bounding_box()
+    page.locator("#save").click()
+    list_, results = page.locator("#saved").bounding_box(), page.locator("#results").bounding_box()
     assert list_["y"] + list_["height"] <= results["y"]
-    button = page.locator("#kept button")
+    button = page.locator("#saved button")
     assert button.bounding_box()["height"] < 40
     expect(button).to_have_text("Remove")
 
@@ -179,5 +179,5 @@ def test_addresses_are_whole_on_a_phone(open_page: Open) -> None:
 
 def test_filters_are_kept_for_one_browser(open_page: Open) -> None:
     """Nobody else sees what was kept."""
-    open_page("?q=agents").locator("#keep").click()
-    expect(open_page("?q=agents").locator("#kept")).to_be_hidden()
+    open_page("?q=agents").locator("#save").click()
+    expect(open_page("?q=agents").locator("#saved")).to_be_hidden()

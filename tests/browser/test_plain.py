@@ -66,7 +66,7 @@ def test_nothing_is_there_that_needs_script(open_plain: Open) -> None:
     """Buttons that need a script are not shown."""
     page = open_plain("?q=agents")
     assert ["submit"] == page.locator("button:visible").evaluate_all("found => found.map(button => button.type)")
-    expect(page.locator("#kept")).to_be_hidden()
+    expect(page.locator("#saved")).to_be_hidden()
 
 
 def test_nothing_found_is_a_way_on(open_plain: Open) -> None:
