@@ -1,4 +1,4 @@
-"""What happened in, Prometheus text out; counted over all workers where PROMETHEUS_MULTIPROC_DIR names a folder.
+"""Events in, Prometheus text out; added up over all workers if PROMETHEUS_MULTIPROC_DIR names a folder.
 
 That variable must be set before this module is imported (prometheus-client, "Multiprocess Mode").
 """
@@ -18,41 +18,39 @@ from feedproxy.ingest.status import VERDICTS, Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 Refusal = Literal["busy", "expensive"]
-_STATUSES = (200, 204, 301, 304, 400, 403, 404, 405, 421, 500, 503)  # of any other its class is counted
-_LATENCIES = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
+_STATUSES = (200, 204, 301, 304, 400, 403, 404, 405, 421, 500, 503)  # any other is counted by its class
+_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
     """Counts what an application does.
 
-    Each label has a few values that stand here: a client that could make up others would fill the memory.
+    Each label has a few values, all of them here: a client that could make up others would fill the memory.
     """
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "feedproxy_requests", "Requests answered", ["format", "status"], registry=self._registry
-        )
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter("feedproxy_requests", "Requests answered", ["format", "status"], registry=registry)
         seconds = Histogram(
-            "feedproxy_answer_seconds", "Time to answer", ["cache"], registry=self._registry, buckets=_LATENCIES
+            "feedproxy_answer_seconds", "Time to answer", ["cache"], registry=registry, buckets=_SECONDS
         )
         self._hit, self._miss = seconds.labels("hit"), seconds.labels("miss")
-        refused = Counter("feedproxy_refused", "Work refused with 503", ["reason"], registry=self._registry)
+        refused = Counter("feedproxy_refused", "Work refused with 503", ["reason"], registry=registry)
         self._refused = {reason: refused.labels(reason) for reason in get_args(Refusal)}
-        self._feeds = Counter("feedproxy_feeds", "Feeds handed out, from memory or not", registry=self._registry)
-        self._renderings = Counter("feedproxy_renderings", "Feeds that were not in memory", registry=self._registry)
-        self._refreshes = Counter("feedproxy_refreshes", "Rounds of refreshing", ["outcome"], registry=self._registry)
+        self._feeds = Counter("feedproxy_feeds", "Feeds handed out, from memory or not", registry=registry)
+        self._renderings = Counter("feedproxy_renderings", "Feeds that were not in memory", registry=registry)
+        self._refreshes = Counter("feedproxy_refreshes", "Rounds of refreshing", ["outcome"], registry=registry)
         self._upstream = Histogram(
-            "feedproxy_upstream_seconds", "Time to get one listing, pauses included", registry=self._registry
+            "feedproxy_upstream_seconds", "Time to get one listing, pauses included", registry=registry
         )
 
     def answered(self, form: str, status: int) -> None:
-        """Count a request by the format of its answer, if it is one of a feed, and its status."""
+        """Count a request by its status, and by the format of its answer if that is a feed."""
         code = str(status) if status in _STATUSES else f"{status // 100}xx"
         self._requests.labels(form if form in FORMATS else "other", code).inc()
 
     def took(self, seconds: float, *, hit: bool) -> None:
-        """Count how long an answer took, found in memory (`hit`) or not."""
+        """Count how long an answer took, from memory (`hit`) or not."""
         (self._hit if hit else self._miss).observe(seconds)
 
     def refused(self, reason: Refusal) -> None:
@@ -60,7 +58,7 @@ class Metrics:
         self._refused[reason].inc()
 
     def feed_served(self) -> None:
-        """Count a feed; those from memory are all that were not rendered."""
+        """Count a feed, from memory or not."""
         self._feeds.inc()
 
     def rendered(self) -> None:
@@ -68,41 +66,36 @@ class Metrics:
         self._renderings.inc()
 
     def observe(self, event: str, seconds: float) -> None:
-        """Count what the refresh did: a `listing` it got, or a round gone `good`, `failed`, or `left` to another."""
+        """Count an event of the refresh: a `listing`, or a round that was `good`, `failed`, or `left` to another."""
         if event == "listing":
             self._upstream.observe(seconds)
         else:
             self._refreshes.labels(event).inc()
 
     def exposition(self, status: Status, now: datetime) -> bytes:
-        """Return everything counted, and how things stand now, as Prometheus text."""
-        counted = self._registry
+        """Return all counts, and the gauges of `status`, as Prometheus text."""
+        counts, gauges = self._registry, CollectorRegistry()
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            counted = CollectorRegistry()
-            MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
-        standing = CollectorRegistry()
-        standing.register(_Gauges(status, now))
-        return generate_latest(counted) + generate_latest(standing)
+            counts = CollectorRegistry()
+            MultiProcessCollector(counts)  # type: ignore[no-untyped-call]
+        gauges.register(_Gauges(status, now))
+        return generate_latest(counts) + generate_latest(gauges)
 
 
 class _Gauges(Collector):
-    """What is true at the moment of asking; the same in every worker."""
+    """The status at this moment; the same in every worker."""
 
     def __init__(self, status: Status, now: datetime) -> None:
         self.status, self.now = status, now
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the gauges."""
-        yield GaugeMetricFamily("feedproxy_papers", "Papers in the archive", self.status.papers)
-        verdict = GaugeMetricFamily(
-            "feedproxy_verdict", "1 for what /status says, 0 for the others", labels=["verdict"]
-        )
-        for name in VERDICTS:
-            verdict.add_metric([name], name == self.status.verdict)
-        yield verdict
-        yield GaugeMetricFamily(
-            "feedproxy_refresh_failures", "Refreshes failed since the last good one", self.status.failures
-        )
-        if self.status.refreshed_at:
-            age = (self.now - self.status.refreshed_at).total_seconds()
-            yield GaugeMetricFamily("feedproxy_refresh_age_seconds", "Time since the last good refresh", age)
+        status, gauge = self.status, GaugeMetricFamily
+        yield gauge("feedproxy_papers", "Papers in the archive", status.papers)
+        verdicts = gauge("feedproxy_verdict", "1 for what /status says, 0 for the others", labels=["verdict"])
+        for verdict in VERDICTS:
+            verdicts.add_metric([verdict], verdict == status.verdict)
+        yield verdicts
+        yield gauge("feedproxy_refresh_failures", "Refreshes failed since the last good one", status.failures)
+        if status.refreshed_at:
+            age = (self.now - status.refreshed_at).total_seconds()
+            yield gauge("feedproxy_refresh_age_seconds", "Time since the last good refresh", age)

@@ -1,4 +1,4 @@
-"""`refresh` and `backfill`: the archive filled, once."""
+"""`refresh` and `backfill`: fill the archive, once."""
 
 import sys
 import time
@@ -18,10 +18,10 @@ _WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
 
 
 @click.command()
-@click.option("--force", is_flag=True, help="Ask for the last 30 days whether due or not.")
+@click.option("--force", is_flag=True, help="Fetch the last 30 days, whether they are due or not.")
 @configured
 def refresh(config: Config, force: bool) -> None:
-    """Get what is due, once, for a timetable such as cron's."""
+    """Fetch what is due, once; for a timetable such as cron's."""
     refresher = make_refresher(config)
     outcome = refresh_once(refresher, force=force)
     click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due")
@@ -41,7 +41,7 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
 def backfill(config: Config, since: date, until: date | None) -> None:
     """Fill in a stretch of the past, a day at a time, oldest first.
 
-    Days that are there already are left out, so an interrupted backfill is resumed by repeating it.
+    Days that are there already are skipped: to resume an interrupted backfill, repeat it.
     """
     refresher = make_refresher(config)
     if not isinstance(refresher.source, Hub):
@@ -53,7 +53,7 @@ def backfill(config: Config, since: date, until: date | None) -> None:
     days = missing_days(refresher.archive.days(None), since, until)
     total = Outcome()
     unread: list[str] = []
-    with click.progressbar(days, label=f"{len(days)} days to go", file=sys.stderr, item_show_func=_shown_day) as bar:
+    with click.progressbar(days, label=f"{len(days)} days to go", file=sys.stderr, item_show_func=_label) as bar:
         for day in bar:
             try:
                 total += _backfill_day(refresher, day)
@@ -66,12 +66,12 @@ def backfill(config: Config, since: date, until: date | None) -> None:
         raise FeedproxyError(f"not read: {', '.join(unread)}; repeat the command to try again")
 
 
-def _shown_day(day: date | None) -> str:
+def _label(day: date | None) -> str:
     return str(day or "")
 
 
 def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> Outcome:
-    """Get and store one day, waiting out the rate limit."""
+    """Fetch and store one day; wait if the Hub's rate limit says so."""
     try:
         return refresher.fetch_and_store([ListingRequest(day)])
     except UpstreamError as error:

@@ -26,27 +26,27 @@ def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -
     start_log(as_json=log_json)
     read_feeds(config.feeds)
     archive = make_refresher(config).archive
-    archive.state()  # what is wrong with feeds, listing and archive is told now, not by each worker
+    archive.state()  # problems with feeds, listing and archive are reported now, not by each worker
     archive.close()  # workers are forked, and SQLite's connections must not be
     try:
-        host, opened = listen(bind)
+        host, listening = listen(bind)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--bind") from None
     config = replace(config, hosts=(*config.hosts, in_address(host).casefold()))
-    greeting = _greeting(config, f"http://{reachable(host)}:{opened.getsockname()[1]}", demo=demo)
+    greeting = _greeting(config, f"http://{reachable(host)}:{listening.getsockname()[1]}", demo=demo)
     with TemporaryDirectory(prefix="feedproxy-") as folder:
-        if config.metrics:  # where worker processes put together what they count
+        if config.metrics:  # where worker processes add up what they count
             os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
-        run(config, opened, workers=workers, greeting=greeting, log_json=log_json)
+        run(config, listening, workers=workers, greeting=greeting, log_json=log_json)
 
 
 def _greeting(config: Config, address: str, *, demo: bool) -> str:
-    shown = config.public_url or address
-    if config.access_key:  # which stays out of what becomes a log
-        shown += f"/k/${variable('access_key')}"
+    base = config.public_url or address
+    if config.access_key:  # the terminal may become a log
+        base += f"/k/${variable('access_key')}"
     return (
         f"listing:   {'made-up papers (--demo)' if demo else config.listing}\n"
         f"archive:   {config.display('archive')}\n"
-        f"subscribe: {shown}/feed.rss?{_EXAMPLE}\n"
-        f"or choose: {shown}/"
+        f"subscribe: {base}/feed.rss?{_EXAMPLE}\n"
+        f"or choose: {base}/"
     )
