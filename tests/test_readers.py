@@ -18,7 +18,7 @@ import pytest
 from reader import make_reader
 
 from feedproxy.archive import Archive
-from feedproxy.feeds import byline, shown_authors
+from feedproxy.feeds import byline, first_authors
 from feedproxy.ingest.source import SavedListings
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import parse_query
@@ -40,7 +40,7 @@ def expected(entry: Entry, name: str, which: slice = slice(None)) -> Seen:
     paper = entry.paper
     if name == "rss":
         return paper.hub_url, entry.entered_at, None, byline(paper) if paper.authors else ""
-    return paper.hub_url, entry.entered_at, entry.updated_at, ", ".join(shown_authors(paper)[which])
+    return paper.hub_url, entry.entered_at, entry.updated_at, ", ".join(first_authors(paper)[which])
 
 
 def seen_by_feedparser(client: httpx.Client, path: str) -> Iterable[Seen]:

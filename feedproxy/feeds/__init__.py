@@ -6,7 +6,7 @@ Has no clock: equal documents give equal bytes. To add a format, add a row to `F
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from feedproxy.feeds.entry import MAX_AUTHORS, byline, content, credit, link_of, shown_authors
+from feedproxy.feeds.entry import MAX_AUTHORS, byline, content, credit, first_authors, link_of
 from feedproxy.feeds.feed import NOTHING_YET, Document, Feed
 from feedproxy.feeds.jsonfeed import json_feed
 from feedproxy.feeds.xml import MEDIA_TYPES, atom, rss
@@ -21,8 +21,8 @@ __all__ = [
     "byline",
     "content",
     "credit",
+    "first_authors",
     "link_of",
-    "shown_authors",
 ]
 
 

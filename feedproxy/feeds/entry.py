@@ -28,7 +28,7 @@ class EntryView:
     html: str
 
 
-def view(entry: Entry, query: Query) -> EntryView:
+def entry_view(entry: Entry, query: Query) -> EntryView:
     """Return what the feed of `query` shows of an entry."""
     paper = entry.paper
     is_pdf = query.link == "pdf" and is_arxiv_id(paper.id)
@@ -38,7 +38,7 @@ def view(entry: Entry, query: Query) -> EntryView:
         image=paper.image,
         link=link_of(paper, query),
         link_type="application/pdf" if is_pdf else "text/html",
-        authors=shown_authors(paper),
+        authors=first_authors(paper),
         byline=byline(paper),
         credit=credit(paper),
         html=content(paper) if query.content == "full" else "",
@@ -50,7 +50,7 @@ def link_of(paper: Paper, query: Query) -> str:
     return {"hf": paper.hub_url, "arxiv": paper.arxiv_url, "pdf": paper.pdf_url}[query.link]
 
 
-def shown_authors(paper: Paper) -> tuple[str, ...]:
+def first_authors(paper: Paper) -> tuple[str, ...]:
     """Return the names to show: at most 20."""
     return paper.authors[:MAX_AUTHORS]
 
@@ -59,8 +59,8 @@ def byline(paper: Paper) -> str:
     """Return the authors on one line, saying how many are not named."""
     if not paper.authors:
         return plural(paper.author_count, "author") if paper.author_count else ""
-    rest = paper.author_count - len(shown_authors(paper))
-    return ", ".join(shown_authors(paper)) + (f" and {rest} more" if rest > 0 else "")
+    rest = paper.author_count - len(first_authors(paper))
+    return ", ".join(first_authors(paper)) + (f" and {rest} more" if rest > 0 else "")
 
 
 def credit(paper: Paper) -> str:

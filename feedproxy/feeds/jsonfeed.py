@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from feedproxy.feeds.entry import view
+from feedproxy.feeds.entry import entry_view
 from feedproxy.feeds.feed import LANGUAGE, Document
 from feedproxy.model import Entry
 from feedproxy.query.parameters import Query
@@ -29,19 +29,19 @@ def json_feed(document: Document) -> bytes:
 
 
 def _item(entry: Entry, query: Query) -> dict[str, object]:
-    paper, shown = entry.paper, view(entry, query)
+    paper, view = entry.paper, entry_view(entry, query)
     counts = {"upvotes": paper.upvotes, "comments": paper.comments}
-    full = {"content_html": shown.html, "summary": paper.summary or None}
+    full = {"content_html": view.html, "summary": paper.summary or None}
     item = {
-        "id": shown.id,
-        "url": shown.link,
+        "id": view.id,
+        "url": view.link,
         "external_url": paper.arxiv_url,
         "title": paper.title,
-        **(full if shown.html else {"content_text": ""}),
-        "image": shown.image,
+        **(full if view.html else {"content_text": ""}),
+        "image": view.image,
         "date_published": entry.entered_at.isoformat(),
         "date_modified": entry.updated_at.isoformat(),
-        "authors": [{"name": name} for name in shown.authors] or None,
+        "authors": [{"name": name} for name in view.authors] or None,
         "tags": list(paper.ai_keywords) or None,
         "_feedproxy": _without_none(counts) if query.counts else None,
     }

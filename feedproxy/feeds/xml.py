@@ -12,7 +12,7 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
 
-from feedproxy.feeds.entry import EntryView, view
+from feedproxy.feeds.entry import EntryView, entry_view
 from feedproxy.feeds.feed import LANGUAGE, Document
 from feedproxy.model import Entry, Paper
 from feedproxy.query.parameters import Query
@@ -114,25 +114,25 @@ def _generator(document: Document, form: str) -> FeedGenerator:
 
 def _add(generator: FeedGenerator, entry: Entry, query: Query, form: str) -> None:
     """Add an entry, with only what the format has a place for; the rest would cost time."""
-    paper, shown = entry.paper, view(entry, query)
+    paper, view = entry.paper, entry_view(entry, query)
     element = generator.add_entry(order="append")
-    element.paper.paper, element.paper.query, element.paper.view = paper, query, shown
-    element.guid(shown.id, permalink=True)
+    element.paper.paper, element.paper.query, element.paper.view = paper, query, view
+    element.guid(view.id, permalink=True)
     element.title(paper.title)
-    element.link(href=shown.link)
+    element.link(href=view.link)
     element.published(entry.entered_at)
     if paper.ai_keywords:
         element.category([{"term": keyword} for keyword in paper.ai_keywords])
-    if shown.html:
-        element.content(shown.html, type="html")
+    if view.html:
+        element.content(view.html, type="html")
     if form == "rss":
-        element.comments(shown.discussion)
-        if shown.html:
+        element.comments(view.discussion)
+        if view.html:
             element.description(html.escape(paper.summary, quote=False))
         return
     element.updated(entry.updated_at)
-    element.author([{"name": name} for name in shown.authors])
-    if shown.html:
+    element.author([{"name": name} for name in view.authors])
+    if view.html:
         element.summary(paper.summary or None)
 
 

@@ -200,7 +200,7 @@ class ResponseCache:
     def stale(self, request_key: RequestKey) -> Variants | None:
         """Return the answer that `request_key` is remembered to lead to, even if the archive has changed since."""
         with self._lock:
-            record = self._held(self._keys.get(request_key))
+            record = self._find(self._keys.get(request_key))
         return record.variants if record else None
 
     def get(self, key: Hashable, make: Callable[[], tuple[Variants, int]], request_key: RequestKey) -> Variants:
@@ -223,25 +223,25 @@ class ResponseCache:
             record = _Record(*make())
         except ArchiveError:
             with self._lock:
-                before = self._held(key)
+                before = self._find(key)
             if before is None:
                 raise
             return before
         with self._lock:
             is_repeated = self._count_use(key) and self._score(key) > 1
-            if before := self._held(key):
+            if before := self._find(key):
                 record.request_keys = before.request_keys
                 self._probation.pop(key, None)
             self._place(key, record, is_repeated=is_repeated)
         return record
 
-    def _held(self, key: Hashable) -> _Record | None:
+    def _find(self, key: Hashable) -> _Record | None:
         return self._protected.get(key) or self._probation.get(key)
 
     def _current(self, key: Hashable) -> _Record | None:
         revision = self._state().revision
         with self._lock:
-            record = self._held(key)
+            record = self._find(key)
             if record and (self._count_use(key) or self._has_room(record.size)) and key not in self._protected:
                 del self._probation[key]
                 self._place(key, record, is_repeated=True)
@@ -261,13 +261,13 @@ class ResponseCache:
 
         Answers that prove to be asked for more often count as recently used.
         """
-        score, dropped = self._score(key), list[tuple[Hashable, _Record]]()
+        score, victims = self._score(key), list[tuple[Hashable, _Record]]()
         while size <= self._protected.maxsize and not self._has_room(size):
-            dropped.append(self._protected.set_aside())
-            if self._score(dropped[-1][0]) >= score:
-                self._protected.update(dropped)
+            victims.append(self._protected.set_aside())
+            if self._score(victims[-1][0]) >= score:
+                self._protected.update(victims)
                 return False
-        for _, record in dropped:
+        for _, record in victims:
             self._protected.forget(record)
         return size <= self._protected.maxsize
 
@@ -290,7 +290,7 @@ class ResponseCache:
 
     def _remember(self, request_key: RequestKey, key: Hashable, record: _Record) -> None:
         with self._lock:
-            if self._held(key) is not record or request_key in self._keys:
+            if self._find(key) is not record or request_key in self._keys:
                 return
             request_keys = (*record.request_keys, request_key)
             # A string takes 50 bytes besides its characters.

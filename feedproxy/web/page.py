@@ -71,11 +71,11 @@ def _page_response(feed: Feed, text: str) -> Response:
 def _render(feed: Feed, text: str) -> tuple[Variants, int]:
     """Return the page, and the revision of the archive its entries are from; all else on it is from then or later."""
     with time_limit(READ_SECONDS):
-        shown = preview(context().service, feed.query)
-    document = Document(feed, shown.result.entries, shown.result.more)
-    values = _values(document, dict(query_pairs(text)), preview=shown)
+        page_preview = preview(context().service, feed.query)
+    document = Document(feed, page_preview.result.entries, page_preview.result.more)
+    values = _values(document, dict(query_pairs(text)), preview=page_preview)
     robots = not (text or context().config.access_key)
-    return responses.page("page.html", robots=robots, **values), shown.result.state.revision
+    return responses.page("page.html", robots=robots, **values), page_preview.result.state.revision
 
 
 def _error_response(error: FeedproxyError) -> Response:

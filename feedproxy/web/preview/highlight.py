@@ -18,12 +18,12 @@ _EXCERPT = 240  # characters
 _BEFORE, _LONG_WORD = 80, 20  # characters
 
 
-def compile_highlighter(wanted: Filter | None, field: str) -> Highlighter | None:
-    """Return a pattern of what `wanted` looks for in a paper's `field`, for its folded words; None if nothing.
+def compile_highlighter(tree: Filter | None, field: str) -> Highlighter | None:
+    """Return a pattern of what `tree` looks for in a paper's `field`, for its folded words; None if nothing.
 
     It matches at every word where something begins, and there the longest of it.
     """
-    phrases = {phrase for term in _terms(wanted) if field in term.fields for phrase in map(_phrase, term.phrases)}
+    phrases = {phrase for term in _terms(tree) if field in term.fields for phrase in map(_phrase, term.phrases)}
     longest_first = sorted(phrases, key=lambda phrase: (-phrase.count(" "), phrase))
     return re.compile(rf"(?<!\S)(?=((?:{'|'.join(longest_first)})(?!\S)))") if phrases else None
 
@@ -33,12 +33,12 @@ def _phrase(phrase: tuple[list[str], str, bool]) -> str:
     return " ".join([*before, last]) + (r"\S*" if is_prefix else "")  # words hold letters and digits only
 
 
-def _terms(wanted: Filter | None) -> Iterator[Term]:
+def _terms(tree: Filter | None) -> Iterator[Term]:
     """Yield the terms that a match can hold: none of what is excluded."""
-    if isinstance(wanted, Term):
-        yield wanted
-    elif isinstance(wanted, And | Or):
-        for part in wanted.parts:
+    if isinstance(tree, Term):
+        yield tree
+    elif isinstance(tree, And | Or):
+        for part in tree.parts:
             if not isinstance(part, Not):
                 yield from _terms(part)
 

@@ -41,9 +41,9 @@ def _relaxed(query: Query) -> Iterator[tuple[str, Query]]:
         yield from ((f"with the words {q}", replace(query, q=q)) for q in _relaxed_filters(query.q))
 
 
-def _relaxed_filters(wanted: Filter) -> Iterator[Filter]:
+def _relaxed_filters(tree: Filter) -> Iterator[Filter]:
     """Yield the filter without one of its parts, or with one of them looser."""
-    parts = wanted.parts if isinstance(wanted, And) else (wanted,)
+    parts = tree.parts if isinstance(tree, And) else (tree,)
     for at, part in enumerate(parts):
         before, after = parts[:at], parts[at + 1 :]
         if before + after:
