@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from feedproxy.feeds import FORMATS, NOTHING_YET, Document, Feed, byline, content, credit
+from feedproxy.feeds import FORMATS, Document, Feed
+from feedproxy.feeds.entry import byline, content, credit
+from feedproxy.feeds.feed import NOTHING_YET
 from feedproxy.model import Entry, Organization, Paper
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query, parse_query

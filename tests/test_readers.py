@@ -18,7 +18,7 @@ import pytest
 from reader import make_reader
 
 from feedproxy.archive import Archive
-from feedproxy.feeds import byline, first_authors
+from feedproxy.feeds.entry import byline, first_authors
 from feedproxy.ingest.source import SavedListings
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import parse_query

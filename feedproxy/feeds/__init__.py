@@ -6,24 +6,11 @@ Has no clock: equal documents give equal bytes. To add a format, add a row to `F
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from feedproxy.feeds.entry import MAX_AUTHORS, byline, content, credit, first_authors, link_of
-from feedproxy.feeds.feed import NOTHING_YET, Document, Feed
+from feedproxy.feeds.feed import Document, Feed
 from feedproxy.feeds.jsonfeed import json_feed
 from feedproxy.feeds.xml import MEDIA_TYPES, atom, rss
 
-__all__ = [
-    "FORMATS",
-    "MAX_AUTHORS",
-    "NOTHING_YET",
-    "Document",
-    "Feed",
-    "Format",
-    "byline",
-    "content",
-    "credit",
-    "first_authors",
-    "link_of",
-]
+__all__ = ["FORMATS", "Document", "Feed", "Format"]
 
 
 @dataclass(frozen=True, slots=True)

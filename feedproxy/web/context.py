@@ -1,19 +1,20 @@
 """What the routes work with, and what they read of a request: the query string and the service's own address."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flask import current_app, request
 
 from feedproxy.config import Config
-from feedproxy.errors import HostError
+from feedproxy.errors import HostError, NoPapersYet
 from feedproxy.host import is_local, origin, split_host
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.service import Service
-from feedproxy.web.cache import ResponseCache
+from feedproxy.web.cache import ResponseCache, Variants, request_key
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
@@ -34,12 +35,19 @@ class Context:
     cache: ResponseCache
     metrics: "Metrics | None"
 
-    def wait_for_papers(self) -> None:
-        """Make sure that somebody refreshes, and wait while there are no papers; raises UpstreamError."""
+    def answer(self, key: Hashable, make: Callable[[], tuple[Variants, int]]) -> Variants:
+        """Return the answer kept under `key`, or the one that `make` makes, with the revision it is made from.
+
+        Starts refreshing, and waits for the first papers while there are none; raises NoPapersYet if they do not come.
+        """
         self.loop.start()
-        if self.service.archive.cached_state().newest_entry_at is None:
+        get = partial(self.cache.get, key, make, request_key(request.environ))
+        try:
+            return get()
+        except NoPapersYet:
             with request.environ[GATE].paused():
                 self.loop.wait_for_papers(_FIRST_WAIT)
+        return get()
 
 
 def context() -> Context:

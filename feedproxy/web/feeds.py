@@ -7,7 +7,7 @@ from werkzeug.datastructures import MIMEAccept
 
 from feedproxy.feeds import FORMATS, Feed
 from feedproxy.web import responses
-from feedproxy.web.cache import Variants, build_variants, request_key
+from feedproxy.web.cache import Variants, build_variants
 from feedproxy.web.context import Context, base_url, context, query_string
 
 bp = Blueprint("feed", __name__)
@@ -50,8 +50,7 @@ def preferred_format(over: str | None = None) -> str | None:
 def feed_response(feed: Feed, form: str) -> Response:
     """Answer with the document of `feed` in the format `form`."""
     ctx = context()
-    ctx.wait_for_papers()
-    variants = ctx.cache.get(feed.address(form), partial(_render, ctx, feed, form), request_key(request.environ))
+    variants = ctx.answer(feed.address(form), partial(_render, ctx, feed, form))
     if ctx.metrics:
         ctx.metrics.feed_served()
     g.format = form
@@ -60,8 +59,6 @@ def feed_response(feed: Feed, form: str) -> Response:
 
 def _render(ctx: Context, feed: Feed, form: str) -> tuple[Variants, int]:
     """Return the variants of a document, and the revision of the archive it was made from."""
-    if ctx.metrics:
-        ctx.metrics.rendered()
     config = ctx.config
     cache_control = (
         f"public, max-age={config.max_age}, stale-while-revalidate={config.stale_while_revalidate}, "
@@ -69,5 +66,7 @@ def _render(ctx: Context, feed: Feed, form: str) -> tuple[Variants, int]:
     )
     headers = ("Cache-Control", cache_control), ("X-Content-Type-Options", "nosniff"), *responses.SHARED
     document = ctx.service.render(feed, form)
+    if ctx.metrics:
+        ctx.metrics.rendered()
     variants = build_variants(form, document.body, FORMATS[form].content_type, document.updated, headers)
     return variants, document.revision

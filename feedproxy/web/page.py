@@ -9,11 +9,12 @@ from flask import Blueprint, Response, request
 from feedproxy.archive.deadline import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
-from feedproxy.feeds import FORMATS, Document, Feed, link_of
+from feedproxy.feeds import FORMATS, Document, Feed
+from feedproxy.feeds.entry import link_of
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, query_pairs
 from feedproxy.web import responses
-from feedproxy.web.cache import Variants, request_key
+from feedproxy.web.cache import Variants
 from feedproxy.web.context import NO_SLASH, base_url, context, query_string
 from feedproxy.web.feeds import feed_response, preferred_format
 from feedproxy.web.preview import Preview, preview
@@ -62,10 +63,7 @@ def _without_empty(text: str) -> str:
 
 def _page_response(feed: Feed, text: str) -> Response:
     """Answer with the page of `feed`, whose query string is `text`, from memory if it is there."""
-    ctx = context()
-    ctx.wait_for_papers()
-    make = partial(_render, feed, text)
-    return responses.to_response(ctx.cache.get(("page", feed.base, text), make, request_key(request.environ)))
+    return responses.to_response(context().answer(("page", feed.base, text), partial(_render, feed, text)))
 
 
 def _render(feed: Feed, text: str) -> tuple[Variants, int]:

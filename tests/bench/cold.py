@@ -14,7 +14,8 @@ from itertools import count
 from feedgen.feed import FeedGenerator
 
 from feedproxy.archive import Archive
-from feedproxy.feeds import MAX_AUTHORS, Feed, content
+from feedproxy.feeds import Feed
+from feedproxy.feeds.entry import MAX_AUTHORS, content
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import parse_query
 from feedproxy.service import Service

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.deadline import time_limit
 from feedproxy.errors import DeadlineError
-from feedproxy.feeds import byline
+from feedproxy.feeds.entry import byline
 from feedproxy.model import Entry, PaperHistory
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import MEASURES, Query
