@@ -36,7 +36,7 @@ _IRREGULAR |= {word: word for word in _IRREGULAR.values()}
 
 # Harman's S-stemmer ("How effective is suffixing?", JASIS 42, 1991) and -sses, -xes, -ches, -shes: endings of a plural,
 # longer endings that are none, and what replaces how many of its last letters. The first row that fits counts.
-_RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], int, str], ...] = (
+_SUFFIXES: tuple[tuple[tuple[str, ...], tuple[str, ...], int, str], ...] = (
     (("sses", "xes", "ches", "shes"), (), 2, ""),
     (("ies",), ("eies", "aies"), 3, "y"),
     (("s",), ("us", "ss"), 1, ""),
@@ -89,7 +89,7 @@ def singular(word: str) -> str:
 def _singular(word: str) -> str:
     if word in _IRREGULAR:
         return _IRREGULAR[word]
-    for endings, exceptions, cut, new in _RULES:
+    for endings, exceptions, cut, new in _SUFFIXES:
         if len(word) > 2 and word.endswith(endings) and not word.endswith(exceptions):
             return word[:-cut] + new
     return word
