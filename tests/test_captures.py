@@ -61,7 +61,7 @@ def test_listed_twice(hub: Hub, archive: Archive, open_archive: Callable[..., Ar
     for day in missing_days({}, *days):
         refresher.fetch_and_store([ListingRequest(day)])
     archive.store([parse(body, day=day) for day, body in bodies.items()], NOW)
-    ways = [{found.paper.id: found.entered_at for found in way.search(WHOLE).entries} for way in (archive, filled)]
+    ways = [{entry.paper.id: entry.entered_at for entry in way.search(WHOLE).entries} for way in (archive, filled)]
     assert days[0] == ways[1]["2604.07429"].date()
     assert ways[0] == ways[1]
 

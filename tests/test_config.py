@@ -111,7 +111,7 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("listing", "ftp://example.org", ADDRESS),
         ("listing", "http://", ADDRESS),
@@ -152,11 +152,11 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("cache_bytes", "64MB", "wants a whole number from 0 to 1099511627776"),
     ],
 )
-def test_bad_values(name: str, text: str, told: str) -> None:
+def test_bad_values(name: str, text: str, message: str) -> None:
     """What a setting may not be is refused with what it wants and what it got."""
     with pytest.raises(ConfigError) as caught:
         load(**{name: text})
-    assert f"{variable(name)} {told}, not {text!r}" == str(caught.value)
+    assert f"{variable(name)} {message}, not {text!r}" == str(caught.value)
     assert 2 == caught.value.exit_code
 
 
@@ -164,18 +164,18 @@ def test_all_problems_at_once() -> None:
     """Every setting that cannot be used is named, each in a line of its own."""
     with pytest.raises(ConfigError) as caught:
         load(max_age="a\nb", pace="x", hosts="a b", hf_token="two words")  # noqa: S106
-    told = caught.value.problems
+    problems = caught.value.problems
     assert ["FEEDPROXY_HOSTS", "FEEDPROXY_HF_TOKEN", "FEEDPROXY_PACE", "FEEDPROXY_MAX_AGE"] == [
-        problem.partition(" ")[0] for problem in told
+        problem.partition(" ")[0] for problem in problems
     ]
-    assert all(problem.isprintable() for problem in told)
+    assert all(problem.isprintable() for problem in problems)
 
 
 SECRET = "madeupsecret"  # noqa: S105
 
 
 @pytest.mark.parametrize(
-    ("archive", "shown", "secrets"),
+    ("archive", "text", "secrets"),
     [
         ("postgresql://ada@db/papers", "postgresql://ada@db/papers", ()),
         (f"postgresql://ada:{SECRET}@db/papers", "postgresql://ada:***@db/papers", (SECRET,)),
@@ -197,19 +197,19 @@ SECRET = "madeupsecret"  # noqa: S105
         ("/srv/a:b@c.sqlite", "/srv/a:b@c.sqlite", ()),
     ],
 )
-def test_passwords_of_the_archive(archive: str, shown: str, secrets: tuple[str, ...]) -> None:
+def test_passwords_of_the_archive(archive: str, text: str, secrets: tuple[str, ...]) -> None:
     """Of the archive's address all but passwords is shown, wherever they stand in it; the log is told of them."""
     config = load(archive=archive)
-    assert (shown, secrets) == (config.display("archive"), config.secrets)
+    assert (text, secrets) == (config.display("archive"), config.secrets)
     assert SECRET not in repr(config)
 
 
 def test_secrets_are_not_shown() -> None:
     """The token and the key are in no text that is made of the settings."""
     config = load(hf_token=MADE_UP, access_key="key-madeupsecret")
-    told = [repr(config), *(config.display(name) for name in SETTINGS)]
-    assert "(set)" in told
-    assert not [text for text in told if SECRET in text]
+    texts = [repr(config), *(config.display(name) for name in SETTINGS)]
+    assert "(set)" in texts
+    assert not [text for text in texts if SECRET in text]
     assert ("key-madeupsecret", MADE_UP) == config.secrets
 
 

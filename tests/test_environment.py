@@ -26,7 +26,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     certificates.cache_clear()
 
 
-def told(address: str) -> str:
+def failure(address: str) -> str:
     """Return the error with which a request to `address` fails."""
     with pytest.raises(UpstreamError) as raised:
         Fetcher(address, interval=0).get("/x")
@@ -40,7 +40,7 @@ def told(address: str) -> str:
 def test_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """A proxy that is not spoken, or is none, is told in one line that names the variable."""
     monkeypatch.setenv(name, value)
-    assert f"{name}{NO_PROXY_OF_THIS_KIND}" == told("https://hub.invalid")
+    assert f"{name}{NO_PROXY_OF_THIS_KIND}" == failure("https://hub.invalid")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -51,7 +51,7 @@ def test_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch, scheme: str, form: 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv(f"{scheme}_proxy", form.format(port))
-    assert f"cannot reach the proxy of {scheme}_proxy: [Errno 111] Connection refused" == told(
+    assert f"cannot reach the proxy of {scheme}_proxy: [Errno 111] Connection refused" == failure(
         f"{scheme}://hub.invalid"
     )
 
@@ -59,14 +59,14 @@ def test_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch, scheme: str, form: 
 def test_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) -> None:
     """A proxy that opens no tunnel is to blame as well."""
     monkeypatch.setenv("HTTPS_PROXY", hub.url)
-    assert told("https://hub.invalid").startswith("cannot reach the proxy of HTTPS_PROXY: 501 ")
+    assert failure("https://hub.invalid").startswith("cannot reach the proxy of HTTPS_PROXY: 501 ")
 
 
 def test_proxy_that_breaks_off(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) -> None:
     """What goes wrong behind the proxy is told as on the way through it."""
     monkeypatch.setenv("HTTP_PROXY", hub.url)
     hub.standing = Answer(body=b"half", headers={"Content-Length": "99", "Connection": "close"})
-    assert told("http://hub.invalid").startswith(
+    assert failure("http://hub.invalid").startswith(
         "cannot reach hub.invalid through the proxy of HTTP_PROXY: peer closed"
     )
 
@@ -104,14 +104,14 @@ def test_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: 
     if content is not None:
         path.write_bytes(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    assert "SSL_CERT_FILE is not a readable file of certificates" == told("https://127.0.0.1:1")
+    assert "SSL_CERT_FILE is not a readable file of certificates" == failure("https://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("folder", ["missing", "."])
 def test_certificates_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str) -> None:
     """A folder of certificates that is not there or empty is told, and not that the Hub's certificate is wrong."""
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / folder))
-    assert "SSL_CERT_DIR names no folder with certificates in it" == told("https://127.0.0.1:1")
+    assert "SSL_CERT_DIR names no folder with certificates in it" == failure("https://127.0.0.1:1")
 
 
 def test_certificates_without_tls(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) -> None:

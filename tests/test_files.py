@@ -18,22 +18,22 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 READ = {DAY: ListingDay(DAY, NOW, NOW, 1)}
 
 
-def saved(path: Path) -> list[Listing | str]:
+def read_all(path: Path) -> list[Listing | str]:
     """Return the listing in each file that is due at `path`, or why there is none."""
-    source, found = SavedListings(path), []
+    source, results = SavedListings(path), []
     for ask in itertools.chain(*source.due({}, NOW)):
         try:
-            found.append(source.get(ask, NOW))
+            results.append(source.get(ask, NOW))
         except SavedListingError as error:
-            found.append(str(error).replace(str(path), "PATH"))
-    return found
+            results.append(str(error).replace(str(path), "PATH"))
+    return results
 
 
 def test_saved_file(tmp_path: Path):
     """A saved listing is taken whole, however old, in any form and under any name."""
     for form in (api(entries(3, day=date(2024, 5, 6))), page(entries(3, day=date(2024, 5, 6)), date(2024, 5, 6))):
         (tmp_path / "listing").write_bytes(form)
-        (listing,) = saved(tmp_path / "listing")
+        (listing,) = read_all(tmp_path / "listing")
         assert (3, date(2024, 5, 6)) == (len(listing.papers), listing.day)
 
 
@@ -65,7 +65,7 @@ def test_saved_folder(tmp_path: Path):
     (tmp_path / "README.md").write_text("Read me")
     (tmp_path / "half.json").write_bytes(api(entries(2))[:-40])
     (tmp_path / "none.json").write_bytes(api([None]))
-    readme, page_3, text_2, api_1, half, none = saved(tmp_path)
+    readme, page_3, text_2, api_1, half, none = read_all(tmp_path)
 
     assert [[paper_id(3)], ["two"], [paper_id(1)]] == [
         [paper.id for paper in listing.papers] for listing in (page_3, text_2, api_1)
@@ -83,7 +83,7 @@ def test_saved_beside(tmp_path: Path):
     for name in (".DS_Store", "Thumbs.db", "desktop.ini", "a.json~", ".a.json.swp", ".git/config", "a.json.bak"):
         (tmp_path / name).write_bytes(b"\x00\x01Bud1")
 
-    assert [[paper_id(1)]] == [[paper.id for paper in listing.papers] for listing in saved(tmp_path)]
+    assert [[paper_id(1)]] == [[paper.id for paper in listing.papers] for listing in read_all(tmp_path)]
 
 
 def test_saved_enormous(tmp_path: Path):
@@ -91,13 +91,13 @@ def test_saved_enormous(tmp_path: Path):
     with (tmp_path / "a.json").open("wb") as file:
         file.truncate(2**24 + 1)
 
-    assert ["PATH/a.json: has more than 16,777,216 bytes"] == saved(tmp_path)
+    assert ["PATH/a.json: has more than 16,777,216 bytes"] == read_all(tmp_path)
 
 
 def test_saved_taken_before(tmp_path: Path):
     """A saved listing is taken within 32 days from the beginning of its day, whatever any clock says."""
     (tmp_path / "a.json").write_bytes(api(entries(1)))
-    (listing,) = saved(tmp_path)
+    (listing,) = read_all(tmp_path)
 
     assert datetime(2026, 4, 11, tzinfo=UTC) == listing.taken_before
 
@@ -128,7 +128,7 @@ def test_saved_without_papers(tmp_path: Path):
     """An empty listing is that of the day its name says; without one it is none, and read once."""
     (tmp_path / "2026-03-07.json").write_bytes(api([]))
     (tmp_path / "a.json").write_bytes(api([]))
-    dated, undated = saved(tmp_path)
+    dated, undated = read_all(tmp_path)
 
     assert (date(2026, 3, 7), ()) == (dated.day, dated.papers)
     assert "PATH/a.json: lists no papers" == undated

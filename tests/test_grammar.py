@@ -146,11 +146,11 @@ def test_the_canonical_text_means_the_same(text: str) -> None:
 def test_any_filter_is_a_mistake_or_reads_back_alike(text: str) -> None:
     """Tokens in any order give an error at a place within the text, or a filter equal to its canonical text's."""
     try:
-        found = parse_filter(text)
+        tree = parse_filter(text)
     except QueryError as error:
         place = error.position
     else:
-        assert found == parse_filter(str(found))
+        assert tree == parse_filter(str(tree))
         place = 0
     assert place is not None
     assert 0 <= place <= len(text)
@@ -160,27 +160,27 @@ def test_any_filter_is_a_mistake_or_reads_back_alike(text: str) -> None:
 def test_each_mistake_is_told_with_its_place(text: str) -> None:
     """An error names the character that is wrong, counted from 1 for people and from 0 for programs."""
     position, message = MISTAKES[text]
-    with pytest.raises(QueryError) as told:
+    with pytest.raises(QueryError) as raised:
         parse_filter(text)
-    assert f"q at character {position + 1}: {message}" == str(told.value)
-    assert position == told.value.position
+    assert f"q at character {position + 1}: {message}" == str(raised.value)
+    assert position == raised.value.position
 
 
 @pytest.mark.parametrize("text", ["!" + "a" * 300 + "\x00", "a" * 300 + ":b", "\u202e" * 300])
 def test_a_long_mistake_is_cut_short_when_told(text: str) -> None:
     """What an error repeats of the filter is short and safe to show."""
-    with pytest.raises(QueryError) as told:
+    with pytest.raises(QueryError) as raised:
         parse_filter(text)
-    assert 200 > len(str(told.value))
-    assert str(told.value).isprintable()
+    assert 200 > len(str(raised.value))
+    assert str(raised.value).isprintable()
 
 
 def test_a_filter_has_at_most_so_many_characters() -> None:
     """Exactly the limit is read, one more is not."""
     assert Term(("a" * MAX_CHARACTERS,)) == parse_filter("a" * MAX_CHARACTERS)
-    with pytest.raises(QueryError, match=r"^q: 501 characters, at most 500$") as told:
+    with pytest.raises(QueryError, match=r"^q: 501 characters, at most 500$") as raised:
         parse_filter("a" * (MAX_CHARACTERS + 1))
-    assert told.value.position is None
+    assert raised.value.position is None
 
 
 def test_a_filter_has_at_most_so_many_characters_once_spelled_out() -> None:
@@ -193,9 +193,9 @@ def test_a_filter_has_at_most_so_many_characters_once_spelled_out() -> None:
 def test_a_filter_has_at_most_so_many_terms() -> None:
     """The term that is one too many is pointed at."""
     assert MAX_TERMS == len(parse_filter("a " * MAX_TERMS).parts)
-    with pytest.raises(QueryError, match="more than 32 terms") as told:
+    with pytest.raises(QueryError, match="more than 32 terms") as raised:
         parse_filter("a " * (MAX_TERMS + 1))
-    assert 2 * MAX_TERMS == told.value.position
+    assert 2 * MAX_TERMS == raised.value.position
 
 
 @pytest.mark.parametrize(
@@ -205,9 +205,9 @@ def test_a_filter_has_at_most_so_many_terms() -> None:
 def test_a_filter_nests_only_so_deep(opening: str, closing: str, depth: int) -> None:
     """Parentheses and negations nest up to the limit; one more is pointed at."""
     assert A == parse_filter(opening * depth + "a" + closing * depth)
-    with pytest.raises(QueryError, match="nested more than 16 deep") as told:
+    with pytest.raises(QueryError, match="nested more than 16 deep") as raised:
         parse_filter(opening * (depth + 1) + "a" + closing * (depth + 1))
-    assert depth * len(opening) == told.value.position
+    assert depth * len(opening) == raised.value.position
 
 
 def test_what_was_closed_no_longer_counts_as_nested() -> None:

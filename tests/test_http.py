@@ -35,7 +35,7 @@ def fails(hub: fake.Hub, validator: str | None = None, **options: Any) -> Upstre
     return raised.value
 
 
-def packed(body: bytes) -> Answer:
+def gzip_answer(body: bytes) -> Answer:
     """Return an answer with `body` as it stands, said to be gzip."""
     return Answer(body=body, headers={"Content-Encoding": "gzip"})
 
@@ -63,8 +63,8 @@ def test_headers(hub: fake.Hub, options: dict[str, str], agent: str, token: str 
     [
         (Answer(body=b"plain"), b"plain"),
         (Answer(body=b"plain", headers={"Content-Encoding": "identity"}), b"plain"),
-        (packed(gzip.compress(b"packed" * 90_000)), b"packed" * 90_000),
-        (packed(b""), b""),
+        (gzip_answer(gzip.compress(b"packed" * 90_000)), b"packed" * 90_000),
+        (gzip_answer(b""), b""),
     ],
 )
 def test_body(hub: fake.Hub, answer: Answer, body: bytes):
@@ -124,7 +124,7 @@ def test_turns(hub: fake.Hub, timer: Timer):
 
 
 @pytest.mark.parametrize(
-    ("told", "closed"),
+    ("header", "wait"),
     [
         ('"api";r=4;t=41', 42),
         ('"api"; r=0; t=0', 1),
@@ -136,19 +136,19 @@ def test_turns(hub: fake.Hub, timer: Timer):
         ('"api";r=-1;t=x', None),
     ],
 )
-def test_allowance(hub: fake.Hub, timer: Timer, told: str, closed: int | None):
+def test_allowance(hub: fake.Hub, timer: Timer, header: str, wait: int | None):
     """The last requests the Hub would allow are left to others; then nobody is asked until it allows more."""
     fetcher = Fetcher(hub.url, interval=0, sleep=timer.sleep, timer=timer)
-    hub.standing = Answer(headers={"RateLimit": told})
+    hub.standing = Answer(headers={"RateLimit": header})
     fetcher.get("/x")
 
-    if closed:
+    if wait:
         timer.now += 0.5
         with pytest.raises(UpstreamError) as raised:
             fetcher.get("/x")
-        assert f"127.0.0.1 allows no more requests for {closed} s" == str(raised.value)
-        assert (closed, 1) == (raised.value.retry_after, len(hub.requests))
-        timer.now += closed - 0.5
+        assert f"127.0.0.1 allows no more requests for {wait} s" == str(raised.value)
+        assert (wait, 1) == (raised.value.retry_after, len(hub.requests))
+        timer.now += wait - 0.5
     assert Response(b"[]") == fetcher.get("/x")
     assert 2 == len(hub.requests)
 
@@ -261,7 +261,7 @@ def test_retry_after(hub: fake.Hub, status: int, headers: dict[str, str], wait: 
     assert wait == fails(hub).retry_after
 
 
-@pytest.mark.parametrize("packing", [lambda body: Answer(body=body), lambda body: packed(gzip.compress(body, 1))])
+@pytest.mark.parametrize("packing", [lambda body: Answer(body=body), lambda body: gzip_answer(gzip.compress(body, 1))])
 @pytest.mark.parametrize(("spare", "fits"), [(0, True), (1, False)])
 def test_size_cap(hub: fake.Hub, packing: Any, spare: int, fits: bool):
     """An answer may have 3 MiB, unpacked, and not a byte more."""
@@ -277,9 +277,9 @@ def test_size_cap(hub: fake.Hub, packing: Any, spare: int, fits: bool):
     "answer",
     [
         Answer(body=b"half", headers={"Content-Length": "5000", "Connection": "close"}),
-        packed(gzip.compress(b"whole" * 999)[:-20]),
-        packed(gzip.compress(b"whole")[:-1]),
-        packed(b"no gzip at all"),
+        gzip_answer(gzip.compress(b"whole" * 999)[:-20]),
+        gzip_answer(gzip.compress(b"whole")[:-1]),
+        gzip_answer(b"no gzip at all"),
         Answer(headers={"Content-Length": "nonsense", "Connection": "close"}),
     ],
 )

@@ -25,7 +25,7 @@ def get(hub: fake.Hub, validator: str | None = None, **options: Any) -> Listing:
     return Hub(Fetcher(hub.url, **{"interval": 0} | options)).get(ListingRequest(DAY, validator), NOW)
 
 
-def told(hub: fake.Hub, kind: type[FeedproxyError]) -> str:
+def failure(hub: fake.Hub, kind: type[FeedproxyError]) -> str:
     """Return the error with which that fails."""
     with pytest.raises(kind) as raised:
         get(hub)
@@ -41,12 +41,18 @@ def test_due():
     """What is due is asked for with the ETag the day's listing had, if any; and not again before it is."""
     source, then = Hub(Fetcher("https://hub.example.org")), NOW - timedelta(minutes=15)
     days = [DAY - timedelta(days=age) for age in range(31)]
-    known = {day: ListingDay(day, NOW, NOW) for day in days}
-    known |= {DAY: ListingDay(DAY, then, then, 5, '"made-up"'), YESTERDAY: ListingDay(YESTERDAY, then, then, 5)}
+    entries_by_day = {day: ListingDay(day, NOW, NOW) for day in days}
+    entries_by_day |= {
+        DAY: ListingDay(DAY, then, then, 5, '"made-up"'),
+        YESTERDAY: ListingDay(YESTERDAY, then, then, 5),
+    }
 
-    assert [[ListingRequest(DAY, '"made-up"'), ListingRequest(YESTERDAY)]] == source.due(known, NOW)
-    assert ([ListingRequest(DAY)], 31) == (source.due({}, NOW)[0], sum(map(len, source.due(known, NOW, force=True))))
-    assert then + timedelta(minutes=15) == source.next_due(known, NOW)
+    assert [[ListingRequest(DAY, '"made-up"'), ListingRequest(YESTERDAY)]] == source.due(entries_by_day, NOW)
+    assert ([ListingRequest(DAY)], 31) == (
+        source.due({}, NOW)[0],
+        sum(map(len, source.due(entries_by_day, NOW, force=True))),
+    )
+    assert then + timedelta(minutes=15) == source.next_due(entries_by_day, NOW)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +72,13 @@ def test_pages(hub: fake.Hub, links: bool, count: int, pages: str):
     assert {("/api/daily_papers", "100")} == {(request.path, request.query["limit"]) for request in hub.requests}
 
 
-def linked(found: Iterable[Any], target: str = "/api/daily_papers?date={day}&p={number}", **headers: str) -> Answer:
+def linking(listed: Iterable[Any], target: str = "/api/daily_papers?date={day}&p={number}", **headers: str) -> Answer:
     """Return a page of `found` that links to another."""
     link = f'<{target.format(day=DAY, number="{number}")}>; rel="next"'
-    return Answer(body=api(found), headers={"Link": link} | headers)
+    return Answer(body=api(listed), headers={"Link": link} | headers)
 
 
-def paged(*pages: Answer) -> list[Answer]:
+def numbered(*pages: Answer) -> list[Answer]:
     """Return `pages`, each of which links to the one with the next number."""
     return [
         replace(page, headers={name: text.format(number=at) for name, text in page.headers.items()})
@@ -83,7 +89,7 @@ def paged(*pages: Answer) -> list[Answer]:
 def test_short_pages(hub: fake.Hub):
     """A page with fewer papers than it may have links to the next; what two share counts once, as first seen."""
     again = [entry(2, upvotes=9), {"paper": {"id": "junk"}}, entry(3)]
-    hub.script += paged(linked([*entries(2), {"paper": {"id": "junk"}}]), linked(again), Answer())
+    hub.script += numbered(linking([*entries(2), {"paper": {"id": "junk"}}]), linking(again), Answer())
     listing = get(hub)
 
     assert [paper_id(1), paper_id(2), paper_id(3)] == ids(listing)
@@ -94,7 +100,7 @@ def test_short_pages(hub: fake.Hub):
 @pytest.mark.parametrize("body", [api(entries(3)), api([*entries(3), {"bad": "entry"}, None])])
 def test_pages_ignored(hub: fake.Hub, body: bytes):
     """A server that sends the same whatever the page is asked twice, not for ever."""
-    (hub.standing,) = paged(replace(linked([]), body=body))
+    (hub.standing,) = numbered(replace(linking([]), body=body))
 
     assert [paper_id(1), paper_id(2), paper_id(3)] == ids(get(hub))
     assert 2 == len(hub.requests)
@@ -102,7 +108,7 @@ def test_pages_ignored(hub: fake.Hub, body: bytes):
 
 def test_endless_pages(hub: fake.Hub):
     """A server whose pages never end is left after the twentieth, which is told."""
-    hub.script += paged(*(linked([entry(number)]) for number in range(30)))
+    hub.script += numbered(*(linking([entry(number)]) for number in range(30)))
     listing = get(hub)
 
     assert (20, 20) == (len(listing.papers), len(hub.requests))
@@ -122,7 +128,9 @@ def test_listing_of_ten_thousand(hub: fake.Hub):
 
 def test_page_of_too_many(hub: fake.Hub):
     """However many papers the pages hold, a listing has 2,000, and no page after that is asked for."""
-    hub.script += paged(linked(entries(1500)), linked(entries(1500, first=1501)), linked(entries(1500, first=3001)))
+    hub.script += numbered(
+        linking(entries(1500)), linking(entries(1500, first=1501)), linking(entries(1500, first=3001))
+    )
     listing = get(hub)
 
     assert (2000, 2) == (len(listing.papers), len(hub.requests))
@@ -143,7 +151,7 @@ def test_page_of_too_many(hub: fake.Hub):
 )
 def test_link(hub: fake.Hub, target: str, asked: int):
     """A link to the next page is followed wherever it leads on the same host, and to no other."""
-    hub.script += [*paged(linked([entry(1)], target)), Answer(body=api([entry(2)]))]
+    hub.script += [*numbered(linking([entry(1)], target)), Answer(body=api([entry(2)]))]
 
     assert asked == len(get(hub).papers) == len(hub.requests)
 
@@ -160,7 +168,7 @@ def test_validator(hub: fake.Hub):
 
 def test_validator_changed(hub: fake.Hub):
     """Only the first page is asked for with the ETag, and a changed one replaces it."""
-    hub.script += [*paged(linked(entries(2), ETag='"new"')), Answer()]
+    hub.script += [*numbered(linking(entries(2), ETag='"new"')), Answer()]
     listing = get(hub, '"old"')
 
     assert (2, '"new"', False) == (len(listing.papers), listing.validator, listing.unchanged)
@@ -169,7 +177,7 @@ def test_validator_changed(hub: fake.Hub):
 
 def test_validator_of_pages(hub: fake.Hub):
     """A listing of several pages has no ETag: that of the first says nothing about the second."""
-    hub.script += paged(*(linked([entry(number)], ETag=f'"{number}"') for number in (1, 2)), Answer())
+    hub.script += numbered(*(linking([entry(number)], ETag=f'"{number}"') for number in (1, 2)), Answer())
     listing = get(hub)
 
     assert (2, None) == (len(listing.papers), listing.validator)
@@ -189,7 +197,7 @@ def test_future_paper(hub: fake.Hub):
 def test_page_is_whole(hub: fake.Hub):
     """A listing comes from the API or from the page, never half from each."""
     hub.days[DAY] = entries(150, upvotes=7)
-    hub.script += [*paged(linked(entries(100, upvotes=3))), Answer(500)]
+    hub.script += [*numbered(linking(entries(100, upvotes=3))), Answer(500)]
     listing = get(hub)
 
     assert (150, {7}) == (len(listing.papers), {paper.upvotes for paper in listing.papers})
@@ -219,7 +227,7 @@ def test_page_of_junk(hub: fake.Hub):
     """A page none of whose entries can be used is as good as none."""
     hub.days[DAY], hub.api = [None, {"paper": {"id": "x"}}], Answer(500)
 
-    assert "127.0.0.1 answered 500 Internal Server Error for 2026-03-10" == told(hub, ListingError)
+    assert "127.0.0.1 answered 500 Internal Server Error for 2026-03-10" == failure(hub, ListingError)
 
 
 def test_refusals_in_a_row(hub: fake.Hub):
@@ -247,7 +255,7 @@ def test_junk_in_a_row(hub: fake.Hub):
 
 def test_refusal_of_a_later_page(hub: fake.Hub):
     """Where a mirror refuses the page past the end, and has no page for people, what came before will do."""
-    hub.script.extend([*paged(linked(entries(2), ETag='W/"a"')), Answer(404), Answer(404)])
+    hub.script.extend([*numbered(linking(entries(2), ETag='W/"a"')), Answer(404), Answer(404)])
     listing = get(hub)
 
     assert ([paper_id(1), paper_id(2)], None) == (ids(listing), listing.validator)
@@ -270,7 +278,9 @@ def test_clock_that_is_off(hub: fake.Hub, sent: str, fine: bool):
     if fine:
         assert [paper_id(1)] == ids(get(hub))
     else:
-        assert told(hub, UpstreamError).startswith("this machine's clock says 2026-03-10 12:00, 127.0.0.1 2026-03-10 1")
+        assert failure(hub, UpstreamError).startswith(
+            "this machine's clock says 2026-03-10 12:00, 127.0.0.1 2026-03-10 1"
+        )
 
 
 def test_page_skips(hub: fake.Hub):
@@ -286,7 +296,7 @@ def test_day_refused(hub: fake.Hub, status: int):
     """A refusal of this one day is no trouble with the Hub."""
     hub.api, hub.page = Answer(status, b'{"error": "date must not be in the future"}'), False
 
-    assert f"127.0.0.1 answered {status} date must not be in the future for 2026-03-10" == told(hub, ListingError)
+    assert f"127.0.0.1 answered {status} date must not be in the future for 2026-03-10" == failure(hub, ListingError)
 
 
 @pytest.mark.parametrize("answer", [Answer(500), BROKEN])
@@ -307,14 +317,14 @@ def test_rate_limit_of_api(hub: fake.Hub):
     """An API that is asked too often is not gone round by way of the page."""
     hub.days[DAY], hub.api = entries(3), Answer(429)
 
-    assert "127.0.0.1 answered 429 Too Many Requests" == told(hub, UpstreamError)
+    assert "127.0.0.1 answered 429 Too Many Requests" == failure(hub, UpstreamError)
     assert [("2026-03-10", "0")] == hub.asked()
 
 
-@pytest.mark.parametrize("found", [page(entries(2), date="soon"), page([], DAY)])
-def test_page_without_a_day(hub: fake.Hub, found: bytes):
+@pytest.mark.parametrize("listed", [page(entries(2), date="soon"), page([], DAY)])
+def test_page_without_a_day(hub: fake.Hub, listed: bytes):
     """A page whose date cannot be read is of the day its papers are of; an empty one is of the day it says."""
-    hub.script += [BROKEN, Answer(body=found)]
+    hub.script += [BROKEN, Answer(body=listed)]
     listing = get(hub)
 
     assert (DAY, len(ids(listing)) in (0, 2)) == (listing.day, True)

@@ -39,7 +39,7 @@ def percent(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("spelled", "shown"),
+    ("spelled", "expected"),
     [
         (f"/k/{KEY}/feed.rss?q=a", "/k/***/feed.rss?q=a"),
         (f"/d/%6b/{KEY}", "/d/%6b/***"),
@@ -63,12 +63,12 @@ def percent(text: str) -> str:
         ("https://example.org/a:b", "https://example.org/a:b"),
     ],
 )
-def test_spellings(written: Callable[[], str], spelled: str, shown: str) -> None:
+def test_spellings(written: Callable[[], str], spelled: str, expected: str) -> None:
     """However a secret is spelled, and wherever it stands, it is left out; so is what stands in a key's place."""
     log.warning('%(h)s "GET %(r)s HTTP/1.1"', {"h": "::1", "r": spelled})
     line = written()
-    told = json.loads(line)["message"] if line.startswith("{") else line.partition(" WARNING ")[2].rstrip("\n")
-    assert f'::1 "GET {shown} HTTP/1.1"' == told
+    message = json.loads(line)["message"] if line.startswith("{") else line.partition(" WARNING ")[2].rstrip("\n")
+    assert f'::1 "GET {expected} HTTP/1.1"' == message
 
 
 SECRETS = (KEY, TOKEN, PASSWORD, repr(PASSWORD)[1:-1], json.dumps(PASSWORD)[1:-1], percent(PASSWORD))

@@ -22,21 +22,21 @@ def test_no_arxiv_id(text: str):
 
 def test_addresses():
     """A paper with an arXiv identifier has its pages on the Hub and on arXiv."""
-    made = paper(1)
+    sample = paper(1)
 
-    assert "https://huggingface.co/papers/9913.00001" == made.hub_url
-    assert "https://huggingface.co/papers/9913.00001#community" == made.discussion_url
-    assert "https://arxiv.org/abs/9913.00001" == made.arxiv_url
-    assert "https://arxiv.org/pdf/9913.00001" == made.pdf_url
+    assert "https://huggingface.co/papers/9913.00001" == sample.hub_url
+    assert "https://huggingface.co/papers/9913.00001#community" == sample.discussion_url
+    assert "https://arxiv.org/abs/9913.00001" == sample.arxiv_url
+    assert "https://arxiv.org/pdf/9913.00001" == sample.pdf_url
 
 
 def test_addresses_without_id():
     """A paper without one leads to a search for its title, the same whatever its punctuation."""
-    made = paper(id="tool-use-für-alle", title="Tool-Use & für alle")
+    sample = paper(id="tool-use-für-alle", title="Tool-Use & für alle")
     arxiv = "https://arxiv.org/search/?searchtype=title&query=Tool-Use+%26+f%C3%BCr+alle"
 
-    assert "https://huggingface.co/papers?q=tool+use+f%C3%BCr+alle" == made.hub_url == made.discussion_url
-    assert arxiv == made.arxiv_url == made.pdf_url
+    assert "https://huggingface.co/papers?q=tool+use+f%C3%BCr+alle" == sample.hub_url == sample.discussion_url
+    assert arxiv == sample.arxiv_url == sample.pdf_url
 
 
 @pytest.mark.parametrize(("upvotes", "attention"), [(None, 7), (0, 0), (3, 3)])

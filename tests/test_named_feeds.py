@@ -32,7 +32,7 @@ query = "limit=3"
 AGENTS = "q=agents%20OR%20%22tool%20use%22&min_upvotes=2"
 
 
-def saved(folder: Path, text: str | bytes) -> str:
+def write_feeds(folder: Path, text: str | bytes) -> str:
     """Return the path of a file of feeds that holds `text`."""
     path = folder / "feeds.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -44,7 +44,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """One server with two named feeds, for tests that only read."""
     folder = tmp_path_factory.mktemp("named")
     (folder / "listing.json").write_bytes(api(entries(8, upvotes=3)))
-    with serving(settings(folder, feeds=saved(folder, FEEDS), hosts="feeds.example.org"), Clock()) as client:
+    with serving(settings(folder, feeds=write_feeds(folder, FEEDS), hosts="feeds.example.org"), Clock()) as client:
         yield client
 
 
@@ -56,13 +56,13 @@ def test_file(tmp_path: Path) -> None:
     assert (
         NamedFeed("agents", "Agents worth a <look> & more", parse_query(AGENTS)),
         NamedFeed("all-3", "Everything", parse_query("limit=3")),
-    ) == read_feeds(saved(tmp_path, FEEDS))
+    ) == read_feeds(write_feeds(tmp_path, FEEDS))
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "\ufeff", "feed = []"])
 def test_file_without_feeds(tmp_path: Path, text: str) -> None:
     """A file may name no feed."""
-    assert () == read_feeds(saved(tmp_path, text))
+    assert () == read_feeds(write_feeds(tmp_path, text))
 
 
 def test_no_file() -> None:
@@ -73,7 +73,7 @@ def test_no_file() -> None:
 @pytest.mark.parametrize("text", [FEEDS.replace("\n", "\r\n"), f"\ufeff{FEEDS}"])
 def test_file_written_elsewhere(tmp_path: Path, text: str) -> None:
     """Line ends and a mark at the beginning, as Windows has them, make no difference."""
-    assert read_feeds(saved(tmp_path, FEEDS)) == read_feeds(saved(tmp_path, text))
+    assert read_feeds(write_feeds(tmp_path, FEEDS)) == read_feeds(write_feeds(tmp_path, text))
 
 
 def table(**values: str) -> str:
@@ -120,7 +120,7 @@ def table(**values: str) -> str:
 def test_problems(tmp_path: Path, text_and_problems: tuple[str, ...]) -> None:
     """Every problem of a file is told, each in a line of its own that says which feed has it."""
     text, *problems = text_and_problems
-    path = saved(tmp_path, text)
+    path = write_feeds(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         read_feeds(path)
     assert len(problems) == len(caught.value.problems)
@@ -133,14 +133,14 @@ def test_problems(tmp_path: Path, text_and_problems: tuple[str, ...]) -> None:
 def test_hostile_file(tmp_path: Path, text: str) -> None:
     """What is nested too deep, or written to confuse a terminal, is told in printable text."""
     with pytest.raises(ConfigError) as caught:
-        read_feeds(saved(tmp_path, text))
+        read_feeds(write_feeds(tmp_path, text))
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize(("name", "told"), [("none", "No such file or directory"), (".", "Is a directory")])
-def test_unreadable_file(tmp_path: Path, name: str, told: str) -> None:
+@pytest.mark.parametrize(("name", "message"), [("none", "No such file or directory"), (".", "Is a directory")])
+def test_unreadable_file(tmp_path: Path, name: str, message: str) -> None:
     """A file that cannot be read is told at the start."""
-    with pytest.raises(ConfigError, match=f"cannot be read: {told}$"):
+    with pytest.raises(ConfigError, match=f"cannot be read: {message}$"):
         read_feeds(str(tmp_path / name))
 
 
@@ -167,8 +167,8 @@ def ids(response: httpx.Response) -> list[str]:
 
 def links(client: httpx.Client, path: str) -> dict[str, str]:
     """Return where the RSS at `path` leads, by relation, relative to the service."""
-    found = feedparser.parse(client.get(path).content).feed.links
-    return {link.rel: link.href.removeprefix(str(client.base_url).rstrip("/")) for link in found}
+    links = feedparser.parse(client.get(path).content).feed.links
+    return {link.rel: link.href.removeprefix(str(client.base_url).rstrip("/")) for link in links}
 
 
 def test_addresses(client: httpx.Client) -> None:
@@ -180,9 +180,9 @@ def test_addresses(client: httpx.Client) -> None:
         "next": "/f/all-3.rss?page=3",
         "previous": "/f/all-3.rss",
     } == links(client, "/f/all-3.rss?page=2")
-    told = client.get("/f/all-3.json?page=1").json()
+    feed = client.get("/f/all-3.json?page=1").json()
     assert ("/f/all-3.json", "/f/all-3.json?page=2") == tuple(
-        re.sub("^http://[^/]+", "", told[key]) for key in ("feed_url", "next_url")
+        re.sub("^http://[^/]+", "", feed[key]) for key in ("feed_url", "next_url")
     )
 
 
@@ -197,7 +197,7 @@ def test_pages_are_the_feeds(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "told"),
+    ("path", "status", "message"),
     [
         ("/f/agent.rss", 404, "no feed here has the name “agent”, did you mean agents?"),
         ("/f/AGENTS.rss", 404, "no feed here has the name “AGENTS”, did you mean agents?"),
@@ -213,11 +213,11 @@ def test_pages_are_the_feeds(client: httpx.Client) -> None:
         ("/f/agents.rss?page=", 400, "page: is empty; leave it out instead"),
     ],
 )
-def test_mistakes(client: httpx.Client, path: str, status: int, told: str) -> None:
+def test_mistakes(client: httpx.Client, path: str, status: int, message: str) -> None:
     """A name that is not there, and a parameter that is not page, is told in one line."""
     response = client.get(path)
     assert status == response.status_code
-    assert one_line(response).startswith(told)
+    assert one_line(response).startswith(message)
 
 
 def test_what_others_add_is_ignored(client: httpx.Client) -> None:
@@ -241,19 +241,21 @@ def test_polled_again(client: httpx.Client) -> None:
 def test_atom_id(serve: Callable[..., httpx.Client], tmp_path: Path, client: httpx.Client) -> None:
     """A named feed keeps its Atom id when its query or title is edited; no other feed or server has it."""
     (tmp_path / "listing.json").write_bytes(api(entries(8, upvotes=3)))
-    known = []
+    ids_before = []
     for text in (FEEDS, FEEDS.replace("AGENTS OR tool-use", "survey").replace("worth", "well worth")):
         edited = serve(
-            listing=str(tmp_path / "listing.json"), feeds=saved(tmp_path, text), public_url="https://feeds.example.org"
+            listing=str(tmp_path / "listing.json"),
+            feeds=write_feeds(tmp_path, text),
+            public_url="https://feeds.example.org",
         )
-        known += [atom_id(edited, "/f/agents.atom")]
+        ids_before += [atom_id(edited, "/f/agents.atom")]
     others = [
         atom_id(edited, "/f/all-3.atom"),
         atom_id(edited, f"/feed.atom?{AGENTS}"),
         atom_id(client, "/f/agents.atom"),
     ]
-    assert 1 == len(set(known))
-    assert 4 == len({*known, *others})
+    assert 1 == len(set(ids_before))
+    assert 4 == len({*ids_before, *others})
     assert atom_id(edited, "/f/all-3.atom") == atom_id(edited, "/f/all-3.atom?page=2")
 
 
@@ -267,8 +269,8 @@ def test_title_is_text(client: httpx.Client) -> None:
     """Markup in a title is text in every format."""
     title = "Agents worth a <look> & more"
     assert title == etree.fromstring(client.get("/f/agents.rss").content).findtext("channel/title")
-    (told,) = etree.fromstring(client.get("/f/agents.atom").content).findall("{*}title")
-    assert ("html", html.escape(title)) == (told.get("type"), told.text)
+    (element,) = etree.fromstring(client.get("/f/agents.atom").content).findall("{*}title")
+    assert ("html", html.escape(title)) == (element.get("type"), element.text)
     assert title == client.get("/f/agents.json").json()["title"]
 
 
@@ -280,4 +282,4 @@ def test_unknown_host(client: httpx.Client) -> None:
 def test_bad_file_at_the_start(serve: Callable[..., httpx.Client], tmp_path: Path) -> None:
     """With a bad file the service does not start."""
     with pytest.raises(ConfigError, match=r"^FEEDPROXY_FEEDS .*: is not TOML: "):
-        serve(feeds=saved(tmp_path, "="))
+        serve(feeds=write_feeds(tmp_path, "="))

@@ -16,7 +16,7 @@ from lxml import etree
 
 from tests.conftest import Clock, serving
 from tests.factories import api, entries
-from tests.test_named_feeds import FEEDS, saved
+from tests.test_named_feeds import FEEDS, write_feeds
 from tests.test_web import one_line, settings
 
 BASE = "https://feeds.example.org/papers"
@@ -28,7 +28,7 @@ PHRASE = "q=%22tool%20use%22&min_upvotes=2"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("opml")
     (folder / "listing.json").write_bytes(api(entries(8, upvotes=3)))
-    saved(folder, FEEDS)
+    write_feeds(folder, FEEDS)
     return folder
 
 

@@ -94,17 +94,17 @@ def test_each_parameter_is_read(query_string: str) -> None:
 @pytest.mark.parametrize("query_string", MISTAKES)
 def test_each_mistake_is_told_in_one_line(query_string: str) -> None:
     """An error names the parameter, what was given, and what would be right."""
-    with pytest.raises(QueryError) as told:
+    with pytest.raises(QueryError) as raised:
         parse_query(query_string)
-    assert MISTAKES[query_string] == str(told.value)
-    assert 400 == told.value.status
+    assert MISTAKES[query_string] == str(raised.value)
+    assert 400 == raised.value.status
 
 
 def test_what_an_error_repeats_is_short_and_safe() -> None:
     """A long value is cut, and what would not be seen in it stands percent-encoded."""
-    with pytest.raises(QueryError) as told:
+    with pytest.raises(QueryError) as raised:
         parse_query("days=%00%0A%E2%80%AE" + "9" * 5000)
-    assert f"days: “%00%0A%E2%80%AE{'9' * 24}…” is not a whole number from 1 to 3660" == str(told.value)
+    assert f"days: “%00%0A%E2%80%AE{'9' * 24}…” is not a whole number from 1 to 3660" == str(raised.value)
 
 
 def test_a_hundred_parameters_are_not_too_many() -> None:
@@ -123,9 +123,9 @@ def test_defaults_may_be_spelled_out() -> None:
 def test_the_order_of_parameters_never_matters() -> None:
     """Every order of the same parameters is one query with one canonical text."""
     pairs = ("q=agents", "min_upvotes=2", "limit=7", "link=pdf", "_=9")
-    found = {parse_query("&".join(order)) for order in itertools.permutations(pairs)}
-    assert {"q=agents&min_upvotes=2&limit=7&link=pdf"} == {str(query) for query in found}
-    assert 1 == len(found)
+    queries = {parse_query("&".join(order)) for order in itertools.permutations(pairs)}
+    assert {"q=agents&min_upvotes=2&limit=7&link=pdf"} == {str(query) for query in queries}
+    assert 1 == len(queries)
 
 
 @pytest.mark.parametrize(

@@ -27,20 +27,20 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 TEXT = ("A Made-Up Paper", "It is about nothing at all.", "  • 3 authors", "Mar 8, 2026")
 
 
-def only(data: bytes, **asked: Any) -> Paper:
+def only(data: bytes, **options: Any) -> Paper:
     """Return the one paper in `data`."""
-    listing = parse(data, **asked)
+    listing = parse(data, **options)
     assert () == listing.skipped
     (paper,) = listing.papers
     return paper
 
 
-def of(made: dict[str, Any], **asked: Any) -> Paper:
+def of(raw: dict[str, Any], **options: Any) -> Paper:
     """Return the paper that the API's entry `made` is read as."""
-    return only(api([made]), **asked)
+    return only(api([raw]), **options)
 
 
-def refused(data: bytes) -> str:
+def failure(data: bytes) -> str:
     """Return the one line with which `data` is refused."""
     with pytest.raises(ListingError) as raised:
         parse(data, day=DAY, latest=LATEST)
@@ -53,9 +53,9 @@ def refused(data: bytes) -> str:
 
 def test_page_and_api_agree():
     """The page and the API of one day give the same papers."""
-    found = entries(7)
+    listed = entries(7)
 
-    assert parse(api(found), day=DAY) == parse(page(found))
+    assert parse(api(listed), day=DAY) == parse(page(listed))
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_form_from_bytes(data: bytes, count: int):
 
 def test_search_page():
     """On a search page the papers found count, not the others it holds."""
-    found = parse(page(entries(5), searchResults=entries(2, first=8)))
+    listed = parse(page(entries(5), searchResults=entries(2, first=8)))
 
-    assert [paper_id(8), paper_id(9)] == [paper.id for paper in found.papers]
+    assert [paper_id(8), paper_id(9)] == [paper.id for paper in listed.papers]
 
 
 def test_day_page_with_an_empty_search():
@@ -96,7 +96,7 @@ def test_day_page_with_an_empty_search():
 
 def test_every_field():
     """Every field of an entry arrives in its paper."""
-    made = entry(
+    raw = entry(
         upvotes=12,
         numComments=3,
         organization={"_id": "1", "name": "example-org", "fullname": "Example Org", "avatar": "x"},
@@ -120,31 +120,31 @@ def test_every_field():
         github_repo="https://example.org/code",
         project_page="https://example.org/project/",
         ai_keywords=("agents", "tool use"),
-    ) == of(made)
+    ) == of(raw)
 
 
 def test_least_fields():
     """An identifier, a title, upvotes and a time are enough for a paper."""
-    made = {
+    raw = {
         "paper": {"id": "9913.00001", "title": "Bare", "upvotes": 0, "submittedOnDailyAt": "2026-03-10T00:00:00.000Z"}
     }
 
-    assert Paper(id="9913.00001", title="Bare", summary="", submitted_at=MIDNIGHT, upvotes=0) == of(made)
+    assert Paper(id="9913.00001", title="Bare", summary="", submitted_at=MIDNIGHT, upvotes=0) == of(raw)
 
 
 def test_unknown_keys():
     """Keys nobody knows change nothing."""
-    made = entry()
-    strange = {**made, "paper": {**made["paper"], "new": [1, {}]}, "newer": {"upvotes": 9}}
+    raw = entry()
+    strange = {**raw, "paper": {**raw["paper"], "new": [1, {}]}, "newer": {"upvotes": 9}}
 
-    assert of(made) == of(strange)
+    assert of(raw) == of(strange)
 
 
 def test_inner_title():
     """The title inside the paper counts, on one line; the outer one does not."""
-    made = entry(title="Inner\n   title ") | {"title": "Outer title"}
+    raw = entry(title="Inner\n   title ") | {"title": "Outer title"}
 
-    assert "Inner title" == of(made).title
+    assert "Inner title" == of(raw).title
 
 
 def test_summary_paragraphs():
@@ -155,25 +155,25 @@ def test_summary_paragraphs():
 def test_hidden_authors():
     """Hidden authors are left out, also of their number; namesakes are two."""
     names = [("Ada", False), ("Ghost", True), ("Bo", False), ("Ada", None), ("  ", False)]
-    made = entry(authors=[{"name": name, "hidden": hidden} for name, hidden in names] + ["no author", {}])
-    paper = of(made)
+    raw = entry(authors=[{"name": name, "hidden": hidden} for name, hidden in names] + ["no author", {}])
+    paper = of(raw)
 
     assert (("Ada", "Bo", "Ada"), 3) == (paper.authors, paper.author_count)
 
 
 def test_upvotes_inside_only():
     """Upvotes stand inside the paper; a number of that name outside is none."""
-    made = entry(upvotes=None) | {"upvotes": 7}
+    raw = entry(upvotes=None) | {"upvotes": 7}
 
-    assert "its upvotes is not a count" == parse(api([made])).skipped[0].reason
+    assert "its upvotes is not a count" == parse(api([raw])).skipped[0].reason
 
 
 def test_comments_outside_only():
     """The number of comments stands outside the paper; one inside is none."""
-    made = entry(numComments=None)
-    made["paper"]["numComments"] = 7
+    raw = entry(numComments=None)
+    raw["paper"]["numComments"] = 7
 
-    assert 0 == of(made).comments
+    assert 0 == of(raw).comments
 
 
 @pytest.mark.parametrize(
@@ -215,10 +215,10 @@ def test_addresses(field: str, text: object, address: str | None):
 @pytest.mark.parametrize("inside", [True, False])
 def test_organization(organization: object, expected: Organization | None, inside: bool):
     """An organization may stand in the paper or beside it."""
-    made = entry()
-    (made["paper"] if inside else made)["organization"] = organization
+    raw = entry()
+    (raw["paper"] if inside else raw)["organization"] = organization
 
-    assert expected == of(made).organization
+    assert expected == of(raw).organization
 
 
 # When it was listed -----------------------------------------------------------------------------
@@ -227,7 +227,7 @@ ASKED = date(2025, 3, 12)
 
 
 @pytest.mark.parametrize(
-    ("fields", "asked", "expected"),
+    ("fields", "day", "expected"),
     [
         # submittedOnDailyAt says it, to the second and in any zone.
         ({"submittedOnDailyAt": "2025-03-17T07:08:09.876Z"}, ASKED, "2025-03-17T07:08:09+00:00"),
@@ -246,14 +246,14 @@ ASKED = date(2025, 3, 12)
         ({"publishedAt": "2025-03-06T19:00:00Z", "inner": "2025-03-07T00:00:00Z"}, ASKED, "2025-03-12"),
     ],
 )
-def test_listing_time(fields: dict[str, Any], asked: date | None, expected: str):
+def test_listing_time(fields: dict[str, Any], day: date | None, expected: str):
     """A paper's listing time comes from the field that means it, or is the day that was asked for."""
-    made = entry(day=None, publishedAt=fields.get("publishedAt"))
-    made["paper"]["publishedAt"] = fields.get("inner", "2024-01-01T00:00:00.000Z")
+    raw = entry(day=None, publishedAt=fields.get("publishedAt"))
+    raw["paper"]["publishedAt"] = fields.get("inner", "2024-01-01T00:00:00.000Z")
     if "submittedOnDailyAt" in fields:
-        made["paper"]["submittedOnDailyAt"] = fields["submittedOnDailyAt"]
+        raw["paper"]["submittedOnDailyAt"] = fields["submittedOnDailyAt"]
 
-    assert datetime.fromisoformat(expected).replace(tzinfo=UTC) == of(made, day=asked).submitted_at
+    assert datetime.fromisoformat(expected).replace(tzinfo=UTC) == of(raw, day=day).submitted_at
 
 
 def test_nobody_knows_when():
@@ -292,14 +292,14 @@ def test_page_without_date(named: object):
 
 
 @pytest.mark.parametrize(
-    ("asked", "day"),
+    ("wanted", "day"),
     [(None, DAY), (ASKED, ASKED)],
 )
-def test_day_of_api(asked: date | None, day: date):
+def test_day_of_api(wanted: date | None, day: date):
     """An answer of the API is of the day that was asked for, or else of its newest paper."""
-    found = [*entries(2), entry(3, day=DAY - timedelta(days=5)), entry(4, day=date(2099, 1, 1))]
+    listed = [*entries(2), entry(3, day=DAY - timedelta(days=5)), entry(4, day=date(2099, 1, 1))]
 
-    assert day == parse(api(found), day=asked, latest=LATEST).day
+    assert day == parse(api(listed), day=wanted, latest=LATEST).day
 
 
 # The text capture -------------------------------------------------------------------------------
@@ -380,10 +380,10 @@ def test_text_future():
 
 def changed(**fields: Any) -> dict[str, Any]:
     """Return entry 7 with `fields` in its paper, None included; `...` takes one away."""
-    made = entry(7)
-    made["paper"] |= fields
-    made["paper"] = {name: value for name, value in made["paper"].items() if value is not ...}
-    return made
+    raw = entry(7)
+    raw["paper"] |= fields
+    raw["paper"] = {name: value for name, value in raw["paper"].items() if value is not ...}
+    return raw
 
 
 BAD_ID, BAD_COUNT = "its id is not an arXiv identifier", "its upvotes is not a count"
@@ -599,12 +599,12 @@ HOLDER = b"<div data-target='DailyPapers' data-props='%s'></div>"
 )
 def test_no_listing(data: bytes, line: str):
     """Bytes that are no listing are refused with one line that says why."""
-    assert line == refused(data)
+    assert line == failure(data)
 
 
 def test_page_too_long():
     """A page that is absurdly long is refused."""
-    assert "the page has more than 2097152 characters" == refused(b"<!doctype html>" + b"<p " * 2**20)
+    assert "the page has more than 2097152 characters" == failure(b"<!doctype html>" + b"<p " * 2**20)
 
 
 @pytest.mark.parametrize(
@@ -621,9 +621,9 @@ def test_page_too_long():
 )
 def test_broken_json(data: bytes):
     """JSON that cannot be read is called that, on the page too."""
-    assert refused(data).startswith("the listing is broken JSON: ")
+    assert failure(data).startswith("the listing is broken JSON: ")
     if b"\x00" not in data:
-        assert refused(HOLDER % html.escape(data.decode()).encode()).startswith("the page cannot be read: ")
+        assert failure(HOLDER % html.escape(data.decode()).encode()).startswith("the page cannot be read: ")
 
 
 # Anything at all --------------------------------------------------------------------------------
@@ -674,9 +674,9 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 @st.composite
 def disfigured(draw: st.DrawFn) -> list[Any]:
     """Return entries of which some values are taken away or replaced by hostile ones."""
-    found: list[Any] = copy.deepcopy(MADE)
+    listed: list[Any] = copy.deepcopy(MADE)
     for _ in range(draw(st.integers(1, 4))):
-        where = places(found)
+        where = places(listed)
         if not where:
             break
         container, key = draw(st.sampled_from(where))
@@ -684,7 +684,7 @@ def disfigured(draw: st.DrawFn) -> list[Any]:
             container[key] = copy.deepcopy(draw(st.sampled_from(HOSTILE)))
         else:
             del container[key]
-    return found
+    return listed
 
 
 @st.composite
@@ -707,10 +707,10 @@ def mutilated(draw: st.DrawFn) -> bytes:
 
 
 @given(disfigured(), st.sampled_from((None, DAY)), st.sampled_from((None, LATEST)))
-def test_disfigured(found: list[Any], day: date | None, latest: datetime | None):
+def test_disfigured(listed: list[Any], day: date | None, latest: datetime | None):
     """Whatever values an answer or a page holds, it gives papers or one plain error."""
-    survives(api(found), day, latest)
-    survives(page(found), day, latest)
+    survives(api(listed), day, latest)
+    survives(page(listed), day, latest)
 
 
 @given(mutilated())
@@ -736,9 +736,9 @@ def test_anything(text: str | bytes):
 
 def day_of(path: Path) -> date:
     """Return the day in the name of a capture."""
-    found = re.search(r"\d{4}-\d\d-\d\d", path.name)
-    assert found
-    return date.fromisoformat(found[0])
+    listed = re.search(r"\d{4}-\d\d-\d\d", path.name)
+    assert listed
+    return date.fromisoformat(listed[0])
 
 
 def test_real_api(captures: Path):

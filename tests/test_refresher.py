@@ -33,7 +33,7 @@ from tests.hub import Answer
 
 YESTERDAY = DAY - timedelta(days=1)
 WAIT = 10.0
-DROPPED = "lost the refresh lease to another process; this batch was discarded"
+LEASE_LOST = "lost the refresh lease to another process; this batch was discarded"
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 forking = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
@@ -58,13 +58,13 @@ class Disturbed(Hub):
         return listing
 
 
-class Given:
+class FixedSource:
     """A source that gives one listing of today again and again, or raises what it was made with."""
 
     name = "given"
 
-    def __init__(self, given: Any, *, rest: timedelta = timedelta()) -> None:
-        self.given, self.rest, self.looks = given, rest, 0
+    def __init__(self, answer: Any, *, rest: timedelta = timedelta()) -> None:
+        self.answer, self.rest, self.looks = answer, rest, 0
         self.rested = threading.Event()
 
     def keep_pace(self, turn: Turn) -> None:
@@ -79,19 +79,19 @@ class Given:
         return now + self.rest
 
     def get(self, request: ListingRequest, now: datetime) -> Listing:
-        if isinstance(self.given, BaseException):
-            raise self.given
-        return parse(api(self.given), day=DAY)
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return parse(api(self.answer), day=DAY)
 
 
-class Undecided(Given):
+class Undecided(FixedSource):
     """A source that cannot even tell what is due."""
 
     def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
-        raise self.given
+        raise self.answer
 
     def next_due(self, days: ListingDays, now: datetime) -> datetime:
-        raise self.given
+        raise self.answer
 
 
 @pytest.fixture
@@ -115,17 +115,17 @@ def another(hub: fake.Hub, open_archive: Callable[..., Archive], archive: Archiv
     return Refresher(Hub(Fetcher(hub.url, interval=0)), open_archive(archive.address), clock, even)
 
 
-def held(archive: Archive) -> list[str]:
+def stored_ids(archive: Archive) -> list[str]:
     """Return the id of every paper in the archive, sorted."""
-    return sorted(found.paper.id for found in archive.search(Query()).entries)
+    return sorted(entry.paper.id for entry in archive.search(Query()).entries)
 
 
-def dated(archive: Archive) -> list[tuple[str, datetime]]:
+def entry_dates(archive: Archive) -> list[tuple[str, datetime]]:
     """Return the id of every paper in the archive and when it entered."""
-    return sorted((found.paper.id, found.entered_at) for found in archive.search(Query()).entries)
+    return sorted((entry.paper.id, entry.entered_at) for entry in archive.search(Query()).entries)
 
 
-def refused(status: int, **headers: str) -> Answer:
+def refusal(status: int, **headers: str) -> Answer:
     return Answer(status, json.dumps({"error": "not now"}).encode(), headers)
 
 
@@ -156,7 +156,7 @@ def test_first_round(hub: fake.Hub, refresher: Refresher, archive: Archive):
     assert Outcome(31, 6, 6) == refresher.refresh_once()
     days = list(dict.fromkeys(day for day, _ in hub.asked()))
     assert [str(DAY - timedelta(days=age)) for age in range(31)] == days
-    assert [1, 2, 11, 12, 13, 21] == [int(found[-2:]) for found in held(archive)]
+    assert [1, 2, 11, 12, 13, 21] == [int(name[-2:]) for name in stored_ids(archive)]
 
 
 def test_second_round(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
@@ -195,16 +195,16 @@ def test_problems_told(hub: fake.Hub, refresher: Refresher, archive: Archive):
     ]
     outcome = refresher.fetch_and_store([ListingRequest(DAY), ListingRequest(YESTERDAY)])
 
-    told = ("127.0.0.1 answered 400 too early for 2026-03-10", f"skipped {paper_id(12)}: has no title")
-    assert Outcome(1, 1, 1, told) == outcome
+    problems = ("127.0.0.1 answered 400 too early for 2026-03-10", f"skipped {paper_id(12)}: has no title")
+    assert Outcome(1, 1, 1, problems) == outcome
     assert "1 listing read, 1 paper in them, 1 new" == str(outcome)
-    assert [paper_id(11)] == held(archive)
+    assert [paper_id(11)] == stored_ids(archive)
 
 
 def test_nothing_readable(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """Where no listing can be read, the round fails once all were tried; then all of it is asked for again."""
 
-    class Unreadable(Given):
+    class Unreadable(FixedSource):
         def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
             return [[ListingRequest(DAY)], [ListingRequest(YESTERDAY), ListingRequest(YESTERDAY - timedelta(days=1))]]
 
@@ -225,16 +225,16 @@ def test_first_listing_unreadable(hub: fake.Hub, refresher: Refresher, archive: 
 
     assert outcome
     assert (30, ("127.0.0.1 answered 400 too early for 2026-03-10",)) == (outcome.listings, outcome.problems)
-    assert [paper_id(1), paper_id(2)] == held(archive)
+    assert [paper_id(1), paper_id(2)] == stored_ids(archive)
 
 
 def test_failure_midway(hub: fake.Hub, refresher: Refresher, archive: Archive, caplog: pytest.LogCaptureFixture):
     """What came before a failure is stored, and what was wrong with it is told."""
-    hub.script += [Answer(body=api([entry(1), {"paper": {"id": "bad"}}])), Answer(), refused(429)]
+    hub.script += [Answer(body=api([entry(1), {"paper": {"id": "bad"}}])), Answer(), refusal(429)]
 
     with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now$"):
         refresher.refresh_once()
-    assert [paper_id(1)] == held(archive)
+    assert [paper_id(1)] == stored_ids(archive)
     assert ["skipped bad: its id is not an arXiv identifier"] == [record.message for record in caplog.records]
     assert 3 == len(hub.requests)
 
@@ -272,10 +272,10 @@ def test_saved_round(tmp_path: Path, archive: Archive, clock: Clock):
 def test_together(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
     """Two that refresh one archive ask for each page once: while one is at it the other gets None."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11)}
-    seen: list[Outcome | None] = []
-    first = Refresher(Disturbed(hub.url, lambda: seen.append(another.refresh_once())), archive, clock)
+    outcomes: list[Outcome | None] = []
+    first = Refresher(Disturbed(hub.url, lambda: outcomes.append(another.refresh_once())), archive, clock)
 
-    assert (Outcome(31, 3, 3), [None]) == (first.refresh_once(), seen)
+    assert (Outcome(31, 3, 3), [None]) == (first.refresh_once(), outcomes)
     assert Outcome() == another.refresh_once()
     assert len(hub.asked()) == len(set(hub.asked()))
 
@@ -283,10 +283,10 @@ def test_together(hub: fake.Hub, another: Refresher, archive: Archive, clock: Cl
 def test_beside_itself(hub: fake.Hub, archive: Archive, clock: Clock):
     """A round beside another of the same refresher, as from a second thread, gets None as well."""
     hub.days = {DAY: entries(1)}
-    seen: list[Outcome | None] = []
-    refresher = Refresher(Disturbed(hub.url, lambda: seen.append(refresher.refresh_once())), archive, clock)
+    outcomes: list[Outcome | None] = []
+    refresher = Refresher(Disturbed(hub.url, lambda: outcomes.append(refresher.refresh_once())), archive, clock)
 
-    assert (Outcome(31, 1, 1), [None]) == (refresher.refresh_once(), seen)
+    assert (Outcome(31, 1, 1), [None]) == (refresher.refresh_once(), outcomes)
 
 
 @forking
@@ -302,7 +302,7 @@ def test_killed(hub: fake.Hub, another: Refresher, open_archive: Callable[..., A
     assert Outcome(29, 1, 1) == another.refresh_once()
     alone = Refresher(Hub(Fetcher(hub.url, interval=0)), open_archive(tmp_path / "alone.sqlite"), clock)
     alone.refresh_once()
-    assert dated(alone.archive) == dated(another.archive)
+    assert entry_dates(alone.archive) == entry_dates(another.archive)
 
 
 def test_killed_after_a_long_rest(hub: fake.Hub, refresher: Refresher, archive: Archive, clock: Clock):
@@ -328,14 +328,14 @@ def test_frozen(
         another.refresh_once()
 
     frozen = Refresher(Disturbed(hub.url, freeze, at), open_archive(another.archive.address), clock)
-    with pytest.raises(FeedproxyError, match=f"^{DROPPED}$"):
+    with pytest.raises(FeedproxyError, match=f"^{LEASE_LOST}$"):
         frozen.refresh_once()
-    assert Backoff(0, DROPPED, clock()) == another.archive.backoff()
+    assert Backoff(0, LEASE_LOST, clock()) == another.archive.backoff()
     assert Outcome() == another.refresh_once()
     assert Backoff() == another.archive.backoff()
     alone = Refresher(Hub(Fetcher(hub.url, interval=0)), open_archive(tmp_path / "alone.sqlite"), clock)
     alone.refresh_once()
-    assert dated(alone.archive) == dated(another.archive)
+    assert entry_dates(alone.archive) == entry_dates(another.archive)
     assert another.archive.state().revision > 0
 
 
@@ -361,7 +361,7 @@ def test_slow_source(hub: fake.Hub, archive: Archive, clock: Clock):
 def test_listing_that_takes_longer_than_a_lease(hub: fake.Hub, another: Refresher, archive: Archive, clock: Clock):
     """However long each listing takes, its holder keeps the lease while it works, and what it gets is stored."""
     hub.days = {DAY: entries(1), YESTERDAY: entries(1, first=11)}
-    seen: list[Outcome | None] = []
+    outcomes: list[Outcome | None] = []
 
     class Slow(Hub):
         """A Hub each of whose answers takes 100 seconds."""
@@ -371,12 +371,12 @@ def test_listing_that_takes_longer_than_a_lease(hub: fake.Hub, another: Refreshe
                 until = clock.tick(seconds=50) + timedelta(seconds=60)
                 while lease_ends(archive) < until:
                     assert threading.active_count() > 1
-                seen.append(another.refresh_once())
+                outcomes.append(another.refresh_once())
             return super().get(request, now)
 
     slow = Refresher(Slow(Fetcher(hub.url, interval=0)), archive, clock, prolong_every=0.001)
     assert Outcome(31, 2, 2) == slow.refresh_once()
-    assert [None] * 62 == seen
+    assert [None] * 62 == outcomes
     assert Backoff() == archive.backoff()
 
 
@@ -389,14 +389,14 @@ def lease_ends(archive: Archive) -> datetime:
 def test_holder_that_hangs(archive: Archive, clock: Clock):
     """A lease is prolonged no more once its holder has done nothing for long."""
     token = archive.lease("hung", clock()) or 0
-    with HeldLease(archive, token, clock, 0.001) as held:
-        held._alive_until = 0
-        held._thread.join(WAIT)
-        assert not held._thread.is_alive()
+    with HeldLease(archive, token, clock, 0.001) as stored_ids:
+        stored_ids._alive_until = 0
+        stored_ids._thread.join(WAIT)
+        assert not stored_ids._thread.is_alive()
         clock.tick(seconds=60)
         assert token + 1 == archive.lease("other", clock())
         with pytest.raises(LeaseError):
-            held.check()
+            stored_ids.check()
 
 
 @pytest.mark.integration
@@ -462,15 +462,15 @@ def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callabl
 @pytest.mark.integration
 def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Archive):
     """What listings bring is stored once it is much, while the round goes on with the days that are left."""
-    held = list[int]()
+    stored_ids = list[int]()
     plain = hub.answer
-    hub.answer = lambda request: held.append(archive.stats().papers) or plain(request)  # type: ignore[method-assign, func-returns-value]
+    hub.answer = lambda request: stored_ids.append(archive.stats().papers) or plain(request)  # type: ignore[method-assign, func-returns-value]
     for age in range(9):
         day = DAY - timedelta(days=age)
         hub.days[day] = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
 
     assert Outcome(31, 900, 900) == refresher.refresh_once()
-    assert [0, 100, 200, 600, 900] == sorted({*held, archive.stats().papers})
+    assert [0, 100, 200, 600, 900] == sorted({*stored_ids, archive.stats().papers})
 
 
 @pytest.mark.integration
@@ -504,9 +504,9 @@ def test_saved_listing_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archiv
     path.write_bytes(api([entry(1, upvotes=10), entry(2), entry(3, day=DAY + timedelta(days=1))]))
     Refresher(SavedListings(path), archive, clock).refresh_once()
 
-    found = archive.search(Query(min_upvotes=10)).entries + archive.search(Query()).entries
-    assert 4 == len(found)
-    assert max(entry.entered_at for entry in found) <= right + timedelta(days=32)
+    listed = archive.search(Query(min_upvotes=10)).entries + archive.search(Query()).entries
+    assert 4 == len(listed)
+    assert max(entry.entered_at for entry in listed) <= right + timedelta(days=32)
     clock.tick(days=40)
     path.write_bytes(api([entry(4, day=clock().date())]))
     Refresher(SavedListings(path), archive, clock).refresh_once()
@@ -524,7 +524,7 @@ def test_first_read_by_a_clock_far_ahead(tmp_path: Path, archive: Archive, clock
     path.write_bytes(api([*entries(2), entry(3, day=YESTERDAY)]))
     Refresher(SavedListings(path), archive, clock).refresh_once()
 
-    dates = dict(dated(archive))
+    dates = dict(entry_dates(archive))
     assert right.replace(hour=0) == dates[paper_id(1)]
     assert [right, right + SECOND] == sorted(dates[paper_id(number)] for number in (2, 3))
 
@@ -556,7 +556,7 @@ def test_interrupted(hub: fake.Hub, another: Refresher, archive: Archive, clock:
     """A round that is stopped gives the lease back at once, and is no failure."""
     hub.days = {DAY: entries(1)}
     with pytest.raises(how):
-        Refresher(Given(how()), archive, clock).refresh_once()
+        Refresher(FixedSource(how()), archive, clock).refresh_once()
 
     assert Backoff() == archive.backoff()
     assert Outcome(31, 1, 1) == another.refresh_once()
@@ -571,7 +571,7 @@ def test_lease_cannot_be_given_back(open_archive: Callable[..., Archive], tmp_pa
             path.unlink()
         (tmp_path / "a.sqlite").mkdir()
 
-    class Losing(Given):
+    class Losing(FixedSource):
         def get(self, request: ListingRequest, now: datetime) -> Listing:
             lose()
             return super().get(request, now)
@@ -608,7 +608,7 @@ def test_retry_pause(failures: int, retry_after: int | None, jitter: float, seco
 
 def test_failures_counted(hub: fake.Hub, refresher: Refresher, another: Refresher, archive: Archive, clock: Clock):
     """Failures in a row are counted whoever has them; success resets."""
-    hub.standing = refused(500)
+    hub.standing = refusal(500)
     for failures, one in enumerate((refresher, another, refresher), 1):
         with pytest.raises(UpstreamError, match="answered 500 not now"):
             one.refresh_once()
@@ -623,7 +623,7 @@ def test_failures_counted(hub: fake.Hub, refresher: Refresher, another: Refreshe
 
 def test_retry_obeyed(hub: fake.Hub, refresher: Refresher, another: Refresher, clock: Clock):
     """After a failure nobody asks before its time, unless told to; `tick` rests until then, looking every minute."""
-    hub.standing = refused(429, **{"Retry-After": "90"})
+    hub.standing = refusal(429, **{"Retry-After": "90"})
     clock.tick(seconds=0.9)
     with pytest.raises(UpstreamError):
         refresher.refresh_once()
@@ -642,7 +642,7 @@ def test_retry_obeyed(hub: fake.Hub, refresher: Refresher, another: Refresher, c
 
 def test_long_retry_after(archive: Archive, clock: Clock):
     """A wait of days is kept, where the source asks for one."""
-    source = Given(UpstreamError("made up", 200_000))
+    source = FixedSource(UpstreamError("made up", 200_000))
     loop = RefreshLoop(Refresher(source, archive, clock))
     loop.tick()
     clock.tick(seconds=199_999)
@@ -655,7 +655,7 @@ def test_long_retry_after(archive: Archive, clock: Clock):
 
 def test_too_soon_is_no_failure(refresher: Refresher, hub: fake.Hub, archive: Archive):
     """A round that comes too soon changes nothing of what was noted, and keeps nobody out."""
-    hub.standing = refused(500)
+    hub.standing = refusal(500)
     messages = []
     for _ in range(3):
         with pytest.raises(UpstreamError) as raised:
@@ -700,7 +700,7 @@ def test_clock_jumps(hub: fake.Hub, loop: RefreshLoop, archive: Archive, clock: 
     hub.days = {day: entries(1, day=day, first=number) for number, day in enumerate(days)}
     loop.tick()
     clock.tick(minutes=15)
-    hub.standing = refused(429)
+    hub.standing = refusal(429)
     loop.tick()
     hub.standing = None
     archive.lease("killed", clock())
@@ -719,25 +719,25 @@ def test_looks_again(loop: RefreshLoop, archive: Archive, clock: Clock):
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
-        (Given(UpstreamError("made up")), "made up"),
-        (Given(ListingError("made up")), "made up"),
-        (Given(ZeroDivisionError("secret")), "refresh failed: ZeroDivisionError"),
+        (FixedSource(UpstreamError("made up")), "made up"),
+        (FixedSource(ListingError("made up")), "made up"),
+        (FixedSource(ZeroDivisionError("secret")), "refresh failed: ZeroDivisionError"),
         (Undecided(UpstreamError("made up")), "made up"),
         (Undecided(ZeroDivisionError("secret")), None),
     ],
 )
-def test_step_raises_nothing(archive: Archive, clock: Clock, source: Given, told: str | None):
+def test_step_raises_nothing(archive: Archive, clock: Clock, source: FixedSource, message: str | None):
     """Whatever goes wrong, `tick` rests and goes on; readers hear of it, in words for anybody."""
     loop = RefreshLoop(Refresher(source, archive, clock, even))
     assert timedelta(seconds=30) == loop.tick()
-    assert told == archive.backoff().error
+    assert message == archive.backoff().error
 
 
 def test_unforeseen(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """A defect is logged in full, and readers hear its kind."""
-    loop = RefreshLoop(Refresher(Given(ZeroDivisionError("secret")), archive, clock))
+    loop = RefreshLoop(Refresher(FixedSource(ZeroDivisionError("secret")), archive, clock))
     loop.tick()
 
     with pytest.raises(UpstreamError, match=r"^there are no papers yet: refresh failed: ZeroDivisionError$"):
@@ -760,7 +760,7 @@ def test_archive_trouble(tmp_path: Path, hub: fake.Hub, clock: Clock, caplog: py
 def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """What is wrong with a listing is logged once, not at every round; what was read each time."""
     caplog.set_level(logging.INFO, "feedproxy.ingest.loop")
-    loop = RefreshLoop(Refresher(Given([entry(1), None]), archive, clock))
+    loop = RefreshLoop(Refresher(FixedSource([entry(1), None]), archive, clock))
     for _ in range(2):
         loop.tick()
 
@@ -773,10 +773,10 @@ def test_logged_once(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
 
 def test_logged_memory(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """What was logged is remembered until a thousand other problems were: no longer, or memory would run out."""
-    source = Given([])
+    source = FixedSource([])
     loop = RefreshLoop(Refresher(source, archive, clock))
     for first in (0, 0, *range(1, 1001, 10), 0):
-        source.given = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(first, first + 10))]
+        source.answer = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(first, first + 10))]
         loop.tick()
 
     assert 2 == sum("skipped bad 0:" in record.message for record in caplog.records)
@@ -785,7 +785,7 @@ def test_logged_memory(archive: Archive, clock: Clock, caplog: pytest.LogCapture
 def test_logged_in_part(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """Of 1,500 entries that cannot be used ten and the last are told, and the number of the others; and that once."""
     listed = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(1500))]
-    loop = RefreshLoop(Refresher(Given(listed), archive))
+    loop = RefreshLoop(Refresher(FixedSource(listed), archive))
     for _ in range(2):
         loop.tick()
 
@@ -796,7 +796,7 @@ def test_logged_in_part(archive: Archive, clock: Clock, caplog: pytest.LogCaptur
 def test_start_twice(archive: Archive, clock: Clock):
     """However often it is started there is one thread; `stop` ends it, and it can be started again."""
     before = refreshing()
-    source = Given(entries(1), rest=MINUTE)
+    source = FixedSource(entries(1), rest=MINUTE)
     loop = RefreshLoop(Refresher(source, archive, clock))
     loop.stop()
     for _ in range(2):
@@ -821,7 +821,7 @@ def test_goes_on(archive: Archive, clock: Clock):
                 third.set()
             return timedelta()
 
-    loop = Restless(Refresher(Given([]), archive, clock))
+    loop = Restless(Refresher(FixedSource([]), archive, clock))
     loop.start()
     assert third.wait(WAIT)
     loop.stop()
@@ -831,7 +831,7 @@ def test_nothing_due(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
     """A step that finds nothing to ask for rests a second and says nothing."""
     caplog.set_level(logging.INFO, "feedproxy.ingest.loop")
 
-    class Idle(Given):
+    class Idle(FixedSource):
         def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
             return []
 
@@ -841,7 +841,7 @@ def test_nothing_due(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFi
 @forking
 def test_start_after_a_fork(archive: Archive, clock: Clock):
     """A fork of a process that refreshes has a thread of its own once it is started there, and one only."""
-    source = Given(entries(1), rest=MINUTE)
+    source = FixedSource(entries(1), rest=MINUTE)
     loop = RefreshLoop(Refresher(source, archive, clock))
     loop.start()
     assert source.rested.wait(WAIT)
@@ -867,7 +867,7 @@ def test_wait_for_first(hub: fake.Hub, archive: Archive, clock: Clock):
     loop.start()
     loop.wait_for_papers(WAIT)
 
-    assert [paper_id(1), paper_id(2)] == held(archive)
+    assert [paper_id(1), paper_id(2)] == stored_ids(archive)
     assert len(hub.requests) <= 2
     rest.set()
     loop.stop()
@@ -877,12 +877,12 @@ def test_share_the_wait(hub: fake.Hub, loop: RefreshLoop, archive: Archive):
     """However many wait, there is one round."""
     hub.days = {DAY: entries(2)}
     hub.gate.clear()
-    seen: list[int] = []
+    outcomes: list[int] = []
 
     def reader() -> None:
         loop.start()
         loop.wait_for_papers(WAIT)
-        seen.append(len(held(archive)))
+        outcomes.append(len(stored_ids(archive)))
 
     readers = [threading.Thread(target=reader) for _ in range(5)]
     for waiting in readers:
@@ -894,7 +894,7 @@ def test_share_the_wait(hub: fake.Hub, loop: RefreshLoop, archive: Archive):
         waiting.join()
     loop.stop()
 
-    assert [2] * 5 == seen
+    assert [2] * 5 == outcomes
     assert 31 == len(hub.requests)
 
 
@@ -902,7 +902,7 @@ def test_filled_needs_no_wait(hub: fake.Hub, loop: RefreshLoop):
     """Where there are papers nobody waits, whatever the Hub does."""
     hub.days = {DAY: entries(1)}
     loop.refresher.refresh_once()
-    hub.standing = refused(500)
+    hub.standing = refusal(500)
     with pytest.raises(UpstreamError):
         loop.refresher.refresh_once(force=True)
 
@@ -912,8 +912,8 @@ def test_filled_needs_no_wait(hub: fake.Hub, loop: RefreshLoop):
 @pytest.mark.parametrize(
     ("answer", "message", "wait"),
     [
-        (refused(500), "127.0.0.1 answered 500 not now", 30),
-        (refused(429, **{"Retry-After": "47"}), "127.0.0.1 answered 429 not now", 47),
+        (refusal(500), "127.0.0.1 answered 500 not now", 30),
+        (refusal(429, **{"Retry-After": "47"}), "127.0.0.1 answered 429 not now", 47),
         (Answer(body=b"{}"), "127.0.0.1 sent no listing for 2026-", 30),
         (Answer(), "the listing has no papers", 30),
     ],
@@ -934,7 +934,7 @@ def test_hopeless_wait(
 
 def test_recovery(hub: fake.Hub, loop: RefreshLoop, archive: Archive, clock: Clock):
     """The round after a failure makes it forgotten."""
-    hub.standing = refused(500)
+    hub.standing = refusal(500)
     loop.tick()
     assert "127.0.0.1 answered 500 not now" == archive.backoff().error
 
@@ -942,7 +942,7 @@ def test_recovery(hub: fake.Hub, loop: RefreshLoop, archive: Archive, clock: Clo
     clock.tick(seconds=30)
     loop.tick()
     loop.wait_for_papers(WAIT)
-    assert (None, [paper_id(1)]) == (archive.backoff().error, held(archive))
+    assert (None, [paper_id(1)]) == (archive.backoff().error, stored_ids(archive))
 
 
 def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
@@ -991,9 +991,9 @@ def test_one_looks_for_all_who_wait(hub: fake.Hub, tmp_path: Path, clock: Clock)
             looking.add(threading.get_ident())
             most[0] = max(most[0], len(looking))
             waiting.set()
-            found = super().backoff()
+            backoff = super().backoff()
             looking.remove(threading.get_ident())
-            return found
+            return backoff
 
     archive = Watched(str(tmp_path / "archive.sqlite"))
     loop = RefreshLoop(Refresher(Hub(Fetcher(hub.url)), archive, clock))
@@ -1020,7 +1020,7 @@ def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., 
         path.unlink()
     loop.wait_for_papers(WAIT)
     loop.stop()
-    assert [paper_id(1)] == held(archive)
+    assert [paper_id(1)] == stored_ids(archive)
 
 
 def test_long_wait(loop: RefreshLoop):
@@ -1048,7 +1048,7 @@ def test_broken_file(tmp_path: Path, archive: Archive, clock: Clock, caplog: pyt
     path.write_bytes(api(entries(1)))
     loop.tick()
     loop.wait_for_papers(WAIT)
-    assert [paper_id(1)] == held(archive)
+    assert [paper_id(1)] == stored_ids(archive)
 
 
 # Filling in the past ----------------------------------------------------------------------------
@@ -1060,7 +1060,7 @@ def test_missing_days(refresher: Refresher, hub: fake.Hub, archive: Archive, clo
     assert [date(2026, 3, day) for day in (5, 6, 7, 8, 9, 10)] == missing_days(archive.days(None), first, until)
 
     refresher.fetch_and_store([ListingRequest(DAY), ListingRequest(YESTERDAY)])  # the one of today is not over
-    hub.standing = refused(429)
+    hub.standing = refusal(429)
     with pytest.raises(UpstreamError):
         refresher.fetch_and_store([ListingRequest(date(2026, 3, 8))])
     assert [date(2026, 3, day) for day in (5, 6, 7, 8, 10)] == missing_days(archive.days(None), first, until)

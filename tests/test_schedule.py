@@ -16,7 +16,7 @@ from tests.factories import DAY
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)  # a Tuesday
 
 
-def known(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, ListingDay]:
+def read_before(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, ListingDay]:
     """Return what is known of days: so many before NOW, asked so long ago, last good so long ago, its papers."""
     return {
         (day := NOW.date() - timedelta(days=age)): ListingDay(
@@ -35,21 +35,21 @@ EVERY = list(range(31))
 
 def but(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, ListingDay]:
     """Return 31 days that were read just now, but for `rows`."""
-    return known(*FRESH) | known(*rows)
+    return read_before(*FRESH) | read_before(*rows)
 
 
 @pytest.mark.parametrize(
-    ("told", "force", "expected"),
+    ("days_read", "force", "expected"),
     [
         # Nothing known: today and yesterday first, each alone.
         ({}, False, [[0], [1], EVERY[2:]]),
         # Asked for and never read: the same, once a minute has passed.
-        (known(*[(age, MINUTES[1], None, 0) for age in EVERY]), False, [[0], [1], EVERY[2:]]),
-        (known(*[(age, SECONDS_59, None, 0) for age in EVERY]), False, []),
-        (known((0, NOTHING, None, 0)), False, [[1], EVERY[2:]]),
-        (known((0, NOTHING, None, 0), (1, NOTHING, None, 0)), False, [EVERY[2:]]),
+        (read_before(*[(age, MINUTES[1], None, 0) for age in EVERY]), False, [[0], [1], EVERY[2:]]),
+        (read_before(*[(age, SECONDS_59, None, 0) for age in EVERY]), False, []),
+        (read_before((0, NOTHING, None, 0)), False, [[1], EVERY[2:]]),
+        (read_before((0, NOTHING, None, 0), (1, NOTHING, None, 0)), False, [EVERY[2:]]),
         # One day read: the others in one batch.
-        (known((0, NOTHING, NOTHING, 5)), False, [EVERY[1:]]),
+        (read_before((0, NOTHING, NOTHING, 5)), False, [EVERY[1:]]),
         # All read.
         (but(), False, []),
         (but(), True, [EVERY]),
@@ -69,7 +69,7 @@ def but(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, Listi
         (but((31, NOW - datetime(2020, 1, 1, tzinfo=UTC), None, 9)), False, []),
         (but((31, HOURS[24] * 9, HOURS[24] * 9, 9)), True, [EVERY]),
         # After a rest all at once.
-        (known(*[(age, HOURS[25], HOURS[25], 5) for age in EVERY]), False, [EVERY]),
+        (read_before(*[(age, HOURS[25], HOURS[25], 5) for age in EVERY]), False, [EVERY]),
         # A failed try, again after a minute, and then after as long as it has been failing.
         (but((0, SECONDS_59, MINUTES[15] + SECONDS_59, 5)), False, []),
         (but((0, MINUTES[1], MINUTES[16], 5)), False, [[0]]),
@@ -103,12 +103,12 @@ def but(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, Listi
         (but((0, SECONDS_59, timedelta(days=-1), 5)), False, []),
         (but((0, MINUTES[1], timedelta(days=-1), 5)), False, [[0]]),
         # Noted without ever having been asked for.
-        ({DAY: ListingDay(DAY)} | known(*FRESH[1:]), False, [[0]]),
+        ({DAY: ListingDay(DAY)} | read_before(*FRESH[1:]), False, [[0]]),
     ],
 )
-def test_due(told: dict[date, ListingDay], force: bool, expected: list[list[int]]):
+def test_due(days_read: dict[date, ListingDay], force: bool, expected: list[list[int]]):
     """The younger a day, the sooner it is due again."""
-    batches = due_days(told, NOW, force=force)
+    batches = due_days(days_read, NOW, force=force)
 
     assert expected == [[(NOW.date() - day).days for day in batch] for batch in batches]
 
@@ -135,13 +135,13 @@ def test_last_listing_day_on_monday():
     monday = NOW - timedelta(days=1) + MINUTES[15]
     then = monday - MINUTES[20]
     days = [monday.date() - timedelta(days=age) for age in EVERY]
-    told = {day: ListingDay(day, then, then, 9 if day.weekday() < 5 else 0) for day in days}
+    days_read = {day: ListingDay(day, then, then, 9 if day.weekday() < 5 else 0) for day in days}
 
-    assert [[date(2026, 3, 9), date(2026, 3, 6)]] == due_days(told, monday)
+    assert [[date(2026, 3, 9), date(2026, 3, 6)]] == due_days(days_read, monday)
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("days_read", "expected"),
     [
         ({}, NOTHING),
         (but(), MINUTES[15]),
@@ -152,9 +152,9 @@ def test_last_listing_day_on_monday():
         (but((9, NOTHING, None, 0)), MINUTES[1]),
     ],
 )
-def test_next_due(told: dict[date, ListingDay], expected: timedelta):
+def test_next_due(days_read: dict[date, ListingDay], expected: timedelta):
     """The next look is when the first day is due, which may have passed."""
-    assert NOW + expected == next_due(told, NOW)
+    assert NOW + expected == next_due(days_read, NOW)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ def test_beginning_without_zones():
     script = "from datetime import date; from feedproxy.ingest.schedule import begins; print(begins(date(2026, 7, 15)))"
     environment = os.environ | {"PYTHONTZPATH": "", "PYTHONPATH": os.pathsep.join([*sys.path, str(Path.cwd())])}
     command = [sys.executable, "-c", f"import sys; sys.modules['tzdata'] = None; {script}"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
-    assert "2026-07-15 02:30:00+00:00\n" == done.stdout
+    assert "2026-07-15 02:30:00+00:00\n" == process.stdout
 
 
 @pytest.mark.parametrize("now", ["2026-03-11T00:00", "2026-03-11T01:29"])
@@ -195,22 +195,22 @@ def test_day_not_begun(now: str, force: bool):
     """A day that the Hub has not begun is not asked for, not even by force; the one before is alive until then."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     days = [DAY - timedelta(days=age) for age in EVERY]
-    told = {day: ListingDay(day, moment - MINUTES[15], moment - MINUTES[15], 5) for day in days}
+    days_read = {day: ListingDay(day, moment - MINUTES[15], moment - MINUTES[15], 5) for day in days}
 
-    for known in ({}, told):
-        assert DAY == due_days(known, moment, force=force)[0][0]
+    for read_before in ({}, days_read):
+        assert DAY == due_days(read_before, moment, force=force)[0][0]
 
 
 def test_turn_of_the_day():
     """A new day is first asked for when the day before would have been, and at once where that was long ago."""
     late, turn = datetime(2026, 3, 11, 1, 22, tzinfo=UTC), datetime(2026, 3, 11, 1, 30, tzinfo=UTC)
     days = [DAY - timedelta(days=age) for age in EVERY]
-    told = {day: ListingDay(day, late, late, 0) for day in days}
-    asleep = told | {DAY: ListingDay(DAY, late - HOURS[2], late - HOURS[2], 0)}
+    days_read = {day: ListingDay(day, late, late, 0) for day in days}
+    asleep = days_read | {DAY: ListingDay(DAY, late - HOURS[2], late - HOURS[2], 0)}
 
-    assert late + MINUTES[15] == next_due(told, late) == next_due(told, turn)
-    assert [] == due_days(told, turn)
-    assert [[turn.date()]] == due_days(told, late + MINUTES[15])
+    assert late + MINUTES[15] == next_due(days_read, late) == next_due(days_read, turn)
+    assert [] == due_days(days_read, turn)
+    assert [[turn.date()]] == due_days(days_read, late + MINUTES[15])
     assert [[turn.date(), DAY]] == due_days(asleep, turn)
 
 
@@ -218,13 +218,13 @@ def test_new_day_in_vain():
     """A day that cannot be read from its beginning on is tried ever more rarely, every 15 minutes in the end."""
     now = turn = datetime(2026, 3, 11, 1, 30, tzinfo=UTC)
     days = [turn.date() - timedelta(days=age) for age in EVERY]
-    told = {day: ListingDay(day, turn, turn, 0) for day in days} | {days[0]: ListingDay(days[0], turn)}
+    days_read = {day: ListingDay(day, turn, turn, 0) for day in days} | {days[0]: ListingDay(days[0], turn)}
     tries = []
     while now < turn + HOURS[1]:
-        now = next_due(told, now)
-        due = [day for batch in due_days(told, now) for day in batch]
+        now = next_due(days_read, now)
+        due = [day for batch in due_days(days_read, now) for day in batch]
         tries += [(now - turn) // MINUTES[1]] * (days[0] in due)
-        told |= {day: ListingDay(day, now, None if day == days[0] else now) for day in due}
+        days_read |= {day: ListingDay(day, now, None if day == days[0] else now) for day in due}
 
     assert [1, 2, 4, 8, 16, 31, 46, 61] == tries
 
@@ -234,13 +234,13 @@ def steady(filled: datetime, holidays: list[date]) -> list[datetime]:
 
     Every day fills at five, Saturdays, Sundays and `holidays` never.
     """
-    told, now, requests = dict[date, ListingDay](), filled, list[datetime]()
+    days_read, now, requests = dict[date, ListingDay](), filled, list[datetime]()
     while now < filled + timedelta(days=7):
-        for day in [day for batch in due_days(told, now) for day in batch]:
+        for day in [day for batch in due_days(days_read, now) for day in batch]:
             full = day.weekday() < 5 and day not in holidays and now >= datetime(*day.timetuple()[:3], 5, tzinfo=UTC)
             requests.append(now)
-            told[day] = ListingDay(day, now, now, 27 * full)
-        now = max(next_due(told, now), now + timedelta(seconds=1))
+            days_read[day] = ListingDay(day, now, now, 27 * full)
+        now = max(next_due(days_read, now), now + timedelta(seconds=1))
     return [moment for moment in requests if moment > filled]
 
 

@@ -191,7 +191,7 @@ def test_situations(status: Status, verdict: str, reason: str) -> None:
 )
 def test_first_minute(days: list[ListingDay], tries: Backoff, verdict: str, reason: str) -> None:
     """Until the last 30 days were read the archive is empty or filling, and nothing is judged by them."""
-    newest = NOW if any(told.count for told in days) else None
+    newest = NOW if any(status.count for status in days) else None
     status = assess(State(1, newest, newest, None), tries, HELD, days, NOW, NOW, began_at=JUST_NOW)
     assert (verdict, reason) == (status.verdict, status.reason)
 
@@ -231,9 +231,9 @@ def test_saved_listing_that_stays_as_it_is(serve: Callable[..., httpx.Client], c
     client = serve(listing="demo")
     assert 200 == client.get("/feed.rss").status_code
     clock.tick(hours=30 * 24)
-    told = client.get("/status.json").json()
+    status = client.get("/status.json").json()
     expected = "the saved listing, read 2026-03-10 12:00 UTC; its newest papers are of 2025-01-17"
-    assert ("fresh", expected) == (told["verdict"], told["reason"])
+    assert ("fresh", expected) == (status["verdict"], status["reason"])
 
 
 def test_next_refresh() -> None:
@@ -249,9 +249,9 @@ def test_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock: Clock)
     client = serve(listing=hub.url)
     assert 200 == client.get("/feed.rss").status_code
     answers = (client.get("/status.json").json() for _ in range(10_000))
-    told = next(told for told in answers if told["verdict"] != "filling")
-    assert ("fresh", 5, None) == (told["verdict"], told["papers"], told["error"])
-    assert told.keys() == client.get("/status", headers={"Accept": "application/json"}).json().keys()
+    status = next(status for status in answers if status["verdict"] != "filling")
+    assert ("fresh", 5, None) == (status["verdict"], status["papers"], status["error"])
+    assert status.keys() == client.get("/status", headers={"Accept": "application/json"}).json().keys()
     page = client.get("/status", headers={"Accept": "text/html,*/*;q=0.8"})
     assert ("text/html; charset=utf-8", "no-store") == (page.headers["Content-Type"], page.headers["Cache-Control"])
     assert (
@@ -266,9 +266,9 @@ def test_listing_days_at_the_wire(serve: Callable[..., httpx.Client], clock: Clo
     """`/status` shows the last 14 listing days: how many papers each had, and when it was last read."""
     days = [DAY - timedelta(days=age) for age in range(20)]
     counts = [5, 0, 2] + [1] * 17
-    found = [api(entries(n, first=10 * age, day=days[age])) for age, n in enumerate(counts)]
+    bodies = [api(entries(n, first=10 * age, day=days[age])) for age, n in enumerate(counts)]
     with closing(Archive(str(tmp_path / "served.sqlite"))) as archive:
-        archive.store([parse(listing, day=day) for listing, day in zip(found, days, strict=True)], clock())
+        archive.store([parse(listing, day=day) for listing, day in zip(bodies, days, strict=True)], clock())
     client = serve(listing=str(tmp_path / "none.json"))
     read_at = "2026-03-10T12:00:00+00:00"
     expected = [{"day": str(day), "papers": n, "read_at": read_at} for day, n in zip(days, counts, strict=True)][:14]
@@ -283,12 +283,12 @@ def test_listing_days_at_the_wire(serve: Callable[..., httpx.Client], clock: Clo
 def test_day_that_was_never_read() -> None:
     """A listing day that was asked for and never read has neither a count nor a time."""
     days = [ListingDay(DAY, NOW), ListingDay(DAY - timedelta(days=1), NOW, NOW, 3)]
-    told = assess(State(1, NOW, NOW, None), NO_TRIES, HELD, days, NOW, NOW).as_json()
+    status = assess(State(1, NOW, NOW, None), NO_TRIES, HELD, days, NOW, NOW).as_json()
     assert [
         {"day": "2026-03-10", "papers": None, "read_at": None},
         {"day": "2026-03-09", "papers": 3, "read_at": NOW.isoformat()},
-    ] == told["listings"]
-    assert 1 == told["days"]
+    ] == status["listings"]
+    assert 1 == status["days"]
 
 
 def test_trouble_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock: Clock) -> None:
@@ -296,8 +296,8 @@ def test_trouble_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock
     hub.standing = Answer(429, b'{"error": "slow down"}')
     client = serve(listing=hub.url)
     assert 503 == client.get("/feed.rss").status_code
-    told = client.get("/status.json").json()
-    assert ("empty", "127.0.0.1 answered 429 slow down", 0) == (told["verdict"], told["reason"], told["papers"])
+    status = client.get("/status.json").json()
+    assert ("empty", "127.0.0.1 answered 429 slow down", 0) == (status["verdict"], status["reason"], status["papers"])
     ready = client.get("/readyz")
     assert (503, "there are no papers yet\n", "60") == (ready.status_code, ready.text, ready.headers["Retry-After"])
 

@@ -68,9 +68,9 @@ def test_words_are_normalised(text: str) -> None:
 @given(ANY_TEXT)
 def test_normalised_words_stay_as_they_are(text: str) -> None:
     """Normalising the words of any text again changes nothing."""
-    found = words(text)
-    assert found == words(" ".join(found))
-    assert all(word.isalnum() for word in found)
+    result = words(text)
+    assert result == words(" ".join(result))
+    assert all(word.isalnum() for word in result)
 
 
 @pytest.mark.parametrize("plural", SINGULARS)
@@ -200,8 +200,8 @@ URI = re.compile(
 )
 def test_an_address_is_a_uri_or_nothing(before: str, host: str, rest: str) -> None:
     """Whatever is taken for an address fits the grammar of RFC 3986, and stays the same the second time."""
-    found = safe_url(f"{before}http://{host}{rest}")
-    assert found is None or (URI.fullmatch(found) and found == safe_url(found))
+    result = safe_url(f"{before}http://{host}{rest}")
+    assert result is None or (URI.fullmatch(result) and result == safe_url(result))
 
 
 def test_a_misspelt_name_gets_a_suggestion() -> None:
