@@ -35,19 +35,19 @@ class Fault:
     Wrong is the `answer` to every request, or what DAY lists (`listed`), or where the Hub is asked
     for: `address` makes that of the fake Hub's. `timeout` is how long the source waits for a sign of life,
     `deadline` for all of an answer.
-    `told` is how the error begins; where there is none, `kept` are the papers still to be had, by
+    `error` is how the error begins; where there is none, `remaining` are the papers still to be had, by
     number, and `skipped` the reasons why others are not. `page` says whether the page, where it is
     alive, helps.
     """
 
     name: str
-    told: str = ""
+    error: str = ""
     answer: Answer | None = None
     listed: list[Any] | None = None
     address: Callable[[str], str] = str
     timeout: float = 10.0
     deadline: float = 30.0
-    kept: tuple[int, ...] = ()
+    remaining: tuple[int, ...] = ()
     skipped: tuple[str, ...] = ()
     page: bool = False
 
@@ -63,8 +63,8 @@ class Fault:
 def source(hub: fake.Hub, fault: Fault, timer: Timer, kind: type[Hub] = Hub, **options: Any) -> Hub:
     """Return what asks `hub`, without pauses, where `fault` has it asked for; of that `kind`."""
     patience = {"timeout": httpx.Timeout(fault.timeout), "deadline": fault.deadline}
-    chosen = {"interval": 0, "timer": timer, "sleep": timer.sleep} | patience | options
-    return kind(Fetcher(fault.address(hub.url), **chosen))
+    settings = {"interval": 0, "timer": timer, "sleep": timer.sleep} | patience | options
+    return kind(Fetcher(fault.address(hub.url), **settings))
 
 
 @contextmanager
@@ -166,12 +166,12 @@ def _closed_port(_: str) -> str:
 @cache
 def _full_port(_: str) -> str:
     """Return an address at which nobody takes up what connects, and no more can wait."""
-    _kept.append(socket.create_server(("127.0.0.1", 0), backlog=0))
-    address = _kept[0].getsockname()
+    _open_sockets.append(socket.create_server(("127.0.0.1", 0), backlog=0))
+    address = _open_sockets[0].getsockname()
     for _number in range(4):
-        _kept.append(socket.socket())
-        _kept[-1].setblocking(False)
-        _kept[-1].connect_ex(address)
+        _open_sockets.append(socket.socket())
+        _open_sockets[-1].setblocking(False)
+        _open_sockets[-1].connect_ex(address)
     return f"http://127.0.0.1:{address[1]}"
 
 
@@ -187,14 +187,14 @@ def _odd(name: str, field: str, value: object, reason: str = "") -> Fault:
     """Return the fault that paper 2 of three has `value` in `field`; it is skipped if there is a `reason`."""
     listed = [entry(1), entry(2), entry(3)]
     listed[1]["paper"][field] = value
-    return Fault(name, listed=listed, kept=(1, 3) if reason else (1, 2, 3), skipped=(reason,) if reason else ())
+    return Fault(name, listed=listed, remaining=(1, 3) if reason else (1, 2, 3), skipped=(reason,) if reason else ())
 
 
 _ELSEWHERE = Answer(302, b"", {"Location": "http://elsewhere.invalid/"})
 _PACKED = {"Content-Encoding": "gzip"}
 _HTML = b"<!doctype html><title>429</title>" + b"<p>Too many requests</p>" * 2_080
 _LIMITED = {"RateLimit": '"api";r=0;t=41'}
-_kept: list[socket.socket] = []
+_open_sockets: list[socket.socket] = []
 _REACH = "cannot reach 127.0.0.1: "
 _TOOK = f"127.0.0.1 took more than {_SHORT} s to answer"
 _ANSWERED = "127.0.0.1 answered "
@@ -237,8 +237,8 @@ UNREACHABLE = (
 
 # There is an answer, and it is not a listing.
 UNUSABLE = tuple(
-    Fault(name, told, answer, page=True)
-    for name, told, answer in (
+    Fault(name, error, answer, page=True)
+    for name, error, answer in (
         ("400", _ANSWERED + f"400 not now for {DAY}", _refusal(400)),
         ("401", _ANSWERED + "401 not now", _refusal(401)),
         ("403", _ANSWERED + "403 not now", _refusal(403)),
@@ -268,10 +268,10 @@ UNUSABLE = tuple(
 # There is a listing, and it is an odd one.
 _ID, _UPVOTES = "its id is not an arXiv identifier", "its upvotes is not a count"
 ODD = (
-    Fault("one paper", listed=entries(1), kept=(1,)),
+    Fault("one paper", listed=entries(1), remaining=(1,)),
     Fault("no paper", listed=[]),
     Fault("[]", answer=Answer()),
-    Fault("the same id twice", listed=[entry(1), entry(2), entry(1, title="Again")], kept=(1, 2)),
+    Fault("the same id twice", listed=[entry(1), entry(2), entry(1, title="Again")], remaining=(1, 2)),
     _odd("an id that is a path", "id", "../../etc/passwd", _ID),
     _odd("an id that is markup", "id", "<script>alert(1)</script>", _ID),
     _odd("an id that is a number", "id", 2603.00002, _ID),
@@ -287,7 +287,7 @@ ODD = (
     ),
     _odd("a date in 2099", "submittedOnDailyAt", "2099-01-01T00:00:00.000Z", "listed in the future (2099-01-01)"),
     _odd("a date that is null", "submittedOnDailyAt", None, "its submittedOnDailyAt is not a usable time"),
-    Fault("no date", listed=[entry(1, submittedOnDailyAt=None)], kept=(1,)),
+    Fault("no date", listed=[entry(1, submittedOnDailyAt=None)], remaining=(1,)),
     _odd("a title of 100 kB", "title", "long " * 20_000),
     _odd("10,000 authors", "authors", [{"name": f"Author {number}"} for number in range(10_000)]),
     _odd("characters XML forbids", "summary", "a\x00b\x0bc\x1fd\ufffee\uffff"),
@@ -296,14 +296,14 @@ ODD = (
     Fault(
         "a wrong charset in the header",
         answer=Answer(body=api([entry(1, title="Naïve")]), headers={"Content-Type": "application/json; charset=utf-7"}),
-        kept=(1,),
+        remaining=(1,),
     ),
-    Fault("an entry that is null", listed=[entry(1), None, entry(3)], kept=(1, 3), skipped=("has no paper",)),
+    Fault("an entry that is null", listed=[entry(1), None, entry(3)], remaining=(1, 3), skipped=("has no paper",)),
 )
 
 FAULTS = (*UNREACHABLE, *UNUSABLE, *ODD)
 
 
-def kept(fault: Fault) -> list[str]:
+def remaining_ids(fault: Fault) -> list[str]:
     """Return the ids of the papers still to be had."""
-    return [paper_id(number) for number in fault.kept]
+    return [paper_id(number) for number in fault.remaining]

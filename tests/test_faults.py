@@ -9,7 +9,7 @@ from feedproxy.ingest.source import ListingRequest
 from tests import hub as fake
 from tests.conftest import Clock
 from tests.factories import DAY, entries, paper_id
-from tests.faults import FAULTS, ODD, UNREACHABLE, UNUSABLE, Fault, broken, kept, source
+from tests.faults import FAULTS, ODD, UNREACHABLE, UNUSABLE, Fault, broken, remaining_ids, source
 from tests.hub import Timer
 
 FORTY = [paper_id(number) for number in range(1, 41)]
@@ -26,19 +26,19 @@ def forty(hub: fake.Hub) -> None:
     hub.days[DAY] = entries(40)
 
 
-def told(hub: fake.Hub, fault: Fault, timer: Timer, clock: Clock, *, page: bool = False) -> str:
+def failure(hub: fake.Hub, fault: Fault, timer: Timer, clock: Clock, *, page: bool = False) -> str:
     """Return as much of the error that `fault` leads to as its row tells, once it is seen to be one short line."""
     with broken(hub, fault, timer, page=page), pytest.raises(FeedproxyError) as raised:
         source(hub, fault, timer).get(ListingRequest(DAY), clock())
     (line,) = str(raised.value).splitlines()
     assert len(line) < 300
-    return line[: len(fault.told)]
+    return line[: len(fault.error)]
 
 
 @pytest.mark.parametrize("fault", UNREACHABLE, ids=str)
 def test_unreachable(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
     """A Hub that cannot be reached, or wants to be left alone, is not asked for its page as well."""
-    assert fault.told == told(hub, fault, timer, clock, page=True)
+    assert fault.error == failure(hub, fault, timer, clock, page=True)
     assert "html" not in [number for _, number in hub.asked()]
     assert len(hub.requests) <= 6
 
@@ -46,7 +46,7 @@ def test_unreachable(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
 @pytest.mark.parametrize("fault", UNUSABLE, ids=str)
 def test_unusable(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
     """Where the page is broken too, what is told is what was wrong with the API."""
-    assert fault.told == told(hub, fault, timer, clock)
+    assert fault.error == failure(hub, fault, timer, clock)
     assert (str(DAY), "html") == hub.asked()[-1]
     assert len(hub.requests) <= 3
 
@@ -70,7 +70,7 @@ def test_odd_listing(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault, pa
     with broken(hub, fault, timer, page=page):
         listing = source(hub, fault, timer).get(ListingRequest(DAY), clock())
 
-    assert kept(fault) == [paper.id for paper in listing.papers]
+    assert remaining_ids(fault) == [paper.id for paper in listing.papers]
     assert fault.skipped == tuple(skip.reason for skip in listing.skipped)
 
 
@@ -83,7 +83,7 @@ def test_healed(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
         try:
             asking.get(ListingRequest(DAY), clock())
         except FeedproxyError:
-            assert fault.told
+            assert fault.error
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     healed = source(hub, Fault("none"), timer) if fault.lasting else asking
