@@ -198,7 +198,7 @@ SECRET = "madeupsecret"  # noqa: S105
     ],
 )
 def test_passwords_of_the_archive(archive: str, text: str, secrets: tuple[str, ...]) -> None:
-    """Of the archive's address all but passwords is shown, wherever they stand in it; the log is told of them."""
+    """The archive's address is displayed without its passwords, wherever they are; they count as secrets."""
     config = load(archive=archive)
     assert (text, secrets) == (config.display("archive"), config.secrets)
     assert SECRET not in repr(config)
@@ -242,7 +242,7 @@ def test_secrets_are_not_shown() -> None:
     ],
 )
 def test_secrets_are_not_told(name: str, text: str) -> None:
-    """What is wrong with a setting is told without a password that may be in it, not even half of one."""
+    """An error repeats no password that a setting may hold, not even half of one."""
     with pytest.raises(ConfigError) as caught:
         load(**{name: text})
     assert SECRET not in str(caught.value)
@@ -257,7 +257,7 @@ def test_shown() -> None:
 
 
 def test_unknown_variables() -> None:
-    """A variable that looks like a setting and is none is told, with the nearest that is one."""
+    """A variable that looks like a setting and is none is reported, with the nearest setting."""
     names = ("FEEDPROXY_MAXAGE", "FEEDPROXY_PORT_8000_TCP_XYZZY", "PATH", "feedproxy_pace", "\ufeffFEEDPROXY_PACE")
     config = Config.load(dict.fromkeys(names, "1"))
     assert (

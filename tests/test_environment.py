@@ -38,7 +38,7 @@ def failure(address: str) -> str:
     "value", ["socks5://127.0.0.1:9", "socks5h://u:p@h:9", "ftp://h", "http://", "http://[::1", "http://h:99999", ":/"]
 )
 def test_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """A proxy that is not spoken, or is none, is told in one line that names the variable."""
+    """A proxy of another kind, or a value that is no proxy, is one line that names the variable."""
     monkeypatch.setenv(name, value)
     assert f"{name}{NO_PROXY_OF_THIS_KIND}" == failure("https://hub.invalid")
 
@@ -46,7 +46,7 @@ def test_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, name: str, value: s
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("form", ["http://127.0.0.1:{}", "127.0.0.1:{}", "http://user:secret@127.0.0.1:{}"])
 def test_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch, scheme: str, form: str) -> None:
-    """Where the proxy cannot be reached it is to blame, not the Hub; its address is not told to strangers."""
+    """If the proxy cannot be reached it is to blame, not the Hub; strangers do not see its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -63,7 +63,7 @@ def test_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) -> N
 
 
 def test_proxy_that_breaks_off(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) -> None:
-    """What goes wrong behind the proxy is told as on the way through it."""
+    """An error behind the proxy says that it was on the way through the proxy."""
     monkeypatch.setenv("HTTP_PROXY", hub.url)
     hub.standing = Answer(body=b"half", headers={"Content-Length": "99", "Connection": "close"})
     assert failure("http://hub.invalid").startswith(
@@ -99,7 +99,7 @@ def test_no_proxy_of_networks(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) ->
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
 def test_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None) -> None:
-    """A file of certificates that is not there, or is none, is told in one line that names the variable."""
+    """A file of certificates that is missing or broken is one line that names the variable."""
     path = tmp_path / "certificates.pem"
     if content is not None:
         path.write_bytes(content)
@@ -109,7 +109,7 @@ def test_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: 
 
 @pytest.mark.parametrize("folder", ["missing", "."])
 def test_certificates_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str) -> None:
-    """A folder of certificates that is not there or empty is told, and not that the Hub's certificate is wrong."""
+    """A folder of certificates that is missing or empty is to blame, not the Hub's certificate."""
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / folder))
     assert "SSL_CERT_DIR names no folder with certificates in it" == failure("https://127.0.0.1:1")
 

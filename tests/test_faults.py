@@ -45,7 +45,7 @@ def test_unreachable(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
 
 @pytest.mark.parametrize("fault", UNUSABLE, ids=str)
 def test_unusable(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault):
-    """Where the page is broken too, what is told is what was wrong with the API."""
+    """If the page is broken too, the error is the API's."""
     assert fault.error == failure(hub, fault, timer, clock)
     assert (str(DAY), "html") == hub.asked()[-1]
     assert len(hub.requests) <= 3

@@ -57,7 +57,7 @@ def test_saved_name(tmp_path: Path, name: str, day: date | None):
 
 
 def test_saved_folder(tmp_path: Path):
-    """A folder is read with the folders in it, by path; what is not a listing is told and costs no other."""
+    """A folder is read with the folders in it, by path; a file that is not a listing is reported and costs no other."""
     (tmp_path / "b" / "c").mkdir(parents=True)
     (tmp_path / "d.json").write_bytes(api([entry(1)]))
     (tmp_path / "b" / "c" / "2.txt").write_bytes(capture(("Two", "x", "• 1 author", "Mar 8, 2026")))
@@ -125,7 +125,7 @@ def test_saved_again(tmp_path: Path):
 
 
 def test_saved_without_papers(tmp_path: Path):
-    """An empty listing is that of the day its name says; without one it is none, and read once."""
+    """An empty listing is of the day in its name; without a day it is an error, and read once."""
     (tmp_path / "2026-03-07.json").write_bytes(api([]))
     (tmp_path / "a.json").write_bytes(api([]))
     dated, undated = read_all(tmp_path)
@@ -162,7 +162,7 @@ def test_saved_and_not_stored(tmp_path: Path):
     [("missing", "cannot read PATH: No such file or directory"), ("empty", "cannot read PATH: the folder is empty")],
 )
 def test_nothing_saved(tmp_path: Path, name: str, message: str):
-    """A path at which nothing is saved is told as that."""
+    """A path without a file is an error that says so."""
     (tmp_path / "empty" / "inner").mkdir(parents=True)
 
     with pytest.raises(SavedListingError) as raised:
@@ -205,14 +205,14 @@ def locked() -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", [".", "listing"])
 def test_no_permission(locked: Path, name: str):
-    """What may not be looked into is told as that, not as empty."""
+    """A folder that may not be read is reported as that, not as empty."""
     with pytest.raises(SavedListingError) as raised:
         SavedListings(locked / name).due({}, NOW)
     assert f"cannot read {locked / name}: Permission denied" == str(raised.value)
 
 
 def test_no_permission_to_read(locked: Path):
-    """A file that may not be read is told as that, and costs no other."""
+    """A file that may not be read is reported as that, and costs no other."""
     path = locked.with_name("beside")
 
     with pytest.raises(SavedListingError) as raised:

@@ -1,4 +1,4 @@
-"""The filter language: what each form means, how it is written canonically, and what each mistake is told."""
+"""The filter language: what each form means, its canonical text, and the error for each mistake."""
 
 import pytest
 from hypothesis import given

@@ -107,7 +107,7 @@ def test_unasked_304(hub: fake.Hub):
 
 
 def test_turns(hub: fake.Hub, timer: Timer):
-    """Each request takes a turn first, with the pace, and waits as long as it is told; redirects count."""
+    """Each request, redirects included, first takes a turn and waits for it."""
     fetcher = Fetcher(hub.url, interval=2.5, sleep=timer.sleep, timer=timer)
     waits, paces = iter((0.0, 1.5, 4.0)), list[float]()
 
@@ -215,7 +215,7 @@ LIMITED = {"RateLimit": '"api";r=0;t=41'}
     ],
 )
 def test_refusal(hub: fake.Hub, status: int, body: bytes, message: str):
-    """An answer that is none is told in the Hub's words, if they can be read."""
+    """An error status is reported in the Hub's words, if they can be read."""
     hub.standing = Answer(status, body)
     error = fails(hub)
 
@@ -224,7 +224,7 @@ def test_refusal(hub: fake.Hub, status: int, body: bytes, message: str):
 
 
 def test_name_that_is_none():
-    """A host name that IDNA forbids cannot be reached, which is told like any other trouble."""
+    """A host name that IDNA forbids is one more host that cannot be reached."""
     with pytest.raises(UpstreamError, match=r"^cannot reach xn--a\.example: "):
         Fetcher("http://xn--a.example").get("/")
 
@@ -284,7 +284,7 @@ def test_size_cap(hub: fake.Hub, packing: Any, spare: int, fits: bool):
     ],
 )
 def test_half_an_answer(hub: fake.Hub, answer: Answer):
-    """Half an answer is none, however much could be read of it."""
+    """Half an answer is an error, however much of it could be read."""
     hub.standing = answer
 
     assert str(fails(hub)).startswith("cannot reach 127.0.0.1: ")

@@ -15,7 +15,7 @@ PATH = "/api/daily_papers"
 
 
 def test_days(hub: Hub):
-    """A day's entries come by upvotes, fifty at a time unless told otherwise; other days are empty."""
+    """A day's entries come by upvotes, fifty at a time by default; other days are empty."""
     hub.days[DAY] = [entry(number, upvotes=number) for number in range(60)]
 
     def votes(**parameters: object) -> list[int]:

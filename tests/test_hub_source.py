@@ -107,7 +107,7 @@ def test_pages_ignored(hub: fake.Hub, body: bytes):
 
 
 def test_endless_pages(hub: fake.Hub):
-    """A server whose pages never end is left after the twentieth, which is told."""
+    """A server whose pages never end is left after the twentieth, and the skip says so."""
     hub.script += numbered(*(linking([entry(number)]) for number in range(30)))
     listing = get(hub)
 
@@ -118,7 +118,7 @@ def test_endless_pages(hub: fake.Hub):
 
 
 def test_listing_of_ten_thousand(hub: fake.Hub):
-    """Of a listing of 10,000 papers 2,000 are read, and it is told that more follow."""
+    """Of a listing of 10,000 papers 2,000 are read, and the skip says that there are more."""
     hub.days[DAY] = entries(10_000)
     listing = get(hub)
 

@@ -16,7 +16,7 @@ def test_arxiv_id(text: str):
     "text", ["", "2501.12273v1", "2501.123", "2501-12273", "2501.12273\n", "٢٥٠١.١٢٢٧٣", "a-paper"]
 )
 def test_no_arxiv_id(text: str):
-    """Anything else is none, a version and other digits included."""
+    """Anything else is not an arXiv id, a version and other digits included."""
     assert not is_arxiv_id(text)
 
 

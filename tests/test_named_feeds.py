@@ -118,7 +118,7 @@ def table(**values: str) -> str:
     ],
 )
 def test_problems(tmp_path: Path, text_and_problems: tuple[str, ...]) -> None:
-    """Every problem of a file is told, each in a line of its own that says which feed has it."""
+    """Every mistake in a file is one line that says which feed has it."""
     text, *problems = text_and_problems
     path = write_feeds(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
@@ -131,7 +131,7 @@ def test_problems(tmp_path: Path, text_and_problems: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 100_000, '"\\u0000\\u001b[31m" = 1', '"\\u202e" = 1'])
 def test_hostile_file(tmp_path: Path, text: str) -> None:
-    """What is nested too deep, or written to confuse a terminal, is told in printable text."""
+    """A file that is nested too deep, or written to confuse a terminal, is reported in printable text."""
     with pytest.raises(ConfigError) as caught:
         read_feeds(write_feeds(tmp_path, text))
     assert str(caught.value).isprintable()
@@ -139,7 +139,7 @@ def test_hostile_file(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(("name", "message"), [("none", "No such file or directory"), (".", "Is a directory")])
 def test_unreadable_file(tmp_path: Path, name: str, message: str) -> None:
-    """A file that cannot be read is told at the start."""
+    """A file that cannot be read is an error at the start."""
     with pytest.raises(ConfigError, match=f"cannot be read: {message}$"):
         read_feeds(str(tmp_path / name))
 
@@ -214,7 +214,7 @@ def test_pages_are_the_feeds(client: httpx.Client) -> None:
     ],
 )
 def test_mistakes(client: httpx.Client, path: str, status: int, message: str) -> None:
-    """A name that is not there, and a parameter that is not page, is told in one line."""
+    """An unknown name, and a parameter other than page, is one line."""
     response = client.get(path)
     assert status == response.status_code
     assert one_line(response).startswith(message)
@@ -275,7 +275,7 @@ def test_title_is_text(client: httpx.Client) -> None:
 
 
 def test_unknown_host(client: httpx.Client) -> None:
-    """A named feed too is refused to a host this server was not told it has."""
+    """A named feed too is refused under a host name that is not the server's."""
     assert 421 == client.get("/f/agents.rss", headers={"Host": "evil.example"}).status_code
 
 

@@ -1,4 +1,4 @@
-"""The parameters of a URL: what each may be, how a query is written canonically, and what each mistake is told."""
+"""The parameters of a URL: what each may be, the canonical query, and the error for each mistake."""
 
 import itertools
 from urllib.parse import parse_qs, unquote

@@ -162,14 +162,14 @@ def test_hidden_authors():
 
 
 def test_upvotes_inside_only():
-    """Upvotes stand inside the paper; a number of that name outside is none."""
+    """Upvotes are inside the paper; a number of that name outside does not count."""
     raw = entry(upvotes=None) | {"upvotes": 7}
 
     assert "its upvotes is not a count" == parse(api([raw])).skipped[0].reason
 
 
 def test_comments_outside_only():
-    """The number of comments stands outside the paper; one inside is none."""
+    """The number of comments is outside the paper; one inside does not count."""
     raw = entry(numComments=None)
     raw["paper"]["numComments"] = 7
 
@@ -462,7 +462,7 @@ def test_bad_text_entry(bad: tuple[str, str, str, str], name: str, reason: str, 
 
 
 def test_text_titles_with_the_same_words():
-    """Two titles of a text that differ in punctuation alone would be one paper: the second is left out, and told."""
+    """Two titles of a text that differ in punctuation alone would be one paper: the second is skipped."""
     papers = [(title, "x", "• 1 author", "Mar 8, 2026") for title in ("C++ Agents", "C Agents!", "C++  Agents")]
     listing = parse(capture(*papers))
 
@@ -516,7 +516,7 @@ def test_enormous():
 
 
 def test_too_many_papers():
-    """A listing has 2,000 papers at most; the number of those beyond is told."""
+    """A listing has 2,000 papers at most; a skip counts those beyond."""
     listing = parse(api(entries(2345)))
 
     assert 2000 == len(listing.papers)
@@ -524,7 +524,7 @@ def test_too_many_papers():
 
 
 def test_too_many_skips():
-    """Of the entries that cannot be used 2,000 are told, and the number of the rest; they cost no good one."""
+    """Of the unusable entries 2,000 are named and the rest counted; they cost no good one."""
     listing = parse(api([*({"paper": {"id": f"bad {number}"}} for number in range(2100)), entry(1)]))
 
     assert ([paper_id(1)], 2001) == ([paper.id for paper in listing.papers], len(listing.skipped))
@@ -549,7 +549,7 @@ def test_paper_with_too_much_text(grown: dict[str, Any]):
 
 
 def test_listing_with_too_much_text():
-    """A listing has about 4 MB of normalised text at most; the papers beyond are left out, and told."""
+    """A listing has about 4 MB of normalised text at most; the papers beyond are left out and counted."""
     listing = parse(api(entries(300, summary="\ufdfa" * 900)))
 
     assert len(listing.papers) + int(listing.skipped[-1].name.split()[0]) == 300

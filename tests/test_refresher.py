@@ -1,4 +1,4 @@
-"""Refreshing, against a fake Hub and saved files: what is asked, stored, told and waited for, and by whom."""
+"""Refreshing from a fake Hub and saved files: requests, what is stored and reported, who waits, and for what."""
 
 import json
 import logging
@@ -185,7 +185,7 @@ def test_unchanged_listing(hub: fake.Hub, refresher: Refresher, archive: Archive
 
 
 def test_problems_told(hub: fake.Hub, refresher: Refresher, archive: Archive):
-    """A bad entry and a listing that cannot be read are told, and cost nothing else."""
+    """A bad entry and a listing that cannot be read are reported, and cost nothing else."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(2, first=11)}
     hub.script += [
         Answer(400, b'{"error": "too early"}'),
@@ -229,7 +229,7 @@ def test_first_listing_unreadable(hub: fake.Hub, refresher: Refresher, archive: 
 
 
 def test_failure_midway(hub: fake.Hub, refresher: Refresher, archive: Archive, caplog: pytest.LogCaptureFixture):
-    """What came before a failure is stored, and what was wrong with it is told."""
+    """What came before a failure is stored, and its problems are logged."""
     hub.script += [Answer(body=api([entry(1), {"paper": {"id": "bad"}}])), Answer(), refusal(429)]
 
     with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now$"):
@@ -563,7 +563,7 @@ def test_interrupted(hub: fake.Hub, another: Refresher, archive: Archive, clock:
 
 
 def test_lease_cannot_be_given_back(open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
-    """What went wrong is told even where the archive can no longer note it."""
+    """The error is raised even if the archive can no longer note it."""
 
     def lose() -> None:
         archive.close()
@@ -622,7 +622,7 @@ def test_failures_counted(hub: fake.Hub, refresher: Refresher, another: Refreshe
 
 
 def test_retry_obeyed(hub: fake.Hub, refresher: Refresher, another: Refresher, clock: Clock):
-    """After a failure nobody asks before its time, unless told to; `tick` rests until then, looking every minute."""
+    """After a failure nobody asks too early, except by force; until then `tick` looks every minute."""
     hub.standing = refusal(429, **{"Retry-After": "90"})
     clock.tick(seconds=0.9)
     with pytest.raises(UpstreamError):
@@ -746,7 +746,7 @@ def test_unforeseen(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFix
 
 
 def test_archive_trouble(tmp_path: Path, hub: fake.Hub, clock: Clock, caplog: pytest.LogCaptureFixture):
-    """An archive that cannot be opened is told in its own words, and nobody is asked for what cannot be kept."""
+    """An archive that cannot be opened is logged, and the Hub is not asked for what cannot be stored."""
     (tmp_path / "file").touch()
     loop = RefreshLoop(
         Refresher(Hub(Fetcher(hub.url)), Archive(str(tmp_path / "file" / "archive.sqlite")), clock, even)
@@ -783,7 +783,7 @@ def test_logged_memory(archive: Archive, clock: Clock, caplog: pytest.LogCapture
 
 
 def test_logged_in_part(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
-    """Of 1,500 entries that cannot be used ten and the last are told, and the number of the others; and that once."""
+    """Of 1,500 unusable entries the log names ten and the last, once, and counts the others."""
     listed = [entry(99), *({"paper": {"id": f"bad {number}"}} for number in range(1500))]
     loop = RefreshLoop(Refresher(FixedSource(listed), archive))
     for _ in range(2):
@@ -921,7 +921,7 @@ def test_filled_needs_no_wait(hub: fake.Hub, loop: RefreshLoop):
 def test_hopeless_wait(
     hub: fake.Hub, loop: RefreshLoop, another: Refresher, clock: Clock, answer: Answer, message: str, wait: int
 ):
-    """Once the round has failed nobody waits on; all are told why, and when to come again, in every process."""
+    """Once a refresh has failed no reader waits, in any process: each hears why, and when to come again."""
     hub.standing = answer
     loop.tick()
     for passed, reader in ((0, loop), (20.5, RefreshLoop(another))):
@@ -946,7 +946,7 @@ def test_recovery(hub: fake.Hub, loop: RefreshLoop, archive: Archive, clock: Clo
 
 
 def test_filled_before_it_failed(hub: fake.Hub, tmp_path: Path, clock: Clock):
-    """Papers that came just before the failure count: nobody is told that there are none."""
+    """Papers that came just before the failure count: the reader gets them."""
 
     class Raced(Archive):
         """An archive that is filled while its reader looks at what failed."""
@@ -1024,7 +1024,7 @@ def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., 
 
 
 def test_long_wait(loop: RefreshLoop):
-    """Who has waited long enough is told that the listing is still being read."""
+    """A reader who has waited long enough hears that the listing is still being read."""
     with pytest.raises(UpstreamError) as raised:
         loop.wait_for_papers(-1)
     assert "there are no papers yet: the listing is still being read" == str(raised.value)

@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)  # a Tuesday
 
 
 def read_before(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, ListingDay]:
-    """Return what is known of days: so many before NOW, asked so long ago, last good so long ago, its papers."""
+    """Return the entries of days, from rows of age in days, time since it was asked for and read well, and papers."""
     return {
         (day := NOW.date() - timedelta(days=age)): ListingDay(
             day, NOW - asked, None if good is None else NOW - good, count

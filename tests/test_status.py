@@ -1,4 +1,4 @@
-"""Whether all is well: fresh, quiet, filling, broken or empty, told apart by time, weekday and what was read."""
+"""The verdict: fresh, quiet, filling, broken or empty, by time, weekday and what was read."""
 
 import re
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def month(**counts: int) -> list[ListingDay]:
 def judge(
     now: datetime = NOW, refreshed: float | None = 5, tries: Backoff = NO_TRIES, due: float = 10, **counts: int
 ) -> Status:
-    """Assess an archive that was refreshed so many minutes ago, or never, and is due in so many."""
+    """Assess an archive that was refreshed `refreshed` minutes ago, or never, and is due in `due` minutes."""
     refreshed_at = None if refreshed is None else now - timedelta(minutes=refreshed)
     state = State(1, refreshed_at, refreshed_at and HELD.last_paper_at, None)
     holdings = HELD if refreshed_at else Stats(0, None)
