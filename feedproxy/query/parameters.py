@@ -5,7 +5,8 @@ Because the meaning of a URL never changes, parameters are only ever added.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from feedproxy.errors import QueryError
@@ -23,7 +24,11 @@ class Parameter:
     meaning: str
 
 
-def _number(default: int, low: int, high: int, meaning: str) -> Parameter:
+def _parameter(default: object, allowed: str, read: Callable[[str], object], meaning: str) -> Any:
+    return field(default=default, metadata={"parameter": Parameter(default, allowed, read, meaning)})
+
+
+def _number(default: int, low: int, high: int, meaning: str) -> Any:
     allowed = f"a whole number from {low} to {high}"
 
     def read(text: str) -> int:
@@ -31,10 +36,10 @@ def _number(default: int, low: int, high: int, meaning: str) -> Parameter:
             raise ValueError(f"is not {allowed}")
         return number
 
-    return Parameter(default, allowed, read, meaning)
+    return _parameter(default, allowed, read, meaning)
 
 
-def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Parameter:
+def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
     allowed = f"one of {', '.join(choices)}"
 
     def read(text: str) -> str:
@@ -42,46 +47,33 @@ def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Parameter:
             raise ValueError(f"is not {allowed}{did_you_mean(text, choices)}")
         return text
 
-    return Parameter(default, allowed, read, meaning)
-
-
-PARAMETERS: dict[str, Parameter] = {
-    "q": Parameter(None, "the filter language", parse_filter, "the words to look for"),
-    "min_upvotes": _number(0, 0, 1_000_000, "reached at least N upvotes"),
-    "min_comments": _number(0, 0, 1_000_000, "reached at least N comments"),
-    "or_upvotes": _number(0, 0, 1_000_000, "or reached N upvotes, regardless of the other conditions"),
-    "days": _number(90, 1, 3660, "how many days back, counted from the newest date in the archive"),
-    "limit": _number(50, 1, 200, "at most N entries"),
-    "page": _number(1, 1, 10_000, "2 for the entries after the first `limit`, and so on"),
-    "link": _choice("hf", ("hf", "arxiv", "pdf"), "where an entry's link leads; its id stays the same"),
-    "content": _choice("full", ("full", "none"), "`none` leaves out the abstract and the links"),
-    "counts": _number(0, 0, 1, "1 adds votes and comments; the feed then changes with every vote"),
-}
-# The parameters that ask for a count, and which count of a paper that is.
-MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
-_IGNORED = re.compile(r"utm_.*|fbclid|_", re.DOTALL)
+    return _parameter(default, allowed, read, meaning)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """What to put in a feed and how; equal queries make equal feeds."""
 
-    q: Filter | None = None
-    min_upvotes: int = 0
-    min_comments: int = 0
-    or_upvotes: int = 0
-    days: int = 90
-    limit: int = 50
-    page: int = 1
-    link: str = "hf"
-    content: str = "full"
-    counts: int = 0
+    q: Filter | None = _parameter(  # noqa: RUF009 (makes a field)
+        None, "the filter language", parse_filter, "the words to look for"
+    )
+    min_upvotes: int = _number(0, 0, 1_000_000, "reached at least N upvotes")
+    min_comments: int = _number(0, 0, 1_000_000, "reached at least N comments")
+    or_upvotes: int = _number(0, 0, 1_000_000, "or reached N upvotes, regardless of the other conditions")
+    days: int = _number(90, 1, 3660, "how many days back, counted from the newest date in the archive")
+    limit: int = _number(50, 1, 200, "at most N entries")
+    page: int = _number(1, 1, 10_000, "2 for the entries after the first `limit`, and so on")
+    link: str = _choice("hf", ("hf", "arxiv", "pdf"), "where an entry's link leads; its id stays the same")
+    content: str = _choice("full", ("full", "none"), "`none` leaves out the abstract and the links")
+    counts: int = _number(0, 0, 1, "1 adds votes and comments; the feed then changes with every vote")
 
     def __str__(self) -> str:
         """Return the canonical query string: fixed order, no defaults, percent-encoded UTF-8."""
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        values = {name: getattr(self, name) for name in PARAMETERS}
         return "&".join(
-            f"{name}={quote(str(value), safe='():*,')}" for name, value in values if value != PARAMETERS[name].default
+            f"{name}={quote(str(value), safe='():*,')}"
+            for name, value in values.items()
+            if value != PARAMETERS[name].default
         )
 
     @property
@@ -94,6 +86,12 @@ class Query:
             f"or at least {plural(self.or_upvotes, 'upvote')}" if self.or_upvotes else "",
         ]
         return ", ".join(filter(None, conditions))
+
+
+PARAMETERS: dict[str, Parameter] = {row.name: row.metadata["parameter"] for row in fields(Query)}
+# The parameters that ask for a count, and which count of a paper that is.
+MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
+_IGNORED = re.compile(r"utm_.*|fbclid|_", re.DOTALL)
 
 
 def parse_query(query_string: str) -> Query:
