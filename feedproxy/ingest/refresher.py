@@ -5,7 +5,6 @@ Knows nothing of threads and readers: `loop` refreshes again and again, `cli` on
 
 import logging
 import math
-import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -61,7 +60,7 @@ class Refresher:
         source: Source,
         archive: Archive,
         clock: Callable[[], datetime] = utc_now,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = secrets.SystemRandom().random,
         observe: Callable[[str, float], None] | None = None,
         prolong_every: float = PROLONG,
     ) -> None:
