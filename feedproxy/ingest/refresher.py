@@ -22,6 +22,7 @@ from feedproxy.model import Listing
 from feedproxy.text import plural
 
 log = logging.getLogger(__name__)
+_DICE = secrets.SystemRandom()
 _LOG_MEMORY = 1000  # problems that are not logged again
 _TRANSACTION = 2**23  # bytes of normalised text that one transaction stores; 30 days have about 3 MB
 _REPORTED = 10  # problems of one kind that are reported one by one
@@ -60,7 +61,7 @@ class Refresher:
         source: Source,
         archive: Archive,
         clock: Callable[[], datetime] = utc_now,
-        jitter: Callable[[], float] = secrets.SystemRandom().random,
+        jitter: Callable[[], float] = _DICE.random,
         observe: Callable[[str, float], None] | None = None,
         prolong_every: float = PROLONG,
     ) -> None:
