@@ -161,7 +161,7 @@ def test_killed_while_it_indexes(newer: Newer, either: str, open_archive: Opener
             try:
                 wrong, outcome = violations(database), "as it was"
             except ArchiveError as error:
-                wrong, outcome = [], str(error).removeprefix(database.shown)
+                wrong, outcome = [], str(error).removeprefix(database.label)
         assert [] == wrong
         outcomes[outcome] += 1
         assert f"1 1 {PAPERS - 1}" == newer.counts(either, "q=ox", "q=zebra", "q=some")[0]

@@ -19,7 +19,7 @@ from feedproxy.archive.admin import problems
 from feedproxy.archive.backend import Database, OpenMode
 from feedproxy.archive.dating import merge_listings, refresh_times
 from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
-from feedproxy.archive.lease import Leasing
+from feedproxy.archive.lease import Coordination
 from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
 from feedproxy.archive.search import (
     DAY,
@@ -27,14 +27,15 @@ from feedproxy.archive.search import (
     MOST_LATE,
     entry_dates,
     listed_days,
+    parameters,
     select_count,
     select_crossings,
     select_late,
     select_oldest_late,
     select_page,
     select_steps,
-    spanning,
-    starts,
+    window_from,
+    windows,
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
@@ -70,7 +71,7 @@ _LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databa
 _TOKEN = sa.select(schema.lease.c.token).with_for_update()
 
 
-class Archive(Leasing):
+class Archive(Coordination):
     """The archive at a path or database URL; opened, and created where missing, at the first use.
 
     Safe to use from several threads and processes; waits `patience` seconds for another's writing to
@@ -128,12 +129,11 @@ class Archive(Leasing):
 
     def problems(self) -> tuple[str, ...]:
         """Return what is wrong with the newest papers and with searching, a line each; looks once a minute."""
-        looked_at, found = self._problems
-        if self._timer() >= looked_at + _PROBLEMS:
+        if self._timer() >= self._problems[0] + _PROBLEMS:
             with time_limit(self._read_seconds):
-                found = tuple(problems(self._database))
-            self._problems = self._timer(), found
-        return found
+                lines = tuple(problems(self._database))
+            self._problems = self._timer(), lines
+        return self._problems[1]
 
     def days(self, limit: int | None = _PLANNED) -> dict[date, ListingDay]:
         """Return the newest `limit` listing days ever asked for, by default more than a year of them; None for all."""
@@ -187,33 +187,24 @@ class Archive(Leasing):
         rows: Sequence[sa.Row[Any]] = []
         with self._transaction() as db:
             state, late = _read_late(db, query.days)
-            for start in starts(query, state.newest):
-                parameters = self._parameters(db, query, start, late)
-                rows = db.execute(select_page(query, late="late" in parameters), parameters).all()
+            conditions = self._database.bind(parameters(query))
+            for window in windows(query, state.newest):
+                bounds = _with_late(db, window, late)
+                rows = db.execute(select_page(query, late="late" in bounds), conditions | bounds).all()
                 if len(rows) > query.limit:
                     break
         more = len(rows) > query.limit
         return SearchResult(entries_of(rows[: query.limit]), more, self._watcher.offer(_state(state)))
-
-    def _parameters(self, db: sa.Connection, query: Query, start: int, late: Sequence[int]) -> dict[str, Any]:
-        """Return the parameters of a statement for all that entered since `start`, `late` papers among them."""
-        parameters = spanning(query, start)
-        before = [paper for paper in late if paper < parameters["low"]]
-        if len(late) > MOST_LATE:
-            oldest = db.scalar(select_oldest_late(), {name: parameters[name] for name in ("start", "low")})
-            parameters["low"] = parameters["low"] if oldest is None else oldest
-        elif before:
-            parameters["late"] = before
-        return self._database.bind(parameters)
 
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
         number = 0
         with self._transaction() as db:
             state, late = _read_late(db, query.days)
-            for start in starts(query, state.newest)[-1:]:
-                parameters = self._parameters(db, query, start, late)
-                number = db.execute(select_count(query, late="late" in parameters), parameters).scalar_one()
+            for window in windows(query, state.newest)[-1:]:
+                bounds = _with_late(db, window, late)
+                values = self._database.bind(parameters(query)) | bounds
+                number = db.execute(select_count(query, late="late" in bounds), values).scalar_one()
         return number
 
     def entry_dates_by_threshold(
@@ -229,12 +220,13 @@ class Archive(Leasing):
             listed = db.scalars(listed_days(), {"newest": state.newest or 0, "number": last})
             days = sorted(day for day in listed if type(day) is int and day <= schema.LATEST // DAY)
             start = days[0] * DAY if days else 0
-            parameters = self._parameters(db, query, start, late)
-            statement, thresholds = select_crossings(query, numbers, late="late" in parameters)
-            rows = db.execute(statement, parameters | thresholds) if days else ()
+            bounds = _with_late(db, window_from(start), late)
+            statement, thresholds = select_crossings(query, numbers, late="late" in bounds)
+            values = self._database.bind(parameters(query)) | bounds | thresholds
+            rows = db.execute(statement, values) if days else ()
             entered = [entry_dates(query, numbers, row) for row in rows]
         dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
-        moments = [[schema.moment(at) for at in found if start <= at <= schema.LATEST] for found in dates]
+        moments = [[schema.moment(at) for at in row if start <= at <= schema.LATEST] for row in dates]
         return tuple(schema.moment(day * DAY).date() for day in days), moments
 
     def histories(self, ids: Sequence[str]) -> dict[str, PaperHistory]:
@@ -244,11 +236,11 @@ class Archive(Leasing):
         with self._transaction() as db:
             for row in db.execute(select_steps(), {"ids": ids}):
                 listed[row.id] = schema.moment(row.listed_at)
-                taken = steps.setdefault(row.id, [])
+                own = steps.setdefault(row.id, [])
                 with suppress(schema.Unreadable):
                     if row.measure:
-                        taken.append(Step(row.measure, row.value, schema.moment(row.reached_at)))
-        return {name: PaperHistory(listed[name], tuple(taken)) for name, taken in steps.items()}
+                        own.append(Step(row.measure, row.value, schema.moment(row.reached_at)))
+        return {name: PaperHistory(listed[name], tuple(own)) for name, own in steps.items()}
 
 
 def open_database(address: str, patience: float = PATIENCE, opening: OpenMode = OpenMode.USE) -> Database:
@@ -274,6 +266,15 @@ def _read_late(db: sa.Connection, days: int) -> tuple[sa.Row[Any], list[int]]:
     if not rows:
         raise schema.Unreadable("state without its row")
     return demand_readable(schema.state, rows[0]), [row.late for row in rows if isinstance(row.late, int)]
+
+
+def _with_late(db: sa.Connection, window: dict[str, Any], late: Sequence[int]) -> dict[str, Any]:
+    """Return `window` with the `late` papers that are not in it: their keys, or where to begin if they are too many."""
+    before = [paper for paper in late if paper < window["low"]]
+    if len(late) > MOST_LATE:
+        oldest = db.scalar(select_oldest_late(), window)
+        return window if oldest is None else window | {"low": oldest}
+    return window | {"late": before} if before else window
 
 
 def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:

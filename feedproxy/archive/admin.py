@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from feedproxy.archive import files, schema
 from feedproxy.archive.backend import Database
 from feedproxy.archive.rows import demand_readable, name_of, readable_part, unreadable_column
-from feedproxy.archive.search import select_count, spanning
+from feedproxy.archive.search import parameters, select_count, window_from
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.archive.writer import revision_after
 from feedproxy.errors import ArchiveError, DeadlineError
@@ -118,7 +118,7 @@ def problems(database: Database) -> Iterator[str]:
         yield "papers cannot be read: feedproxy archive check --repair"
     try:
         with database.transaction() as db:
-            db.execute(select_count(_ANY, late=False), database.bind(spanning(_ANY, 0))).scalar_one()
+            db.execute(select_count(_ANY, late=False), database.bind(parameters(_ANY)) | window_from(0)).scalar_one()
     except DeadlineError:  # on a slow machine, which is no damage
         return
     except ArchiveError:
@@ -209,7 +209,7 @@ def copy(source: Database, target: Database, progress: Progress) -> tuple[int, l
                     number += len(piece)
                     progress(f"copying {table.name}", number, length)
             if number != _number(db, table):
-                raise ArchiveError(f"{target.shown} took {_number(db, table)} of {number} rows of {table.name}")
+                raise ArchiveError(f"{target.label} took {_number(db, table)} of {number} rows of {table.name}")
             rows += number
         schema.fill_single(db)
         progress("making the search index", 0, 1)

@@ -31,13 +31,13 @@ class OpenMode(Enum):
 
 
 class Database(ABC):
-    """A database that holds an archive, opened at the first use, filled with empty tables or migrated where need be.
+    """A database that holds an archive; opened, created or migrated at the first use. Safe to use from several threads.
 
-    `shown` names it in what people read, `timeout` the attribute of the driver's error, and its value, by which a read
-    is known that was ended for taking too long. Safe to use from several threads.
+    `label` names it in what people read. `timeout` is the attribute of the driver's error, and its value, that says
+    that a read took too long.
     """
 
-    shown: str
+    label: str
     opening: OpenMode
     timeout: tuple[str, object]
 
@@ -61,7 +61,7 @@ class Database(ABC):
             attribute, code = self.timeout
             is_timeout = getattr(getattr(error, "orig", None), attribute, None) == code
             kind = DeadlineError if is_timeout else ArchiveError
-            raise kind(f"cannot {verb} the archive {self.shown}: {cause(error)}") from error
+            raise kind(f"cannot {verb} the archive {self.label}: {cause(error)}") from error
 
     @abstractmethod
     def connect(self, *, writing: bool) -> sa.Connection:
@@ -101,7 +101,7 @@ class Database(ABC):
 
         self.rebuild_index(db, pieces())
         db.execute(sa.update(schema.state).values(rules=RULES))
-        log.info("%s: the search index of %d wordings was made in %.1f s", self.shown, number, time.monotonic() - began)
+        log.info("%s: the search index of %d wordings was made in %.1f s", self.label, number, time.monotonic() - began)
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a statement of `search` with the filter among them, if any, in its language."""
@@ -136,19 +136,19 @@ class Database(ABC):
         """
         has_tables, version = bool(sa.inspect(db).get_table_names()), self.schema_version(db)
         if self.opening is OpenMode.COPY and (has_tables or version):
-            raise ArchiveError(f"{self.shown} holds something already, which is not overwritten")
+            raise ArchiveError(f"{self.label} holds something already, which is not overwritten")
         if self.opening is OpenMode.COPY:
             return True
         if not version and has_tables:
-            raise ArchiveError(f"{self.shown} is a database of something else")
+            raise ArchiveError(f"{self.label} is a database of something else")
         if not version and self.opening is OpenMode.EXISTING:
             raise self.absent()
         if version and version < schema.FIRST:
             reason = "was written by a feedproxy before its first release: delete it, and it is filled anew"
-            raise ArchiveError(f"{self.shown} {reason}")
+            raise ArchiveError(f"{self.label} {reason}")
         rules = self._rules(db) if version == schema.SCHEMA else RULES
         if version > schema.SCHEMA or rules > RULES:
-            raise ArchiveError(f"{self.shown} was written by a newer feedproxy, and this one cannot read it")
+            raise ArchiveError(f"{self.label} was written by a newer feedproxy, and this one cannot read it")
         return version == schema.SCHEMA and rules == RULES
 
     def _rules(self, db: sa.Connection) -> int:
@@ -168,7 +168,7 @@ class Database(ABC):
             schema.create(db)
             self.rebuild_index(db, ())
         elif version < schema.SCHEMA:
-            log.info("%s is brought from schema %d to %d, which takes a while", self.shown, version, schema.SCHEMA)
+            log.info("%s is brought from schema %d to %d, which takes a while", self.label, version, schema.SCHEMA)
             migrations.migrate(db, version)
         if version and self._rules(db) != RULES:
             self.reindex(db)
@@ -176,7 +176,7 @@ class Database(ABC):
 
     def absent(self) -> ArchiveError:
         """Return the error that there is no archive here."""
-        return ArchiveError(f"there is no archive at {self.shown}")
+        return ArchiveError(f"there is no archive at {self.label}")
 
 
 def cause(error: Exception) -> str:

@@ -60,7 +60,7 @@ def restore(archive: SQLite, file: Path) -> None:
         with closing(sqlite3.connect(source, uri=True)) as saved, closing(sqlite3.connect(scratch)) as copy:
             _copy_pages(saved, copy, archive.patience)
         whole = SQLite(scratch, archive.patience, OpenMode.EXISTING)
-        whole.shown = str(file)
+        whole.label = str(file)
         with closing(whole):
             _replace_all(archive, whole)
 
@@ -74,18 +74,18 @@ def rebuild(archive: SQLite, complete: Callable[[sa.Connection], None]) -> str:
     with _scratch(archive, "mend") as scratch, closing(sqlite3.connect(archive.path)) as watching:
         before = _state_of(watching)
         whole = SQLite(scratch, archive.patience, OpenMode.USE)
-        whole.shown = archive.shown
+        whole.label = archive.label
         with closing(whole):
             with whole.transaction(writing=True):
                 pass  # creates it
-            damaged = "" if _salvage(archive.path, scratch) else f"{real_path(archive.path)}.damaged"
-            if damaged:
-                backup(archive, Path(damaged), replacing=False)
+            remains = "" if _salvage(archive.path, scratch) else f"{real_path(archive.path)}.damaged"
+            if remains:
+                backup(archive, Path(remains), replacing=False)
             with whole.transaction(writing=True) as db:
                 complete(db)
                 whole.reindex(db)
             _replace_all(archive, whole, lambda: _state_of(watching) == before)
-    return damaged
+    return remains
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def _scratch(archive: SQLite, verb: str, file: Path | None = None) -> Iterator[P
         with TemporaryDirectory(prefix=f".{verb}-", dir=real_path(archive.path).parent) as folder:
             yield Path(folder) / "archive.sqlite"
     except (sqlite3.Error, OSError) as error:
-        raise ArchiveError(f"cannot {verb} {file or archive.shown}: {error}") from error
+        raise ArchiveError(f"cannot {verb} {file or archive.label}: {error}") from error
 
 
 def _replace_all(archive: SQLite, whole: SQLite, still: Callable[[], bool] | None = None) -> None:
@@ -145,7 +145,7 @@ def _salvage(damaged: Path, sound: Path) -> bool:
         source.text_factory = read_text
         for db in (source, target):
             db.execute("BEGIN")
-        unread: list[str] = []
+        failures: list[str] = []
         dates = sorted({date for table, key in _KEYS.items() for date in _keys(source, table, key)})
         for table, key, values in (
             *((table, key, dates) for table, key in _KEYS.items()),
@@ -158,21 +158,21 @@ def _salvage(damaged: Path, sound: Path) -> bool:
             wanted = ", ".join(f"coalesce({name}, x'')" if needed else name for _, name, _, needed, *_ in columns)
             verb = "REPLACE" if key == "only" else "IGNORE"
             insert = f"INSERT OR {verb} INTO {table} VALUES (?{', ?' * (len(columns) - 1)})"
-            target.executemany(insert, _rows(source, f"SELECT {wanted} FROM {table}", key, values, unread))
+            target.executemany(insert, _rows(source, f"SELECT {wanted} FROM {table}", key, values, failures))
         for statement in _AFTERWARDS:
             target.execute(statement)
         target.execute("COMMIT")
-    return not unread
+    return not failures
 
 
 def _rows(
-    db: sqlite3.Connection, select: str, key: str, values: Iterable[int], unread: list[str]
+    db: sqlite3.Connection, select: str, key: str, values: Iterable[int], failures: list[str]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a table; where a part of it cannot be read, that goes into `unread`, and all are got by key."""
+    """Yield the rows of a table; where a part cannot be read, note it in `failures` and look each row up by key."""
     try:
         yield from db.execute(select)
     except sqlite3.DatabaseError:
-        unread.append(select)
+        failures.append(select)
         for value in values:
             with suppress(sqlite3.DatabaseError):
                 yield from db.execute(f"{select} WHERE {key} = ?", (value,))
@@ -182,5 +182,5 @@ def _keys(db: sqlite3.Connection, table: str, key: str) -> Iterator[int]:
     """Yield the keys of `table` from its beginning and from its end, up to where it is damaged, if it is."""
     for order in ("ASC", "DESC"):
         with suppress(sqlite3.DatabaseError):
-            yield from (found for (found,) in db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {order}"))
+            yield from (number for (number,) in db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {order}"))
             return

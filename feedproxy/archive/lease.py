@@ -45,8 +45,8 @@ def retry_pause(failures: int, retry_after: int | None, jitter: float) -> timede
     return max(pause * (0.5 + jitter), timedelta(seconds=retry_after or 0))
 
 
-class Leasing(ABC):
-    """The part of the archive that those who refresh go by."""
+class Coordination(ABC):
+    """How all who refresh one archive agree: on who does, when the source may be asked, and what failed."""
 
     @abstractmethod
     def _transaction(self, *, writing: bool = False) -> AbstractContextManager[sa.Connection]: ...
@@ -54,55 +54,52 @@ class Leasing(ABC):
     def lease(self, holder: str, now: datetime, pause: timedelta = timedelta()) -> int | None:
         """Take or prolong the right to refresh for `LEASE`; return its token, or None while another has it.
 
-        One statement. A lease that ends later than `now` allows was given by a clock that ran ahead, and is void, as is
-        one that lost its end.
-        One that was not given back is the note that a refresh was begun, and was cut off: that is counted as a
-        failure, after which all are to wait for `pause`.
+        One statement. A lease without an end, or with one too far ahead, which a clock that ran ahead gave, is void.
+        A lease that was never given back means that its refresh was cut off: that counts as a failure, after which
+        all wait for `pause`.
         """
         row, at = schema.lease.c, schema.seconds(now)
         until, latest = sa.func.coalesce(row.until, 0), schema.seconds(now + 2 * LEASE)
-        free = sa.or_(row.holder == holder, until <= at, until > latest)
-        cut_off = sa.and_(row.holder != holder, row.until > 0)
-        next_token = sa.func.coalesce(row.token, 0) + 1
-        token = sa.case((sa.and_(row.holder == holder, row.until > 0), row.token), else_=next_token)
+        is_free = sa.or_(row.holder == holder, until <= at, until > latest)
+        is_cut_off = sa.and_(row.holder != holder, row.until > 0)
+        is_ours = sa.and_(row.holder == holder, row.until > 0)
         failure = {
             "failures": row.failures + 1,
             "error": sa.literal(CUT_OFF),
             "failed_at": sa.literal(at),
             "retry_at": sa.literal(schema.seconds(now + pause)),
         }
-        noted = {name: sa.case((cut_off, value), else_=row[name]) for name, value in failure.items()}
-        taken = {"holder": holder, "until": schema.seconds(now + LEASE), "token": token}
+        values = {name: sa.case((is_cut_off, value), else_=row[name]) for name, value in failure.items()}
+        next_token = sa.case((is_ours, row.token), else_=sa.func.coalesce(row.token, 0) + 1)
+        lease = {"holder": holder, "until": schema.seconds(now + LEASE), "token": next_token}
+        statement = sa.update(schema.lease).where(is_free).values(values | lease).returning(row.token)
         with self._transaction(writing=True) as db:
-            given: int | None = db.scalar(
-                sa.update(schema.lease).where(free).values(taken | noted).returning(row.token)
-            )
-        return given
+            token: int | None = db.scalar(statement)
+        return token
 
     def prolong(self, token: int, now: datetime) -> bool:
         """Prolong a lease by its token, also late; say whether it was neither given back nor taken by another."""
+        statement = sa.update(schema.lease).where(_is_held(token)).values(until=schema.seconds(now + LEASE))
         with self._transaction(writing=True) as db:
-            prolonged = sa.update(schema.lease).where(_is_held(token)).values(until=schema.seconds(now + LEASE))
-            return bool(db.execute(prolonged).rowcount)
+            return bool(db.execute(statement).rowcount)
 
-    def release(self, token: int, tries: Backoff) -> None:
+    def release(self, token: int, backoff: Backoff) -> None:
         """Give the lease of this token back, noting how the refresh went; does nothing where it is lost."""
-        told = {
+        values = {
             "until": 0,
-            "failures": tries.failures,
-            "error": tries.error,
-            "failed_at": tries.failed_at and schema.seconds(tries.failed_at),
-            "retry_at": tries.retry_at and schema.seconds(tries.retry_at),
+            "failures": backoff.failures,
+            "error": backoff.error,
+            "failed_at": backoff.failed_at and schema.seconds(backoff.failed_at),
+            "retry_at": backoff.retry_at and schema.seconds(backoff.retry_at),
         }
         with self._transaction(writing=True) as db:
-            db.execute(sa.update(schema.lease).where(_is_held(token)).values(told))
+            db.execute(sa.update(schema.lease).where(_is_held(token)).values(values))
 
     def note_drop(self, error: str, now: datetime) -> None:
-        """Note that a refresh was dropped as another has its lease by now, until one goes well; nobody waits for it."""
-        row = schema.lease.c
+        """Note, until a refresh goes well, that one was dropped as another process had its lease; nobody waits."""
+        statement = sa.update(schema.lease).where(schema.lease.c.error.is_(None))
         with self._transaction(writing=True) as db:
-            dropped = sa.update(schema.lease).where(row.error.is_(None))
-            db.execute(dropped.values(error=error, failed_at=schema.seconds(now)))
+            db.execute(statement.values(error=error, failed_at=schema.seconds(now)))
 
     def backoff(self) -> Backoff:
         """Return how refreshing fares, whoever does it."""
@@ -114,17 +111,17 @@ class Leasing(ABC):
         return Backoff(row.failures, row.error, failed_at, retry_at)
 
     def turn(self, now: datetime, pace: float) -> float:
-        """Take the next turn to ask the source, before it is asked; return how many seconds it is away.
+        """Take the next turn to ask the source; return how many seconds it is away.
 
-        Turns are `pace` seconds apart, but for `BURST` at once after a rest (a leaky bucket). One that is further
-        away than so many was given by a clock that ran ahead.
+        Turns are `pace` seconds apart, but for `BURST` at once after a rest (a leaky bucket). One further away than
+        that was given by a clock that ran ahead.
         """
         if not pace:
             return 0.0
         at = now.timestamp()
         with self._transaction(writing=True) as db:
-            given = db.scalar(sa.select(schema.turns.c.next_at).with_for_update())
-            turn = given if type(given) is float and given <= at + BURST * pace else at
+            next_at = db.scalar(sa.select(schema.turns.c.next_at).with_for_update())
+            turn = next_at if type(next_at) is float and next_at <= at + BURST * pace else at
             db.execute(sa.update(schema.turns).values(next_at=max(turn, at - (BURST - 1) * pace) + pace))
         return max(0.0, turn - at)
 
@@ -139,7 +136,7 @@ class HeldLease:
     A process that is killed or frozen prolongs nothing, and one that hangs does so no longer than `STUCK`.
     """
 
-    def __init__(self, archive: Leasing, token: int, clock: Callable[[], datetime], every: float) -> None:
+    def __init__(self, archive: Coordination, token: int, clock: Callable[[], datetime], every: float) -> None:
         self.token, self._archive, self._clock, self._every = token, archive, clock, every
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._prolong, name="lease", daemon=True)

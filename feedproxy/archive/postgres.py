@@ -48,7 +48,7 @@ class Postgres(Database):
     def __init__(self, address: str, patience: float, opening: OpenMode) -> None:
         url = _url(address)
         self.opening = opening
-        self.shown = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
+        self.label = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
         self._patience, self._looked_at, self._process = patience, False, os.getpid()
         self._closed = False
         self._is_limited = opening is OpenMode.USE  # to look after an archive takes the time it takes
@@ -88,7 +88,7 @@ class Postgres(Database):
             encoding = db.exec_driver_sql("SHOW server_encoding").scalar_one()
             if encoding != "UTF8":
                 make = f"createdb -E UTF8 -T template0 {db.engine.url.database}"
-                raise ArchiveError(f"{self.shown} is in {encoding}, not in UTF-8: make it anew by {make}")
+                raise ArchiveError(f"{self.label} is in {encoding}, not in UTF-8: make it anew by {make}")
             ready = self.is_ready(db)
         if not ready:
             driver: Any = db.connection.driver_connection
@@ -106,13 +106,13 @@ class Postgres(Database):
         self._closed = True
         self._engine.dispose(close=self._process == os.getpid())
 
-    def _connect(self, _: object, __: object, given: Any, options: dict[str, Any]) -> Any:
+    def _connect(self, _: object, __: object, words: Any, options: dict[str, Any]) -> Any:
         """Connect within the time that is left."""
         from feedproxy.archive.psycopg_limits import LimitedConnection
 
         if remaining() < options["connect_timeout"]:
             options["connect_timeout"] = max(2, math.ceil(remaining()))
-        return LimitedConnection.connect(*given, **options)
+        return LimitedConnection.connect(*words, **options)
 
     def _configure(self, connection: Any, _: object) -> None:
         """Bound every wait; a transaction whose process is frozen or gone ends, or nobody else could write."""
@@ -197,9 +197,9 @@ def _url(address: str) -> sa.URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def _connecting(patience: float, given: Mapping[str, Any]) -> dict[str, Any]:
+def _connecting(patience: float, query: Mapping[str, Any]) -> dict[str, Any]:
     """Return how to connect, where the URL does not say; a machine that vanishes is noticed in half a minute."""
-    chosen = {
+    defaults = {
         "connect_timeout": max(2, int(patience)),  # seconds; libpq takes 1 for 2
         "keepalives_idle": 10,
         "keepalives_interval": 5,
@@ -209,7 +209,7 @@ def _connecting(patience: float, given: Mapping[str, Any]) -> dict[str, Any]:
     }
     # Not prepared: a plan for whatever a filter may hold is a bad one, and PgBouncer knows no prepared statements.
     always = {"prepare_threshold": None, "client_encoding": "utf8"}  # whatever PGCLIENTENCODING says
-    return {name: value for name, value in chosen.items() if name not in given} | always
+    return {name: value for name, value in defaults.items() if name not in query} | always
 
 
 # Search -----------------------------------------------------------------------------------------

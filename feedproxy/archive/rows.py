@@ -95,7 +95,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
+    return isinstance(value, list) and all(isinstance(text, str) for text in value) and is_safe("".join(value))
 
 
 def _is_organization(value: Any) -> bool:

@@ -47,24 +47,26 @@ class Matches(FunctionElement[Any]):
 # What a search is asked with ----------------------------------------------------------------------
 
 
-def starts(query: Query, newest: int | None) -> list[int]:
-    """Return from when on entries are wanted: first for a few days, and then for all that `query` spans.
+def parameters(query: Query) -> dict[str, Any]:
+    """Return the parameters of a statement but for its window; `Database.bind` compiles the filter in `q`."""
+    page = {"limit": query.limit + 1, "offset": (query.page - 1) * query.limit}
+    return {name: getattr(query, name) for name in _conditions(query)} | page
 
-    A page that the few days fill is right. `newest` is the newest date in the archive, if it has any; both in seconds.
+
+def windows(query: Query, newest: int | None) -> list[dict[str, Any]]:
+    """Return the windows in which to search: a few days, and then all that `query` spans.
+
+    A page that the few days fill is right. `newest` is the newest date in the archive (seconds), if it has any.
     """
     if newest is None:
         return []
-    return [newest - newest % DAY - (days - 1) * DAY for days in sorted({min(_NARROW, query.days), query.days})]
+    midnight = newest - newest % DAY
+    return [window_from(midnight - (days - 1) * DAY) for days in sorted({min(_NARROW, query.days), query.days})]
 
 
-def spanning(query: Query, start: int) -> dict[str, Any]:
-    """Return the parameters of a statement for all that entered from `start` on, whatever the query's `days`.
-
-    The filter in `q` is yet to be compiled (`Database.bind`).
-    """
-    conditions = {name: getattr(query, name) for name in _conditions(query)}
-    page = {"limit": query.limit + 1, "offset": (query.page - 1) * query.limit}
-    return conditions | page | {"start": start, "low": start - LATE}
+def window_from(start: int) -> dict[str, Any]:
+    """Return the parameters of a window for all that entered from `start` on."""
+    return {"start": start, "low": start - LATE}
 
 
 def _conditions(query: Query) -> tuple[str, ...]:
@@ -138,8 +140,8 @@ def listed_days() -> sa.Select[Any]:
     listed = sa.case((row.submitted_at > row.listed_at, row.listed_at), else_=row.submitted_at)
     day = (listed // DAY).label("day")
     start = sa.bindparam("newest", type_=sa.BigInteger) - LISTING_WINDOW * DAY
-    held = sa.select(day).where(row.listed_at > start, listed > start)  # a paper may come long after its day
-    return held.distinct().order_by(day.desc()).limit(sa.bindparam("number"))
+    days = sa.select(day).where(row.listed_at > start, listed > start)  # a paper may come long after its day
+    return days.distinct().order_by(day.desc()).limit(sa.bindparam("number"))
 
 
 @cache
@@ -156,10 +158,10 @@ def select_steps() -> sa.Select[Any]:
 def _page(conditions: tuple[str, ...], late: bool) -> sa.Select[Any]:
     entries = _entries(conditions, late).subquery()
     newest_first = sa.select(entries).order_by(entries.c.entered_at.desc())
-    chosen = newest_first.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
-    columns = sa.select(*PAPER, papers.c.revised_at, chosen.c.entered_at)
-    joined = columns.select_from(WORDED.join(chosen, papers.c.listed_at == chosen.c.paper))
-    return joined.order_by(chosen.c.entered_at.desc())
+    page = newest_first.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
+    columns = sa.select(*PAPER, papers.c.revised_at, page.c.entered_at)
+    joined = columns.select_from(WORDED.join(page, papers.c.listed_at == page.c.paper))
+    return joined.order_by(page.c.entered_at.desc())
 
 
 @cache
@@ -202,14 +204,14 @@ def _all_met(among: "_Papers", conditions: list[str]) -> sa.Select[Any]:
     if not conditions:
         return sa.select(among.listed())
     first, *others = conditions
-    found: Any = among.matched() if first == "q" else among.reached(first)
+    base: Any = among.matched() if first == "q" else among.reached(first)
     steps = [ledger.alias(name) for name in others]
-    joined = found
+    joined = base
     for name, step in zip(others, steps, strict=True):
-        joined = joined.join(step, among.has(name, step, found.c.paper))
-    times = [sa.func.min(found.c.since), *(sa.func.min(step.c.reached_at) for step in steps)]
+        joined = joined.join(step, among.has(name, step, base.c.paper))
+    times = [sa.func.min(base.c.since), *(sa.func.min(step.c.reached_at) for step in steps)]
     latest = Greatest(*times) if others else times[0]
-    return sa.select(found.c.paper, latest.label("since")).select_from(joined).group_by(found.c.paper)
+    return sa.select(base.c.paper, latest.label("since")).select_from(joined).group_by(base.c.paper)
 
 
 class _Papers:

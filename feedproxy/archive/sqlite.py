@@ -41,9 +41,9 @@ class SQLite(Database):
     timeout = "sqlite_errorcode", sqlite3.SQLITE_INTERRUPT
 
     def __init__(self, path: Path, patience: float, opening: OpenMode) -> None:
-        self.path, self.shown, self.opening, self.patience = path, str(path), opening, patience
+        self.path, self.label, self.opening, self.patience = path, str(path), opening, patience
         self._opening = threading.Lock()
-        self._opened: sa.Engine | None = None
+        self._live: sa.Engine | None = None
         self._file = (0, 0, False)
 
     def connect(self, *, writing: bool) -> sa.Connection:
@@ -61,28 +61,28 @@ class SQLite(Database):
 
     def _drop(self) -> None:
         """Let go of what is open; connections in use are closed when they come back."""
-        opened, self._opened = self._opened, None
-        if opened:
-            opened.dispose()
+        engine, self._live = self._live, None
+        if engine:
+            engine.dispose()
 
     def _engine(self, *, writing: bool) -> sa.Engine:
         with self._opening:
             self._drop_if_replaced()
-            if self._opened is None:
+            if self._live is None:
                 try:
-                    self._opened = self._open()
+                    self._live = self._open()
                 except ArchiveError:
                     frozen = None if writing else _open_frozen(self.path)
                     if frozen is None:
                         raise
                     return frozen
                 self._file = _file(self.path)
-            return self._opened
+            return self._live
 
     def _drop_if_replaced(self) -> None:
         """Let go of a file that is deleted, replaced or cut to nothing: some connections would lead elsewhere."""
-        if self._opened and self._file != (found := _file(self.path)):
-            if found[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
+        if self._live and self._file != (file := _file(self.path)):
+            if file[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
                 with suppress(OSError):
                     real_path(self.path).unlink()
             self._drop()
@@ -94,21 +94,21 @@ class SQLite(Database):
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         # SQLAlchemy would leave connections that are in use at the end to the garbage collector.
-        event.listen(engine, "checkin", lambda _, entry: self._opened is engine or entry.close())
+        event.listen(engine, "checkin", lambda _, entry: self._live is engine or entry.close())
         try:
             if self.opening is OpenMode.EXISTING and not self.path.exists():
                 raise self.absent()
             if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for good
-                raise ArchiveError(f"cannot open the archive {self.shown}: it is no file")
+                raise ArchiveError(f"cannot open the archive {self.label}: it is no file")
             if self.path.is_symlink() and not real_path(self.path).parent.exists():
                 raise ArchiveError(
-                    f"cannot open the archive {self.shown}: it is a link into a folder that is not there"
+                    f"cannot open the archive {self.label}: it is a link into a folder that is not there"
                 )
             self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
             self._prepare(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             engine.dispose()
-            raise ArchiveError(f"cannot open the archive {self.shown}: {cause(error)}") from error
+            raise ArchiveError(f"cannot open the archive {self.label}: {cause(error)}") from error
         except ArchiveError:
             engine.dispose()
             raise
@@ -163,9 +163,9 @@ class SQLite(Database):
 
     def integrity_errors(self, db: sa.Connection) -> list[str]:
         """Return what is damaged in the file, and which tables refer to rows that are not there."""
-        damaged = [line for line in db.exec_driver_sql("PRAGMA integrity_check(5)").scalars() if line != "ok"]
-        astray = set(db.exec_driver_sql("PRAGMA foreign_key_check").scalars())
-        return damaged + [f"{table} refers to papers that are not there" for table in sorted(astray)]
+        lines = [line for line in db.exec_driver_sql("PRAGMA integrity_check(5)").scalars() if line != "ok"]
+        tables = sorted(set(db.exec_driver_sql("PRAGMA foreign_key_check").scalars()))
+        return lines + [f"{table} refers to papers that are not there" for table in tables]
 
 
 def path_of(archive: str) -> Path:

@@ -41,7 +41,7 @@ def copy(source: str, target: str) -> None:
         rows, left_out = admin.copy(here, there, _show_progress)
     if left_out:
         click.echo(f"feedproxy: left out, as they cannot be read: {shortened(left_out)}", err=True)
-    click.echo(f"{there.shown}: {rows} rows, as in {here.shown}")
+    click.echo(f"{there.label}: {rows} rows, as in {here.label}")
 
 
 def _address(text: str) -> str:
@@ -70,7 +70,7 @@ def check(config: Config, repairing: bool) -> None:
                 click.echo(f"not all of it could be read; as it was, it is kept as {kept}")
             wrong = [finding for finding in findings(database) if not _print_finding(finding)]
     if wrong:
-        raise ArchiveError(f"{database.shown} is not in order")
+        raise ArchiveError(f"{database.label} is not in order")
 
 
 def _print_finding(finding: Finding) -> bool:
@@ -100,11 +100,11 @@ def restore(config: Config, file: Path) -> None:
     """Put the backup FILE in the place of what the archive holds, while it is in use or not."""
     with closing(_file_of(config, OpenMode.USE)) as database:
         files.restore(database, file)
-    click.echo(f"{database.shown}: as in {file}")
+    click.echo(f"{database.label}: as in {file}")
 
 
 def _file_of(config: Config, opening: OpenMode) -> SQLite:
     database = open_database(config.archive, opening=opening)
     if not isinstance(database, SQLite):
-        raise ArchiveError(f"{database.shown} is no file: back it up by pg_dump, or feedproxy archive copy to a file")
+        raise ArchiveError(f"{database.label} is no file: back it up by pg_dump, or feedproxy archive copy to a file")
     return database
