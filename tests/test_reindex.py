@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pytest
 
 import feedproxy
 from feedproxy.archive import Archive, open_database
+from feedproxy.archive.index import Document, documents
 from feedproxy.errors import ArchiveError
 from feedproxy.model import Listing
 from feedproxy.query.parameters import Query, parse_query
@@ -33,15 +34,16 @@ PAPERS = 400
 _COUNT = """
 import logging, sys
 from feedproxy.archive import Archive
+from feedproxy.archive.index import Document, documents
 from feedproxy.errors import ArchiveError
 from feedproxy.query.parameters import parse_query
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 archive = Archive(sys.argv[1], patience=2)
 print("opening", flush=True)
 try:
-    print(*(archive.count(parse_query(text)) for text in sys.argv[2:]))
+    print(*(archive.count(parse_query(text)) for text in sys.argv[2:]), file=sys.stderr)
 except ArchiveError as error:
-    print(error)
+    print(error, file=sys.stderr)
 archive.close()
 """
 
@@ -70,8 +72,9 @@ class Newer:
 
     def counts(self, address: str, *queries: str) -> tuple[str, str]:
         """Return what each query finds, and what was logged."""
-        told, logged = self.start(address, *queries).communicate(timeout=60)
-        return told.strip(), logged.strip()
+        _, lines = self.start(address, *queries).communicate(timeout=60)
+        logged, _, counts = lines.rstrip().rpartition("\n")
+        return counts, logged
 
 
 @pytest.fixture
@@ -117,6 +120,21 @@ def test_newer_rules_are_refused(newer: Newer, either: str, open_archive: Opener
         open_archive(either).state()
 
 
+def test_searches_go_on_meanwhile(either: str, open_archive: Opener, clock: Clock) -> None:
+    """While an index is made others find what they did before."""
+    archive = open_archive(either)
+    fill(archive, clock)
+    with closing(open_database(either)) as database, database.transaction(writing=True) as db:
+
+        def pieces() -> Iterator[list[Document]]:
+            yield from documents(db)
+            assert (1, 1) == tuple(archive.count(parse_query(text)) for text in ("q=zebra", "q=oxen"))
+
+        database.rebuild_index(db, pieces())
+    assert (1, 1) == tuple(archive.count(parse_query(text)) for text in ("q=zebra", "q=oxen"))
+    assert [] == violations(archive._database)
+
+
 @pytest.mark.integration
 def test_whoever_cannot_open_it_yet_says_so(newer: Newer, tmp_path: Path, open_archive: Opener, clock: Clock) -> None:
     """While another process writes, which indexing is, an archive of older rules is an error, and opens later."""
@@ -150,11 +168,11 @@ def test_killed_while_it_indexes(newer: Newer, either: str, open_archive: Opener
     undisturbed.communicate(timeout=60)
     took = time.monotonic() - began
     dice, outcomes = random.Random(4), Counter[str]()  # noqa: S311
-    for _ in range(rounds):
+    for delay in [0, *(dice.uniform(0, took) for _ in range(rounds - 1))]:
         make_older(either)
         process = newer.start(either, "q=ox")
         with suppress(subprocess.TimeoutExpired):
-            process.wait(dice.uniform(0, took))
+            process.wait(delay)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
         with closing(open_database(either)) as database:

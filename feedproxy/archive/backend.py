@@ -99,8 +99,8 @@ class Database(ABC):
                 number += len(piece)
                 yield piece
 
+        db.execute(sa.update(schema.state).values(rules=RULES))  # first: until this ends nobody stores
         self.rebuild_index(db, pieces())
-        db.execute(sa.update(schema.state).values(rules=RULES))
         log.info("%s: the search index of %d wordings was made in %.1f s", self.label, number, time.monotonic() - began)
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,10 +24,16 @@ from feedproxy.query.grammar import FIELDS, And, Filter, Not, Term
 _CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
 _LOCK = 0x66656564  # what processes that create the tables at the same time wait for
 _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
-_CREATE_SEARCH = "CREATE TABLE search (rowid bigint PRIMARY KEY, words tsvector NOT NULL)"
-# Last of all: to fill a table that has it takes many times as long. What was just filled has no statistics yet.
-_CREATE_INDEX = (
-    "CREATE INDEX search_words ON search USING gin (words) WITH (fastupdate = off)",
+# Made beside the one there is, so that searches go on meanwhile. The index comes last: to fill a table that has one
+# takes many times as long. What was just filled has no statistics yet.
+_NEW = sa.table("new_search")
+_CREATE_SEARCH = "CREATE TABLE new_search (rowid bigint PRIMARY KEY, words tsvector NOT NULL)"
+_REPLACE_SEARCH = (
+    "CREATE INDEX new_search_words ON new_search USING gin (words) WITH (fastupdate = off)",
+    "DROP TABLE IF EXISTS search",
+    "ALTER TABLE new_search RENAME TO search",
+    "ALTER INDEX new_search_pkey RENAME TO search_pkey",
+    "ALTER INDEX new_search_words RENAME TO search_words",
     "ANALYZE papers, ledger, wordings, search",
 )
 _ROWS = "json_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS json))"  # rows of a table, as JSON
@@ -150,12 +156,11 @@ class Postgres(Database):
         self.bulk_insert(db, search, _rows(documents))
 
     def rebuild_index(self, db: sa.Connection, pieces: Iterable[Sequence[Document]]) -> None:
-        """Create the table, in the place of the one there is, fill it, and only then create the index of its words."""
-        for statement in ("DROP TABLE IF EXISTS search", _CREATE_SEARCH):
-            db.exec_driver_sql(statement)
+        """Fill a new table, create the index of its words, and put it in the place of the one there is."""
+        db.exec_driver_sql(_CREATE_SEARCH)
         for piece in pieces:
-            self.index(db, piece)
-        for statement in _CREATE_INDEX:
+            self.bulk_insert(db, _NEW, _rows(piece))
+        for statement in _REPLACE_SEARCH:
             db.exec_driver_sql(statement)
 
     def index_is_consistent(self) -> bool:
