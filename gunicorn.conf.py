@@ -1,7 +1,7 @@
-"""How gunicorn runs feedproxy: it reads this file where it is started, so `gunicorn wsgi:app` in a checkout is enough.
+"""How gunicorn runs feedproxy: it reads this file in the current folder, so `gunicorn wsgi:app` in a checkout will do.
 
-What is given on its command line, such as --bind, overrules this. Put a server in front that takes whole requests
-from clients and whole answers from here, as nginx does: a client that sends a byte now and then holds a thread.
+Options on its command line, such as --bind, override this. Put a server in front that buffers requests and answers,
+as nginx does: a client that sends a byte now and then keeps a thread busy.
 """
 
 import errno
@@ -13,31 +13,31 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from feedproxy.server import on_worker_exit, on_worker_start
 
-PATIENCE = 8  # seconds that a client may send nothing of its request, or read nothing of the answer
+PATIENCE = 8  # seconds for which a client may send nothing of its request, or read nothing of the answer
 
 workers = 1
-threads = 40  # requests that are read, worked on and answered at a time; more than `web.fast_path` lets wait
-preload_app = True  # once, before workers are forked, who then share most of its memory
+threads = 40  # requests at a time; more than `web.fast_path` lets wait
+preload_app = True  # before workers are forked, so that they share most of its memory
 limit_request_line = 8190  # a filter of 500 characters, percent-encoded
-limit_request_fields = 50  # it parses heads in Python: large ones would take seconds from everybody
+limit_request_fields = 50  # it parses heads in Python: a large one would stop everybody for seconds
 limit_request_field_size = 4094
-# By default it believes whoever connects from this machine, and from a Unix socket always.
+# By default it trusts whoever connects from this machine, and a Unix socket always.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
-graceful_timeout = 5  # seconds for what is under way when told to end
-control_socket_disable = True  # one in the home folder, which all of a user's servers would share
+graceful_timeout = 5  # seconds for requests that are under way when it is stopped
+control_socket_disable = True  # it would be in the home folder, shared by all servers of a user
 
 
 class ImpatientSocket(socket.socket):
-    """A client's connection, which is shut when it stands still, as if the client had hung up."""
+    """A client's connection; when nothing moves, it is closed as if the client had hung up."""
 
     def setblocking(self, flag):
-        """Wait for a client, where gunicorn would do so for ever, as long as PATIENCE."""
+        """Wait for a client as long as PATIENCE, where gunicorn would wait for ever."""
         super().settimeout(PATIENCE if flag else 0)
 
     def settimeout(self, seconds):
-        """Wait no longer than a moment where gunicorn throws away what a client still sends: new ones wait for that."""
+        """Wait only a moment where gunicorn discards what a client still sends: new clients wait for that."""
         super().settimeout(seconds if seconds >= PATIENCE else min(seconds, 0.1))
 
     def recv(self, size):
@@ -59,10 +59,10 @@ class ImpatientSocket(socket.socket):
 
 
 class ImpatientWorker(ThreadWorker):
-    """gunicorn's worker with threads, whose clients may not keep a thread by doing nothing."""
+    """gunicorn's worker with threads; a client that does nothing loses its thread."""
 
     def enqueue_req(self, conn):
-        """Have a thread handle what comes from a client."""
+        """Let a thread handle a client."""
         if not isinstance(conn.sock, ImpatientSocket):
             conn.sock = ImpatientSocket(fileno=conn.sock.detach())
         super().enqueue_req(conn)
@@ -72,28 +72,28 @@ worker_class = ImpatientWorker
 
 
 def when_ready(_):
-    """Set what there is aside, before workers are forked."""
+    """Freeze all objects before workers are forked."""
     gc.collect()
-    gc.freeze()  # or each worker's collector would touch, and so copy, all that is shared
+    gc.freeze()  # or each worker's garbage collector would touch, and so copy, the shared memory
 
 
 def post_worker_init(worker):
-    """Begin to refresh; leave Ctrl-C, which a terminal sends to all, to the parent, and end by flag alone.
+    """Start refreshing; leave Ctrl-C, which a terminal sends to all processes, to the parent.
 
-    What gunicorn does in a worker at SIGINT and SIGQUIT takes locks that the interrupted code may hold.
+    gunicorn's own handlers of SIGINT and SIGQUIT in a worker take locks that the interrupted code may hold.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGQUIT, worker.handle_exit)
-    if service := service_of(worker):
-        on_worker_start(service, first=worker.age == 1)
+    if context := context_of(worker):
+        on_worker_start(context, first=worker.age == 1)
 
 
 def worker_exit(_, worker):
     """Close the archive, so that one file is left of it."""
-    if service := service_of(worker):
-        on_worker_exit(service)
+    if context := context_of(worker):
+        on_worker_exit(context)
 
 
-def service_of(worker):
-    """Return what the application works with; None in a worker that ended before it began, or runs something else."""
+def context_of(worker):
+    """Return the context of the application; None in a worker that ended before it loaded one, or runs another."""
     return getattr(worker.wsgi, "extensions", {}).get("feedproxy")

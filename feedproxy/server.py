@@ -180,26 +180,26 @@ def load(worker: Worker) -> "WSGIApplication":  # pragma: no cover (coverage doe
     _start_thread(_follow_parent)
     start_log(as_json=worker.log_json)
     app = create_app(worker.config)
-    service = app.extensions[EXTENSION]
-    on_worker_start(service, first=worker.turn.acquire(block=False))
-    threading.Thread(target=_wait_for_end, args=(service,)).start()
+    context = app.extensions[EXTENSION]
+    on_worker_start(context, first=worker.turn.acquire(block=False))
+    threading.Thread(target=_wait_for_end, args=(context,)).start()
     return in_pieces(app)
 
 
-def on_worker_start(service: Context, *, first: bool) -> None:
+def on_worker_start(context: Context, *, first: bool) -> None:
     """Refresh before a reader asks; the first worker says so where that leads nowhere."""
-    service.loop.start()
+    context.loop.start()
     if first:
-        _start_thread(_complain_without_papers, service)
+        _start_thread(_complain_without_papers, context)
 
 
-def on_worker_exit(service: Context) -> None:
+def on_worker_exit(context: Context) -> None:
     """Let go of the archive, so that one file is left of it.
 
     A refresh that takes longer is cut off, and gives its lease back: whatever it stores is one transaction.
     """
-    service.loop.stop(_GRACE)
-    service.service.archive.close()
+    context.loop.stop(_GRACE)
+    context.service.archive.close()
 
 
 def in_pieces(app: "WSGIApplication") -> "WSGIApplication":
@@ -230,12 +230,12 @@ def _start_thread(target: Any, *args: Any) -> None:
     threading.Thread(target=target, args=args, daemon=True).start()
 
 
-def _complain_without_papers(service: Context) -> None:
+def _complain_without_papers(context: Context) -> None:
     try:
-        service.loop.wait_for_papers(_FIRST_PAPERS)
+        context.loop.wait_for_papers(_FIRST_PAPERS)
     except FeedproxyError as error:
         hint = "; to try feedproxy without a network: feedproxy serve --demo"
-        print(f"feedproxy: {error}{hint if isinstance(service.loop.refresher.source, Hub) else ''}", file=sys.stderr)
+        print(f"feedproxy: {error}{hint if isinstance(context.loop.refresher.source, Hub) else ''}", file=sys.stderr)
 
 
 def _give_signs_of_life(signs: "Connection") -> None:  # pragma: no cover
@@ -271,7 +271,7 @@ def _follow_parent() -> None:  # pragma: no cover
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _wait_for_end(service: Context) -> None:  # pragma: no cover
+def _wait_for_end(context: Context) -> None:  # pragma: no cover
     """Wait for the main thread, which serves: there is no hook for a worker's end."""
     threading.main_thread().join()
-    on_worker_exit(service)
+    on_worker_exit(context)
