@@ -1,15 +1,17 @@
 """How one host is asked: headers, pace, allowance, redirects, limits. Asserted at the wire."""
 
 import gzip
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from feedproxy import HOME, __version__
 from feedproxy.errors import UpstreamError
-from feedproxy.ingest.http import Fetcher, Response, StatusError
+from feedproxy.ingest.http import Fetcher, Response, StatusError, _deadline
 from tests import hub as fake
 from tests.faults import drip, drip_bytes, drip_head, drip_tls, silence
 from tests.hub import Answer, Timer
@@ -313,6 +315,24 @@ def test_slow_answer(hub: fake.Hub, scheme: str, answer: Answer):
     fetcher = Fetcher(hub.url.replace("http", scheme), interval=0, deadline=0.1)
     with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 took more than 0\.1 s to answer$"):
         fetcher.get("/x")
+
+
+def test_connection_after_the_deadline():
+    """A connection that is made only after the deadline is shut at once."""
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(10)
+    received = list[bytes]()
+
+    def connect_late() -> None:
+        with _deadline(0.01) as trace:
+            for timer in [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]:
+                timer.join()
+            trace("connect_tcp.complete", {"return_value": SimpleNamespace(get_extra_info=lambda _: ours)})
+            received.append(theirs.recv(1))
+
+    with ours, theirs, pytest.raises(TimeoutError):
+        connect_late()
+    assert [b""] == received
 
 
 def test_deadline_is_of_one_answer(hub: fake.Hub):

@@ -244,6 +244,16 @@ def test_refusals_in_a_row(hub: fake.Hub):
         source.get(ListingRequest(DAY), NOW)
 
 
+@pytest.mark.parametrize("status", [400, 404])
+def test_days_not_begun_in_a_row(hub: fake.Hub, status: int):
+    """Days that the Hub does not list yet are no trouble with the Hub, however many there are."""
+    hub.standing = Answer(status)
+    source = Hub(Fetcher(hub.url, interval=0))
+    for _ in range(4):
+        with pytest.raises(ListingError):
+            source.get(ListingRequest(DAY), NOW)
+
+
 def test_junk_in_a_row(hub: fake.Hub):
     """A listing of nothing but junk costs its day; the third in a row is trouble with the Hub, which is left alone."""
     hub.standing = Answer(body=b"[null, {}]")

@@ -239,6 +239,15 @@ def test_failure_midway(hub: fake.Hub, refresher: Refresher, archive: Archive, c
     assert 3 == len(hub.requests)
 
 
+def test_failure_within_a_batch(hub: fake.Hub, refresher: Refresher, archive: Archive):
+    """The listings of a batch that came before a failure are stored."""
+    hub.script += [Answer(body=api(entries(1))), refusal(429)]
+
+    with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1 answered 429 not now$"):
+        refresher.fetch_and_store([ListingRequest(DAY), ListingRequest(YESTERDAY)])
+    assert [paper_id(1)] == stored_ids(archive)
+
+
 def test_unread_day(hub: fake.Hub, refresher: Refresher, clock: Clock):
     """A day that cannot be read is asked for again after a minute, and not before."""
     hub.days = {YESTERDAY: entries(1)}
@@ -320,16 +329,20 @@ def test_killed_after_a_long_rest(hub: fake.Hub, refresher: Refresher, archive: 
 def test_frozen(
     hub: fake.Hub, another: Refresher, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock, at: int
 ):
-    """A holder that wakes after its lease stores nothing, keeps nobody out, and leaves nothing but what belongs."""
+    """A holder that wakes after its lease asks and stores nothing more, and keeps nobody out."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=11), DAY - timedelta(days=4): entries(1, first=21)}
+
+    requests = list[int]()
 
     def freeze() -> None:
         clock.tick(seconds=61)
         another.refresh_once()
+        requests.append(len(hub.requests))
 
     frozen = Refresher(Disturbed(hub.url, freeze, at), open_archive(another.archive.address), clock)
     with pytest.raises(FeedproxyError, match=f"^{LEASE_LOST}$"):
         frozen.refresh_once()
+    assert [len(hub.requests)] == requests
     assert Backoff(0, LEASE_LOST, clock()) == another.archive.backoff()
     assert Outcome() == another.refresh_once()
     assert Backoff() == another.archive.backoff()
@@ -1007,10 +1020,16 @@ def test_one_looks_for_all_who_wait(hub: fake.Hub, tmp_path: Path, clock: Clock)
 
 
 def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock):
-    """Where the archive is gone while the refresh rests, the first who waits wakes it."""
+    """If the archive is gone while the loop rests, the first reader who waits wakes it."""
+
+    class Resting(RefreshLoop):
+        def tick(self) -> timedelta:
+            super().tick()
+            return MINUTE
+
     hub.days = {DAY: entries(1)}
     archive = open_archive(tmp_path / "archive.sqlite", timer=count(step=60).__next__)
-    loop = RefreshLoop(Refresher(Hub(Fetcher(hub.url, interval=0)), archive, clock))
+    loop = Resting(Refresher(Hub(Fetcher(hub.url, interval=0)), archive, clock))
     loop.start()
     loop.wait_for_papers(WAIT)
     while archive.backoff() != Backoff() or not (token := archive.lease("looking", clock())):
