@@ -23,6 +23,16 @@ class Organization:
     fullname: str
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The addresses of a paper: its page on the Hub, which is its identity in every feed, the discussion, and arXiv."""
+
+    hub: str
+    discussion: str
+    arxiv: str
+    pdf: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
     """A paper, under the Hub's names for its fields; every string clean, every time aware UTC.
@@ -58,31 +68,14 @@ class Paper:
         return self.thumbnail if self.thumbnail and _HUB_IMAGE.match(self.thumbnail) else None
 
     @property
-    def hub_url(self) -> str:
-        """The paper's page on the Hub, its identity in every feed; without an arXiv id, a search for it."""
+    def links(self) -> Links:
+        """Where the paper is; without an arXiv identifier, searches that find it."""
         if is_arxiv_id(self.id):
-            return f"https://huggingface.co/papers/{self.id}"
-        return f"https://huggingface.co/papers?q={quote_plus(self.id.replace('-', ' '))}"
-
-    @property
-    def discussion_url(self) -> str:
-        """Where the paper is discussed."""
-        return f"{self.hub_url}#community" if is_arxiv_id(self.id) else self.hub_url
-
-    @property
-    def arxiv_url(self) -> str:
-        """The abstract on arXiv."""
-        return self._arxiv("abs")
-
-    @property
-    def pdf_url(self) -> str:
-        """The full text on arXiv."""
-        return self._arxiv("pdf")
-
-    def _arxiv(self, kind: str) -> str:
-        if is_arxiv_id(self.id):
-            return f"https://arxiv.org/{kind}/{self.id}"
-        return f"https://arxiv.org/search/?searchtype=title&query={quote_plus(self.title)}"
+            hub, arxiv = f"https://huggingface.co/papers/{self.id}", "https://arxiv.org"
+            return Links(hub, f"{hub}#community", f"{arxiv}/abs/{self.id}", f"{arxiv}/pdf/{self.id}")
+        hub = f"https://huggingface.co/papers?q={quote_plus(self.id.replace('-', ' '))}"
+        arxiv = f"https://arxiv.org/search/?searchtype=title&query={quote_plus(self.title)}"
+        return Links(hub, hub, arxiv, arxiv)
 
 
 @dataclass(frozen=True, slots=True)

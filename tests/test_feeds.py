@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from feedproxy.feeds import FORMATS, Document, Feed
-from feedproxy.feeds.entry import byline, content, credit
+from feedproxy.feeds.entry import byline, credit, entry_view
 from feedproxy.feeds.feed import NOTHING_YET
 from feedproxy.model import Entry, Organization, Paper
 from feedproxy.query.named_feeds import NamedFeed
@@ -159,7 +159,7 @@ def papers(draw: st.DrawFn) -> Paper:
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     """Draw a document whose entries have dates of their own, as the archive hands them out."""
-    found = draw(st.lists(papers(), max_size=4, unique_by=lambda paper: paper.hub_url))
+    found = draw(st.lists(papers(), max_size=4, unique_by=lambda paper: paper.links.hub))
     seconds = draw(
         st.lists(st.integers(0, 10**9), min_size=2 * len(found), max_size=2 * len(found), unique=True).map(sorted)
     )
@@ -217,11 +217,16 @@ TITLE: dict[str, Callable[[bytes], str]] = {
 READ = {"rss": read_rss, "atom": read_atom, "json": read_json}
 
 
+def content(paper: Paper) -> str:
+    """Return the HTML of an entry."""
+    return entry_view(Entry(paper, paper.submitted_at, paper.submitted_at), Query()).html
+
+
 @given(document=documents())
 @settings(max_examples=25)
 def test_any_papers(document: Document) -> None:
     """Any papers and titles make a well-formed document that reads back with the same ids, titles, dates and order."""
-    expected = [(entry.paper.hub_url, entry.paper.title, entry.entered_at) for entry in document.entries]
+    expected = [(entry.paper.links.hub, entry.paper.title, entry.entered_at) for entry in document.entries]
     for name, read in READ.items():
         body = FORMATS[name].render(document)
         assert expected == read(body), name
@@ -359,7 +364,7 @@ def test_rss_guid() -> None:
     paper = factories.paper(1)
     for query in ("", "link=pdf", "q=agents&min_upvotes=1"):
         (guid,) = tree("rss", query, paper)("//item/guid")
-        assert (paper.hub_url, {"isPermaLink": "true"}) == (guid.text, guid.attrib)
+        assert (paper.links.hub, {"isPermaLink": "true"}) == (guid.text, guid.attrib)
 
 
 def test_rss_creator() -> None:
@@ -399,7 +404,7 @@ def test_rss_dates() -> None:
 def test_rss_comments() -> None:
     """An item names the discussion."""
     paper = factories.paper(1)
-    assert [paper.discussion_url] == tree("rss", "", paper)("//item/comments/text()")
+    assert [paper.links.discussion] == tree("rss", "", paper)("//item/comments/text()")
 
 
 def test_no_enclosure() -> None:
@@ -425,11 +430,11 @@ def test_links(link: str, address: str, media_type: str) -> None:
     found = [dict(element.attrib) for element in tree("atom", query, paper)("/a:feed/a:entry/a:link")]
     assert [
         {"href": address, "rel": "alternate", "type": media_type},
-        {"href": paper.discussion_url, "rel": "replies", "type": "text/html"},
+        {"href": paper.links.discussion, "rel": "replies", "type": "text/html"},
     ] == found
     assert [address] == tree("rss", query, paper)("//item/link/text()")
     assert address == json_feed(query, paper)["items"][0]["url"]
-    assert paper.arxiv_url == json_feed(query, paper)["items"][0]["external_url"]
+    assert paper.links.arxiv == json_feed(query, paper)["items"][0]["external_url"]
 
 
 def test_link_of_a_paper_without_an_id() -> None:
@@ -593,7 +598,7 @@ def test_paper_without_an_abstract(name: str) -> None:
     """A paper without an abstract is a complete entry."""
     paper = factories.paper(1, summary="")
     body = document(name, entries=factories.entered([paper]))
-    assert [paper.hub_url] == [found for found, _, _ in READ[name](body)]
+    assert [paper.links.hub] == [found for found, _, _ in READ[name](body)]
     assert b"<summary" not in body
     assert b'"summary"' not in body
 
@@ -611,12 +616,12 @@ def test_html_links() -> None:
     """The HTML ends in links to everything there is about a paper."""
     paper = factories.paper(1, github_repo="https://code.example.org/?a&b", project_page="https://project.example.org/")
     assert {
-        "Hub": paper.hub_url,
-        "arXiv": paper.arxiv_url,
-        "PDF": paper.pdf_url,
+        "Hub": paper.links.hub,
+        "arXiv": paper.links.arxiv,
+        "PDF": paper.links.pdf,
         "Code": paper.github_repo,
         "Project": paper.project_page,
-        "Discussion": paper.discussion_url,
+        "Discussion": paper.links.discussion,
     } == links(paper)
 
 

@@ -24,10 +24,10 @@ def test_addresses():
     """A paper with an arXiv identifier has its pages on the Hub and on arXiv."""
     sample = paper(1)
 
-    assert "https://huggingface.co/papers/9913.00001" == sample.hub_url
-    assert "https://huggingface.co/papers/9913.00001#community" == sample.discussion_url
-    assert "https://arxiv.org/abs/9913.00001" == sample.arxiv_url
-    assert "https://arxiv.org/pdf/9913.00001" == sample.pdf_url
+    assert "https://huggingface.co/papers/9913.00001" == sample.links.hub
+    assert "https://huggingface.co/papers/9913.00001#community" == sample.links.discussion
+    assert "https://arxiv.org/abs/9913.00001" == sample.links.arxiv
+    assert "https://arxiv.org/pdf/9913.00001" == sample.links.pdf
 
 
 def test_addresses_without_id():
@@ -35,8 +35,8 @@ def test_addresses_without_id():
     sample = paper(id="tool-use-für-alle", title="Tool-Use & für alle")
     arxiv = "https://arxiv.org/search/?searchtype=title&query=Tool-Use+%26+f%C3%BCr+alle"
 
-    assert "https://huggingface.co/papers?q=tool+use+f%C3%BCr+alle" == sample.hub_url == sample.discussion_url
-    assert arxiv == sample.arxiv_url == sample.pdf_url
+    assert "https://huggingface.co/papers?q=tool+use+f%C3%BCr+alle" == sample.links.hub == sample.links.discussion
+    assert arxiv == sample.links.arxiv == sample.links.pdf
 
 
 @pytest.mark.parametrize(("upvotes", "attention"), [(None, 7), (0, 0), (3, 3)])

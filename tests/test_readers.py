@@ -39,8 +39,8 @@ def expected(entry: Entry, name: str, which: slice = slice(None)) -> Seen:
     """Return what a reader of the format `name` is to show; RSS has no second date, and counts the unnamed."""
     paper = entry.paper
     if name == "rss":
-        return paper.hub_url, entry.entered_at, None, byline(paper) if paper.authors else ""
-    return paper.hub_url, entry.entered_at, entry.updated_at, ", ".join(first_authors(paper)[which])
+        return paper.links.hub, entry.entered_at, None, byline(paper) if paper.authors else ""
+    return paper.links.hub, entry.entered_at, entry.updated_at, ", ".join(first_authors(paper)[which])
 
 
 def seen_by_feedparser(client: httpx.Client, path: str) -> Iterable[Seen]:

@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from feedproxy.model import Entry, Paper, is_arxiv_id
+from feedproxy.model import Entry, Links, Paper
 from feedproxy.query.parameters import Query
 from feedproxy.text import plural
 
@@ -31,23 +31,24 @@ class EntryView:
 def entry_view(entry: Entry, query: Query) -> EntryView:
     """Return what the feed of `query` shows of an entry."""
     paper = entry.paper
-    is_pdf = query.link == "pdf" and is_arxiv_id(paper.id)
+    links, image = paper.links, paper.image
+    is_pdf = query.link == "pdf" and links.pdf != links.arxiv  # else both are the same search
     return EntryView(
-        id=paper.hub_url,
-        discussion=paper.discussion_url,
-        image=paper.image,
-        link=link_of(paper, query),
+        id=links.hub,
+        discussion=links.discussion,
+        image=image,
+        link=link_of(links, query),
         link_type="application/pdf" if is_pdf else "text/html",
         authors=first_authors(paper),
         byline=byline(paper),
         credit=credit(paper),
-        html=content(paper) if query.content == "full" else "",
+        html=_content(paper, links, image) if query.content == "full" else "",
     )
 
 
-def link_of(paper: Paper, query: Query) -> str:
-    """Return the address that the entry of `paper` leads to in a feed of `query`."""
-    return {"hf": paper.hub_url, "arxiv": paper.arxiv_url, "pdf": paper.pdf_url}[query.link]
+def link_of(links: Links, query: Query) -> str:
+    """Return the address that an entry leads to in a feed of `query`."""
+    return {"hf": links.hub, "arxiv": links.arxiv, "pdf": links.pdf}[query.link]
 
 
 def first_authors(paper: Paper) -> tuple[str, ...]:
@@ -69,19 +70,19 @@ def credit(paper: Paper) -> str:
     return " · ".join(filter(None, (byline(paper), organization)))
 
 
-def content(paper: Paper) -> str:
+def _content(paper: Paper, links: Links, image: str | None) -> str:
     """Return the HTML that a reader shows of a paper."""
-    links = {paper.hub_url: "Hub"}  # a paper without an id has the same address for some of them
+    names = {links.hub: "Hub"}  # a paper without an id has the same address for some of them
     for name, address in (
-        ("arXiv", paper.arxiv_url),
-        ("PDF", paper.pdf_url),
+        ("arXiv", links.arxiv),
+        ("PDF", links.pdf),
         ("Code", paper.github_repo),
         ("Project", paper.project_page),
-        ("Discussion", paper.discussion_url),
+        ("Discussion", links.discussion),
     ):
         if address:
-            links.setdefault(address, name)
-    return _html(paper.image, credit(paper), paper.summary, tuple(links.items()))
+            names.setdefault(address, name)
+    return _html(image, credit(paper), paper.summary, tuple(names.items()))
 
 
 # By value: the same paper appears in many feeds, and this is a third of the time to render one.

@@ -35,7 +35,7 @@ def _item(entry: Entry, query: Query) -> dict[str, object]:
     item = {
         "id": view.id,
         "url": view.link,
-        "external_url": paper.arxiv_url,
+        "external_url": paper.links.arxiv,
         "title": paper.title,
         **(full if view.html else {"content_text": ""}),
         "image": view.image,

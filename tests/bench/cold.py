@@ -90,10 +90,10 @@ def feedgen_alone(entries: list[tuple[Entry, str]]) -> bytes:
 
 def _add(generator: FeedGenerator, entry: Entry, text: str) -> None:
     shown, added = entry.paper, generator.add_entry(order="append")
-    added.guid(shown.hub_url, permalink=True)
+    added.guid(shown.links.hub, permalink=True)
     added.title(shown.title)
-    added.link(href=shown.hub_url)
-    added.comments(shown.discussion_url)
+    added.link(href=shown.links.hub)
+    added.comments(shown.links.discussion)
     added.published(entry.entered_at)
     added.updated(entry.updated_at)
     added.author([{"name": name} for name in shown.authors[:MAX_AUTHORS]])

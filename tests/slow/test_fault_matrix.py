@@ -142,7 +142,7 @@ class Stage:
 
     def entered(self) -> dict[str, datetime]:
         """Return when each paper entered, by the id it has in feeds."""
-        return {found.paper.hub_url: found.entered_at for found in self.archive.search(ALL).entries}
+        return {found.paper.links.hub: found.entered_at for found in self.archive.search(ALL).entries}
 
     def held(self) -> list[Any]:
         """Return the papers in the feeds of some thresholds."""
