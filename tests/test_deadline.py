@@ -11,7 +11,7 @@ import pytest
 
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.admin import problems
-from feedproxy.archive.deadline import remaining, time_limit
+from feedproxy.archive.backend import remaining, time_limit
 from feedproxy.config import Config
 from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.model import Listing

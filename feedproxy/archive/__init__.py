@@ -16,11 +16,19 @@ import sqlalchemy as sa
 
 from feedproxy.archive import schema
 from feedproxy.archive.admin import problems
-from feedproxy.archive.backend import Database, OpenMode
+from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining, time_limit
 from feedproxy.archive.dating import merge_listings, refresh_times
-from feedproxy.archive.deadline import READ_SECONDS, remaining, time_limit
 from feedproxy.archive.lease import Coordination
-from feedproxy.archive.rows import demand_readable, entries_of, unreadable_column
+from feedproxy.archive.rows import (
+    Unreadable,
+    demand_readable,
+    entries_of,
+    moment,
+    moment_or_none,
+    seconds,
+    state_of,
+    unreadable_column,
+)
 from feedproxy.archive.search import (
     DAY,
     LISTING_WINDOW,
@@ -88,6 +96,7 @@ class Archive(Coordination):
         self.address, self._read_seconds = address, read_seconds
         self._database = open_database(address, patience)
         self._watcher = Watcher(self.state, timer)
+        self.cached_state = self._watcher.cached_state  # every poll asks it; reads nothing once `watch` was called
         self._timer = timer or time.monotonic
         self._problems: tuple[float, tuple[str, ...]] = -math.inf, ()
 
@@ -107,14 +116,7 @@ class Archive(Coordination):
     def state(self) -> State:
         """Return where the archive stands."""
         with self._transaction() as db:
-            return _state(_read_state(db))
-
-    def cached_state(self) -> State:
-        """Return where the archive stood a second ago or later; while it cannot be read, where it last stood.
-
-        Reads nothing once a thread of this process watches the archive (`watch`).
-        """
-        return self._watcher.cached_state()
+            return state_of(_read_state(db))
 
     def watch(self) -> None:
         """Look where the archive stands every second from now on, in a thread of this process."""
@@ -125,7 +127,7 @@ class Archive(Coordination):
         key = schema.papers.c.listed_at
         with self._transaction() as db:
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
-        return Stats(count, _moment(min(last, schema.LATEST) if last else last))
+        return Stats(count, moment_or_none(min(last, schema.LATEST) if last else last))
 
     def problems(self) -> tuple[str, ...]:
         """Return what is wrong with the newest papers and with searching, a line each; looks once a minute."""
@@ -141,7 +143,9 @@ class Archive(Coordination):
         with self._transaction() as db:
             rows = db.execute(days).all()
         return {
-            row.day: ListingDay(row.day, _moment(row.asked_at), _moment(row.good_at), row.papers, row.validator)
+            row.day: ListingDay(
+                row.day, moment_or_none(row.asked_at), moment_or_none(row.good_at), row.papers, row.validator
+            )
             for row in rows
             if not unreadable_column(schema.listing_days, row._mapping)  # is asked for again, and overwritten
         }
@@ -151,7 +155,7 @@ class Archive(Coordination):
         with self._transaction(writing=True) as db:
             db.execute(_LOCKED)
             for day in days:
-                _note(db, day, asked_at=schema.seconds(now))
+                _note(db, day, asked_at=seconds(now))
 
     def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Written:
         """Store what one refresh brought, dating what is new in it; all of it or nothing.
@@ -165,12 +169,12 @@ class Archive(Coordination):
             state = _read_state(db, _LOCKED)
             if state.rules != RULES:
                 raise ArchiveError("another version of feedproxy has indexed this archive anew; restart this one")
-            times = refresh_times(listings, schema.seconds(now), state.refreshed_at, state.first_refreshed_at)
+            times = refresh_times(listings, seconds(now), state.refreshed_at, state.first_refreshed_at)
             read = _read_before(db, [listing.day for listing in listings if listing.day])
             writer = Writer(db, self._database, times, newest=state.newest)
             written = writer.write(merge_listings(listings, read, times.first))
             for listing in listings:
-                _note_read(db, listing, schema.seconds(now))
+                _note_read(db, listing, seconds(now))
             changes = {
                 "revision": revision_after(state.revision, now) if written else state.revision,
                 "first_refreshed_at": times.first,
@@ -194,7 +198,7 @@ class Archive(Coordination):
                 if len(rows) > query.limit:
                     break
         more = len(rows) > query.limit
-        return SearchResult(entries_of(rows[: query.limit]), more, self._watcher.offer(_state(state)))
+        return SearchResult(entries_of(rows[: query.limit]), more, self._watcher.offer(state_of(state)))
 
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
@@ -226,8 +230,8 @@ class Archive(Coordination):
             rows = db.execute(statement, values) if days else ()
             entered = [entry_dates(query, numbers, row) for row in rows]
         dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
-        moments = [[schema.moment(at) for at in row if start <= at <= schema.LATEST] for row in dates]
-        return tuple(schema.moment(day * DAY).date() for day in days), moments
+        moments = [[moment(at) for at in row if start <= at <= schema.LATEST] for row in dates]
+        return tuple(moment(day * DAY).date() for day in days), moments
 
     def histories(self, ids: Sequence[str]) -> dict[str, PaperHistory]:
         """Return the past of each of these papers that the archive holds, by its id."""
@@ -235,11 +239,11 @@ class Archive(Coordination):
         steps: dict[str, list[Step]] = {}
         with self._transaction() as db:
             for row in db.execute(select_steps(), {"ids": ids}):
-                listed[row.id] = schema.moment(row.listed_at)
+                listed[row.id] = moment(row.listed_at)
                 own = steps.setdefault(row.id, [])
-                with suppress(schema.Unreadable):
+                with suppress(Unreadable):
                     if row.measure:
-                        own.append(Step(row.measure, row.value, schema.moment(row.reached_at)))
+                        own.append(Step(row.measure, row.value, moment(row.reached_at)))
         return {name: PaperHistory(listed[name], tuple(own)) for name, own in steps.items()}
 
 
@@ -252,10 +256,6 @@ def open_database(address: str, patience: float = PATIENCE, opening: OpenMode = 
     return SQLite(path_of(address), patience, opening)
 
 
-def _state(row: sa.Row[Any]) -> State:
-    return State(row.revision, _moment(row.refreshed_at), _moment(row.newest), _moment(row.backdated_at))
-
-
 def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row[Any]:
     return demand_readable(schema.state, db.execute(statement).one())
 
@@ -264,7 +264,7 @@ def _read_late(db: sa.Connection, days: int) -> tuple[sa.Row[Any], list[int]]:
     """Return the state, and the papers with a late step or wording in the last `days`."""
     rows = db.execute(select_late(), {"days": days}).all()
     if not rows:
-        raise schema.Unreadable("state without its row")
+        raise Unreadable("state without its row")
     return demand_readable(schema.state, rows[0]), [row.late for row in rows if isinstance(row.late, int)]
 
 
@@ -294,7 +294,3 @@ def _note(db: sa.Connection, day: date, **columns: object) -> None:
     days = schema.listing_days
     if not db.execute(sa.update(days).where(days.c.day == day).values(columns)).rowcount:
         db.execute(sa.insert(days).values(day=day, **columns))
-
-
-def _moment(seconds: int | None) -> datetime | None:
-    return None if seconds is None else schema.moment(seconds)

@@ -4,10 +4,12 @@ Holds no SQL of either: that is in `sqlite` and `postgres`, and what both unders
 """
 
 import logging
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum, auto
 from typing import Any
 
@@ -15,11 +17,34 @@ import sqlalchemy as sa
 
 from feedproxy.archive import migrations, schema
 from feedproxy.archive.index import Document, documents
+from feedproxy.archive.rows import Unreadable
 from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.query.grammar import Filter
 from feedproxy.query.terms import RULES
 
 log = logging.getLogger(__name__)
+READ_SECONDS = 5.0  # for one read of the archive, and for all of one request
+
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Let every read of this thread within the block end at most `seconds` after its beginning.
+
+    None sets no further limit, and a limit within a limit never extends it.
+    """
+    until = math.inf if seconds is None else time.monotonic() + seconds
+    token = _deadline.set(min(until, _deadline.get()))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def remaining() -> float:
+    """Return the seconds that reads in this thread have left: infinite without a limit, negative when they are over."""
+    return _deadline.get() - time.monotonic()
 
 
 class OpenMode(Enum):
@@ -57,7 +82,7 @@ class Database(ABC):
         """Raise ArchiveError, saying that this database could not be read or written to, for what its driver raises."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, schema.Unreadable) as error:
+        except (sa.exc.SQLAlchemyError, Unreadable) as error:
             attribute, code = self.timeout
             is_timeout = getattr(getattr(error, "orig", None), attribute, None) == code
             kind = DeadlineError if is_timeout else ArchiveError

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedproxy.archive.backend import OpenMode
-from feedproxy.archive.schema import read_text
+from feedproxy.archive.rows import read_text
 from feedproxy.archive.sqlite import SQLite, driver, real_path
 from feedproxy.errors import ArchiveError
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from feedproxy.archive import schema
-from feedproxy.archive.rows import unreadable_column
+from feedproxy.archive.rows import moment_or_none, seconds, unreadable_column
 from feedproxy.errors import ArchiveError, LeaseError
 
 LEASE = timedelta(seconds=60)
@@ -58,8 +58,8 @@ class Coordination(ABC):
         A lease that was never given back means that its refresh was cut off: that counts as a failure, after which
         all wait for `pause`.
         """
-        row, at = schema.lease.c, schema.seconds(now)
-        until, latest = sa.func.coalesce(row.until, 0), schema.seconds(now + 2 * LEASE)
+        row, at = schema.lease.c, seconds(now)
+        until, latest = sa.func.coalesce(row.until, 0), seconds(now + 2 * LEASE)
         is_free = sa.or_(row.holder == holder, until <= at, until > latest)
         is_cut_off = sa.and_(row.holder != holder, row.until > 0)
         is_ours = sa.and_(row.holder == holder, row.until > 0)
@@ -67,11 +67,11 @@ class Coordination(ABC):
             "failures": row.failures + 1,
             "error": sa.literal(CUT_OFF),
             "failed_at": sa.literal(at),
-            "retry_at": sa.literal(schema.seconds(now + pause)),
+            "retry_at": sa.literal(seconds(now + pause)),
         }
         values = {name: sa.case((is_cut_off, value), else_=row[name]) for name, value in failure.items()}
         next_token = sa.case((is_ours, row.token), else_=sa.func.coalesce(row.token, 0) + 1)
-        lease = {"holder": holder, "until": schema.seconds(now + LEASE), "token": next_token}
+        lease = {"holder": holder, "until": seconds(now + LEASE), "token": next_token}
         statement = sa.update(schema.lease).where(is_free).values(values | lease).returning(row.token)
         with self._transaction(writing=True) as db:
             token: int | None = db.scalar(statement)
@@ -79,7 +79,7 @@ class Coordination(ABC):
 
     def prolong(self, token: int, now: datetime) -> bool:
         """Prolong a lease by its token, also late; say whether it was neither given back nor taken by another."""
-        statement = sa.update(schema.lease).where(_is_held(token)).values(until=schema.seconds(now + LEASE))
+        statement = sa.update(schema.lease).where(_is_held(token)).values(until=seconds(now + LEASE))
         with self._transaction(writing=True) as db:
             return bool(db.execute(statement).rowcount)
 
@@ -89,8 +89,8 @@ class Coordination(ABC):
             "until": 0,
             "failures": backoff.failures,
             "error": backoff.error,
-            "failed_at": backoff.failed_at and schema.seconds(backoff.failed_at),
-            "retry_at": backoff.retry_at and schema.seconds(backoff.retry_at),
+            "failed_at": backoff.failed_at and seconds(backoff.failed_at),
+            "retry_at": backoff.retry_at and seconds(backoff.retry_at),
         }
         with self._transaction(writing=True) as db:
             db.execute(sa.update(schema.lease).where(_is_held(token)).values(values))
@@ -99,7 +99,7 @@ class Coordination(ABC):
         """Note, until a refresh goes well, that one was dropped as another process had its lease; nobody waits."""
         statement = sa.update(schema.lease).where(schema.lease.c.error.is_(None))
         with self._transaction(writing=True) as db:
-            db.execute(statement.values(error=error, failed_at=schema.seconds(now)))
+            db.execute(statement.values(error=error, failed_at=seconds(now)))
 
     def backoff(self) -> Backoff:
         """Return how refreshing fares, whoever does it."""
@@ -107,7 +107,7 @@ class Coordination(ABC):
             row = db.execute(sa.select(schema.lease)).one()
         if unreadable_column(schema.lease, row._mapping):  # the next round overwrites it
             return Backoff()
-        failed_at, retry_at = (None if at is None else schema.moment(at) for at in (row.failed_at, row.retry_at))
+        failed_at, retry_at = map(moment_or_none, (row.failed_at, row.retry_at))
         return Backoff(row.failures, row.error, failed_at, retry_at)
 
     def turn(self, now: datetime, pace: float) -> float:

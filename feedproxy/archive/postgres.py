@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import Database, OpenMode
-from feedproxy.archive.deadline import READ_SECONDS, remaining
+from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining
 from feedproxy.archive.index import GAP, Document, documents
-from feedproxy.archive.schema import read_json, search
+from feedproxy.archive.rows import read_json
+from feedproxy.archive.schema import search
 from feedproxy.archive.search import Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Term

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from feedproxy.archive.deadline import remaining
+from feedproxy.archive.backend import remaining
 
 RV = TypeVar("RV")
 _GRACE = 0.5  # seconds that the server has to end a statement by itself

@@ -4,23 +4,63 @@ A damaged file gives back anything in any column: text where a number belongs, b
 shape. So each value is looked at before it is used. Executes nothing.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from feedproxy.archive import schema
+from feedproxy.archive.state import State
 from feedproxy.model import Entry, Organization, Paper
-from feedproxy.text import is_safe, one_line
+from feedproxy.text import one_line
 
 log = logging.getLogger(__name__)
 Columns = Mapping[str, Any] | sa.RowMapping
 Fits = Callable[[Any], bool]
 LARGEST = 2**31 - 1  # a count
+_CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 _EMPTY = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
+
+
+def lenient(decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what decodes as `decode` does, and leaves a value as it is stored where that fails: it costs no other."""
+
+    def read(stored: Any) -> Any:
+        try:
+            return decode(stored)
+        except (ValueError, TypeError, RecursionError):
+            return stored
+
+    return read
+
+
+read_json, read_text = lenient(json.loads), lenient(bytes.decode)
+
+
+class Unreadable(Exception):  # noqa: N818 (a reason, not a failure)
+    """What is in a row that its column cannot hold; an ArchiveError outside of this package."""
+
+
+def seconds(moment: datetime) -> int:
+    """Return an aware time as the archive holds it."""
+    return int(moment.timestamp())
+
+
+def moment(seconds: int) -> datetime:
+    """Return what the archive holds as aware UTC; raises Unreadable where that is no time."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise Unreadable("a time cannot be read") from None
+
+
+def moment_or_none(seconds: int | None) -> datetime | None:
+    """Return a time that may be missing."""
+    return None if seconds is None else moment(seconds)
 
 
 def unreadable_column(table: sa.FromClause, row: Columns) -> str | None:
@@ -42,18 +82,24 @@ def name_of(table: sa.Table, row: Columns, column: str) -> str:
 def demand_readable(table: sa.Table, row: sa.Row[Any]) -> sa.Row[Any]:
     """Return `row`, a whole row of `table`; raises Unreadable."""
     if name := unreadable_column(table, row._mapping):
-        raise schema.Unreadable(f"{table.name}.{name} cannot be read")
+        raise Unreadable(f"{table.name}.{name} cannot be read")
     return row
+
+
+def state_of(row: sa.Row[Any]) -> State:
+    """Return where the archive stands, by its row."""
+    times = map(moment_or_none, (row.refreshed_at, row.newest, row.backdated_at))
+    return State(row.revision, *times)
 
 
 def paper_of(row: Sequence[Any]) -> Paper:
     """Return the paper in a row that begins with the columns `schema.PAPER`; raises Unreadable."""
     for (name, fits), value in zip(_PAPER_FITS, row, strict=False):
         if not fits(value):
-            raise schema.Unreadable(f"its {name} cannot be read")
+            raise Unreadable(f"its {name} cannot be read")
     values = dict(zip(Paper.__dataclass_fields__, row, strict=False))
-    values["submitted_at"] = schema.moment(values["submitted_at"])
-    values["published_at"] = values["published_at"] and schema.moment(values["published_at"])
+    values["submitted_at"] = moment(values["submitted_at"])
+    values["published_at"] = values["published_at"] and moment(values["published_at"])
     values["authors"], values["ai_keywords"] = tuple(values["authors"]), tuple(values["ai_keywords"])
     values["organization"] = values["organization"] and Organization(**values["organization"])
     return Paper(**values)
@@ -71,9 +117,9 @@ def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
     entries = []
     for row in rows:
         try:
-            entered, revised = schema.moment(row.entered_at), schema.moment(row.revised_at or 0)
+            entered, revised = moment(row.entered_at), moment(row.revised_at or 0)
             entries.append(Entry(paper_of(row), entered, max(entered, revised)))
-        except schema.Unreadable as reason:
+        except Unreadable as reason:
             _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
     return tuple(entries)
 
@@ -90,12 +136,22 @@ def _is_up_to(largest: int, kind: type[float] = int) -> Fits:
     return lambda value: type(value) is kind and 0 <= value <= largest
 
 
+def _is_xml(text: str) -> bool:
+    """Say whether `text` can stand in XML, as all that `feedproxy.text` makes safe can."""
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:  # a surrogate
+        return False
+    has_controls = len(encoded.translate(None, _CONTROLS)) < len(encoded)
+    return not has_controls and "\ufffe" not in text and "\uffff" not in text
+
+
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and is_safe(value)
+    return isinstance(value, str) and _is_xml(value)
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value) and is_safe("".join(value))
+    return isinstance(value, list) and all(isinstance(text, str) for text in value) and _is_xml("".join(value))
 
 
 def _is_organization(value: Any) -> bool:

@@ -4,10 +4,6 @@ Times are integer epoch seconds, UTC. A date that a feed can show is handed out 
 `papers.listed_at` and `wordings.since` keys, and rows lie in listing order.
 """
 
-import json
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,22 +21,6 @@ SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _BIG = SECONDS.copy()  # as large, but no time
 
 
-class Unreadable(Exception):  # noqa: N818 (a reason, not a failure)
-    """What is in a row that its column cannot hold; an ArchiveError outside of this package."""
-
-
-def _read(decode: Callable[[Any], Any], stored: Any) -> Any:
-    """Return what `decode` makes of a value, or the value as it is stored, so that one costs no other row."""
-    try:
-        return decode(stored)
-    except (ValueError, TypeError, RecursionError):
-        return stored
-
-
-read_json = partial(_read, json.loads)
-read_text = partial(_read, bytes.decode)
-
-
 class _Day(sa.TypeDecorator[Any]):
     """A date, where what is stored is one."""
 
@@ -50,20 +30,14 @@ class _Day(sa.TypeDecorator[Any]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         """Return what makes dates of what `dialect` stores."""
         decode = super().result_processor(dialect, coltype)
-        return decode and partial(_read, decode)
 
+        def read(stored: Any) -> Any:
+            try:
+                return decode(stored) if decode else stored
+            except (TypeError, ValueError):
+                return stored
 
-def seconds(moment: datetime) -> int:
-    """Return an aware time as the archive holds it."""
-    return int(moment.timestamp())
-
-
-def moment(seconds: int) -> datetime:
-    """Return what the archive holds as aware UTC; raises Unreadable where that is no time."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
-        raise Unreadable("a time cannot be read") from None
+        return read
 
 
 def _date_key(name: str) -> sa.Column[int]:

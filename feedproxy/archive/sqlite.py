@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import Database, OpenMode, cause
-from feedproxy.archive.deadline import remaining
+from feedproxy.archive.backend import Database, OpenMode, cause, remaining
 from feedproxy.archive.index import GAP, Document, documents
-from feedproxy.archive.schema import SCHEMA, read_json, read_text
+from feedproxy.archive.rows import read_json, read_text
+from feedproxy.archive.schema import SCHEMA
 from feedproxy.archive.search import Greatest, Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Or, Term

@@ -16,7 +16,7 @@ from feedproxy.archive import schema
 from feedproxy.archive.backend import Database
 from feedproxy.archive.dating import Observation, RefreshTimes, entry_date, first_free_second, revised, same_content
 from feedproxy.archive.index import Document, document
-from feedproxy.archive.rows import LARGEST, mended_paper, paper_of, readable_part, unreadable_column
+from feedproxy.archive.rows import LARGEST, mended_paper, paper_of, readable_part, seconds, unreadable_column
 from feedproxy.model import Paper
 
 _CHUNK = 500
@@ -133,7 +133,7 @@ class Writer:
         return ["rising"] * change.is_rising + ["revised"] * change.is_revised or ["counted"]
 
     def _entry_date(self, change: _Change) -> int | None:
-        submitted_at = schema.seconds(change.seen.paper.submitted_at)
+        submitted_at = seconds(change.seen.paper.submitted_at)
         backfilled = change.seen.backfilled and change.row is None  # a date that was given never changes
         return entry_date(submitted_at, now=self.times.latest, previous=self.times.previous, backfilled=backfilled)
 
@@ -226,7 +226,7 @@ def _columns(paper: Paper) -> dict[str, Any]:
     """Return `paper` as a row of the table `papers`, without its wording."""
     row = {name: getattr(paper, name) for name in Paper.__dataclass_fields__ if name not in schema.WORDING}
     for name in ("submitted_at", "published_at"):
-        row[name] = row[name] and schema.seconds(row[name])
+        row[name] = row[name] and seconds(row[name])
     return row
 
 

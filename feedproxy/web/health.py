@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, request
 
-from feedproxy.archive.deadline import time_limit
+from feedproxy.archive.backend import time_limit
 from feedproxy.query.parameters import PARAMETERS, Query
 from feedproxy.web import responses
 from feedproxy.web.context import context

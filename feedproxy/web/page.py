@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
-from feedproxy.archive.deadline import READ_SECONDS, time_limit
+from feedproxy.archive.backend import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Document, Feed

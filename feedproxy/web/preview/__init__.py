@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from feedproxy.archive import Archive, SearchResult
-from feedproxy.archive.deadline import time_limit
+from feedproxy.archive.backend import time_limit
 from feedproxy.errors import DeadlineError
 from feedproxy.feeds.entry import byline
 from feedproxy.model import Entry, PaperHistory
