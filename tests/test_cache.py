@@ -241,21 +241,21 @@ def test_bounded_in_bytes() -> None:
 
 def test_one_at_a_time() -> None:
     """Of many who ask for the same at once, one makes it and the others wait for that."""
-    looks, all_look, makers = count(1), threading.Event(), list[int]()
+    requests, all_ask, makers = count(1), threading.Event(), list[int]()
 
-    def state() -> State:
-        if next(looks) == 8:
-            all_look.set()
-        return at(1)
+    def ask(_: int) -> Variants:
+        if next(requests) == 8:
+            all_ask.set()
+        return answers.get("a", make, HERE)
 
     def make() -> tuple[Variants, int]:
         makers.append(threading.get_ident())
-        assert all_look.wait(10)
+        assert all_ask.wait(10)
         return made("a"), 1
 
-    answers = ResponseCache(10 * ROOM, state)
+    answers = ResponseCache(10 * ROOM, lambda: at(1))
     with ThreadPoolExecutor(8) as pool:
-        found = {id(given) for given in pool.map(lambda _: answers.get("a", make, HERE), range(8))}
+        found = {id(variants) for variants in pool.map(ask, range(8))}
     assert (1, 1) == (len(found), len(makers))
 
 

@@ -6,8 +6,8 @@ when something a feed could show has changed.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive import schema
 from feedproxy.archive.admin import problems
-from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining, time_limit
+from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, time_limit
 from feedproxy.archive.dating import merge_listings, refresh_times
 from feedproxy.archive.lease import Coordination
 from feedproxy.archive.rows import (
@@ -48,7 +48,7 @@ from feedproxy.archive.search import (
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.writer import Writer, Written, revision_after
-from feedproxy.errors import ArchiveError, DeadlineError, LeaseError
+from feedproxy.errors import ArchiveError, LeaseError
 from feedproxy.model import Entry, Listing, ListingDay, PaperHistory, Step
 from feedproxy.query.parameters import Query
 from feedproxy.query.terms import RULES
@@ -96,7 +96,8 @@ class Archive(Coordination):
         self.address, self._read_seconds = address, read_seconds
         self._database = open_database(address, patience)
         self._watcher = Watcher(self.state, timer)
-        self.cached_state = self._watcher.cached_state  # every poll asks it; reads nothing once `watch` was called
+        # Every poll asks for the state of a second ago, which takes no reading once a thread of this process watches.
+        self.watch, self.cached_state = self._watcher.watch, self._watcher.cached_state
         self._timer = timer or time.monotonic
         self._problems: tuple[float, tuple[str, ...]] = -math.inf, ()
 
@@ -105,22 +106,13 @@ class Archive(Coordination):
         self._watcher.close()
         self._database.close()
 
-    @contextmanager
-    def _transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
-        with time_limit(None if writing else self._read_seconds):
-            if not writing and remaining() <= 0:
-                raise DeadlineError("the time for this request is over")
-            with self._database.transaction(writing=writing) as db:
-                yield db
+    def _transaction(self, *, writing: bool = False) -> AbstractContextManager[sa.Connection]:
+        return self._database.transaction(writing=writing, seconds=None if writing else self._read_seconds)
 
     def state(self) -> State:
         """Return where the archive stands."""
         with self._transaction() as db:
             return state_of(_read_state(db))
-
-    def watch(self) -> None:
-        """Look where the archive stands every second from now on, in a thread of this process."""
-        self._watcher.watch()
 
     def stats(self) -> Stats:
         """Return what the archive holds; reads one index from end to end."""

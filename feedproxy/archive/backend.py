@@ -67,15 +67,19 @@ class Database(ABC):
     timeout: tuple[str, object]
 
     @contextmanager
-    def transaction(self, *, writing: bool = False) -> Iterator[sa.Connection]:
+    def transaction(self, *, writing: bool = False, seconds: float | None = None) -> Iterator[sa.Connection]:
         """Run a block as one transaction; one that only reads sees the database as it is at one moment.
 
-        Raises ArchiveError.
+        Reading takes at most `seconds`, and no longer than a `time_limit` around it allows. Raises ArchiveError,
+        DeadlineError where it takes too long.
         """
         verb = "write to" if writing else "read"
-        with self.errors_as(verb), self.connect(writing=writing) as connection, connection.begin():
-            self.limit(connection, writing=writing)
-            yield connection
+        with time_limit(seconds), self.errors_as(verb):
+            if not writing and remaining() <= 0:
+                raise DeadlineError("the time for this request is over")
+            with self.connect(writing=writing) as connection, connection.begin():
+                self.limit(connection, writing=writing)
+                yield connection
 
     @contextmanager
     def errors_as(self, verb: str) -> Iterator[None]:

@@ -209,12 +209,10 @@ class ResponseCache:
         One thread makes what others wait for. While the archive cannot be read, the last answer is returned.
         From then on `request_key` is remembered to lead there.
         """
-        record = self._current(key)
-        if not record:
-            with self._lock:
-                making = self._making.setdefault(key, threading.Lock())
-            with making:
-                record = self._current(key) or self._make(key, make)
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            record = self._current(key) or self._make(key, make)
         self._remember(request_key, key, record)
         return record.variants
 

@@ -16,19 +16,22 @@ bp = Blueprint("feed", __name__)
 @bp.get(f"/feed.<any({', '.join(FORMATS)}):name>")
 def feed(name: str) -> Response:
     """Answer with the feed in one format."""
-    return feed_response(context().service.feed(query_string(), base_url()), name)
+    ctx = context()
+    return feed_response(ctx, ctx.service.feed(query_string(), base_url()), name)
 
 
 @bp.get("/feed")
 def negotiated_feed() -> Response:
     """Answer with the feed in the format the client likes best, else RSS."""
-    return feed_response(context().service.feed(query_string(), base_url()), preferred_format() or "rss")
+    ctx = context()
+    return feed_response(ctx, ctx.service.feed(query_string(), base_url()), preferred_format() or "rss")
 
 
 @bp.get(f"/f/<feed_name>.<any({', '.join(FORMATS)}):name>")
 def named_feed(feed_name: str, name: str) -> Response:
     """Answer with a feed of the operator's, in one format."""
-    return feed_response(context().service.feed(query_string(), base_url(), feed_name), name)
+    ctx = context()
+    return feed_response(ctx, ctx.service.feed(query_string(), base_url(), feed_name), name)
 
 
 def accepted_types() -> MIMEAccept:
@@ -47,9 +50,8 @@ def preferred_format(over: str | None = None) -> str | None:
     return best if request.headers.get("Accept") and ranks[best] > floor else None
 
 
-def feed_response(feed: Feed, form: str) -> Response:
+def feed_response(ctx: Context, feed: Feed, form: str) -> Response:
     """Answer with the document of `feed` in the format `form`."""
-    ctx = context()
     variants = ctx.answer(feed.address(form), partial(_render, ctx, feed, form))
     if ctx.metrics:
         ctx.metrics.feed_served()

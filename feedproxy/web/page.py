@@ -45,10 +45,11 @@ def page() -> Response:
     form = preferred_format(over="text/html")
     if NO_SLASH in request.environ and not form:
         return responses.redirect(f"{request.root_path.rpartition('/')[2]}/", query_string())
+    ctx = context()
     try:
         text = _without_empty(query_string())
-        feed = context().service.feed(text, base_url())
-        return feed_response(feed, form) if form else _page_response(feed, text)
+        feed = ctx.service.feed(text, base_url())
+        return feed_response(ctx, feed, form) if form else _page_response(feed, text)
     except (QueryError, UpstreamError) as error:
         if form:
             raise
