@@ -147,6 +147,13 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
         print(greeting, file=sys.stderr, flush=True)
         threading.Thread(target=_replace_hung_workers, args=(received,), daemon=True).start()
 
+    # A SIGTERM that reaches a worker before it is ready would be taken by the handler it inherits from the parent, and
+    # lost. So it is born with the signal blocked, and takes it in `load`.
+    sigterm = {signal.SIGTERM}
+    os.register_at_fork(
+        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, sigterm),
+        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, sigterm),
+    )
     server.on_startup(on_startup)
     server.serve(target_loader=partial(load, worker), wrap_loader=False)
 

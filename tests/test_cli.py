@@ -387,6 +387,7 @@ class Interrupting(dict[date, list[dict[str, object]]]):
         return super().get(day, default)
 
 
+@pytest.mark.integration
 def test_backfill_on_a_terminal(run: Run, past: Hub, tmp_path: Path) -> None:
     """On a terminal a backfill shows how far it is; Ctrl-C ends it at once, and repeated it goes on."""
     words = ["--since", str(WEEK[0]), "--until", str(WEEK[4]), "--archive", str(tmp_path / "b.sqlite")]
@@ -682,6 +683,7 @@ def named(folder: Path, title: str) -> str:
     return str(folder / "feeds.toml")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "cp1252"}, ASCII])
 def test_feeds_are_utf_8(tmp_path: Path, environment: dict[str, str]) -> None:
     """A feed is written in UTF-8, as it says, whatever the terminal's encoding."""
@@ -712,6 +714,7 @@ def test_arguments_that_are_not_utf_8(tmp_path: Path, words: list[bytes], told: 
     assert done.stderr.decode("ascii", "replace").splitlines()[-1].endswith(told)
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 only")
 def test_files_with_names_that_are_not_utf_8(tmp_path: Path) -> None:
     """An archive, a listing and an output may have any name that the system allows."""

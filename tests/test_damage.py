@@ -343,6 +343,7 @@ def indexes(path: Path, clock: Clock, papers: int, number: int) -> Iterator[tupl
         yield damage_index(path, dice), before
 
 
+@pytest.mark.integration
 def test_damaged_index_is_found_told_and_mended(run: Run, tmp_path: Path, clock: Clock) -> None:
     """Whatever is damaged of it, searches are right or the check says so, the status tells, and --repair mends it."""
     index_is_mended(run, tmp_path / "archive.sqlite", clock, papers=150, number=8)
@@ -393,6 +394,7 @@ def test_lost_table_in_postgresql(run: Run, new_address: NewAddress, open_archiv
 # The file -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.integration
 def test_damaged_page_costs_what_is_on_it(
     run: Run, tmp_path: Path, clock: Clock, open_archive: Opener, serve: Callable[..., httpx.Client]
 ) -> None:

@@ -167,7 +167,7 @@ def keep_promises(folder: Path, seed: int) -> None:
             watch.refresh(listings, now)
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**32))
 def test_any_sequence_of_listings(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     """Whatever is listed when, on one day or several, promises 1 and 2 hold at every step."""

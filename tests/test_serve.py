@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, timedelta
@@ -169,6 +170,16 @@ def test_a_worker_that_ends_leaves_one_file(tmp_path: Path) -> None:
     assert ["a.sqlite"] == [path.name for path in tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize("wait", [0, 0.01, 0.02, 0.04])
+def test_stopped_while_it_starts(start: Start, wait: float) -> None:
+    """A server that is stopped while its worker is being started ends at once."""
+    process = start("feedproxy", "serve", "--demo", "--bind", "127.0.0.1:0")
+    greeting(process)
+    time.sleep(wait)
+    process.terminate()
+    assert 0 == process.wait(15)  # after 30 s the worker would be killed
+
+
 def test_unreachable_hub(start: Start) -> None:
     """An unreachable Hub is said once, plainly, on the terminal, with what can be tried instead; and in the 503."""
     words = ("serve", "--workers", "2", "--bind", "127.0.0.1:0")
@@ -207,6 +218,7 @@ def test_workers_add_up(start: Start) -> None:
     assert told[0]["message"].startswith("the made-up listing: 1 listing read, 12 papers in them, 12 new, in ")
 
 
+@pytest.mark.integration
 @either_server
 def test_killed_worker(start: Start, port: int, command: str) -> None:
     """A worker that is killed is started anew and refreshes; whoever comes meanwhile waits, and the log says so."""
@@ -247,6 +259,7 @@ def test_hung_worker(start: Start) -> None:
     assert f" ERROR worker {frozen} hangs: no sign of life for 20 s; another takes its place\n" in rest
 
 
+@pytest.mark.integration
 @either_server
 def test_killed_parent(start: Start, port: int, command: str) -> None:
     """Workers of a server that is killed end by themselves, so that their port is free again."""
@@ -259,6 +272,7 @@ def test_killed_parent(start: Start, port: int, command: str) -> None:
     socket.create_server(("127.0.0.1", port)).close()
 
 
+@pytest.mark.integration
 @either_server
 def test_those_who_wait_block_nobody(start: Start, hub: Hub, port: int, command: str) -> None:
     """While ten readers wait for the first listing others are answered, and all get it when it comes."""
@@ -346,6 +360,7 @@ def test_forwarded_is_not_believed(start: Start) -> None:
     assert told == httpx.get(f"{address}/feed.json?utm_source=x", headers=FORWARDED, timeout=30).json()["feed_url"]
 
 
+@pytest.mark.integration
 def test_underscores_do_not_forward(start: Start, port: int) -> None:
     """With a public address no header changes that in feeds, be it written with _ where servers in front look for -."""
     settings = {"public_url": "https://feeds.example.org", "trusted_proxies": "1"}

@@ -15,9 +15,9 @@ from feedgen.feed import FeedGenerator
 
 from feedproxy.archive import Archive
 from feedproxy.feeds import Feed
-from feedproxy.feeds.entry import MAX_AUTHORS, content
+from feedproxy.feeds.entry import MAX_AUTHORS, entry_view
 from feedproxy.model import Entry, Listing
-from feedproxy.query.parameters import parse_query
+from feedproxy.query.parameters import Query, parse_query
 from feedproxy.service import Service
 from feedproxy.web.cache import build_variants
 from tests.bench.archives import LAST, copied, evening, kept
@@ -49,7 +49,7 @@ def queries(run: Run) -> Iterator[Figure]:
 
 def _kind(kind: str, text: str, few: Archive, many: Archive, run: Run) -> Iterator[Figure]:
     entries = few.search(parse_query(text)).entries
-    alone = [(entry, content(entry.paper)) for entry in entries]
+    alone = [(entry, entry_view(entry, Query()).html) for entry in entries]
     measures = partial(asked, few, text), partial(asked, many, text), partial(feedgen_alone, alone)
     for measure in measures:
         measure()
