@@ -101,6 +101,16 @@ def test_paper_listed_since_the_last_refresh_keeps_its_time(archive: Archive, cl
     assert (paper_id(2), listed_at) == shown(archive)[0]
 
 
+def test_clock_days_ahead_for_one_refresh(archive: Archive, clock: Clock) -> None:
+    """After a refresh by a clock that ran days ahead, new entries come after what readers saw then."""
+    archive.store([listing(entry(1))], clock())
+    ahead = clock() + timedelta(days=3)
+    archive.store([listing(entry(1), entry(2))], ahead)
+    assert (paper_id(2), ahead) == shown(archive)[0]
+    archive.store([listing(entry(1), entry(2), entry(3))], clock.tick(minutes=15))
+    assert (paper_id(3), ahead + timedelta(seconds=1)) == shown(archive)[0]
+
+
 def test_threshold_is_crossed_when_it_is_reached(archive: Archive, clock: Clock) -> None:
     """A paper enters `min_upvotes=N` at the refresh that first saw N, and keeps that date when votes fall."""
     archive.store([listing(entry(1, upvotes=1))], clock())
