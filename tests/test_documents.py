@@ -65,7 +65,7 @@ def test_parameters_table() -> None:
         f"| `{name}` | {it.meaning} | {it.allowed} | {'' if it.default is None else it.default} |"
         for name, it in PARAMETERS.items()
     ]
-    table = ["| parameter | meaning | may be | default |", "|---|---|---|---|", *rows, ""]
+    table = ["| parameter | meaning | values | default |", "|---|---|---|---|", *rows, ""]
     assert "\n".join(table) == section(README, "parameters")
 
 

@@ -26,19 +26,20 @@ _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 _EMPTY = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
 
 
-def lenient(decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return what decodes as `decode` does, and leaves a value as it is stored where that fails: it costs no other."""
-
-    def read(stored: Any) -> Any:
-        try:
-            return decode(stored)
-        except (ValueError, TypeError, RecursionError):
-            return stored
-
-    return read
+def read_json(stored: str) -> Any:
+    """Return what JSON says, or the text itself if it is no JSON, so that it costs no other column and row."""
+    try:
+        return json.loads(stored)
+    except (ValueError, TypeError, RecursionError):
+        return stored
 
 
-read_json, read_text = lenient(json.loads), lenient(bytes.decode)
+def read_text(stored: bytes) -> str | bytes:
+    """Return UTF-8 as text, and other bytes as they are."""
+    try:
+        return stored.decode()
+    except ValueError:
+        return stored
 
 
 class Unreadable(Exception):  # noqa: N818 (a reason, not a failure)
