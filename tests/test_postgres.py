@@ -72,6 +72,13 @@ def test_same_bytes_as_sqlite(open_archive: Opener, new_address: NewAddress, num
     assert full > number / 5
 
 
+def test_connecting_logs_nothing(open_archive: Opener, address: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the driver nor the archive has anything to say of a connection that is as it should be."""
+    for _ in range(2):
+        open_archive(address).state()
+    assert [] == caplog.messages
+
+
 # What exceeds the index, and what is found of it. An `x` is a gap: no phrase goes across it.
 CUT = {
     "tool " * 254 + "use": "tool " * 254 + "use",
