@@ -20,6 +20,7 @@ from feedproxy.model import Listing
 from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, NewAddress, Run, one_line
 from tests.factories import paper
+from tests.invariants import violations
 from tests.test_integrity import damage, titles
 
 Opener = Callable[..., Archive]
@@ -267,6 +268,32 @@ def test_lease_that_lost_a_value(run: Run, path: Path, open_archive: Opener, clo
     archive.close()
     blank(path, "lease", column)
     assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE wordings SET paper = {} {wordings}", "UPDATE papers SET wording = {} {papers}"]
+)
+@pytest.mark.parametrize("value", ["'x'", "12345", "1 << 36"])
+def test_key_that_is_lost_is_in_the_other_row(
+    run: Run, path: Path, open_archive: Opener, statement: str, value: str
+) -> None:
+    """--repair joins a paper and its present wording again, which lost a key but no text."""
+    everything = [parse_query(text) for text in ("", "q=damaged", "q=paper")]
+    before = [open_archive(path).search(query).entries for query in everything]
+    damage(path, statement.format(value, **DAMAGED))
+    assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+    assert before == [open_archive(path).search(query).entries for query in everything]
+
+
+@pytest.mark.parametrize("value", ["12345", "1 << 36"])
+def test_key_of_a_wording_that_never_was(path: Path, open_archive: Opener, clock: Clock, value: str) -> None:
+    """A refresh that finds a paper reworded dates its new wording by its own time, whatever was in that key."""
+    damage_paper(path, "wording", value)
+    archive = open_archive(path)
+    now = clock.tick(hours=1)
+    archive.store([Listing((paper(8, title="Paper Reworded", upvotes=5),))], now)
+    assert [now] == [entry.entered_at for entry in archive.search(parse_query("q=reworded")).entries]
+    assert [] == violations(archive._database)
 
 
 # The search index -----------------------------------------------------------------------------------

@@ -25,7 +25,14 @@ from feedproxy.errors import ArchiveError
 _MOST_DAYS = 5_000  # listing days: more than there were since 2023
 _KEYS = {"papers": "listed_at", "wordings": "since", "dates": "date"}
 _STEPS = "measure IN ('upvotes', 'comments') AND paper"  # the key of `ledger` begins with the measure
+# A paper and its present wording name each other: what is lost of one of the two keys is in the other row. A key that
+# was handed out is that of a wording that is lost: under it a refresh writes that again.
 _AFTERWARDS = (
+    "UPDATE wordings SET paper = (SELECT listed_at FROM papers WHERE wording = since) "
+    "WHERE paper NOT IN (SELECT listed_at FROM papers) AND since IN (SELECT wording FROM papers)",
+    "UPDATE papers SET wording = (SELECT max(since) FROM wordings WHERE paper = listed_at) "
+    "WHERE wording NOT IN (SELECT since FROM wordings UNION SELECT date FROM dates) "
+    "AND listed_at IN (SELECT paper FROM wordings)",
     "DELETE FROM ledger WHERE paper NOT IN (SELECT listed_at FROM papers)",
     "DELETE FROM wordings WHERE paper NOT IN (SELECT listed_at FROM papers)",
 )

@@ -168,7 +168,7 @@ class Writer:
         """Return the key of the wording of `paper`, writing it under `date` unless the paper had it before.
 
         A damaged wording is taken for the same if all that can be read of it is, and written again; so is the present
-        one where it is lost.
+        one where it is lost, if its key is a date that was handed out.
         """
         columns = _wording_columns(paper)
         wordings = self.db.execute(_WORDINGS, {"paper": row.listed_at, "wording": row.wording}).mappings().all()
@@ -180,7 +180,7 @@ class Writer:
                     self._add_wording(wording["since"], row.listed_at, paper)
                 return int(wording["since"])
         is_lost = all(wording["since"] != row.wording for wording in wordings)
-        since = row.wording if is_lost else date
+        since = row.wording if is_lost and row.wording in self._dates_near(row.wording) else date
         self._add_wording(since, row.listed_at, paper)
         return since
 
