@@ -285,6 +285,35 @@ def test_key_that_is_lost_is_in_the_other_row(
     assert before == [open_archive(path).search(query).entries for query in everything]
 
 
+@pytest.mark.parametrize(
+    ("statement", "lost"),
+    [
+        ("INSERT INTO dates VALUES (1 << 36)", set()),
+        ("UPDATE ledger SET reached_at = 1 << 36 WHERE value = 5", set()),
+        ("UPDATE wordings SET since = 1 << 36 WHERE title = 'Paper Renamed'", set()),
+        ("UPDATE papers SET revised_at = 1 << 36 {papers}", set()),
+        ("UPDATE papers SET listed_at = 1 << 36 {papers}", {"Paper Damaged"}),
+    ],
+)
+def test_dates_that_are_to_come(
+    run: Run, path: Path, open_archive: Opener, clock: Clock, statement: str, lost: set[str]
+) -> None:
+    """A date that became one of centuries later is no date any more after --repair, or every feed would be empty."""
+    clock.tick(days=-800)  # of the machine that repairs, too
+    newest = open_archive(path).state().newest_entry_at
+    damage(path, statement.format(**DAMAGED))
+    damage(path, "UPDATE search_data SET block = x'00'")
+    assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+    archive = open_archive(path)
+    assert newest == archive.state().newest_entry_at
+    assert {*OTHERS, "Paper Damaged"} - lost == titles(archive) == titles(archive, "q=paper")
+    assert newest
+    assert newest >= max(entry.updated_at for entry in archive.search(parse_query("")).entries)
+    archive.store([Listing((paper(8, title="Paper Damaged", upvotes=9),))], clock.tick(days=801))
+    assert {*OTHERS, "Paper Damaged"} == titles(archive)
+    assert [] == violations(archive._database)
+
+
 @pytest.mark.parametrize("value", ["12345", "1 << 36"])
 def test_key_of_a_wording_that_never_was(path: Path, open_archive: Opener, clock: Clock, value: str) -> None:
     """A refresh that finds a paper reworded dates its new wording by its own time, whatever was in that key."""

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from feedproxy.archive import files, schema
 from feedproxy.archive.backend import Database
-from feedproxy.archive.rows import demand_readable, name_of, readable_part, unreadable_column
-from feedproxy.archive.search import parameters, select_count, window_from
+from feedproxy.archive.rows import demand_readable, name_of, readable_part, seconds, unreadable_column
+from feedproxy.archive.search import DAY, parameters, select_count, window_from
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.archive.writer import revision_after
 from feedproxy.errors import ArchiveError, DeadlineError
@@ -150,6 +150,7 @@ def _complete(db: sa.Connection, now: datetime) -> None:
     schema.metadata.create_all(db)  # what is lost of them
     for table in (schema.ledger, schema.wordings, schema.dates, schema.listing_days, schema.lease, schema.turns):
         _drop_unreadable(db, table)
+    _drop_future(db, now)
     used = sa.union(*map(sa.select, (_papers.listed_at, _papers.revised_at, _wordings.since, _ledger.reached_at)))
     date = used.subquery().c.listed_at
     lost = sa.select(date).where(date.between(0, schema.LATEST), date.not_in(sa.select(_dates.date)))
@@ -164,6 +165,26 @@ def _drop_unreadable(db: sa.Connection, table: sa.Table) -> None:
         if unreadable_column(table, row) and not (current and row["since"] in current):
             key = table.primary_key or table.columns
             db.execute(sa.delete(table).where(*(_holds(column, row[column.name]) for column in key)))
+
+
+def _drop_future(db: sa.Connection, now: datetime) -> None:
+    """Leave out dates that were never handed out: those after `now` and after the newest that the state knows.
+
+    One of them would be the newest from now on, and feeds, whose days are counted from that, would be empty for good.
+    """
+    newest = db.scalar(sa.select(schema.state.c.newest))
+    if type(newest) is not int:
+        return
+    last = max(newest, seconds(now) + DAY)
+    for table, *dates in (
+        (schema.ledger, _ledger.reached_at, _ledger.paper),
+        (schema.wordings, _wordings.since, _wordings.paper),
+        (schema.papers, _papers.listed_at),
+        (schema.dates, _dates.date),
+    ):
+        db.execute(sa.delete(table).where(sa.or_(*(date > last for date in dates))))
+    revised = _papers.revised_at.between(last + 1, schema.LATEST)
+    db.execute(sa.update(schema.papers).where(revised).values(revised_at=None))
 
 
 def _holds(column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:
