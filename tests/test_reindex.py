@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -133,6 +134,23 @@ def test_searches_go_on_meanwhile(either: str, open_archive: Opener, clock: Cloc
         database.rebuild_index(db, pieces())
     assert (1, 1) == tuple(archive.count(parse_query(text)) for text in ("q=zebra", "q=oxen"))
     assert [] == violations(archive._database)
+
+
+def test_search_that_waits_for_the_new_index(either: str, open_archive: Opener, clock: Clock) -> None:
+    """Who searches while the new index takes the place of the old one finds in one of the two what there is."""
+    archive = open_archive(either)
+    fill(archive, clock)
+    queries = [parse_query(text) for text in ("q=zebra", "q=oxen", "q=-zebra")]
+    with closing(open_database(either)) as database, ThreadPoolExecutor(2 * len(queries)) as pool:
+        with database.transaction(writing=True) as db:
+            database.reindex(db)
+            counts = [pool.submit(archive.count, query) for query in queries]
+            pages = [pool.submit(archive.search, query) for query in queries[:2]]
+            dates = pool.submit(archive.entry_dates_by_threshold, queries[0], [0])
+            time.sleep(0.3)
+        assert [1, 1, 3] == [count.result() for count in counts]
+        assert [1, 1] == [len(page.result().entries) for page in pages]
+        assert 1 == len(dates.result()[1][0])
 
 
 @pytest.mark.integration

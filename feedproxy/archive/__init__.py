@@ -106,8 +106,9 @@ class Archive(Coordination):
         self._watcher.close()
         self._database.close()
 
-    def _transaction(self, *, writing: bool = False) -> AbstractContextManager[sa.Connection]:
-        return self._database.transaction(writing=writing, seconds=None if writing else self._read_seconds)
+    def _transaction(self, *, writing: bool = False, searching: bool = False) -> AbstractContextManager[sa.Connection]:
+        seconds = None if writing else self._read_seconds
+        return self._database.transaction(writing=writing, seconds=seconds, searching=searching)
 
     def state(self) -> State:
         """Return where the archive stands."""
@@ -181,7 +182,7 @@ class Archive(Coordination):
     def search(self, query: Query) -> SearchResult:
         """Return the page of entries that `query` asks for, newest first."""
         rows: Sequence[sa.Row[Any]] = []
-        with self._transaction() as db:
+        with self._transaction(searching=bool(query.q)) as db:
             state, late = _read_late(db, query.days)
             conditions = self._database.bind(parameters(query))
             for window in windows(query, state.newest):
@@ -195,7 +196,7 @@ class Archive(Coordination):
     def count(self, query: Query) -> int:
         """Return how many entries `query` has on all its pages."""
         number = 0
-        with self._transaction() as db:
+        with self._transaction(searching=bool(query.q)) as db:
             state, late = _read_late(db, query.days)
             for window in windows(query, state.newest)[-1:]:
                 bounds = _with_late(db, window, late)
@@ -211,7 +212,7 @@ class Archive(Coordination):
         Aware UTC. Listing days are looked for in the last 90 days. What `query` says of upvotes, days, limit and page
         does not count.
         """
-        with self._transaction() as db:
+        with self._transaction(searching=bool(query.q)) as db:
             state, late = _read_late(db, LISTING_WINDOW + 1)
             listed = db.scalars(listed_days(), {"newest": state.newest or 0, "number": last})
             days = sorted(day for day in listed if type(day) is int and day <= schema.LATEST // DAY)

@@ -67,9 +67,12 @@ class Database(ABC):
     timeout: tuple[str, object]
 
     @contextmanager
-    def transaction(self, *, writing: bool = False, seconds: float | None = None) -> Iterator[sa.Connection]:
+    def transaction(
+        self, *, writing: bool = False, seconds: float | None = None, searching: bool = False
+    ) -> Iterator[sa.Connection]:
         """Run a block as one transaction; one that only reads sees the database as it is at one moment.
 
+        One that is `searching` waits for an index that is being put in place, before that moment.
         Reading takes at most `seconds`, and no longer than a `time_limit` around it allows. Raises ArchiveError,
         DeadlineError where it takes too long.
         """
@@ -78,7 +81,7 @@ class Database(ABC):
             if not writing and remaining() <= 0:
                 raise DeadlineError("the time for this request is over")
             with self.connect(writing=writing) as connection, connection.begin():
-                self.limit(connection, writing=writing)
+                self.begin(connection, writing=writing, searching=searching)
                 yield connection
 
     @contextmanager
@@ -97,8 +100,8 @@ class Database(ABC):
         """Return a connection whose next transaction writes or only reads."""
 
     @abstractmethod
-    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
-        """Limit how long a statement may take in the transaction that was just begun (`deadline`)."""
+    def begin(self, connection: sa.Connection, *, writing: bool, searching: bool) -> None:
+        """Limit how long a statement of the transaction that was just begun may take; hold the index it searches."""
 
     @abstractmethod
     def close(self) -> None:

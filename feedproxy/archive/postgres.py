@@ -132,14 +132,19 @@ class Postgres(Database):
             )
         connection.commit()
 
-    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
+    def begin(self, connection: sa.Connection, *, writing: bool, searching: bool) -> None:
         """Let the server end a statement that takes too long.
 
         A server that is frozen ends nothing: how long it is waited for, `LimitedConnection` decides.
+
+        The index is locked before the transaction sees anything, which locking does not begin: in a table that was made
+        since then it would see no rows (https://www.postgresql.org/docs/current/mvcc-caveats.html).
         """
         if self._is_limited:
             allowed = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * allowed)}")
+        if searching:
+            connection.exec_driver_sql("LOCK TABLE search IN ACCESS SHARE MODE")
 
     def schema_version(self, db: sa.Connection) -> int:
         """Return the number in the table that marks an archive."""

@@ -50,7 +50,7 @@ class SQLite(Database):
         """Return a connection to the file that is at the path now."""
         return self._engine(writing=writing).connect().execution_options(writing=writing)
 
-    def limit(self, connection: sa.Connection, *, writing: bool) -> None:
+    def begin(self, connection: sa.Connection, *, writing: bool, searching: bool) -> None:  # noqa: ARG002
         """Let SQLite ask now and then whether time is up (https://www.sqlite.org/c3ref/progress_handler.html)."""
         driver(connection).set_progress_handler(None if writing else lambda: remaining() < 0, _STEPS)
 
