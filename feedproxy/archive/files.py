@@ -153,7 +153,8 @@ def _salvage(damaged: Path, sound: Path) -> bool:
         for db in (source, target):
             db.execute("BEGIN")
         failures: list[str] = []
-        dates = sorted({date for table, key in _KEYS.items() for date in _keys(source, table, key)})
+        keys = (*_KEYS.items(), ("papers", "wording"))
+        dates = sorted({date for table, key in keys for date in _keys(source, table, key)})
         for table, key, values in (
             *((table, key, dates) for table, key in _KEYS.items()),
             ("ledger", _STEPS, dates),
@@ -186,8 +187,9 @@ def _rows(
 
 
 def _keys(db: sqlite3.Connection, table: str, key: str) -> Iterator[int]:
-    """Yield the keys of `table` from its beginning and from its end, up to where it is damaged, if it is."""
+    """Yield the keys in `table` from its beginning and from its end, up to where it is damaged, if it is."""
     for order in ("ASC", "DESC"):
         with suppress(sqlite3.DatabaseError):
-            yield from (number for (number,) in db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {order}"))
+            rows = db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {order}")
+            yield from (number for (number,) in rows if isinstance(number, int))
             return
