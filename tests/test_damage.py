@@ -158,6 +158,8 @@ def test_row_of_another_shape_in_postgresql(
         ("UPDATE wordings SET summary = x'ff' WHERE title = 'Paper Renamed'", "(summary)"),
         ("UPDATE wordings SET authors = CAST(x'ff' AS TEXT) WHERE title = 'Paper Renamed'", "(authors)"),
         ("UPDATE wordings SET paper = 'x' WHERE title = 'Paper Renamed'", "(paper)"),
+        ("UPDATE wordings SET paper = 12345 WHERE title = 'Paper Renamed'", "wordings refers to papers that are not"),
+        ("UPDATE ledger SET paper = 12345 WHERE value = 5", "ledger refers to papers that are not there"),
         ("UPDATE dates SET date = 1 << 60 WHERE date = (SELECT max(date) FROM dates)", "dates 1152921504606846976"),
         ("UPDATE listing_days SET day = 'soon'", "listing_days soon (day)"),
         ("UPDATE listing_days SET day = CAST(x'ff' AS TEXT)", "(day)"),

@@ -221,10 +221,11 @@ def copy(source: Database, target: Database, progress: Progress) -> tuple[int, l
         with source.errors_as("read"):
             demand_readable(schema.state, read.execute(sa.select(schema.state)).one())
             unreadable = {row["listed_at"]: name_of(schema.papers, row, at) for row, at in _unreadable_papers(read)}
+            keys = set(read.scalars(sa.select(_papers.listed_at)))
         rows, left_out = 0, list(unreadable.values())
         for table in (*schema.GROWING, schema.listing_days, schema.state):
             number, length = 0, _number(read, table)
-            with closing(_pieces(source, read, table, unreadable.keys(), left_out)) as pieces:
+            with closing(_pieces(source, read, table, keys, unreadable.keys(), left_out)) as pieces:
                 for piece in pieces:
                     target.bulk_insert(db, table, piece)
                     number += len(piece)
@@ -240,16 +241,20 @@ def copy(source: Database, target: Database, progress: Progress) -> tuple[int, l
 
 
 def _pieces(
-    source: Database, db: sa.Connection, table: sa.Table, unreadable: Set[int], left_out: list[str]
+    source: Database, db: sa.Connection, table: sa.Table, keys: Set[int], unreadable: Set[int], left_out: list[str]
 ) -> Generator[list[dict[str, Any]]]:
-    """Yield the rows of `table` that can be read, but for those of `unreadable` papers; name others in `left_out`."""
+    """Yield the rows of `table` that can be read, but for those of `unreadable` papers; name others in `left_out`.
+
+    So are rows of papers that are not among `keys`, which the target would refuse.
+    """
     with source.errors_as("read"), closing(_rows(db, sa.select(table))) as rows:
         for piece in rows.partitions():
             readable = []
             for row in piece:
                 if row.get("paper", row.get("listed_at")) in unreadable:
                     continue
-                if column := unreadable_column(table, row):
+                is_lost = "paper" in row and row["paper"] not in keys
+                if column := unreadable_column(table, row) or ("paper" if is_lost else None):
                     left_out.append(name_of(table, row, column))
                 else:
                     readable.append({column.name: row[column.name] for column in table.columns})
