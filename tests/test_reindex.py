@@ -115,7 +115,8 @@ def test_older_process_goes_on_reading_only(newer: Newer, either: str, open_arch
 
 def test_newer_rules_are_refused(newer: Newer, either: str, open_archive: Opener, clock: Clock) -> None:
     """An archive whose index is of newer rules does not open, as one of a newer schema does not."""
-    fill(open_archive(either), clock)
+    with closing(open_archive(either)) as archive:
+        fill(archive, clock)
     newer.counts(either, "q=ox")
     with pytest.raises(ArchiveError, match="was written by a newer feedproxy, and this one cannot read it"):
         open_archive(either).state()

@@ -23,6 +23,7 @@ from feedproxy.archive.schema import SCHEMA
 from feedproxy.archive.search import Greatest, Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Or, Term
+from feedproxy.query.terms import RULES
 
 # The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
 # Without an index of prefixes, `w*` would read every word there is. The texts themselves are in `wordings` alone.
@@ -72,7 +73,7 @@ class SQLite(Database):
                 try:
                     self._live = self._open()
                 except ArchiveError:
-                    frozen = None if writing else _open_frozen(self.path)
+                    frozen = None if writing else self._open_frozen()
                     if frozen is None:
                         raise
                     return frozen
@@ -113,6 +114,25 @@ class SQLite(Database):
             engine.dispose()
             raise
         return engine
+
+    def _open_frozen(self) -> sa.Engine | None:
+        """Return an engine that only reads the archive, where no file can be made beside it, if it is whole.
+
+        SQLite makes one even to read, and cannot where the disk is full or read-only
+        (https://www.sqlite.org/wal.html#readonly). Not to be kept: it takes the archive for one that nobody changes.
+        """
+        ahead = Path(f"{real_path(self.path)}-wal")
+        if not self.path.is_file() or (ahead.exists() and ahead.stat().st_size):
+            return None
+        address = sa.URL.create(
+            "sqlite", database=self.path.absolute().as_uri(), query={"mode": "ro", "immutable": "1", "uri": "true"}
+        )
+        engine = sa.create_engine(address, poolclass=sa.NullPool, json_deserializer=read_json)
+        event.listen(engine, "connect", _configure)
+        with suppress(sa.exc.SQLAlchemyError), engine.connect() as db:
+            if self.schema_version(db) == SCHEMA and self._rules(db) <= RULES:  # an index of older rules finds most
+                return engine
+        return None
 
     def _prepare(self, engine: sa.Engine) -> None:
         with engine.connect() as db:
@@ -193,26 +213,6 @@ def _file(path: Path) -> tuple[int, int, bool]:
     except OSError:
         return 0, 0, False
     return fact.st_dev, fact.st_ino, fact.st_size > 0
-
-
-def _open_frozen(path: Path) -> sa.Engine | None:
-    """Return an engine that only reads the archive at `path`, where no file can be made beside it, if it is whole.
-
-    SQLite makes one even to read, and cannot where the disk is full or read-only
-    (https://www.sqlite.org/wal.html#readonly). Not to be kept: it takes the archive for one that nobody changes.
-    """
-    ahead = Path(f"{real_path(path)}-wal")
-    if not path.is_file() or (ahead.exists() and ahead.stat().st_size):
-        return None
-    address = sa.URL.create(
-        "sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "immutable": "1", "uri": "true"}
-    )
-    engine = sa.create_engine(address, poolclass=sa.NullPool, json_deserializer=read_json)
-    event.listen(engine, "connect", _configure)
-    with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
-        if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA:
-            return engine
-    return None
 
 
 def _is_consistent(db: sa.Connection) -> bool:
