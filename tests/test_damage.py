@@ -499,7 +499,7 @@ def test_damaged_page_costs_what_is_on_it(
     told = client.get("/status.json").json()["problems"]
     assert "papers cannot be read: feedproxy archive check --repair" in told
     checked = run("archive", "check", "--archive", path)
-    assert (1, 3) == (checked.exit_code, len(checked.stdout.splitlines()))
+    assert (1, 4) == (checked.exit_code, len(checked.stdout.splitlines()))
     assert "malformed" in one_line(run("archive", "copy", path, tmp_path / "copy.sqlite"))
     repaired = run("archive", "check", "--repair", "--archive", path)
     archive = open_archive(path)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from feedproxy.archive import Archive, open_database
+from feedproxy.ingest.schedule import missing_days
 from feedproxy.model import Listing
 from feedproxy.query.parameters import Query, parse_query
-from tests.conftest import Clock, NewAddress, Run, one_line
+from tests.conftest import DATABASES, Clock, NewAddress, Run, one_line
 from tests.factories import paper
 
 Opener = Callable[..., Archive]
@@ -154,7 +155,7 @@ def test_damaged_file_is_told(run: Run, path: Path) -> None:
         file.write(b"junk" * 4096)
     result = run("archive", "check", "--archive", path)
     assert (1, True) == (result.exit_code, "malformed" in result.stdout)
-    assert 3 == len(result.stdout.splitlines())
+    assert 4 == len(result.stdout.splitlines())
     assert 1 == result.stderr.count("\n")
 
 
@@ -272,3 +273,35 @@ def test_what_is_no_backup_is_not_restored(run: Run, path: Path, tmp_path: Path,
     refused = run("archive", "restore", "backup", "--yes", "--archive", path)
     assert (1, True) == (refused.exit_code, "backup" in one_line(refused))
     assert before == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_lost_votes_are_restored(
+    run: Run, new_address: NewAddress, open_archive: Opener, clock: Clock, kind: str
+) -> None:
+    """Steps of votes that are lost are noticed, and made again from the counts that the papers have."""
+    address = new_address(kind)
+    fill(open_archive(address), clock)
+    damage(Path(address) if kind == "sqlite" else address, "DELETE FROM ledger WHERE value > 1")
+    told = run("archive", "check", "--archive", address).stdout
+    assert "NOT OK  the votes of every paper have their dates: not so of 1 paper" in told
+    assert set() == titles(open_archive(address), "min_upvotes=9")
+    assert 0 == run("archive", "check", "--repair", "--archive", address).exit_code
+    assert {"Okapi"} == titles(open_archive(address), "min_upvotes=9")
+
+
+def test_days_of_unreadable_papers_are_read_again(run: Run, path: Path, open_archive: Opener, clock: Clock) -> None:
+    """After a repair, a backfill reads the day of a paper that cannot be read, which mends the paper."""
+    day, papers = paper(1).submitted_at.date(), (paper(1, title="Okapi", upvotes=9), paper(2))
+    archive = open_archive(path)
+    archive.store([Listing(papers, day=day)], clock.tick(days=2))
+    assert [] == missing_days(archive.days(None), day, day)
+    damage(path, "UPDATE wordings SET title = x'ff' WHERE since = (SELECT wording FROM papers WHERE id LIKE '%1')")
+    assert "Okapi" not in titles(archive)
+    archive.close()
+    run("archive", "check", "--repair", "--archive", path)
+    archive = open_archive(path)
+    assert [day] == missing_days(archive.days(None), day, day)
+    archive.store([Listing(papers, day=day)], clock.tick(days=90))
+    assert "Okapi" in titles(archive, "days=3660")
+    assert [] == missing_days(archive.days(None), day, day)

