@@ -167,15 +167,20 @@ def test_whoever_cannot_open_it_yet_says_so(newer: Newer, tmp_path: Path, open_a
 
 def make_older(address: str) -> None:
     """Index an archive anew by the rules of this version."""
-    statement = f"UPDATE state SET rules = {RULES}"
+    note_rules(address, RULES)
+    with closing(open_database(address)) as database, database.transaction(writing=True) as db:
+        database.reindex(db)
+
+
+def note_rules(address: str, version: int) -> None:
+    """Have an archive say that its index is by other rules."""
+    statement = f"UPDATE state SET rules = {version}"
     if address.startswith("postgresql"):
         postgres.run(address, statement)
     else:
         with closing(sqlite3.connect(address)) as file:
             file.execute(statement)
             file.commit()
-    with closing(open_database(address)) as database, database.transaction(writing=True) as db:
-        database.reindex(db)
 
 
 @pytest.mark.integration
@@ -205,3 +210,13 @@ def test_killed_while_it_indexes(newer: Newer, either: str, open_archive: Opener
     assert outcomes.keys() <= {"as it was", " was written by a newer feedproxy, and this one cannot read it"}
     assert outcomes["as it was"] or rounds < 10  # on a busy machine none of a few kills may come in time
     print(dict(outcomes))
+
+
+@pytest.mark.integration
+def test_indexing_anew_is_no_reading(open_archive: Opener, either: str, clock: Clock) -> None:
+    """However short reading may take, the index is made anew, and then the archive is read."""
+    fill(open_archive(either), clock, 3000)
+    note_rules(either, RULES - 1)
+    archive = open_archive(either, read_seconds=0.3)
+    assert archive.state().newest_entry_at
+    assert archive.search(parse_query("q=paper")).entries

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining
+from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining, time_out
 from feedproxy.archive.index import GAP, Document, documents
 from feedproxy.archive.rows import read_json
 from feedproxy.archive.schema import search
@@ -100,7 +100,7 @@ class Postgres(Database):
             driver: Any = db.connection.driver_connection
             seconds, driver.answer_seconds = driver.answer_seconds, math.inf  # it takes the time it takes
             try:
-                with db.execution_options(**_WRITING).begin():
+                with time_out(), db.execution_options(**_WRITING).begin():
                     db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                     self.prepare(db)
             finally:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import Database, OpenMode, cause, remaining
+from feedproxy.archive.backend import Database, OpenMode, cause, remaining, time_out
 from feedproxy.archive.index import GAP, Document, documents
 from feedproxy.archive.rows import read_json, read_text
 from feedproxy.archive.schema import SCHEMA
@@ -140,7 +140,7 @@ class SQLite(Database):
                 return
         with closing(engine.raw_connection()) as raw:  # so that readers and the writer need not wait for each other
             raw.cursor().execute("PRAGMA journal_mode=WAL")
-        with engine.connect().execution_options(writing=True) as db, db.begin():
+        with time_out(), engine.connect().execution_options(writing=True) as db, db.begin():
             self.prepare(db)
 
     def schema_version(self, db: sa.Connection) -> int:
