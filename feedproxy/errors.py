@@ -1,22 +1,24 @@
 """One family of errors: each knows its one-line message, its HTTP status and its exit code.
 
-Raised anywhere, turned into an answer or an exit once, by `web` or `cli`.
+Any room may raise them; only `web` turns them into answers, and `cli` into exits.
 """
 
 
 class FeedproxyError(Exception):
-    """Anything feedproxy expects to go wrong; `str()` of it is one line for the operator.
+    """Anything feedproxy expects to go wrong; its `str()` is one line for the operator.
 
-    `public` is the line for strangers: the same, unless that could name a path or a database.
+    `public` is the line for strangers, who must not read the name of a path or a database.
     """
 
     status = 500
     exit_code = 1
     retry_after: int | None = None  # seconds
-    message = ""  # if all errors of the class have the same
+    message = ""  # the default
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str = "", retry_after: int | None = None) -> None:
         super().__init__(" ".join((message or self.message).split()))
+        if retry_after is not None:
+            self.retry_after = retry_after
 
     @property
     def public(self) -> str:
@@ -25,10 +27,9 @@ class FeedproxyError(Exception):
 
 
 class QueryError(FeedproxyError):
-    """A parameter or filter that cannot be read.
+    """A parameter or filter has a mistake, at character `position` of its value (from 0; None: all of it).
 
-    `position` counts the characters of the value from 0; None if the whole value is wrong. `problem` is the message
-    without the parameter's name.
+    `problem` is the message without the parameter's name.
     """
 
     status = 400
@@ -63,7 +64,7 @@ class AccessError(FeedproxyError):
 
 
 class ConfigError(FeedproxyError):
-    """The settings cannot be used; `problems` has a line for each reason."""
+    """The settings have mistakes; `problems` has a line for each."""
 
     exit_code = 2
 
@@ -73,7 +74,7 @@ class ConfigError(FeedproxyError):
 
 
 class ListingError(FeedproxyError):
-    """One listing cannot be read; others may be."""
+    """One listing cannot be read; this says nothing about others."""
 
     status = 503
 
@@ -85,17 +86,13 @@ class SavedListingError(ListingError):
 
 
 class UpstreamError(FeedproxyError):
-    """No listing can be had at the moment; `retry_after` in seconds if the Hub said so."""
+    """The source cannot send any listing at the moment."""
 
     status = 503
 
-    def __init__(self, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
 
 class NoPapersYet(UpstreamError):  # noqa: N818 (nothing is wrong yet)
-    """The archive is empty, `reason` says why."""
+    """The archive is empty; `reason` says why."""
 
     def __init__(self, reason: str = "", retry_after: int | None = None) -> None:
         super().__init__(f"there are no papers yet{reason and ': '}{reason}", retry_after)
@@ -110,13 +107,13 @@ class ArchiveError(FeedproxyError):
 
 
 class DeadlineError(ArchiveError):
-    """Reading the archive took longer than a request may take."""
+    """A read of the archive took longer than a request may take."""
 
     public = "this query is too expensive for this server: ask for fewer words, days or entries"
 
 
 class BusyError(FeedproxyError):
-    """This process is working on as many requests as it may."""
+    """This process already works on as many requests as it may."""
 
     status = 503
     retry_after = 5
@@ -124,7 +121,7 @@ class BusyError(FeedproxyError):
 
 
 class LeaseError(FeedproxyError):
-    """This process has lost the lease while it was refreshing."""
+    """Another process took the lease while this one was refreshing."""
 
     status = 503
     message = "lost the refresh lease to another process; this batch was discarded"

@@ -1,6 +1,6 @@
-"""The name of a server in, as a Host header or a setting spells it; its one spelling out, or that it is none.
+"""A server's name in, as a Host header or a setting spells it; one canonical spelling out.
 
-Werkzeug's own reading of the header differs between its versions, so it is not used.
+Werkzeug reads the header differently in different versions, so this module reads it.
 """
 
 import ipaddress
@@ -10,13 +10,13 @@ _LONGEST = 253  # characters (RFC 1035, section 2.3.4)
 _LABEL = "[a-z0-9_-]{1,63}"
 # Narrower than RFC 9112, section 3.2: nothing that can pose as a user or carry a second name (`fe80::1%@evil.example`).
 _HOST = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{{0,4}})?)?", re.ASCII)
-# One label that is no number in disguise, or a name under those set aside for local use.
+# One label that is not a number in disguise, or a name in a domain for local use.
 _LOCAL_NAME = re.compile(r"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.(localhost|local|internal|home\.arpa)")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def split_host(text: str) -> tuple[str, str]:
-    """Return a server's name in small letters without a last dot, and its port; two empty texts if it is none."""
+    """Return a server's name in small letters without a last dot, and its port; two empty texts for an invalid name."""
     match = _HOST.fullmatch(text.lower()) if len(text) <= _LONGEST + len(".:65535") else None
     if not match or int(match[2] or 80) > 65_535 or (match[1][0] == "[" and not _ip_address(match[1])):
         return "", ""
@@ -29,7 +29,7 @@ def origin(scheme: str, name: str, port: str) -> str:
 
 
 def is_local(name: str) -> bool:
-    """Say whether only a local network can lead to `name`."""
+    """Say whether `name` can only be a server of the local network."""
     address = _ip_address(name)
     if address is None:
         return bool(_LOCAL_NAME.fullmatch(name))
@@ -37,7 +37,7 @@ def is_local(name: str) -> bool:
 
 
 def is_number(name: str) -> bool:
-    """Say whether `name` looks like an IPv4 address and is none."""
+    """Say whether `name` looks like an IPv4 address but is not one."""
     return not name.strip("0123456789.") and not _ip_address(name)
 
 

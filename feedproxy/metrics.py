@@ -1,6 +1,6 @@
-"""Events in, Prometheus text out; added up over all workers if PROMETHEUS_MULTIPROC_DIR names a folder.
+"""Events in, Prometheus text out; PROMETHEUS_MULTIPROC_DIR names a folder where all workers add up their counts.
 
-That variable must be set before this module is imported (prometheus-client, "Multiprocess Mode").
+Set that variable before you import this module (prometheus-client, "Multiprocess Mode").
 """
 
 import os
@@ -18,15 +18,12 @@ from feedproxy.ingest.status import VERDICTS, Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 Refusal = Literal["busy", "expensive"]
-_STATUSES = (200, 204, 301, 304, 400, 403, 404, 405, 421, 500, 503)  # any other is counted by its class
+_STATUSES = (200, 204, 301, 304, 400, 403, 404, 405, 421, 500, 503)  # the others share a label for each class
 _SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """Counts what an application does.
-
-    Each label has a few values, all of them here: a client that could make up others would fill the memory.
-    """
+    """The counters of an application; each label has a fixed set of values, so that no client can fill the memory."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -35,8 +32,8 @@ class Metrics:
             "feedproxy_answer_seconds", "Time to answer", ["cache"], registry=registry, buckets=_SECONDS
         )
         self._hit, self._miss = seconds.labels("hit"), seconds.labels("miss")
-        refused = Counter("feedproxy_refused", "Work refused with 503", ["reason"], registry=registry)
-        self._refused = {reason: refused.labels(reason) for reason in get_args(Refusal)}
+        refusals = Counter("feedproxy_refused", "Work refused with 503", ["reason"], registry=registry)
+        self._refusals = {reason: refusals.labels(reason) for reason in get_args(Refusal)}
         self._feeds = Counter("feedproxy_feeds", "Feeds handed out, from memory or not", registry=registry)
         self._renderings = Counter("feedproxy_renderings", "Feeds that were not in memory", registry=registry)
         self._refreshes = Counter("feedproxy_refreshes", "Rounds of refreshing", ["outcome"], registry=registry)
@@ -44,36 +41,39 @@ class Metrics:
             "feedproxy_upstream_seconds", "Time to get one listing, pauses included", registry=registry
         )
 
-    def answered(self, form: str, status: int) -> None:
-        """Count a request by its status, and by the format of its answer if that is a feed."""
+    def count_answer(self, form: str, status: int) -> None:
+        """Count a request by its status, and a feed by its format."""
         code = str(status) if status in _STATUSES else f"{status // 100}xx"
         self._requests.labels(form if form in FORMATS else "other", code).inc()
 
-    def took(self, seconds: float, *, hit: bool) -> None:
-        """Count how long an answer took, from memory (`hit`) or not."""
+    def time_answer(self, seconds: float, *, hit: bool) -> None:
+        """Note how long an answer took; `hit` says that it came from memory."""
         (self._hit if hit else self._miss).observe(seconds)
 
-    def refused(self, reason: Refusal) -> None:
-        """Count work that was not begun or not finished."""
-        self._refused[reason].inc()
+    def count_refusal(self, reason: Refusal) -> None:
+        """Count a 503."""
+        self._refusals[reason].inc()
 
-    def feed_served(self) -> None:
+    def count_feed(self) -> None:
         """Count a feed, from memory or not."""
         self._feeds.inc()
 
-    def rendered(self) -> None:
-        """Count a feed that had to be rendered."""
+    def count_rendering(self) -> None:
+        """Count a feed that was not in memory."""
         self._renderings.inc()
 
     def observe(self, event: str, seconds: float) -> None:
-        """Count an event of the refresh: a `listing`, or a round that was `good`, `failed`, or `left` to another."""
+        """Count an event of refreshing: a `listing`, or a round with the outcome `good`, `failed`, or `left`.
+
+        `left` means that another process refreshes.
+        """
         if event == "listing":
             self._upstream.observe(seconds)
         else:
             self._refreshes.labels(event).inc()
 
     def exposition(self, status: Status, now: datetime) -> bytes:
-        """Return all counts, and the gauges of `status`, as Prometheus text."""
+        """Return all counters, and the gauges of `status`, as Prometheus text."""
         counts, gauges = self._registry, CollectorRegistry()
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             counts = CollectorRegistry()
@@ -83,7 +83,7 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    """The status at this moment; the same in every worker."""
+    """The status at this moment, which is the same in every worker."""
 
     def __init__(self, status: Status, now: datetime) -> None:
         self.status, self.now = status, now

@@ -1,4 +1,4 @@
-"""The values that all rooms share: a paper, the listing it came in, its entry in a feed."""
+"""The values that all rooms share: papers, listings and entries."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses of a paper: its page on the Hub, which is its identity in every feed, the discussion, and arXiv."""
+    """The addresses of a paper; `hub`, its page on the Hub, is its id in every feed."""
 
     hub: str
     discussion: str
@@ -35,11 +35,11 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
-    """A paper, under the Hub's names for its fields; every string clean, every time aware UTC.
+    """A paper, with the Hub's names for its fields; every string is clean, every time aware UTC.
 
-    `id` is the arXiv identifier; for a listing that carries none, the words of the title joined
-    by hyphens. `submitted_at` is when it entered Daily Papers, `published_at` when it appeared on
-    arXiv. A text capture has no upvotes (None) and no names of authors, only `author_count`.
+    `id` is the arXiv identifier, or the words of the title with hyphens if the listing has no identifiers. The paper
+    entered Daily Papers at `submitted_at` and arXiv at `published_at`. A text capture has no upvotes (None) and no
+    names of authors, only `author_count`.
     """
 
     id: str
@@ -59,7 +59,7 @@ class Paper:
 
     @property
     def effective_upvotes(self) -> int:
-        """What `min_upvotes` compares: the upvotes, or the comments if those are unknown."""
+        """The number that `min_upvotes` compares: the upvotes, or the comments if the upvotes are unknown."""
         return self.comments if self.upvotes is None else self.upvotes
 
     @property
@@ -69,7 +69,7 @@ class Paper:
 
     @property
     def links(self) -> Links:
-        """Where the paper is; without an arXiv identifier, searches that find it."""
+        """The paper's addresses; without an arXiv identifier, searches that find it."""
         if is_arxiv_id(self.id):
             hub, arxiv = f"https://huggingface.co/papers/{self.id}", "https://arxiv.org"
             return Links(hub, f"{hub}#community", f"{arxiv}/abs/{self.id}", f"{arxiv}/pdf/{self.id}")
@@ -89,7 +89,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A new highest count of a paper, `upvotes` or `comments`, and when it was reached (aware UTC)."""
+    """A new highest count of a paper, `upvotes` or `comments`, and when the paper reached it (aware UTC)."""
 
     measure: str
     value: int
@@ -98,7 +98,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class PaperHistory:
-    """When a paper was listed (aware UTC), and the steps of its counts, lowest first."""
+    """The time when a paper was listed (aware UTC), and the steps of its counts, lowest first."""
 
     listed_at: datetime
     steps: tuple[Step, ...] = ()
@@ -106,7 +106,7 @@ class PaperHistory:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that was left out: which one, and why."""
+    """An entry that the parser left out, and why."""
 
     name: str
     reason: str
@@ -114,10 +114,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The papers of one listing in its own order, what was skipped, and the listing day.
+    """The papers of one listing in its own order, the entries that were skipped, and the listing day.
 
-    `validator` is the ETag it came with; `unchanged` says that the one sent along still holds. `size` is its normalised
-    text in bytes. A saved listing was read from the Hub before `taken_before` (aware), whatever the clock says now.
+    `validator` is its ETag; `unchanged` says that the ETag in our request still holds. `size` counts the bytes of its
+    normalised text. Somebody took a saved listing from the Hub before `taken_before` (aware).
     """
 
     papers: tuple[Paper, ...] = ()
@@ -131,7 +131,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ListingDay:
-    """When one day's listing was asked for and read well (aware UTC), and how many papers it had then."""
+    """One day's listing: the last request, the last good answer (aware UTC), and how many papers that had."""
 
     day: date
     asked_at: datetime | None = None

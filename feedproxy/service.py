@@ -1,4 +1,4 @@
-"""A query in, the document of its feed out: the one way that the routes, the page and the commands take.
+"""A query in, the document of its feed out; the routes, the page and the commands all go this way.
 
 Knows neither requests nor terminals.
 """
@@ -15,7 +15,7 @@ from feedproxy.query.parameters import Query, parse_query
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedDocument:
     """A document as bytes, and the revision of the archive it was made from.
 
     `updated` (aware UTC) is None where the bytes can change without any date in them changing.
@@ -27,13 +27,13 @@ class Rendered:
 
 
 class Service:
-    """The feeds of an archive: those of any query, and those the operator has named."""
+    """The feeds of an archive: one for every query, and the operator's named feeds."""
 
     def __init__(self, archive: Archive, named_feeds: Iterable[NamedFeed] = ()) -> None:
         self.archive, self.named_feeds = archive, tuple(named_feeds)
 
     def feed(self, query_string: str, base: str, name: str | None = None) -> Feed:
-        """Return the feed of a query string, or the one called `name` at the page that the query string asks for.
+        """Return the feed of a query string, or the page of the feed `name` that the query string asks for.
 
         Raises QueryError, and UnknownFeedError for a name that no feed has.
         """
@@ -49,12 +49,12 @@ class Service:
             raise NoPapersYet
         return result
 
-    def render(self, feed: Feed, form: str) -> Rendered:
-        """Return the document of `feed` in the format `form`; raises what `search` does."""
+    def render(self, feed: Feed, form: str) -> RenderedDocument:
+        """Return the document of `feed` in the format `form`; raises the same errors as `search`."""
         result = self.search(feed.query)
         document = Document(feed, result.entries, result.more)
-        # A vote changes the body of a feed with counts, but no date in it, and so may an operator that of a feed with
-        # a name. A backfill can change older entries only.
+        # A vote changes the body of a feed with counts but no date in it; so can an operator who edits a named feed.
+        # A backfill can change only entries that are older than the newest.
         is_dated = not (feed.query.counts or feed.name)
         updated = max(filter(None, (document.updated, result.state.backdated_at))) if is_dated else None
-        return Rendered(FORMATS[form].render(document), updated, result.state.revision)
+        return RenderedDocument(FORMATS[form].render(document), updated, result.state.revision)

@@ -1,16 +1,12 @@
-"""Text from outside in, text that is safe to store and show out; and small helpers for sentences.
-
-Knows neither papers nor queries.
-"""
+"""Text from outside in, text that is safe to store and show out; and small helpers for sentences."""
 
 import difflib
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, urlsplit, urlunsplit
 
-# What XML 1.0 section 2.2 forbids (C0 controls, surrogates, U+FFFE, U+FFFF), what it discourages
-# (DEL, C1, the noncharacters), and the overrides that make text display in another order.
-# Form feed and the like are not here: they are white space and separate words.
+# XML 1.0, section 2.2, forbids C0 controls, surrogates, U+FFFE and U+FFFF, and discourages DEL, C1 and the
+# noncharacters; the overrides reorder text on screen. Form feed and the like are white space and may stay.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000))
@@ -38,9 +34,9 @@ def _shorten(text: str, limit: int) -> str:
 def safe_url(text: str) -> str | None:
     """Return the absolute http(s) address in `text` as a URI (RFC 3986), or None.
 
-    The Hub sends some with a leading space, and one with a line feed in it, which browsers drop
-    (https://url.spec.whatwg.org/#concept-basic-url-parser). An address with a user is refused: it
-    most likely imitates another site (RFC 9110, section 4.2.4).
+    The Hub sends some with a leading space and one with a line feed, which browsers drop
+    (https://url.spec.whatwg.org/#concept-basic-url-parser). An address with a user most likely imitates another site
+    (RFC 9110, section 4.2.4), so the answer is None.
     """
     address = re.sub(r"[\t\n\r]", "", text.strip())
     try:
@@ -60,12 +56,12 @@ def whole_number(text: str, low: int, high: int) -> int | None:
 
 
 def did_you_mean(name: str, names: Iterable[str], suffix: str = "") -> str:
-    """Return the end of a sentence that suggests the name most like a misspelt one, or nothing."""
+    """Return the end of a sentence that suggests the most similar of `names`, or an empty text."""
     folded = {other.casefold(): other for other in names}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
     return f", did you mean {folded[close[0]]}{suffix}?" if close else ""
 
 
 def plural(count: int, noun: str) -> str:
-    """Return `count` and `noun`, with an s if there is not one."""
+    """Return `count` and `noun`, with an s unless the count is 1."""
     return f"{count} {noun}{'s' * (count != 1)}"

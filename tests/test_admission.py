@@ -27,15 +27,15 @@ def test_one_at_a_time_and_one_that_waits() -> None:
     gate, entered = Gate(running=1, waiting=1), threading.Event()
 
     def second() -> None:
-        with gate.admitted():
+        with gate.enter():
             entered.set()
 
-    with gate.admitted():
+    with gate.enter():
         waiting = threading.Thread(target=second)
         waiting.start()
         while gate._places._value:
             pass
-        with pytest.raises(BusyError), gate.admitted():
+        with pytest.raises(BusyError), gate.enter():
             pass
         assert not entered.is_set()
     waiting.join(10)
@@ -45,9 +45,9 @@ def test_one_at_a_time_and_one_that_waits() -> None:
 def test_patience_ends() -> None:
     """Whoever waited long enough is refused, and leaves its place to another."""
     gate = Gate(running=1, waiting=1)
-    with gate.admitted():
+    with gate.enter():
         for _ in range(3):
-            with pytest.raises(BusyError), gate.admitted(patience=0.01):
+            with pytest.raises(BusyError), gate.enter(patience=0.01):
                 pass
 
 
@@ -55,16 +55,16 @@ def test_failed_work_leaves() -> None:
     """Work that fails makes room like work that succeeds."""
     gate = Gate(running=1, waiting=0)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), gate.admitted():
+        with pytest.raises(ZeroDivisionError), gate.enter():
             _ = 1 / 0
-    with gate.admitted():
+    with gate.enter():
         pass
 
 
 def test_paused() -> None:
     """A request that only waits for papers lets others take its turn."""
     gate = Gate(running=1, waiting=1)
-    with gate.admitted(), gate.paused(), gate.admitted(patience=0.01):
+    with gate.enter(), gate.pause(), gate.enter(patience=0.01):
         pass
 
 
@@ -88,7 +88,7 @@ def crowded(client: FlaskClient, name: str = "_gate") -> Iterator[None]:
     gate: Gate = getattr(front, name)
     with ExitStack() as stack:
         while gate._turns._value:
-            stack.enter_context(gate.admitted())
+            stack.enter_context(gate.enter())
         while gate._places.acquire(blocking=False):
             stack.callback(gate._places.release)
         yield

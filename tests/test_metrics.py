@@ -100,7 +100,7 @@ def test_rare_statuses_are_counted_by_class() -> None:
     """A status that the service does not give by itself is counted with its like."""
     metrics = Metrics()
     for status in (404, 417, 418, 599):
-        metrics.answered("made-up", status)
+        metrics.count_answer("made-up", status)
     text = metrics.exposition(judge(), NOW).decode()
     told = {'format="other",status="404"': 1, 'format="other",status="4xx"': 2, 'format="other",status="5xx"': 1}
     assert [f"feedproxy_requests_total{{{labels}}} {count}.0" for labels, count in told.items()] == [
@@ -111,7 +111,7 @@ def test_rare_statuses_are_counted_by_class() -> None:
 def test_refused_work_is_counted() -> None:
     """Refusals are counted by their reason, and are there to be alerted on before the first."""
     metrics = Metrics()
-    metrics.refused("expensive")
+    metrics.count_refusal("expensive")
     text = metrics.exposition(judge(), NOW).decode()
     assert 'feedproxy_refused_total{reason="busy"} 0.0\n' in text
     assert 'feedproxy_refused_total{reason="expensive"} 1.0\n' in text

@@ -1,6 +1,6 @@
-"""Requests in, answers out: the application, put together.
+"""Puts the application together: requests in, answers out.
 
-Decides nothing about papers: a request becomes a `Query`, the rest is up to the other rooms.
+Decides nothing about papers: a request becomes a `Query`, and the other rooms do the rest.
 """
 
 import logging
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 log = logging.getLogger(__name__)
-_SWITCH = 0.001  # seconds until a thread at cold work lets one through that answers from memory; 0.005 by default
+_SWITCH = 0.001  # seconds until a busy thread lets another answer from memory; Python's default is 0.005
 
 
 def create_app(
@@ -45,13 +45,16 @@ def create_app(
     archive: Archive | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Flask:
-    """Return the WSGI application; by default the environment configures it.
+    """Return the WSGI application; without `config` the environment configures it.
 
-    Opens nothing yet, so that it may be created before a server forks. Raises ConfigError.
+    Opens nothing yet, so a server may fork afterwards. Raises ConfigError.
     """
     sys.setswitchinterval(_SWITCH)
     try:
-        config = config or _read_environment()
+        if not config:
+            config = Config.load(os.environ)
+            for line in config.unknown:
+                log.warning("%s", line)
         named_feeds = read_feeds(config.feeds)
     except ConfigError as error:
         for problem in error.problems:
@@ -64,7 +67,7 @@ def create_app(
     cache = ResponseCache(config.cache_bytes, archive.cached_state)
     app = Flask("feedproxy", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.url_map.merge_slashes = False  # or it redirects to where the request seems to have come in
+    app.url_map.merge_slashes = False  # or it redirects to the host that the request claims
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[EXTENSION] = Context(config, Service(archive, named_feeds), loop, cache, metrics)
     for part in (feeds, health, opml, page, static):
@@ -81,13 +84,6 @@ def create_app(
     return app
 
 
-def _read_environment() -> Config:
-    config = Config.load(os.environ)
-    for line in config.unknown:
-        log.warning("%s", line)
-    return config
-
-
 def _metrics() -> "Metrics":
     if shared := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # must be there before the import
         Path(shared).mkdir(parents=True, exist_ok=True)
@@ -97,14 +93,14 @@ def _metrics() -> "Metrics":
 
 
 def _count(app: Flask, metrics: "Metrics") -> None:
-    """Count what Flask answers; `CacheMiddleware` counts what it answers itself."""
+    """Count the answers of Flask; `CacheMiddleware` counts its own."""
 
     def count(response: Response) -> Response:
-        metrics.answered(g.get("format", (request.view_args or {}).get("name", "")), response.status_code)
+        metrics.count_answer(g.get("format", (request.view_args or {}).get("name", "")), response.status_code)
         return response
 
     def count_expensive(error: DeadlineError) -> Response:
-        metrics.refused("expensive")
+        metrics.count_refusal("expensive")
         return handle_error(error)
 
     app.after_request(count)

@@ -1,6 +1,6 @@
-"""Finished answers: a feed or page plain and compressed, which of the two a client gets, and the memory for them.
+"""Finished answers: a feed or page plain and compressed, the choice between the two, and the memory for them.
 
-Renders nothing and reads no archive: what makes an answer, and the archive's state, are handed in.
+Renders nothing and reads no archive: callers pass in functions for both.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 Headers = tuple[tuple[str, str], ...]
 RequestKey = tuple[str, ...]
-_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico")  # paths that begin so have the same answer for every `Accept`
+_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico")  # below these paths `Accept` changes nothing
 _OVERHEAD = 4_000  # bytes an answer takes besides its two bodies, about
-_REQUEST_KEYS = 4_000  # characters of request keys remembered with one answer; further ones are served a little slower
-_PROBATION = 4  # a quarter of the bytes is for what was asked for once
-_USE_BYTES = 250  # bytes that one counted use takes, out of every `_USE_SHARE`
+_REQUEST_KEYS = 4_000  # characters of request keys that an answer remembers; requests beyond are a little slower
+_PROBATION = 4  # a quarter of the bytes is for answers that were used once
+_USE_BYTES = 250  # bytes that the count of a key's uses takes, out of every `_USE_SHARE`
 _USE_SHARE = 1_000
 _PERIOD, _HALF_LIFE = 300.0, 86_400.0  # seconds
 _NEVER = (0.0, -math.inf)
@@ -44,7 +44,7 @@ _NEVER = (0.0, -math.inf)
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """A feed or page in one encoding: its bytes, its `etag` (quoted), the headers of a 200 and those of a 304 to it."""
+    """A feed or page in one encoding; `etag` is quoted, `headers` are for a 200 and `validators` for a 304."""
 
     body: bytes
     etag: str
@@ -54,9 +54,9 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """A feed or page as it is sent, plain and compressed, each with its own ETag.
+    """A feed or page, plain and compressed, each with its own ETag.
 
-    `name` is that of its format. `last_modified` is an HTTP date, None where the body can change without it.
+    `name` is its format. `last_modified` is an HTTP date, or None if the body can change without it.
     """
 
     name: str
@@ -70,17 +70,16 @@ def build_variants(
 ) -> Variants:
     """Return `body`, of the format `name`, as an answer with `headers` on every 200 and 304.
 
-    Equal bytes make equal answers everywhere: the ETag is their hash (RFC 9110, section 8.8.3).
-    `last_modified` is aware UTC.
+    The ETag is a hash, so equal bytes have equal ETags (RFC 9110, section 8.8.3). `last_modified` is aware UTC.
     """
     digest = hashlib.sha256(body).hexdigest()[:32]
     modified = format_datetime(last_modified, usegmt=True) if last_modified else None
-    described = (("Content-Type", content_type), *((("Last-Modified", modified),) if modified else ()))
+    description = (("Content-Type", content_type), *((("Last-Modified", modified),) if modified else ()))
 
     def representation(body: bytes, etag: str, *encoding: tuple[str, str]) -> Representation:
         validators = (("ETag", etag), *headers)
         length = ("Content-Length", str(len(body)))
-        return Representation(body, etag, (*described, *encoding, length, *validators), validators)
+        return Representation(body, etag, (*description, *encoding, length, *validators), validators)
 
     gzip = isal_zlib.compress(body, 2, wbits=31)
     return Variants(
@@ -92,7 +91,7 @@ def build_variants(
 
 
 def request_key(environ: "WSGIEnvironment") -> RequestKey:
-    """Return everything in a request that decides which feed or page it gets, and at which address."""
+    """Return every part of a request that the answer depends on."""
     path = environ.get("PATH_INFO", "")
     host = environ.get("HTTP_HOST")
     return (
@@ -107,21 +106,21 @@ def request_key(environ: "WSGIEnvironment") -> RequestKey:
 
 def choose_variant(variants: Variants, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:
     """Return status, headers and body for a client: a 200, or a 304 (RFC 9110, section 13.2.2)."""
-    chosen = variants.gzip if _prefers_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else variants.plain
+    variant = variants.gzip if _prefers_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else variants.plain
     vary = "Accept-Encoding" if environ.get("PATH_INFO", "").startswith(_EXACT) else "Accept-Encoding, Accept"
-    if _is_unmodified(environ, chosen.etag, variants.last_modified):
-        return "304 NOT MODIFIED", [*chosen.validators, ("Vary", vary)], b""
-    return "200 OK", [*chosen.headers, ("Vary", vary)], chosen.body
+    if _is_unmodified(environ, variant.etag, variants.last_modified):
+        return "304 NOT MODIFIED", [*variant.validators, ("Vary", vary)], b""
+    return "200 OK", [*variant.headers, ("Vary", vary)], variant.body
 
 
 def _is_unmodified(environ: "WSGIEnvironment", etag: str, last_modified: str | None) -> bool:
-    """Say whether the client has this already; nearly all polls are one of the first two cases."""
+    """Say whether the client has this already; nearly every poll is one of the first two cases."""
     client_etag = environ.get("HTTP_IF_NONE_MATCH")
     if client_etag == etag:
         return True
     if client_etag is None and "HTTP_IF_MODIFIED_SINCE" not in environ:
         return False
-    conditions = {name: value for name, value in environ.items() if name != "HTTP_IF_MATCH"}  # that is for changes
+    conditions = {name: value for name, value in environ.items() if name != "HTTP_IF_MATCH"}  # which is for PUT
     try:
         return not is_resource_modified(conditions, etag=etag, last_modified=last_modified)
     except OverflowError:  # a date in an impossible time zone, which Werkzeug lets through
@@ -139,7 +138,7 @@ def _prefers_gzip(accept_encoding: str) -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Record:
-    """An answer, the revision of the archive it was made from, and the request keys remembered to lead to it."""
+    """An answer, its revision of the archive, and the keys of requests for it."""
 
     variants: Variants
     revision: int
@@ -151,7 +150,7 @@ class _Record:
 
 
 class _Segment(LRUCache[Hashable, _Record]):
-    """Answers by key in a part of the bytes; the request keys of a dropped answer are forgotten."""
+    """Answers by key, at most `size` bytes; forgets the request keys of an answer that it drops."""
 
     def __init__(self, size: int, keys: dict[RequestKey, Hashable]) -> None:
         super().__init__(size, getsizeof=lambda record: record.size)
@@ -163,55 +162,54 @@ class _Segment(LRUCache[Hashable, _Record]):
         return key, record
 
     def forget(self, record: _Record) -> None:
-        """Forget what leads to an answer that is not kept any more."""
+        """Forget the request keys of an answer."""
         for request_key in record.request_keys:
             self._keys.pop(request_key, None)
 
     def set_aside(self) -> tuple[Hashable, _Record]:
-        """Remove the least recently used answer, but not its request keys: it may be put back."""
+        """Remove the least recently used answer, but not its request keys: it may come back."""
         return super().popitem()
 
 
 class ResponseCache:
-    """Answers by key in about `size` bytes, each for as long as the archive stays at the revision it was made from.
+    """Answers by key in about `size` bytes, each valid until the archive's revision changes.
 
-    A new key waits in a quarter of the bytes, where the least recently used is dropped first. One that is asked for
-    again moves to the larger part, for answers that are polled: if that is full, only in place of answers
-    that are asked for less often. One use in five minutes counts, and half after a day. So neither a flood of
-    new queries nor one that repeats them drops what is polled. This is 2Q (Johnson and Shasha, VLDB
-    1994) with the admission of TinyLFU. `timer` is in seconds. Safe to use from several threads.
+    A new answer waits in a quarter of the bytes, which drops the least recently used first. An answer with a second use
+    moves to the protected part; if that is full, only in place of answers with fewer uses. One use in five minutes
+    counts, and half after a day. So neither a flood of new queries nor one that repeats them drops the answers that
+    readers poll. This is 2Q (Johnson and Shasha, VLDB 1994) with the admission of TinyLFU. `timer` is in seconds. Safe
+    to use from several threads.
     """
 
     def __init__(self, size: int, state: "Callable[[], State]", timer: Callable[[], float] = time.monotonic) -> None:
         self._state, self._timer = state, timer
         self._lock = threading.Lock()
-        self._making = WeakValueDictionary[Hashable, threading.Lock]()  # forgotten once nobody makes or waits
+        self._locks = WeakValueDictionary[Hashable, threading.Lock]()  # gone once nobody makes the answer or waits
         self._keys: dict[RequestKey, Hashable] = {}
-        self._uses: LRUCache[int, tuple[float, float]] = LRUCache(size // _USE_SHARE)  # score, and when it was counted
+        self._uses: LRUCache[int, tuple[float, float]] = LRUCache(size // _USE_SHARE)  # score, and its time
         self._probation = _Segment(size // _PROBATION, self._keys)
         self._protected = _Segment(size - size // _PROBATION - size // _USE_SHARE * _USE_BYTES, self._keys)
 
     def lookup(self, request_key: RequestKey) -> Variants | None:
-        """Return the answer that `request_key` is remembered to lead to, if it is current; raises nothing."""
+        """Return the answer to `request_key` if the cache has it and it is current; raises nothing."""
         key = self._keys.get(request_key)
         record = None if key is None else self._current(key)
         return record.variants if record else None
 
     def stale(self, request_key: RequestKey) -> Variants | None:
-        """Return the answer that `request_key` is remembered to lead to, even if the archive has changed since."""
+        """Return the answer to `request_key` if the cache has it, even if the archive has changed since."""
         with self._lock:
             record = self._find(self._keys.get(request_key))
         return record.variants if record else None
 
     def get(self, key: Hashable, make: Callable[[], tuple[Variants, int]], request_key: RequestKey) -> Variants:
-        """Return the answer kept under `key`, or make, keep and return it; `make` also returns its revision.
+        """Return the answer under `key`, or let `make` make it, with its revision, and keep it for `request_key` too.
 
-        One thread makes what others wait for. While the archive cannot be read, the last answer is returned.
-        From then on `request_key` is remembered to lead there.
+        One thread makes an answer while others wait. While the archive cannot be read, the last answer stays valid.
         """
         with self._lock:
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
             record = self._current(key) or self._make(key, make)
         self._remember(request_key, key, record)
         return record.variants
@@ -246,18 +244,18 @@ class ResponseCache:
         return record if record and record.revision == revision else None
 
     def _place(self, key: Hashable, record: _Record, *, is_repeated: bool) -> None:
-        """Keep an answer; among those that are polled if it was asked for again and there is room."""
-        is_polled = key in self._protected or (is_repeated and self._make_room(key, record.size))
-        segment = self._protected if is_polled else self._probation
+        """Keep an answer; if it `is_repeated` and there is room, in the protected part."""
+        is_protected = key in self._protected or (is_repeated and self._make_room(key, record.size))
+        segment = self._protected if is_protected else self._probation
         if record.size <= segment.maxsize:
             segment[key] = record
         else:
             segment.forget(record)
 
     def _make_room(self, key: Hashable, size: int) -> bool:
-        """Drop answers that are asked for less often than `key` until `size` bytes are free; drop none if that fails.
+        """Drop protected answers with fewer uses than `key` until `size` bytes are free; drop none if that fails.
 
-        Answers that prove to be asked for more often count as recently used.
+        If it fails, the answers it looked at count as recently used.
         """
         score, victims = self._score(key), list[tuple[Hashable, _Record]]()
         while size <= self._protected.maxsize and not self._has_room(size):
@@ -273,7 +271,7 @@ class ResponseCache:
         return self._protected.currsize + size <= self._protected.maxsize
 
     def _count_use(self, key: Hashable) -> bool:
-        """Count a use of `key`, unless one was counted shortly before; say whether it did."""
+        """Count a use of `key`, at most one in five minutes; return whether it counted."""
         now = self._timer()
         if now - self._uses.get(hash(key), _NEVER)[1] < _PERIOD:
             return False
@@ -282,7 +280,7 @@ class ResponseCache:
         return True
 
     def _score(self, key: Hashable) -> float:
-        """Return how often `key` was used; a use of a day ago counts half."""
+        """Return the number of uses of `key`; a use a day ago counts half."""
         score, at = self._uses.get(hash(key), _NEVER)
         return score and score * 2.0 ** ((at - self._timer()) / _HALF_LIFE)
 

@@ -1,10 +1,10 @@
-"""What the routes work with, and what they read of a request: the query string and the service's own address."""
+"""The objects that the routes share, and the parts of a request that they read: query string and base URL."""
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import current_app, request
@@ -36,16 +36,16 @@ class Context:
     metrics: "Metrics | None"
 
     def answer(self, key: Hashable, make: Callable[[], tuple[Variants, int]]) -> Variants:
-        """Return the answer kept under `key`, or the one that `make` makes, with the revision it is made from.
+        """Return the answer in the cache under `key`, or let `make` make it; `make` also returns its revision.
 
-        Starts refreshing, and waits for the first papers while there are none; raises NoPapersYet if they do not come.
+        Starts refreshing, and waits for the first papers; raises NoPapersYet if they do not come.
         """
         self.loop.start()
         get = partial(self.cache.get, key, make, request_key(request.environ))
         try:
             return get()
         except NoPapersYet:
-            with request.environ[GATE].paused():
+            with request.environ[GATE].pause():
                 self.loop.wait_for_papers(_FIRST_WAIT)
         return get()
 
@@ -57,26 +57,22 @@ def context() -> Context:
 
 
 def query_string() -> str:
-    """Return the query string as it came, with bytes beyond ASCII percent-encoded; they need not be UTF-8."""
+    """Return the raw query string with bytes beyond ASCII percent-encoded; they need not be UTF-8."""
     return re.sub("[\x80-\xff]", lambda byte: f"%{ord(byte[0]):02X}", request.query_string.decode("latin-1"))
 
 
 def base_url() -> str:
     """Return the address that feeds carry, without a slash at its end; raises HostError for an unknown host."""
-    config = context().config
-    name, port = split_host(_host_header(request.environ))
+    config, environ = context().config, request.environ
+    own = environ["SERVER_NAME"].strip("[]")
+    own_host = f"{f'[{own}]' if ':' in own else own}:{environ['SERVER_PORT']}"  # HTTP/1.0 may send no Host
+    name, port = split_host(environ.get("HTTP_HOST", own_host))
     if not is_local(name) and name not in config.host_names:
         problem = f"this server does not go by “{name[:100]}”" if name else "the request names no host"
         raise HostError(f"{problem}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
     if config.public_url:
         return config.public_url + config.access_path
     scheme = request.scheme.casefold()  # RFC 3986, section 3.1; a server in front may write it in capitals
-    if scheme not in ("http", "https"):  # whoever stands in front passed on what a client made up
+    if scheme not in ("http", "https"):  # the server in front passed on a header that the client made up
         raise HostError("X-Forwarded-Proto is neither http nor https")
     return origin(scheme, name, port) + quote(request.root_path.rstrip("/"))
-
-
-def _host_header(environ: Mapping[str, Any]) -> str:
-    """Return the Host header of a request; where HTTP/1.0 sends none, the server's own name."""
-    own = environ["SERVER_NAME"].strip("[]")
-    return str(environ.get("HTTP_HOST", f"{f'[{own}]' if ':' in own else own}:{environ['SERVER_PORT']}"))

@@ -1,7 +1,7 @@
-"""What stands before Flask: it answers from memory with one look-up, and admits a few other requests at a time.
+"""The middleware before Flask: answers from memory with one look-up, and admits a few other requests at a time.
 
-Whatever is not answered from memory takes the interpreter's lock and the processor, so without a bound one client
-that asks for much would keep everybody waiting. Renders nothing.
+Every other request takes the interpreter's lock and the processor, so without a limit one greedy client would keep
+everybody waiting. Renders nothing.
 """
 
 import threading
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _SAFE = ("GET", "HEAD")
 _FREE = ("/healthz", "/robots.txt", "/static/", "/favicon.ico")  # cost no more than a refusal
-_PROBES = ("/readyz", "/status", "/status.json", "/metrics")  # for whoever looks after this server
-_RUNNING, _WAITING = 2, 22  # requests; together less than the threads of a server, which also answer from memory
+_PROBES = ("/readyz", "/status", "/status.json", "/metrics")  # for the operator's monitoring
+_RUNNING, _WAITING = 2, 22  # requests; together fewer than the threads of a server, which also answer from memory
 _PATIENCE = 5.0  # seconds that a request waits for its turn
-_RENEWAL_PATIENCE = 1.0  # the same where an older answer is in memory
+_RENEWAL_PATIENCE = 1.0  # the same if an older answer is in memory
 _MAX_ADDRESS = 20_000  # characters of path and query; the longest filter takes 6,000, percent-encoded
-# Characters of the headers that are parsed, which can take time that grows with the square of the length.
-# Browsers send a tenth of it.
+# Characters of each header that we parse: parsing can take time that grows with the square of the length. Browsers send
+# a tenth of these.
 _MAX_HEADER = {
     "HTTP_ACCEPT": 1000,
     "HTTP_ACCEPT_ENCODING": 200,
@@ -46,7 +46,7 @@ _MAX_HEADER = {
 
 
 def with_limits(app: "WSGIApplication") -> "WSGIApplication":
-    """Return `app`, which then sees no header longer than any client sends; longer addresses are refused."""
+    """Return `app` behind a limit for addresses (else 414) and for headers, which are dropped if too long."""
 
     def limits(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > _MAX_ADDRESS:
@@ -60,15 +60,15 @@ def with_limits(app: "WSGIApplication") -> "WSGIApplication":
 
 
 class Gate:
-    """Lets `running` blocks of code run at a time while `waiting` others wait; raises BusyError for all beyond."""
+    """Lets `running` blocks of code run at a time while `waiting` others wait; raises BusyError for any more."""
 
     def __init__(self, running: int = _RUNNING, waiting: int = _WAITING) -> None:
         self._places = threading.Semaphore(running + waiting)
         self._turns = threading.Semaphore(running)
 
     @contextmanager
-    def admitted(self, patience: float = _PATIENCE) -> Iterator[None]:
-        """Run the block when it is its turn; raises BusyError at once, or after `patience` seconds of waiting."""
+    def enter(self, patience: float = _PATIENCE) -> Iterator[None]:
+        """Run the block when its turn comes; raises BusyError at once, or after `patience` seconds of waiting."""
         if not self._places.acquire(blocking=False):
             raise BusyError
         try:
@@ -82,8 +82,8 @@ class Gate:
             self._places.release()
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Let another have the turn while this request only waits; then take a turn again."""
+    def pause(self) -> Iterator[None]:
+        """Give the turn to another while the block only waits; then take a turn again."""
         self._turns.release()
         try:
             yield
@@ -92,14 +92,14 @@ class Gate:
 
 
 class CacheMiddleware:
-    """A WSGI application that answers GET and HEAD from memory, and hands `app` what its gates admit of the rest."""
+    """A WSGI application that answers GET and HEAD from memory, and passes other requests to `app` through a gate."""
 
     def __init__(self, app: "WSGIApplication", cache: ResponseCache, metrics: "Metrics | None") -> None:
         self._app, self._cache, self._metrics = app, cache, metrics
-        # Made once: a flood is refused thousands of times a second. Pages of other sites may read it, like any feed.
+        # Made once, as a flood brings thousands a second. Pages of other sites may read it, like any feed.
         self._busy = share(handle_error(BusyError()), "/feed")
         self._gate, self._probe_gate = Gate(), Gate(running=1, waiting=5)
-        self._renewal_gate = Gate(running=2, waiting=6)  # or, while new queries flood, no feed would become current
+        self._renewal_gate = Gate(running=2, waiting=6)  # a flood of new queries must not stop renewals
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -109,26 +109,26 @@ class CacheMiddleware:
             return self._answer_from_memory(variants, environ, start_response, began)
         stale = self._cache.stale(key)
         try:
-            with self._admitted(environ, is_renewal=stale is not None):
+            with self._admit(environ, is_renewal=stale is not None):
                 _make_routable(environ)
                 body = self._app(environ, start_response)
         except BusyError:
             if stale:
                 return self._answer_from_memory(stale, environ, start_response, began)
             if self._metrics:
-                self._metrics.refused("busy")
-                self._metrics.answered("other", BusyError.status)
+                self._metrics.count_refusal("busy")
+                self._metrics.count_answer("other", BusyError.status)
             return self._busy(environ, start_response)
         if self._metrics:
-            self._metrics.took(time.perf_counter() - began, hit=False)
+            self._metrics.time_answer(time.perf_counter() - began, hit=False)
         return body
 
-    def _admitted(self, environ: "WSGIEnvironment", *, is_renewal: bool) -> AbstractContextManager[None]:
+    def _admit(self, environ: "WSGIEnvironment", *, is_renewal: bool) -> AbstractContextManager[None]:
         path, gate = environ.get("PATH_INFO", ""), self._renewal_gate if is_renewal else self._gate
         if path.startswith(_FREE):
             return nullcontext()
         environ[GATE] = gate = self._probe_gate if path in _PROBES else gate
-        return gate.admitted(_RENEWAL_PATIENCE if is_renewal else _PATIENCE)
+        return gate.enter(_RENEWAL_PATIENCE if is_renewal else _PATIENCE)
 
     def _answer_from_memory(
         self, variants: Variants, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
@@ -136,15 +136,15 @@ class CacheMiddleware:
         status, headers, body = choose_variant(variants, environ)
         if self._metrics:
             if variants.name in FORMATS:
-                self._metrics.feed_served()
-            self._metrics.answered(variants.name, int(status[:3]))
-            self._metrics.took(time.perf_counter() - began, hit=True)
+                self._metrics.count_feed()
+            self._metrics.count_answer(variants.name, int(status[:3]))
+            self._metrics.time_answer(time.perf_counter() - began, hit=True)
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def _make_routable(environ: "WSGIEnvironment") -> None:
-    """Change what Werkzeug's routing fails with, or would redirect to the host that the request seems to be for."""
+    """Change a request that Werkzeug's routing would fail with, or redirect to whatever host the request names."""
     if "HTTP_HOST" in environ and not split_host(environ["HTTP_HOST"])[0]:
         environ["HTTP_HOST"] = ""
     if environ["wsgi.url_scheme"].casefold() not in ("http", "https"):

@@ -1,4 +1,4 @@
-"""The feeds' routes: a query in, a document of its feed out, from memory if it is there."""
+"""The routes of feeds: a query in, a document of its feed out, from memory if it is there."""
 
 from functools import partial
 
@@ -16,22 +16,19 @@ bp = Blueprint("feed", __name__)
 @bp.get(f"/feed.<any({', '.join(FORMATS)}):name>")
 def feed(name: str) -> Response:
     """Answer with the feed in one format."""
-    ctx = context()
-    return feed_response(ctx, ctx.service.feed(query_string(), base_url()), name)
+    return feed_response(context().service.feed(query_string(), base_url()), name)
 
 
 @bp.get("/feed")
 def negotiated_feed() -> Response:
     """Answer with the feed in the format the client likes best, else RSS."""
-    ctx = context()
-    return feed_response(ctx, ctx.service.feed(query_string(), base_url()), preferred_format() or "rss")
+    return feed_response(context().service.feed(query_string(), base_url()), preferred_format() or "rss")
 
 
 @bp.get(f"/f/<feed_name>.<any({', '.join(FORMATS)}):name>")
 def named_feed(feed_name: str, name: str) -> Response:
-    """Answer with a feed of the operator's, in one format."""
-    ctx = context()
-    return feed_response(ctx, ctx.service.feed(query_string(), base_url(), feed_name), name)
+    """Answer with one of the operator's feeds, in one format."""
+    return feed_response(context().service.feed(query_string(), base_url(), feed_name), name)
 
 
 def accepted_types() -> MIMEAccept:
@@ -50,17 +47,18 @@ def preferred_format(over: str | None = None) -> str | None:
     return best if request.headers.get("Accept") and ranks[best] > floor else None
 
 
-def feed_response(ctx: Context, feed: Feed, form: str) -> Response:
+def feed_response(feed: Feed, form: str) -> Response:
     """Answer with the document of `feed` in the format `form`."""
+    ctx = context()
     variants = ctx.answer(feed.address(form), partial(_render, ctx, feed, form))
     if ctx.metrics:
-        ctx.metrics.feed_served()
+        ctx.metrics.count_feed()
     g.format = form
     return responses.to_response(variants)
 
 
 def _render(ctx: Context, feed: Feed, form: str) -> tuple[Variants, int]:
-    """Return the variants of a document, and the revision of the archive it was made from."""
+    """Return the variants of a document, and its revision of the archive."""
     config = ctx.config
     cache_control = (
         f"public, max-age={config.max_age}, stale-while-revalidate={config.stale_while_revalidate}, "
@@ -69,6 +67,6 @@ def _render(ctx: Context, feed: Feed, form: str) -> tuple[Variants, int]:
     headers = ("Cache-Control", cache_control), ("X-Content-Type-Options", "nosniff"), *responses.SHARED
     document = ctx.service.render(feed, form)
     if ctx.metrics:
-        ctx.metrics.rendered()
+        ctx.metrics.count_rendering()
     variants = build_variants(form, document.body, FORMATS[form].content_type, document.updated, headers)
     return variants, document.revision

@@ -1,4 +1,4 @@
-"""The routes about the service itself: is it alive, ready and well, what was counted, what crawlers may read."""
+"""The routes about the service itself: probes, status, metrics, robots.txt."""
 
 from urllib.parse import urlsplit
 
@@ -17,29 +17,28 @@ _STATUS_TYPES = ("text/html", "application/json")
 
 @bp.get("/healthz")
 def health() -> Response:
-    """Answer that the process answers; touches nothing."""
+    """Answer at once, without touching anything."""
     return responses.text("ok")
 
 
 @bp.get("/robots.txt")
 def robots() -> Response:
-    """Keep crawlers from pages with a query, each of which links to more of them; they may read feeds.
+    """Keep crawlers from pages with a query, which link to more such pages; they may read feeds.
 
-    They ask at the root of a host, so these are whole paths; and some take `/?` for `/`, hence each parameter.
-    A server with an access key is not for them.
+    Crawlers ask at the root of a host, so these are whole paths; some take `/?` for `/`, so each parameter has a line.
     """
     if context().config.access_key:
         return responses.text("User-agent: *\nDisallow: /")
     path = urlsplit(context().config.public_url or "").path
     paths = (*(f"?{name}=" for name in PARAMETERS), "opml", "status", "metrics")
-    return responses.text("\n".join(["User-agent: *", *(f"Disallow: {path}/{closed}" for closed in paths)]))
+    return responses.text("\n".join(["User-agent: *", *(f"Disallow: {path}/{path_end}" for path_end in paths)]))
 
 
 @bp.get("/readyz")
 def ready() -> Response:
-    """Answer whether feeds can be served: whether the archive can be read and holds a paper.
+    """Answer whether the archive is readable and holds a paper.
 
-    A client that waits for this sends no other request, so it too starts the refresh.
+    Starts the refresh too: a client that waits for this sends no other request.
     """
     context().loop.start()
     with time_limit(_PATIENCE):
@@ -66,7 +65,7 @@ def status() -> Response:
 
 @bp.get("/metrics")
 def metrics() -> Response:
-    """Answer with Prometheus text, where that is configured."""
+    """Answer with Prometheus text, or 404 unless the settings ask for it."""
     ctx = context()
     if not ctx.metrics:
         abort(404)

@@ -31,7 +31,7 @@ def opml() -> Response:
 
 @bp.get("/feeds.opml")
 def named_feeds() -> Response:
-    """Answer with the operator's feeds; 404 where there are none, as a file of none is no OPML."""
+    """Answer with the operator's feeds, or 404 if there are none: an OPML file needs at least one."""
     feeds = context().service.named_feeds
     if not feeds:
         abort(404)
@@ -51,7 +51,7 @@ def _read(number: int, address: str) -> tuple[Feed, str]:
 
 
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:
-    """Return an OPML file of feeds and their formats in this order, each address once."""
+    """Return an OPML file of these feeds in their formats, each address once."""
     outlines = {feed.at_page(1).address(form): (feed, form) for feed, form in feeds}
     response = responses.no_store(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="feedproxy.opml"'

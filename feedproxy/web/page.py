@@ -1,4 +1,4 @@
-"""The page's route: a form's query in, the page with what its feed holds and would have delivered out."""
+"""The route of the page: the query of a form in, the page with a preview of its feed out."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -29,7 +29,7 @@ _EXAMPLES = (
     ("50 upvotes and more", "min_upvotes=50"),
     ("robot*, or 100 upvotes", "q=robot*&or_upvotes=100"),
 )
-# Readers that take a feed's address at the end of theirs.
+# Readers whose address takes that of a feed at its end.
 _READERS = (
     ("Feedly", "https://feedly.com/i/subscription/feed/"),
     ("Inoreader", "https://www.inoreader.com/?add_feed="),
@@ -49,7 +49,9 @@ def page() -> Response:
     try:
         text = _without_empty(query_string())
         feed = ctx.service.feed(text, base_url())
-        return feed_response(ctx, feed, form) if form else _page_response(feed, text)
+        if form:
+            return feed_response(feed, form)
+        return responses.to_response(ctx.answer(("page", feed.base, text), partial(_render, feed, text)))
     except (QueryError, UpstreamError) as error:
         if form:
             raise
@@ -57,18 +59,13 @@ def page() -> Response:
 
 
 def _without_empty(text: str) -> str:
-    """Return a query string without the fields that a form sends empty, and without parameters that are ignored."""
+    """Return a query string without the empty fields of a form, and without ignored parameters."""
     pairs = [(name, value) for name, value in query_pairs(text) if not is_ignored(name)]
     return urlencode([(name, value) for name, value in pairs if value or name not in PARAMETERS])
 
 
-def _page_response(feed: Feed, text: str) -> Response:
-    """Answer with the page of `feed`, whose query string is `text`, from memory if it is there."""
-    return responses.to_response(context().answer(("page", feed.base, text), partial(_render, feed, text)))
-
-
 def _render(feed: Feed, text: str) -> tuple[Variants, int]:
-    """Return the page, and the revision of the archive its entries are from; all else on it is from then or later."""
+    """Return the page, and its entries' revision of the archive; the rest of the page may be newer."""
     with time_limit(READ_SECONDS):
         page_preview = preview(context().service, feed.query)
     document = Document(feed, page_preview.result.entries, page_preview.result.more)
@@ -78,7 +75,7 @@ def _render(feed: Feed, text: str) -> tuple[Variants, int]:
 
 
 def _error_response(error: FeedproxyError) -> Response:
-    """Answer with the page without results, and the error at its field; the form keeps what was typed."""
+    """Answer with the page without results, the error at its field, and the form as it was filled in."""
     typed = {name: text for name, text in request.args.items() if text}
     values = _values(Document(Feed(Query(), base_url())), typed, error=error)
     response = responses.html("page.html", error.status, **values)

@@ -1,7 +1,4 @@
-"""The path under which the service is reached: the public path and the access key are taken from a request's path.
-
-Refuses a request without the key before any answer is looked up.
-"""
+"""Takes the public path and the access key from the path of each request; refuses requests without the key."""
 
 import hmac
 from collections.abc import Callable, Iterable
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
 
     from feedproxy.metrics import Metrics
 
-_OPEN = ("/healthz", "/readyz", "/robots.txt")  # need no key: for whoever looks after the process, and for crawlers
+_OPEN = ("/healthz", "/readyz", "/robots.txt")  # need no key: for monitoring and crawlers
 
 
 def with_prefix(
@@ -27,10 +24,10 @@ def with_prefix(
 ) -> "WSGIApplication":
     """Return `app` behind the public path, the access key and the trusted proxies of `config`.
 
-    The public path, if it is there, and the access key, which must be, move from PATH_INFO to SCRIPT_NAME.
+    The public path, if any, and the access key, which is required, move from PATH_INFO to SCRIPT_NAME.
     """
     path, access = unquote_to_bytes(urlsplit(config.public_url or "").path).decode("latin-1"), config.access_path
-    needs_slash = is_route(path)  # without one it is the route of that name
+    needs_slash = is_route(path)  # without a slash it is the route of that name
 
     def prefix(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         requested_path = environ.get("PATH_INFO", "")
@@ -40,7 +37,7 @@ def with_prefix(
             _move(environ, len(access))
         elif environ.get("PATH_INFO", "") not in _OPEN:
             if metrics:
-                metrics.answered("other", AccessError.status)
+                metrics.count_answer("other", AccessError.status)
             return handle_error(AccessError())(environ, start_response)
         return app(environ, start_response)
 
@@ -50,7 +47,7 @@ def with_prefix(
 
 
 def _has_key(environ: "WSGIEnvironment", access: str) -> bool:
-    """Say whether the path is `access` or below it; the time it takes does not tell how much of the key is right."""
+    """Say whether the path is `access` or below it, in a time that tells nothing about the key."""
     start = f"{environ.get('PATH_INFO', '')}/"[: len(access) + 1]
     return not access or hmac.compare_digest(start.encode("latin-1", "replace"), f"{access}/".encode())
 

@@ -1,4 +1,4 @@
-"""Text, pages, JSON and errors in, responses out that no browser takes for anything else."""
+"""Text, pages, JSON and errors in, responses with safe headers out."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from feedproxy.web.cache import Headers, Variants, build_variants, choose_varian
 log = logging.getLogger(__name__)
 _HTML = "text/html; charset=utf-8"
 _NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
-# A page loads nothing from elsewhere but the images that `Paper.image` lets through, and tells nobody where it was.
+# A page loads nothing from other sites but the images that `Paper.image` allows, and sends no Referer.
 _PAGE: Headers = (
     (
         "Content-Security-Policy",
@@ -23,10 +23,10 @@ _PAGE: Headers = (
     ("Referrer-Policy", "no-referrer"),
     _NO_SNIFFING,
 )
-# Every page links to a dozen more queries, each of which is work. Search engines need only the one without a query.
+# Every page links to a dozen more queries, and each is work. Search engines need only the page without a query.
 _NO_ROBOTS = ("X-Robots-Tag", "noindex, nofollow")
-# Pages of any other site may read these paths: they are public and the same for all, so no site is named and no
-# credentials count (Fetch standard, "CORS protocol").
+# Pages of any other site may read these paths: they are public and the same for everybody (Fetch standard, "CORS
+# protocol").
 _SHARED_PATHS = ("/feed", "/f/", "/opml", "/status")
 SHARED: Headers = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "ETag, Retry-After"))
 _PREFLIGHT: Headers = (
@@ -43,7 +43,7 @@ _ERRORS = {
 
 
 def no_store(body: str | bytes, content_type: str, status: int = 200) -> Response:
-    """Return a response of exactly this type, which no cache keeps."""
+    """Return a response that no cache keeps."""
     response = Response(body, status=status, content_type=content_type)
     response.headers.update((("Cache-Control", "no-store"), _NO_SNIFFING))
     return response
@@ -62,7 +62,7 @@ def html(template: str, code: int = 200, **values: object) -> Response:
 
 
 def page(template: str, *, robots: bool, **values: object) -> Variants:
-    """Return a page as an answer to keep; browsers may keep it too, and ask each time whether it is current."""
+    """Return a page for the cache; browsers may keep it too, but must ask each time whether it is current."""
     body = render_template(template, **values).encode()
     headers = (("Cache-Control", "no-cache"), *_PAGE, *(() if robots else (_NO_ROBOTS,)))
     return build_variants("other", body, _HTML, None, headers)
@@ -74,20 +74,20 @@ def as_json(value: object) -> Response:
 
 
 def redirect(path: str, query_string: str) -> Response:
-    """Send the client to `path`, which is relative: only a server in front knows where it was asked."""
+    """Send the client to `path`, relative, as only a server in front knows the public address."""
     response = no_store("", "text/plain; charset=utf-8", 301)
     response.headers["Location"] = f"./{quote(path.lstrip('/'))}{'?' * bool(query_string)}{query_string}"
     return response
 
 
 def to_response(variants: Variants) -> Response:
-    """Return the variant for the client of this request, or 304."""
+    """Return the right variant for this request, or 304."""
     status, headers, body = choose_variant(variants, request.environ)
     return Response(body, status=status, headers=headers)
 
 
 def handle_error(error: Exception) -> Response:
-    """Answer an error with its one line."""
+    """Answer with the one line of an error."""
     if isinstance(error, FeedproxyError):
         if error.public != str(error):
             log.error("%s", error)
@@ -103,19 +103,19 @@ def handle_error(error: Exception) -> Response:
 
 
 def retry_after(error: FeedproxyError | None) -> dict[str, str]:
-    """Return when to ask again, where that may help (RFC 9110, section 10.2.3)."""
+    """Return the Retry-After header of an error that may pass (RFC 9110, section 10.2.3)."""
     return {"Retry-After": str(error.retry_after or 60)} if error and error.status in (429, 503) else {}
 
 
 def share(response: Response, path: str = "") -> Response:
-    """Let pages of other sites read the answer to a request for `path`, by default this one, if it is for them."""
+    """Let pages of other sites read the answer if `path`, by default that of this request, allows it."""
     if (path or request.path).startswith(_SHARED_PATHS):
         response.headers.update(SHARED)
     return response
 
 
 def answer_preflights(app: Flask) -> None:
-    """Answer what browsers ask before a page of another site may read the routes of `app`, which are there already."""
+    """Answer the OPTIONS requests that browsers send before a page of another site may read the routes of `app`."""
 
     def preflight(**_: str) -> Response:
         response = Response(status=204, headers=_PREFLIGHT)

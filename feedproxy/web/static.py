@@ -1,6 +1,6 @@
-"""The routes of the files that pages and feeds name: compressed, each with a validator.
+"""The routes of the files that pages and feeds link to, compressed and with an ETag.
 
-At an address with its version a file may be kept for good; at the plain one, which feeds carry, for a day.
+Caches may keep a file for good at an address with its version, and for a day at the plain one, which feeds carry.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ _FOREVER, _DAY = "public, max-age=31536000, immutable", "public, max-age=86400"
 
 @bp.get("/static/<name>")
 def static(name: str) -> Response:
-    """Answer with a file; another version of it is that of another server, and not kept."""
+    """Answer with a file; caches must not keep it under another version, which belongs to another server."""
     if name not in _TYPES:
         abort(404)
     version = request.args.get("v")
@@ -35,13 +35,13 @@ def static(name: str) -> Response:
 
 @bp.get("/favicon.ico")
 def favicon() -> Response:
-    """Answer with the icon, which browsers ask for here whatever a page says."""
+    """Answer with the icon; browsers ask for it here whatever the page says."""
     return responses.to_response(_variants("icon.png", _DAY))
 
 
 @bp.app_template_global()
 def file(name: str) -> str:
-    """Return the address of a file as pages name it, which changes with its bytes."""
+    """Return the address of a file for pages; it changes with the file's bytes."""
     return f"static/{name}?v={_version(name)}"
 
 

@@ -1,4 +1,4 @@
-"""A query in; everything that the page shows of its feed out. Knows no HTML."""
+"""A query in, everything that the page shows of its feed out. Knows no HTML."""
 
 import time
 from bisect import bisect
@@ -21,13 +21,13 @@ from feedproxy.web.preview.highlight import Segments, compile_highlighter, excer
 from feedproxy.web.preview.suggestions import relaxations, thresholds
 
 _SUGGESTIONS = 5
-_MIN_BUDGET = 0.1  # seconds for suggestions, about what the rest of a page takes; or as long as the search took
-_MAX_ABSTRACT = 2_000  # characters of an abstract that are searched for marks; the longest seen: 1,923
+_MIN_BUDGET = 0.1  # seconds for suggestions: as long as the search took, or this, which the rest of a page takes
+_MAX_ABSTRACT = 2_000  # characters of an abstract where we look for words to mark; the longest so far: 1,923
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewEntry:
-    """An entry as the page shows it: its texts in segments, and why it entered."""
+    """An entry as the page shows it: its texts in segments, and the reason why it entered."""
 
     entry: Entry
     title: Segments
@@ -39,23 +39,23 @@ class PreviewEntry:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """How many entries each listing day brought, oldest first."""
+    """The number of entries of each listing day, oldest first."""
 
     days: tuple[tuple[date, int], ...]
 
     @property
     def total(self) -> int:
-        """The entries of all days."""
+        """Entries on all days."""
         return sum(count for _, count in self.days)
 
     @property
     def average(self) -> float:
-        """Entries a listing day; 0 without any day."""
+        """Entries per listing day; 0 without any day."""
         return self.total / len(self.days) if self.days else 0.0
 
     @property
     def most(self) -> int:
-        """The entries of the fullest day."""
+        """Entries on the fullest day."""
         return max((count for _, count in self.days), default=0)
 
     @property
@@ -66,7 +66,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The query with another number of upvotes, and the entries a listing day that it would have brought."""
+    """The query with another number of upvotes, and its entries per listing day."""
 
     query: Query
     average: float
@@ -74,7 +74,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A query that asks for less, the change in words, and how many entries it has."""
+    """A looser query, the change in words, and the number of its entries."""
 
     text: str
     query: Query
@@ -83,9 +83,9 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The page of entries a query has, their number on all pages, and how many came when.
+    """One page of a query's entries, their number on all pages, and their volume.
 
-    `suggestions`, for a query without any entry, have some.
+    A query without entries has `suggestions` that have some.
     """
 
     result: SearchResult
@@ -97,13 +97,13 @@ class Preview:
 
 
 def preview(service: Service, query: Query) -> Preview:
-    """Return what the page shows of `query`; raises ArchiveError and NoPapersYet."""
+    """Return the preview of `query`; raises ArchiveError and NoPapersYet."""
     began, archive = time.monotonic(), service.archive
     result = service.search(query)
     histories = archive.histories([entry.paper.id for entry in result.entries])
     others = thresholds(query)
-    days, dates = archive.entry_dates_by_threshold(query, [other.min_upvotes for other in others])
-    volumes = {other.min_upvotes: volume(days, entered) for other, entered in zip(others, dates, strict=True)}
+    days, dates_by_threshold = archive.entry_dates_by_threshold(query, [other.min_upvotes for other in others])
+    volumes = {other.min_upvotes: volume(days, dates) for other, dates in zip(others, dates_by_threshold, strict=True)}
     count = archive.count(query) if result.more or query.page > 1 else len(result.entries)
     budget = max(time.monotonic() - began, _MIN_BUDGET)
     return Preview(
@@ -117,7 +117,7 @@ def preview(service: Service, query: Query) -> Preview:
 
 
 def suggest(archive: Archive, query: Query, budget: float) -> tuple[Suggestion, ...]:
-    """Return the first few queries that ask for less and have entries, as many as `budget` seconds allow."""
+    """Return the first few looser queries that have entries, as many as `budget` seconds allow."""
     suggestions: list[Suggestion] = []
     with suppress(DeadlineError), time_limit(budget):
         for text, relaxed in relaxations(query):
@@ -128,12 +128,12 @@ def suggest(archive: Archive, query: Query, budget: float) -> tuple[Suggestion, 
     return tuple(suggestions)
 
 
-def volume(days: Sequence[date], entered: Iterable[datetime]) -> Volume:
-    """Count entries by listing day; `days` ascend, and nothing in `entered` (aware UTC) is older than the first.
+def volume(days: Sequence[date], dates: Iterable[datetime]) -> Volume:
+    """Count entries by listing day; `days` ascend, and no entry's date (aware UTC) is before the first.
 
-    A listing day lasts until the next one begins: what enters at a weekend belongs to Friday.
+    A listing day lasts until the next one begins: an entry of Sunday belongs to Friday.
     """
-    counts = Counter(bisect(days, moment.date()) - 1 for moment in entered)
+    counts = Counter(bisect(days, moment.date()) - 1 for moment in dates)
     return Volume(tuple((day, counts[at]) for at, day in enumerate(days)))
 
 
@@ -153,16 +153,16 @@ def _entries(entries: tuple[Entry, ...], histories: dict[str, PaperHistory], que
 
 
 def reason(entry: Entry, history: PaperHistory, query: Query) -> str:
-    """Return what happened to the paper on its entry's date: such as `reached 5 upvotes`."""
+    """Return the event on the entry's date, such as `reached 5 upvotes`."""
     conditions = [(measure, limit) for name, measure in MEASURES.items() if (limit := getattr(query, name))]
-    reached = []
+    counts = []
     for measure, limit in conditions:
         step = next((step for step in history.steps if step.measure == measure and step.value >= limit), None)
         if step and step.reached_at == entry.entered_at:
-            # Comments stand in for upvotes that the listing does not tell.
+            # Without upvotes in the listing, comments count instead.
             is_comments = measure == "comments" or entry.paper.upvotes is None
-            reached.append(plural(step.value, "comment" if is_comments else "upvote"))
-    counts = " and ".join(dict.fromkeys(reached))
+            counts.append(plural(step.value, "comment" if is_comments else "upvote"))
+    text = " and ".join(dict.fromkeys(counts))
     if history.listed_at == entry.entered_at:
-        return f"listed with {counts}" if counts else "listed"
-    return f"reached {counts}" if counts else "its text came to match"
+        return f"listed with {text}" if text else "listed"
+    return f"reached {text}" if text else "its text came to match"

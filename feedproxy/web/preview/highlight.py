@@ -1,6 +1,6 @@
-"""A text and a filter in; the text in segments, those that the filter looks for marked, out.
+"""A text and a filter in; the text in segments, with the filter's matches marked, out.
 
-Pure. Marks what the archive's search finds, by the same words; drops nothing of the text.
+Pure. Marks the words that the archive's search finds; keeps all of the text.
 """
 
 import re
@@ -19,9 +19,9 @@ _BEFORE, _LONG_WORD = 80, 20  # characters
 
 
 def compile_highlighter(tree: Filter | None, field: str) -> Highlighter | None:
-    """Return a pattern of what `tree` looks for in a paper's `field`, for its folded words; None if nothing.
+    """Return a pattern for `tree` in the folded words of a paper's `field`; None if `tree` does not search that field.
 
-    It matches at every word where something begins, and there the longest of it.
+    It matches at every word where a phrase begins, and there the longest phrase.
     """
     phrases = {phrase for term in _terms(tree) if field in term.fields for phrase in map(_phrase, term.phrases)}
     longest_first = sorted(phrases, key=lambda phrase: (-phrase.count(" "), phrase))
@@ -34,7 +34,7 @@ def _phrase(phrase: tuple[list[str], str, bool]) -> str:
 
 
 def _terms(tree: Filter | None) -> Iterator[Term]:
-    """Yield the terms that a match can hold: none of what is excluded."""
+    """Yield the terms of `tree` but those it excludes."""
     if isinstance(tree, Term):
         yield tree
     elif isinstance(tree, And | Or):
@@ -44,7 +44,7 @@ def _terms(tree: Filter | None) -> Iterator[Term]:
 
 
 def highlight(text: str, highlighter: Highlighter | None) -> Segments:
-    """Return `text` in segments, each with whether it is marked."""
+    """Return `text` in segments, each with a mark or without."""
     return tuple(_segments(text, _spans(text, highlighter), 0, len(text)))
 
 
@@ -60,7 +60,7 @@ def excerpt(text: str, highlighter: Highlighter | None) -> Segments:
 
 
 def _spans(text: str, highlighter: Highlighter | None) -> Iterator[_Span]:
-    """Yield where to mark `text`; the beginnings ascend, and marks may overlap."""
+    """Yield the spans to mark in `text`, in ascending order; they may overlap."""
     if not highlighter or not (words := list(word_spans(text))):
         return
     folded = " ".join(word for word, _, _ in words)
@@ -71,7 +71,7 @@ def _spans(text: str, highlighter: Highlighter | None) -> Iterator[_Span]:
 
 
 def _start(text: str, mark: int) -> int:
-    """Return where an excerpt begins: shortly before its first mark, and with a word unless that is very long."""
+    """Return the start of an excerpt: shortly before its first mark, at a word unless that is very long."""
     if mark <= _EXCERPT - _BEFORE:
         return 0
     start = mark - _BEFORE

@@ -1,4 +1,4 @@
-"""A query in; queries that ask for less, and what each gives up, out. Pure."""
+"""A query in; looser queries, each with its change in words, out. Pure."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,18 +15,18 @@ _TRIES = 20
 
 
 def thresholds(query: Query) -> list[Query]:
-    """Return `query` with neighbouring numbers of upvotes, and with its own, the lowest first."""
+    """Return `query` with several numbers of upvotes, its own among them, lowest first."""
     queries = []
     for number in sorted({*THRESHOLDS, query.min_upvotes}):
-        with suppress(QueryError):  # its other conditions may rule a number out
+        with suppress(QueryError):  # another condition may make a number pointless
             queries.append(validate(replace(query, min_upvotes=number, page=1)))
     return queries
 
 
 def relaxations(query: Query) -> Iterator[tuple[str, Query]]:
-    """Yield a change, such as `with any number of upvotes`, and the query it makes; each finds at least as much."""
+    """Yield a change in words, such as `with any number of upvotes`, and the looser query."""
     for text, relaxed in chain(islice(_relaxed(query), _TRIES), [("every paper", Query(days=_MAX_DAYS))]):
-        with suppress(QueryError):  # only what an address can say
+        with suppress(QueryError):  # no address can say it
             yield text, parse_query(str(replace(relaxed, page=1)))
 
 
@@ -42,7 +42,7 @@ def _relaxed(query: Query) -> Iterator[tuple[str, Query]]:
 
 
 def _relaxed_filters(tree: Filter) -> Iterator[Filter]:
-    """Yield the filter without one of its parts, or with one of them looser."""
+    """Yield the filter without one of its parts, or with a looser one."""
     parts = tree.parts if isinstance(tree, And) else (tree,)
     for at, part in enumerate(parts):
         before, after = parts[:at], parts[at + 1 :]
