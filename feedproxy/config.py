@@ -1,6 +1,6 @@
-"""The environment in, one frozen `Config` out; or every problem with it at once.
+"""The environment in, one frozen `Config` out, or every mistake in it at once.
 
-To add a setting, add a field to `Config`; a test holds the table in the documents to it.
+To add a setting, add a field to `Config`; a test compares the table in the documents.
 """
 
 import hashlib
@@ -22,26 +22,26 @@ PREFIX = "FEEDPROXY_"
 HUB = "https://huggingface.co"
 DEMO = "demo"
 
-_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # also one with a slash too few, which nobody means as a path
+_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # even with a slash too few: nobody means that as a path
 _ADDRESS = re.compile(
     r"https?://((?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)(?:/[A-Za-z0-9/._~%:@!$&'()*+,;=-]*)?"
 )
-# A / or @ in a password must be percent-encoded: otherwise nobody could tell where the password ends.
+# A password must percent-encode / and @, or nobody could tell where it ends.
 _SERVER = r"(?:[^/?#@\s:,\[\]]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 _DATABASE = re.compile(
     r"postgresql(?:\+psycopg)?://(?:(?P<user>[^:/?#@\s]*)(?::(?P<password>[^/?#@\s]*))?@)?"
     rf"{_SERVER}(?:,{_SERVER})*/(?P<database>[^/?#\s]+)(?:\?(?P<query>[^#\s]*))?"
 )
-_PASSWORD = re.compile("pass|token|key|secret", re.IGNORECASE)  # in the name of a parameter
+_SECRET_NAME = re.compile("pass|token|key|secret", re.IGNORECASE)  # of a parameter
 _SWITCH = {"1": 1, "true": 1, "yes": 1, "on": 1, "0": 0, "false": 0, "no": 0, "off": 0}
 
 
 def is_address(listing: str) -> bool:
-    """Say whether `listing` names a server and not a file."""
+    """Say whether `listing` is the address of a server, not a file."""
     return listing.startswith(("http://", "https://"))
 
 
-# What turns the text of a setting into its value, or raises ValueError ---------------------------
+# Text → value, or ValueError ---------------------------------------------------------------------
 
 
 def _address(text: str) -> str:
@@ -121,7 +121,7 @@ _key = _match("[A-Za-z0-9_-]{16,200}", "16 to 200 letters, digits, - and _, such
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How the text of an environment variable becomes a value, and what that means."""
+    """One setting; `read` turns its text into a value, or raises ValueError."""
 
     read: Callable[[str], object]
     default: str
@@ -135,9 +135,10 @@ def _setting(read: Callable[[str], object], default: str, meaning: str, *, secre
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Config:
-    """Every setting, read and checked; an empty default means the setting is not needed.
+    """Every setting, read and checked; a setting with an empty default is optional.
 
-    `origins` says where each came from, `unknown` has a line for each variable that looks like a setting and is none.
+    `origins` says where each value came from; `unknown` has a line for each variable that looks like a setting but is
+    not one.
     """
 
     listing: str = _setting(_listing, HUB, "where listings come from: the Hub, a mirror, a saved file or folder")
@@ -173,7 +174,7 @@ class Config:
 
     @classmethod
     def load(cls, environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> "Config":
-        """Read the settings; `options` by setting name overrule. Raises ConfigError naming all problems."""
+        """Read the settings; `options`, by setting name, override them. Raises ConfigError with every mistake."""
         values: dict[str, Any] = {}
         origins: dict[str, str] = {}
         problems = []
@@ -192,28 +193,28 @@ class Config:
 
     @property
     def access_path(self) -> str:
-        """What stands before every path: nothing without an access key."""
+        """The beginning of every path; empty without an access key."""
         return f"/k/{self.access_key}" if self.access_key else ""
 
     @property
     def host_names(self) -> set[str]:
-        """The names of this server: `hosts`, and that in `public_url`."""
+        """The names of this server: `hosts`, and the one in `public_url`."""
         public = split_host(urlsplit(self.public_url).netloc)[0] if self.public_url else ""
         return {*self.hosts, public} - {""}
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be logged: the key, the token, and the passwords in the archive's address."""
+        """The values that no log may show: the key, the token, and the passwords in the archive's address."""
         match = _DATABASE.fullmatch(self.archive)
         parts = match.groupdict("") if match else {}
-        passwords = [text for name, text in parse_qsl(parts.get("query", "")) if _PASSWORD.search(name)]
+        passwords = [text for name, text in parse_qsl(parts.get("query", "")) if _SECRET_NAME.search(name)]
         password = parts.get("password", "")
-        if password not in (parts.get("user"), parts.get("database")):  # else it is a plain word, and no secret
+        if password not in (parts.get("user"), parts.get("database")):  # else it is a plain word, not a secret
             passwords.append(unquote(password))
         return tuple(filter(None, (self.access_key, self.hf_token, *passwords)))
 
     def display(self, name: str) -> str:
-        """Return the value of a setting as a person would type it, without secrets."""
+        """Return the value of a setting as a person would type it, but no secrets."""
         value = getattr(self, name)
         if SETTINGS[name].secret and value:
             return "(set)"
@@ -235,39 +236,39 @@ def _text_and_origin(name: str, environment: Mapping[str, str], options: Mapping
     if option := options.get(name):
         return option, f"--{name.replace('_', '-')}"
     text = environment.get(variable(name), "").strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":  # of an env file, which Docker passes on
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":  # Docker passes on the quotes of an env file
         text = text[1:-1].strip()
     return (text, variable(name)) if text else (SETTINGS[name].default, "default")
 
 
 def _redact(text: str) -> str:
-    """Return `text` without passwords; of an address in an unknown form only the scheme, if it may have one."""
+    """Return `text` without passwords; only the scheme if we cannot tell where the password ends."""
     if not _URL.match(text) or _ADDRESS.fullmatch(text) or text.startswith("sqlite:///"):
         return text
     if _DATABASE.fullmatch(text):
         text = re.sub("(://[^/?@:]*:)[^/?@]*@", r"\1***@", text)
         return re.sub(
-            "([?&][^=&]*=)[^&]*", lambda pair: f"{pair[1]}***" if _PASSWORD.search(unquote(pair[1])) else pair[0], text
+            "([?&][^=&]*=)[^&]*",
+            lambda pair: f"{pair[1]}***" if _SECRET_NAME.search(unquote(pair[1])) else pair[0],
+            text,
         )
     scheme, rest = re.split("://|:", text, maxsplit=1)
-    may_have_password = "@" in rest or _PASSWORD.search(unquote(rest)) or (":" in rest and not is_address(text))
+    may_have_password = "@" in rest or _SECRET_NAME.search(unquote(rest)) or (":" in rest and not is_address(text))
     return f"{scheme}://***" if may_have_password else text
 
 
 def _default_archive(listing: str) -> str:
-    """Return where the archive of `listing` is by default: each listing has its own, so papers never mix."""
+    """Return the default path of the archive; each listing has its own, so that papers never mix."""
     name = "hub" if listing == HUB else f"listing-{hashlib.sha256(os.fsencode(listing)).hexdigest()[:12]}"
     return str(platformdirs.user_data_path("feedproxy") / f"{name}.sqlite")
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
-    """Return a line for every variable that looks like a setting and is none.
-
-    No error, as container platforms set variables of their own under a service's name.
-    """
+    """Return a line for each variable that looks like a setting: no error, as platforms set some with our prefix."""
     names = [variable(name) for name in SETTINGS]
-    looks_like_ours = re.compile(rf"[\s\ufeff]*{PREFIX}", re.IGNORECASE)  # as an editor or an env file spoils it
+    looks_like_ours = re.compile(rf"[\s\ufeff]*{PREFIX}", re.IGNORECASE)  # editors and env files add such characters
     strange = sorted(name for name in environment if looks_like_ours.match(name) and name not in names)
     return [
-        f"{name if name.isidentifier() else ascii(name)} is no setting{did_you_mean(name, names)}" for name in strange
+        f"{name if name.isidentifier() else ascii(name)} is not a setting{did_you_mean(name, names)}"
+        for name in strange
     ]

@@ -616,7 +616,7 @@ def test_unknown_setting(run: Run) -> None:
     """A variable that is no setting is a warning."""
     result = run("config", maxage="1")
     assert 0 == result.exit_code
-    assert "feedproxy: FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?" == one_line(result)
+    assert "feedproxy: FEEDPROXY_MAXAGE is not a setting, did you mean FEEDPROXY_MAX_AGE?" == one_line(result)
 
 
 def test_bad_settings(run: Run) -> None:

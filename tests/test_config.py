@@ -261,10 +261,10 @@ def test_unknown_variables() -> None:
     names = ("FEEDPROXY_MAXAGE", "FEEDPROXY_PORT_8000_TCP_XYZZY", "PATH", "feedproxy_pace", "\ufeffFEEDPROXY_PACE")
     config = Config.load(dict.fromkeys(names, "1"))
     assert (
-        "FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?",
-        "FEEDPROXY_PORT_8000_TCP_XYZZY is no setting",
-        "feedproxy_pace is no setting, did you mean FEEDPROXY_PACE?",
-        "'\\ufeffFEEDPROXY_PACE' is no setting, did you mean FEEDPROXY_PACE?",
+        "FEEDPROXY_MAXAGE is not a setting, did you mean FEEDPROXY_MAX_AGE?",
+        "FEEDPROXY_PORT_8000_TCP_XYZZY is not a setting",
+        "feedproxy_pace is not a setting, did you mean FEEDPROXY_PACE?",
+        "'\\ufeffFEEDPROXY_PACE' is not a setting, did you mean FEEDPROXY_PACE?",
     ) == config.unknown
 
 

@@ -62,7 +62,7 @@ def test_example_of_the_language(query: str, finds: str, misses: str, example_ar
 def test_parameters_table() -> None:
     """The table of parameters in the README is the one in the code."""
     rows = [
-        f"| `{name}` | {it.meaning} | {it.allowed} | {'' if it.default is None else it.default} |"
+        f"| `{name}` | {it.meaning} | {it.values} | {'' if it.default is None else it.default} |"
         for name, it in PARAMETERS.items()
     ]
     table = ["| parameter | meaning | values | default |", "|---|---|---|---|", *rows, ""]

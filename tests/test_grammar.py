@@ -186,7 +186,7 @@ def test_a_filter_has_at_most_so_many_characters() -> None:
 def test_a_filter_has_at_most_so_many_characters_once_spelled_out() -> None:
     """One ligature can stand for a sentence, so the canonical text has the same limit: it must be readable, too."""
     assert 4 == len(parse_filter("\ufdfa").words)
-    with pytest.raises(QueryError, match=r"^q: more than 500 characters once spelled out$"):
+    with pytest.raises(QueryError, match=r"^q: more than 500 characters in its canonical spelling$"):
         parse_filter("\ufdfa" * 40)
 
 

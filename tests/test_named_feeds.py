@@ -101,7 +101,7 @@ def table(**values: str) -> str:
         (table(query="'q=((a)'"), "feed 1 “a”: query: q at character 1: this ( is never closed"),
         (table(query="'min_upvote=2'"), "feed 1 “a”: query: “min_upvote”: there is no such parameter, did you mean"),
         (table(query="'q=a&page=2'"), "feed 1 “a”: query: page: is for readers to ask for; leave it out"),
-        (table(quary="'q=a'"), "feed 1 “a”: “quary” is no key of a feed, did you mean query?"),
+        (table(quary="'q=a'"), "feed 1 “a”: “quary” is not a key of a feed, did you mean query?"),
         (table() + table(), "feed 2 “a”: the name is taken by a feed before it"),
         (
             table(title="''") + table(),

@@ -140,7 +140,7 @@ def test_demo(start: Start, tmp_path: Path) -> None:
     assert process.stderr
     warning = process.stderr.readline()
     listing, archive, subscribe, choose = greeting(process)
-    assert "feedproxy: FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?\n" == warning
+    assert "feedproxy: FEEDPROXY_MAXAGE is not a setting, did you mean FEEDPROXY_MAX_AGE?\n" == warning
     assert "listing:   made-up papers (--demo)" == listing
     assert archive.startswith(f"archive:   {tmp_path}/share/feedproxy/")
     address = subscribe.removeprefix("subscribe: ")

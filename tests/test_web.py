@@ -821,7 +821,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: py
     monkeypatch.setenv("FEEDPROXY_ARCHIVE", str(tmp_path / "archive.sqlite"))
     monkeypatch.setenv("FEEDPROXY_MAXAGE", "1")
     app = create_app()
-    assert ["FEEDPROXY_MAXAGE is no setting, did you mean FEEDPROXY_MAX_AGE?"] == caplog.messages
+    assert ["FEEDPROXY_MAXAGE is not a setting, did you mean FEEDPROXY_MAX_AGE?"] == caplog.messages
     assert not (tmp_path / "archive.sqlite").exists()
     response = app.test_client().get("/feed.atom")
     on_worker_exit(app.extensions["feedproxy"])

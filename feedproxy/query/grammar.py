@@ -9,8 +9,8 @@ Searches nothing: the archive evaluates the tree. The language, in the notation 
     term     = ( word / DQUOTE *char DQUOTE ) ["*"]
     field    = "title" / "abstract" / "author" / "org"
 
-Operators and fields are read in any case; a word that splits into several (`tool-use`) is a phrase. `_Parser` has a
-method for each rule. As the meaning of a URL never changes, this grammar can only grow.
+Operators and fields may be in any case; a word that splits into several (`tool-use`) is a phrase. `_Parser` has a
+method for each rule. The meaning of a URL never changes, so this grammar can only grow.
 """
 
 import re
@@ -32,7 +32,7 @@ _OPERATORS = ("and", "or", "not")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words in a row, with `prefix` the last one only begun; without a field they stand in title or abstract."""
+    """Words in a row, the last one only a beginning with `prefix`; in title or abstract without a field."""
 
     words: tuple[str, ...]
     prefix: bool = False
@@ -51,7 +51,7 @@ class Term:
 
     @property
     def phrases(self) -> list[tuple[list[str], str, bool]]:
-        """The alternatives it searches for: folded words before the last, the last, and whether that is only begun."""
+        """The alternatives it searches for: folded words before the last, the last, and whether that is a prefix."""
         *before, last = self.words
         folded = [singular(word) for word in before]
         if not self.prefix:
@@ -61,7 +61,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """Matches what `part` does not."""
+    """Matches whatever `part` does not match."""
 
     part: "Filter"
 
@@ -71,7 +71,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Matches what all parts match."""
+    """Matches if all parts match."""
 
     parts: tuple["Filter", ...]
 
@@ -81,7 +81,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Matches what any part matches."""
+    """Matches if any part matches."""
 
     parts: tuple["Filter", ...]
 
@@ -103,7 +103,7 @@ def _flat(kind: type[And] | type[Or], parts: list[Filter]) -> Filter:
 
 # The parser -------------------------------------------------------------------------------------
 
-# What keyboards and other scripts put in place of ASCII; one character each, so that positions stay the same.
+# Keyboards and other scripts put these in place of ASCII; one character each, so that positions stay the same.
 _TYPOGRAPHIC = str.maketrans(
     dict.fromkeys("“”„‟«»″〝〞「」『』", '"') | dict.fromkeys("‐‑‒–—―−⁻", "-") | dict.fromkeys("‘’‚′", "'") | {"∗": "*"}
 )
@@ -115,8 +115,8 @@ _TOKEN = re.compile(
 _FIELD_LIST = ", ".join(f"{field}:" for field in FIELDS)
 _UNREADABLE = {'"': "this quotation mark is never closed", ":": f"a : stands only behind a field: {_FIELD_LIST}"}
 
-# What means something elsewhere, or to the person who typed it, and what to do instead; the first that fits is
-# reported. Ignoring it would be a guess; as an error it can get a meaning later.
+# Characters that mean something in other languages, and what to write instead; the first that fits is reported. To
+# ignore them would be a guess; an error can become a feature later.
 _MISTAKES = (
     (r"\*", "{} stands only at the end of a word or behind a phrase"),
     (r"^[!¬]", "{} means nothing here; to exclude, write -"),
@@ -134,7 +134,7 @@ class _Token:
 
 
 def parse_filter(text: str) -> Filter:
-    """Read the filter language; raises QueryError with the position of what cannot be read."""
+    """Read the filter language; raises QueryError with the position of the mistake."""
     if len(text) > MAX_CHARACTERS:
         raise QueryError("q", f"{len(text)} characters, at most {MAX_CHARACTERS}")
     parser = _Parser(_to_ascii(text))
@@ -142,12 +142,12 @@ def parse_filter(text: str) -> Filter:
     if parser.token.kind == "close":
         raise parser.error("this ) closes nothing")
     if len(str(tree)) > MAX_CHARACTERS:
-        raise QueryError("q", f"more than {MAX_CHARACTERS} characters once spelled out")
+        raise QueryError("q", f"more than {MAX_CHARACTERS} characters in its canonical spelling")
     return tree
 
 
 def _to_ascii(text: str) -> str:
-    """Return `text` with ASCII in place of typographic and full-width characters, each where it stood."""
+    """Return `text` with ASCII in place of typographic and full-width characters, at the same positions."""
     single = (unicodedata.normalize("NFKC", char) for char in text.translate(_TYPOGRAPHIC))
     return "".join(new if len(new) == 1 and new.isascii() else char for new, char in zip(single, text, strict=True))
 

@@ -1,4 +1,4 @@
-"""The operator's TOML file in; the feeds it names, or every mistake in it, out."""
+"""The operator's TOML file in; its feeds, or every mistake in it, out."""
 
 import re
 import tomllib
@@ -17,18 +17,18 @@ _MAX_TITLE = 200  # characters
 
 @dataclass(frozen=True, slots=True)
 class NamedFeed:
-    """A feed with a name, under which its address stays the same while its query and title may change."""
+    """A feed with a name: its address stays the same while its query and title may change."""
 
     name: str
     title: str
     query: Query
 
     def path(self, form: str) -> str:
-        """Return its path in the format `form`, relative to the service's address."""
+        """Return the path of its document in the format `form`, relative to the service's address."""
         return f"f/{self.name}.{form}"
 
     def query_for(self, query_string: str) -> Query:
-        """Return its query for the page that `query_string` asks for; raises QueryError for any other parameter."""
+        """Return its query at the page in `query_string`; raises QueryError for any other parameter."""
         for name, _ in query_pairs(query_string):
             if name != "page" and not is_ignored(name):
                 raise QueryError(quoted(name), f"a feed with a name takes page only{did_you_mean(name, ['page'])}")
@@ -44,7 +44,7 @@ def find(feeds: Iterable[NamedFeed], name: str) -> NamedFeed:
 
 
 def read_feeds(path: str | None) -> tuple[NamedFeed, ...]:
-    """Read the feeds in the file at `path`, none for None; raises ConfigError naming every mistake in it."""
+    """Read the file at `path`, if any; raises ConfigError with every mistake in it."""
     if path is None:
         return ()
     feeds: list[NamedFeed] = []
@@ -82,9 +82,9 @@ def _read_into(feeds: list[NamedFeed], document: dict[str, Any]) -> list[str]:
 
 
 def _read_table(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the values of one feed that can be read, and what is wrong with the others."""
+    """Return the valid values of one feed, and the problems with the others."""
     values: dict[str, Any] = {}
-    problems = [f"{quoted(key)} is no key of a feed{did_you_mean(key, _KEYS)}" for key in table if key not in _KEYS]
+    problems = [f"{quoted(key)} is not a key of a feed{did_you_mean(key, _KEYS)}" for key in table if key not in _KEYS]
     for key, read in _KEYS.items():
         try:
             if key not in table:

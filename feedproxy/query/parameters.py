@@ -1,6 +1,6 @@
 """Parameters of a URL in, a frozen `Query` out, and back again in one canonical spelling.
 
-Because the meaning of a URL never changes, parameters are only ever added.
+The meaning of a URL never changes, so we only ever add parameters.
 """
 
 import re
@@ -16,43 +16,43 @@ from feedproxy.text import did_you_mean, one_line, plural, whole_number
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a parameter means and may be, in words, and what reads its text or raises ValueError."""
+    """One parameter, its values and meaning in words; `read` turns its text into a value, or raises ValueError."""
 
     default: object
-    allowed: str
+    values: str
     read: Callable[[str], object]
     meaning: str
 
 
-def _parameter(default: object, allowed: str, read: Callable[[str], object], meaning: str) -> Any:
-    return field(default=default, metadata={"parameter": Parameter(default, allowed, read, meaning)})
+def _parameter(default: object, values: str, read: Callable[[str], object], meaning: str) -> Any:
+    return field(default=default, metadata={"parameter": Parameter(default, values, read, meaning)})
 
 
 def _number(default: int, low: int, high: int, meaning: str) -> Any:
-    allowed = f"a whole number from {low} to {high}"
+    values = f"a whole number from {low} to {high}"
 
     def read(text: str) -> int:
         if (number := whole_number(text, low, high)) is None:
-            raise ValueError(f"is not {allowed}")
+            raise ValueError(f"is not {values}")
         return number
 
-    return _parameter(default, allowed, read, meaning)
+    return _parameter(default, values, read, meaning)
 
 
 def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
-    allowed = f"one of {', '.join(choices)}"
+    values = f"one of {', '.join(choices)}"
 
     def read(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"is not {allowed}{did_you_mean(text, choices)}")
+            raise ValueError(f"is not {values}{did_you_mean(text, choices)}")
         return text
 
-    return _parameter(default, allowed, read, meaning)
+    return _parameter(default, values, read, meaning)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to put in a feed and how; equal queries make equal feeds."""
+    """The parameters of a feed; equal queries make equal feeds."""
 
     q: Filter | None = _parameter(  # noqa: RUF009 (makes a field)
         None, "the filter language", parse_filter, "the words to look for"
@@ -78,7 +78,7 @@ class Query:
 
     @property
     def describe(self) -> str:
-        """What the filter asks for, such as `agents, at least 2 upvotes`; empty if nothing."""
+        """The conditions in words, such as `agents, at least 2 upvotes`; empty without conditions."""
         conditions = [
             str(self.q) if self.q else "",
             f"at least {plural(self.min_upvotes, 'upvote')}" if self.min_upvotes else "",
@@ -89,7 +89,7 @@ class Query:
 
 
 PARAMETERS: dict[str, Parameter] = {row.name: row.metadata["parameter"] for row in fields(Query)}
-# The parameters that ask for a count, and which count of a paper that is.
+# The parameters that set a threshold, and the count of a paper that must reach it.
 MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
 _IGNORED = re.compile(r"utm_.*|fbclid|_", re.DOTALL)
 
@@ -127,27 +127,23 @@ def validate(query: Query) -> Query:
 
 
 def is_ignored(name: str) -> bool:
-    """Say whether a parameter is one that trackers add to any address."""
+    """Say whether trackers add this parameter to any address."""
     return bool(_IGNORED.fullmatch(name))
 
 
 def query_pairs(query_string: str) -> list[tuple[str, str]]:
-    """Return the decoded parameters of a query string, in their order; raises QueryError."""
+    """Return the decoded parameters of a query string in order; raises QueryError."""
     try:
         return parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=100)
     except UnicodeDecodeError as error:
-        raise QueryError(_unreadable(query_string), "is not UTF-8") from error
+        pairs = parse_qsl(query_string, keep_blank_values=True, errors="surrogateescape")
+        bad = (name for name, text in pairs if name in PARAMETERS and re.search("[\udc80-\udcff]", text))
+        raise QueryError(next(bad, "query"), "is not UTF-8") from error
     except ValueError as error:
         raise QueryError("query", "holds more than 100 parameters") from error
 
 
-def _unreadable(query_string: str) -> str:
-    """Return the parameter whose value is not UTF-8; `query` if it is unknown, or its name is not."""
-    pairs = parse_qsl(query_string, keep_blank_values=True, errors="surrogateescape")
-    return next((name for name, text in pairs if name in PARAMETERS and re.search("[\udc80-\udcff]", text)), "query")
-
-
 def quoted(text: str) -> str:
-    """Return `text` in quotation marks on one line; percent-encoded if some of it would be invisible."""
+    """Return `text` in quotation marks on one line; percent-encoded if some of it is invisible."""
     visible = text if one_line(text, len(text)) == text else quote(text, errors="surrogateescape")
     return f"“{one_line(visible, 40)}”"

@@ -1,7 +1,6 @@
 """Text in, the words that a search compares out.
 
-Papers and filters pass through the same functions here: first a text is normalised and split (`words`), then each word
-is folded into its singular (`singular`).
+Papers and filters pass through the same functions: `words` normalises and splits, `singular` folds plurals.
 """
 
 import re
@@ -9,14 +8,14 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-# The version of the rules below. Raise it whenever any text parts or folds into other words than before: an archive
-# whose search index was made by older rules is then indexed anew when it is opened.
+# The version of the rules below. Raise it whenever they make other words of any text: an archive with an index by older
+# rules is indexed again when somebody opens it.
 RULES = 1
 _INVISIBLE = ("Mn", "Mc", "Me", "Cf")  # accents, and what has no width such as the soft hyphen
 _WORD = re.compile(r"[^\W_]+")
 _MAX_CACHED = 40  # characters; longer words are rare
 
-# Plurals of the field that the rules below would miss or fold into another word. Singulars fold into themselves.
+# Plurals of the field that the rules below would miss or get wrong. Singulars fold into themselves.
 _IRREGULAR = {
     "analyses": "analysis",
     "axes": "axis",
@@ -35,7 +34,7 @@ _IRREGULAR = {
 _IRREGULAR |= {word: word for word in _IRREGULAR.values()}
 
 # Harman's S-stemmer ("How effective is suffixing?", JASIS 42, 1991) and -sses, -xes, -ches, -shes: endings of a plural,
-# longer endings that are none, and what replaces how many of its last letters. The first row that fits counts.
+# longer endings that are not plurals, how many letters to cut, and what to append. The first row that fits counts.
 _SUFFIXES: tuple[tuple[tuple[str, ...], tuple[str, ...], int, str], ...] = (
     (("sses", "xes", "ches", "shes"), (), 2, ""),
     (("ies",), ("eies", "aies"), 3, "y"),
@@ -49,16 +48,16 @@ def search_words(text: str) -> list[str]:
 
 
 def words(text: str) -> list[str]:
-    """Return the normalised words of `text`; everything that is neither a letter nor a digit separates them."""
+    """Return the normalised words of `text`: runs of letters and digits."""
     return _WORD.findall(_normalize(text))
 
 
 def word_spans(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield each of `search_words`, and where it begins and ends in `text`, with the invisible characters after it."""
+    """Yield each of `search_words` with its start and end in `text`; invisible characters belong to the word before."""
     if text.isascii():
         yield from ((singular(match[0]), *match.span()) for match in _WORD.finditer(text.casefold()))
         return
-    parts = [_normalize_character(char) for char in text]  # normalising moves only accents, which are dropped
+    parts = [_normalize_character(char) for char in text]  # normalising a whole text only reorders accents
     places = [at for at, part in enumerate(parts) for _ in part] + [len(text)]
     for match in _WORD.finditer("".join(parts)):
         start, last, end = (places[at] for at in (match.start(), match.end() - 1, match.end()))
@@ -66,7 +65,7 @@ def word_spans(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def size(text: str) -> int:
-    """Return how many bytes `text` has once it is normalised: one character can become eighteen."""
+    """Return how many bytes the normalised `text` has: one character can become eighteen."""
     return len(text) if text.isascii() else len(_normalize(text).encode())
 
 
@@ -82,7 +81,7 @@ _normalize_character = lru_cache(4096)(_normalize)
 
 
 def singular(word: str) -> str:
-    """Return a normalised `word` with its English plural folded; folding twice changes nothing."""
+    """Return the singular of a normalised English `word`; a second call changes nothing."""
     return _cached_singular(word) if len(word) <= _MAX_CACHED else _singular(word)
 
 
@@ -95,10 +94,10 @@ def _singular(word: str) -> str:
     return word
 
 
-_cached_singular = lru_cache(4096)(_singular)  # finds nine of ten words of a text
+_cached_singular = lru_cache(4096)(_singular)  # holds nine of ten words of a text
 
 
 def plural_prefix_matches(prefix: str) -> set[str]:
-    """Return the folded words that do not begin with `prefix` while their plural does: policy for `policie`."""
+    """Return the folded words whose plural begins with `prefix` while they do not: policy for `policie`."""
     plurals = (singular(prefix + ending) for ending in ("", "s", "es"))
     return {word for word in plurals if not word.startswith(prefix)}
