@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from feedproxy.archive import Archive, SearchResult
-from feedproxy.errors import NoPapersYet
+from feedproxy.errors import NoPapersYet, UnknownFeedError
 from feedproxy.feeds import FORMATS, Document, Feed
-from feedproxy.query.named_feeds import NamedFeed, find
-from feedproxy.query.parameters import Query, parse_query
+from feedproxy.query.named_feeds import NamedFeed
+from feedproxy.query.parameters import Query, parse_query, quoted
+from feedproxy.text import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,10 @@ class Service:
         """
         if name is None:
             return Feed(parse_query(query_string), base)
-        named_feed = find(self.named_feeds, name)
-        return Feed(named_feed.query_for(query_string), base, named_feed)
+        by_name = {feed.name: feed for feed in self.named_feeds}
+        if name not in by_name:
+            raise UnknownFeedError(f"no feed here has the name {quoted(name)}{did_you_mean(name, by_name)}")
+        return Feed(by_name[name].query_for(query_string), base, by_name[name])
 
     def search(self, query: Query) -> SearchResult:
         """Return the entries of `query`; raises NoPapersYet while the archive is empty, and ArchiveError."""

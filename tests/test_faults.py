@@ -60,7 +60,7 @@ def test_page_instead(hub: fake.Hub, timer: Timer, clock: Clock, fault: Fault, c
     assert FORTY == [paper.id for paper in listing.papers]
     assert (DAY, None, False) == (listing.day, listing.validator, listing.unchanged)
     (line,) = caplog.messages
-    assert line.endswith("; its page is read instead")
+    assert line.endswith("; read its page instead")
 
 
 @pytest.mark.parametrize("page", [False, True])

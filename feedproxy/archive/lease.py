@@ -1,7 +1,4 @@
-"""Who may refresh, when the source may be asked next, and how refreshing fares: the same for all who share the archive.
-
-Knows nothing of papers.
-"""
+"""Coordinates all processes that share an archive: who refreshes, the pace of requests, and failures."""
 
 import threading
 import time
@@ -18,16 +15,16 @@ from feedproxy.archive.rows import moment_or_none, seconds, unreadable_column
 from feedproxy.errors import ArchiveError, LeaseError
 
 LEASE = timedelta(seconds=60)
-PROLONG = 20.0  # seconds between two prolongings
-STUCK = 300.0  # seconds without a listing or a request after which a lease is prolonged no more
+PROLONG = 20.0  # seconds until a lease is prolonged
+STUCK = 300.0  # seconds without a listing or a request after which a lease runs out
 _FIRST_RETRY, _LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
-BURST = 10  # requests that may follow one another at once after a rest
+BURST = 10  # requests at once after a rest
 CUT_OFF = "the last refresh was cut off: its process was killed, as where memory runs out, or its machine stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How refreshing fares: failures since the last success, what the last was, and when to try again (aware UTC)."""
+    """Failures since the last success, the last one's message and time, and the time of the next try (aware UTC)."""
 
     failures: int = 0
     error: str | None = None
@@ -36,17 +33,17 @@ class Backoff:
 
 
 def retry_pause(failures: int, retry_after: int | None, jitter: float) -> timedelta:
-    """Return how long to wait after so many failures in a row: twice as long each time, up to 15 minutes.
+    """Return the wait after `failures` in a row: twice as long each time, up to 15 minutes.
 
-    `jitter` in 0…1 spreads it over half to one and a half of that, so that machines part; what the
-    Hub asked for (`retry_after`, seconds) is never undercut.
+    `jitter` in 0…1 spreads machines over half to one and a half of that; the wait is never shorter than the Hub's
+    `retry_after` (seconds).
     """
     pause = min(_LAST_RETRY, _FIRST_RETRY * (1 << min(failures - 1, 10)))
     return max(pause * (0.5 + jitter), timedelta(seconds=retry_after or 0))
 
 
 class Coordination(ABC):
-    """How all who refresh one archive agree: on who does, when the source may be asked, and what failed."""
+    """The coordination of all processes that refresh one archive."""
 
     @abstractmethod
     def _transaction(self, *, writing: bool = False) -> AbstractContextManager[sa.Connection]: ...
@@ -54,9 +51,8 @@ class Coordination(ABC):
     def lease(self, holder: str, now: datetime, pause: timedelta = timedelta()) -> int | None:
         """Take or prolong the right to refresh for `LEASE`; return its token, or None while another has it.
 
-        One statement. A lease without an end, or with one too far ahead, which a clock that ran ahead gave, is void.
-        A lease that was never given back means that its refresh was cut off: that counts as a failure, after which
-        all wait for `pause`.
+        One statement. A lease without an end is void, and so is one that ends too far ahead, by a wrong clock. A lease
+        that ran out means that its refresh was cut off: that counts as a failure, and all processes wait for `pause`.
         """
         row, at = schema.lease.c, seconds(now)
         until, latest = sa.func.coalesce(row.until, 0), seconds(now + 2 * LEASE)
@@ -78,13 +74,13 @@ class Coordination(ABC):
         return token
 
     def prolong(self, token: int, now: datetime) -> bool:
-        """Prolong a lease by its token, also late; say whether it was neither given back nor taken by another."""
+        """Prolong a lease by its token, even late; return False if it was released or another process took it."""
         statement = sa.update(schema.lease).where(_is_held(token)).values(until=seconds(now + LEASE))
         with self._transaction(writing=True) as db:
             return bool(db.execute(statement).rowcount)
 
     def release(self, token: int, backoff: Backoff) -> None:
-        """Give the lease of this token back, noting how the refresh went; does nothing where it is lost."""
+        """Release the lease of this token and note how the refresh went; does nothing if the lease is lost."""
         values = {
             "until": 0,
             "failures": backoff.failures,
@@ -96,13 +92,13 @@ class Coordination(ABC):
             db.execute(sa.update(schema.lease).where(_is_held(token)).values(values))
 
     def note_drop(self, error: str, now: datetime) -> None:
-        """Note, until a refresh goes well, that one was dropped as another process had its lease; nobody waits."""
+        """Note, until the next success, that a refresh lost its lease and was dropped; nobody waits for that."""
         statement = sa.update(schema.lease).where(schema.lease.c.error.is_(None))
         with self._transaction(writing=True) as db:
             db.execute(statement.values(error=error, failed_at=seconds(now)))
 
     def backoff(self) -> Backoff:
-        """Return how refreshing fares, whoever does it."""
+        """Return the failures of refreshing, whichever process does it."""
         with self._transaction() as db:
             row = db.execute(sa.select(schema.lease)).one()
         if unreadable_column(schema.lease, row._mapping):  # the next round overwrites it
@@ -111,10 +107,10 @@ class Coordination(ABC):
         return Backoff(row.failures, row.error, failed_at, retry_at)
 
     def turn(self, now: datetime, pace: float) -> float:
-        """Take the next turn to ask the source; return how many seconds it is away.
+        """Take the next turn to ask the source; return the seconds until then.
 
-        Turns are `pace` seconds apart, but for `BURST` at once after a rest (a leaky bucket). One further away than
-        that was given by a clock that ran ahead.
+        Turns are `pace` seconds apart, but for `BURST` at once after a rest (a leaky bucket). A later turn than that
+        comes from a wrong clock.
         """
         if not pace:
             return 0.0
@@ -131,24 +127,24 @@ def _is_held(token: int) -> sa.ColumnElement[bool]:
 
 
 class HeldLease:
-    """A lease that is prolonged while its block gets on, however long an answer takes.
+    """Prolongs a lease while its block makes progress, however long an answer takes.
 
-    A process that is killed or frozen prolongs nothing, and one that hangs does so no longer than `STUCK`.
+    A dead or frozen process prolongs nothing, and one that hangs stops after `STUCK`.
     """
 
     def __init__(self, archive: Coordination, token: int, clock: Callable[[], datetime], every: float) -> None:
         self.token, self._archive, self._clock, self._every = token, archive, clock, every
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._prolong, name="lease", daemon=True)
-        self.get_on()
+        self.note_progress()
 
-    def get_on(self, silent: float = 0.0) -> None:
-        """Note that the block gets on; it may be silent for so many seconds besides."""
+    def note_progress(self, silent: float = 0.0) -> None:
+        """Note that the block makes progress; it may now be silent for `silent` more seconds."""
         self._alive_until = time.monotonic() + silent + STUCK
 
     def check(self) -> None:
-        """Prolong the lease; raises LeaseError where another has it by now, or it was given back."""
-        self.get_on()
+        """Prolong the lease; raises LeaseError if it was released or another process took it."""
+        self.note_progress()
         if not self._archive.prolong(self.token, self._clock()):
             raise LeaseError
 
@@ -162,5 +158,5 @@ class HeldLease:
 
     def _prolong(self) -> None:
         while not self._over.wait(self._every) and time.monotonic() < self._alive_until:
-            with suppress(ArchiveError):  # that the archive is locked for a while is no reason to lose the lease
+            with suppress(ArchiveError):  # a locked archive is no reason to lose the lease
                 self._archive.prolong(self.token, self._clock())

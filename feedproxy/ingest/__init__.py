@@ -1,1 +1,1 @@
-"""Where listings come from: asked for on a schedule, parsed, and handed to the archive."""
+"""Listings, from the source to the archive: fetched on a schedule, parsed, stored."""

@@ -1,7 +1,7 @@
-"""The proxy and certificates that environment variables name in; what an httpx client needs out.
+"""Environment variables in, the proxy and certificates for an httpx client out.
 
-httpx reads these variables too, but fails over values that other programs accept. Here each mistake is one
-UpstreamError that names the variable.
+httpx reads these variables too, but fails on values that other programs accept. Here each mistake is an UpstreamError
+that names the variable.
 """
 
 import os
@@ -16,7 +16,7 @@ from feedproxy.errors import UpstreamError
 
 
 def proxy_for(url: httpx.URL) -> tuple[httpx.Proxy | None, str]:
-    """Return the proxy for `url`, if any, and the name of the variable it comes from."""
+    """Return the proxy for `url`, if any, and the variable that names it."""
     proxies = getproxies()
     kind = next((kind for kind in (url.scheme, "all") if proxies.get(kind)), None)
     if not kind or proxy_bypass(url.host):
@@ -33,9 +33,9 @@ def proxy_for(url: httpx.URL) -> tuple[httpx.Proxy | None, str]:
     raise UpstreamError(f"{variable} must be an HTTP proxy such as http://HOST:PORT; SOCKS is not supported")
 
 
-@cache  # loading them takes longer than a request to the Hub
+@cache  # to load them takes longer than a request to the Hub
 def certificates() -> ssl.SSLContext:
-    """Return the TLS settings with this machine's certificates, or those of SSL_CERT_FILE or SSL_CERT_DIR."""
+    """Return TLS settings with the certificates of this machine, SSL_CERT_FILE or SSL_CERT_DIR."""
     folders = [] if os.environ.get("SSL_CERT_FILE") else os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)
     if any(folders) and not any(file for folder in folders for file in Path(folder).glob("*")):
         raise UpstreamError("SSL_CERT_DIR names no folder with certificates in it")

@@ -1,4 +1,4 @@
-"""Saved listings, read whole whatever their dates."""
+"""Saved listings as a source: reads all files, whatever their dates."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,19 +11,19 @@ from feedproxy.ingest.parse.fields import leading_day, midnight
 from feedproxy.ingest.schedule import MAX_LEAD, ListingDays, ListingRequest
 from feedproxy.model import Listing
 
-_PAUSE = timedelta(seconds=10)  # between two looks whether a file has changed
-_REVISITED = timedelta(days=32)  # for how long after its day begins the Hub's listing would be read again
+_PAUSE = timedelta(seconds=10)  # between two looks at the files
+_HUB_WINDOW = timedelta(days=32)  # after a day begins, during which we would read its listing at the Hub
 _MAX_BYTES = 2**24
 _IGNORED = ("Thumbs.db", "desktop.ini")
-_IGNORED_ENDS = ("~", ".bak", ".swp", ".tmp")  # copies that editors keep
+_IGNORED_ENDS = ("~", ".bak", ".swp", ".tmp")  # editors leave such copies
 
 _Stamp = tuple[int, int]  # a file's time and size, which change with its content
 
 
 class SavedListings:
-    """A saved listing, or all in a folder and its folders; read again after a change.
+    """A saved listing, or all in a folder and its folders; reads them again after a change.
 
-    Hidden files, and those that editors and file managers leave behind, are ignored.
+    Ignores hidden files, and the files that editors and file managers leave behind.
     """
 
     def __init__(self, path: Path, name: str = "") -> None:
@@ -36,7 +36,7 @@ class SavedListings:
         """Do nothing: files may be read at any pace."""
 
     def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:  # noqa: ARG002
-        """Return all files in one batch, if one has changed or what was read was not stored."""
+        """Return all files in one batch, if one has changed or the last read was not stored."""
         is_stored = any(day.good_at and day.good_at >= self._read_at for day in days.values())
         files = self._files()
         if is_stored and not force and all(self._stamps.get(path) == stamp for path, stamp in files.items()):
@@ -48,7 +48,7 @@ class SavedListings:
         return now if self.due(days, now) else now + _PAUSE
 
     def get(self, request: ListingRequest, now: datetime) -> Listing:
-        """Read one file; if its name begins with a day, that is the day it was asked for."""
+        """Read one file; a day at the beginning of its name is its listing day."""
         path = request.path or self._path
         try:
             self._stamps[path], self._read_at = _stamp(path), now.replace(microsecond=0)
@@ -63,13 +63,13 @@ class SavedListings:
             raise SavedListingError(f"{path}: {error}") from error
         if listing.day is None:
             raise SavedListingError(f"{path}: lists no papers")
-        return replace(listing, taken_before=midnight(listing.day) + _REVISITED)
+        return replace(listing, taken_before=midnight(listing.day) + _HUB_WINDOW)
 
     def _files(self) -> dict[Path, _Stamp]:
         try:
             paths = [self._path]
             if self._path.is_dir():
-                next(self._path.iterdir(), None)  # raises where the folder may not be read, which rglob does not
+                next(self._path.iterdir(), None)  # raises for an unreadable folder, unlike rglob
                 paths = sorted(path for path in self._path.rglob("*") if self._may_be_listing(path))
             stamps = {path: _stamp(path) for path in paths}
         except OSError as error:

@@ -1,6 +1,6 @@
 """A polite client of one host: paths in, whole bodies out, at a steady pace and within limits.
 
-Knows nothing of listings. Whatever goes wrong is an UpstreamError.
+Knows nothing of listings. Every failure is an UpstreamError.
 """
 
 import json
@@ -25,14 +25,14 @@ from feedproxy.errors import UpstreamError
 from feedproxy.ingest.environment import certificates, proxy_for
 from feedproxy.text import one_line
 
-_MAX_BYTES = 3 * 2**20  # five times the longest seen; hostile JSON takes up to sixty times as much memory
+_MAX_BYTES = 3 * 2**20  # five times the longest so far; hostile JSON takes up to sixty times as much memory
 _MAX_REDIRECTS = 5
 _MAX_WAIT = 86_400  # seconds; a server that asks for more is mistaken
-_RESERVE = 5  # requests of the Hub's allowance that are left to others behind the same address
+_RESERVE = 5  # requests of the Hub's allowance that we leave to others at the same IP address
 _CHUNK = 65_536  # bytes
-_DEADLINE = 30.0  # seconds for one answer, from connecting to its last byte
+_DEADLINE = 30.0  # seconds for one answer, from the connection to its last byte
 _TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
-_ETAG = re.compile(r'(W/)?"[!#-~]{0,200}"')  # what can be sent back (RFC 9110, section 8.8.3)
+_ETAG = re.compile(r'(W/)?"[!#-~]{0,200}"')  # RFC 9110, section 8.8.3
 Turn = Callable[[float], float]  # takes the interval between requests, returns how many seconds to wait
 
 
@@ -46,9 +46,9 @@ class StatusError(UpstreamError):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A good answer: a body, or `unchanged` if the ETag sent along still holds.
+    """A good answer: a body, or `unchanged` if the ETag in the request still holds.
 
-    `next` is the address of the following page, if a `Link` header names one on the same host (RFC 8288).
+    `next` is the address of the next page, if a `Link` header names one on the same host (RFC 8288).
     """
 
     body: bytes = b""
@@ -59,7 +59,7 @@ class Response:
 
 
 class Fetcher:
-    """Asks the host at `address` on average every `interval` seconds: waits for its `turn` before each request."""
+    """Gets pages from the host at `address`, on average every `interval` seconds: `turn` says how long to wait."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Fetcher:
     def get(self, path: str, parameters: Mapping[str, str] | None = None, validator: str | None = None) -> Response:
         """Get `path`, or the `next` address of an answer, unless `validator` still holds.
 
-        Raises StatusError for any status but 200 and 304, UpstreamError for everything else.
+        Raises StatusError for any status but 200 and 304, UpstreamError for every other failure.
         """
         headers = self._headers | ({"If-None-Match": validator} if validator else {})
         try:
@@ -108,7 +108,7 @@ class Fetcher:
         return Response(body, False, etag if _ETAG.fullmatch(etag) else None, sent_at, _next_page(response))
 
     def _culprit(self, error: Exception) -> str:
-        """Return who could not be reached, the host or a proxy; without the proxy's address, as strangers read this."""
+        """Return the host or the proxy that failed; strangers read this, so the proxy's address stays out."""
         _, variable = proxy_for(httpx.URL(self._address))
         if not variable:
             return self.name
@@ -119,7 +119,11 @@ class Fetcher:
     def _follow(self, url: httpx.URL, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
         """Follow redirects within the host."""
         for _ in range(_MAX_REDIRECTS + 1):
-            self._wait()
+            if (left := self._blocked_until - self._timer()) > 0:
+                seconds = int(left) + 1
+                raise UpstreamError(f"{self.name} allows no more requests for {seconds} s", seconds)
+            if wait := self.turn(self._interval):
+                self._sleep(wait)
             response, body = self._send(url, headers)
             if not response.has_redirect_location:
                 return response, body
@@ -128,13 +132,6 @@ class Fetcher:
                 raise UpstreamError(f"{self.name} redirects elsewhere: {one_line(str(target), 100)}")
             url = target
         raise UpstreamError(f"{self.name} redirects in circles")
-
-    def _wait(self) -> None:
-        if (left := self._blocked_until - self._timer()) > 0:
-            seconds = int(left) + 1
-            raise UpstreamError(f"{self.name} allows no more requests for {seconds} s", seconds)
-        if wait := self.turn(self._interval):
-            self._sleep(wait)
 
     def _send(self, url: httpx.URL, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
         """Send one request over its own connection; raises TimeoutError if the answer takes too long."""
@@ -157,16 +154,16 @@ class Fetcher:
 def _deadline(seconds: float) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
     """Shut down the connections of the block after `seconds`, and then raise TimeoutError.
 
-    httpx limits each read alone: a server that sends a byte at a time, of its headers or of TLS, could go on for days.
-    Yields a "trace" for the request (an extension of httpcore) that notes its connections. Name resolution and
-    connecting are not covered; they have their own timeouts.
+    httpx limits only each read: a server that sends a byte at a time, of its headers or of TLS, could go on for days.
+    Yields a "trace" for the request (an extension of httpcore) that collects its connections. Name resolution and
+    connecting have their own timeouts.
     """
     expired, sockets = threading.Event(), list[socket.socket]()
 
     def shut() -> None:
         expired.set()
         for connection in sockets:
-            with suppress(OSError):  # it has ended by itself
+            with suppress(OSError):  # the other side has closed it
                 connection.shutdown(socket.SHUT_RDWR)
 
     def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -217,7 +214,7 @@ def _next_page(response: httpx.Response) -> str | None:
 
 
 def _status_error(name: str, response: httpx.Response, body: bytes) -> StatusError:
-    """Return the error for an answer with this status, in the server's words if it has any."""
+    """Return the error for this answer, in the server's words if it sent any."""
     try:
         message = json.loads(body)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -228,18 +225,18 @@ def _status_error(name: str, response: httpx.Response, body: bytes) -> StatusErr
 
 
 def _retry_after(response: httpx.Response) -> int | None:
-    """Return the seconds to wait by `Retry-After` (RFC 9110, section 10.2.3), else until the allowance is renewed."""
+    """Return the seconds in `Retry-After` (RFC 9110, section 10.2.3), else until there is a new allowance."""
     text = response.headers.get("Retry-After", "")
     if re.fullmatch("[0-9]{1,15}", text):
         return min(int(text), _MAX_WAIT)
-    sent, until = _date(response, "Date"), _date(response, "Retry-After")
-    if sent and until:
-        return max(0, min(int((until - sent).total_seconds()), _MAX_WAIT))
+    sent_at, until = _date(response, "Date"), _date(response, "Retry-After")
+    if sent_at and until:
+        return max(0, min(int((until - sent_at).total_seconds()), _MAX_WAIT))
     return _allowance(response)[1]
 
 
 def _allowance(response: httpx.Response) -> tuple[int | None, int | None]:
-    """Return the requests left, and the seconds until there are more (`RateLimit: "api";r=LEFT;t=SECONDS`)."""
+    """Return the remaining requests, and the seconds until there are more (`RateLimit: "api";r=LEFT;t=SECONDS`)."""
     text = response.headers.get("RateLimit", "")
     left, reset = (re.search(rf"\b{key}=(\d{{1,6}})\b", text) for key in "rt")
     return (int(left[1]) if left else None), (min(int(reset[1]) + 1, _MAX_WAIT) if reset else None)

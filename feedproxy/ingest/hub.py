@@ -1,4 +1,4 @@
-"""The Hub, asked by day: its API first, its page if the API fails."""
+"""The Hub as a source: one listing per day, from the API, or from the page if the API fails."""
 
 import logging
 from collections.abc import Sequence
@@ -15,8 +15,7 @@ from feedproxy.model import Listing, Paper, Skipped
 log = logging.getLogger(__name__)
 _MAX_PAGES = 20
 _PAGE_SIZE = 100  # papers; the Hub sends no more
-_TOO_MANY_REQUESTS = 429
-_MAX_FAILURES = 3  # days in a row that cannot be had
+_MAX_FAILURES = 3  # days in a row
 _CLOCK_ERROR = timedelta(minutes=30)
 
 
@@ -26,14 +25,14 @@ class Hub:
     def __init__(self, fetcher: Fetcher) -> None:
         self.name = fetcher.name
         self._fetcher = fetcher
-        self._failures = 0  # days in a row that could not be had
+        self._failures = 0  # days in a row
 
     def keep_pace(self, turn: Turn) -> None:
-        """Take a turn before each request."""
+        """Wait for a turn before each request."""
         self._fetcher.turn = turn
 
     def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
-        """Return what to get now, in batches to be stored one by one."""
+        """Return the listings to get now, in batches for one transaction each."""
         batches = due_days(days, now, force=force)
         return [
             [ListingRequest(day, days[day].validator if day in days else None) for day in batch] for batch in batches
@@ -46,22 +45,22 @@ class Hub:
     def get(self, request: ListingRequest, now: datetime) -> Listing:
         """Get a day's listing from the API, or from the page if the API fails.
 
-        A day that cannot be had is a ListingError and costs no other; several in a row are an UpstreamError.
+        Raises ListingError if one day fails, so that others go on, and UpstreamError after several days in a row.
         """
         pages: list[Listing] = []
         try:
             listing = self._from_api(request, now, pages)
         except (ListingError, StatusError) as error:
-            if isinstance(error, StatusError) and error.code == _TOO_MANY_REQUESTS:
+            if isinstance(error, StatusError) and error.code == 429:
                 raise
             listing = self._from_page(request, now, error) or self._first_pages(pages, request, error)
         self._failures = 0
         return listing
 
     def _from_api(self, request: ListingRequest, now: datetime, pages: list[Listing]) -> Listing:
-        """Get a listing page by page, adding each to `pages`, until one brings nothing new.
+        """Get a listing page by page, and add each to `pages`, until one brings nothing new.
 
-        A page links to the next one. A mirror may not link: then a full page is followed by the next number.
+        A page links to the next one. A mirror may have no links: then the next number follows a full page.
         """
         entries: set[str | Skipped] = set()
         link: str | None = None
@@ -71,20 +70,20 @@ class Hub:
                 return page
             new: set[str | Skipped] = {*(paper.id for paper in page.papers), *page.skipped}
             if new <= entries:
-                return _joined(pages, request.day)
+                return _merge(pages, request.day)
             entries |= new
             pages.append(page)
             if not link and len(page.papers) + len(page.skipped) < _PAGE_SIZE:
-                return _joined(pages, request.day)
+                return _merge(pages, request.day)
             if len(entries) >= MAX_PAPERS or sum(page.size for page in pages) >= MAX_LISTING_BYTES:
                 break
         rest = Skipped("the rest", f"no more is read after {len(pages)} pages and {len(entries):,} entries")
-        return _joined([*pages, Listing(skipped=(rest,))], request.day)
+        return _merge([*pages, Listing(skipped=(rest,))], request.day)
 
     def _page(
         self, request: ListingRequest, number: int, link: str | None, now: datetime
     ) -> tuple[Listing, str | None]:
-        """Return page `number`, which is at `link` if the one before had one, and the link to the next."""
+        """Return page `number`, at `link` if the page before had a link, and the link to the next."""
         if link:
             response = self._fetcher.get(link)
         else:
@@ -106,7 +105,7 @@ class Hub:
     def _from_page(self, request: ListingRequest, now: datetime, api_error: FeedproxyError) -> Listing | None:
         """Get a listing from the page, None if that fails too; raises UpstreamError if the page asks for a pause.
 
-        The page shows another day if there is none for this one.
+        Without a listing for this day, the page shows another day.
         """
         try:
             body = self._fetcher.get(f"/papers/date/{request.day}").body
@@ -115,16 +114,16 @@ class Hub:
             if error.retry_after:
                 raise
             return None
-        log.warning("%s; its page is read instead", api_error)
+        log.warning("%s; read its page instead", api_error)
         return listing if listing.day == request.day else Listing(day=request.day)
 
     def _first_pages(self, pages: list[Listing], request: ListingRequest, api_error: FeedproxyError) -> Listing:
-        """Return what the API sent before it failed, or raise its failure.
+        """Return the pages that the API sent before it failed, or raise its failure.
 
-        400 and 404 are never counted as trouble with the Hub: its day may not have begun yet.
+        400 and 404 do not count as failures of the Hub: its day may not have begun yet.
         """
         if any(page.papers for page in pages):
-            return replace(_joined(pages, request.day), validator=None)
+            return replace(_merge(pages, request.day), validator=None)
         code = api_error.code if isinstance(api_error, StatusError) else None
         if code not in (400, 404):
             self._failures += 1
@@ -133,12 +132,12 @@ class Hub:
         raise ListingError(f"{api_error} for {request.day}" if code else str(api_error)) from api_error
 
 
-def _joined(pages: Sequence[Listing], day: date | None) -> Listing:
+def _merge(pages: Sequence[Listing], day: date | None) -> Listing:
     papers: dict[str, Paper] = {}
     for paper in (paper for page in pages for paper in page.papers):
         papers.setdefault(paper.id, paper)
     skipped = tuple(dict.fromkeys(skip for page in pages for skip in page.skipped))
-    validator = pages[0].validator if len(pages) == 1 and not skipped else None  # what was skipped is read again
+    validator = pages[0].validator if len(pages) == 1 and not skipped else None  # read skipped entries again
     skipped += surplus(len(papers) - MAX_PAPERS)
     size = sum(page.size for page in pages)
     return require_papers(Listing(tuple(papers.values())[:MAX_PAPERS], skipped, day, validator, size=size), f"{day}: ")

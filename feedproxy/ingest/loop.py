@@ -1,6 +1,6 @@
-"""The thread that refreshes whenever something is due; and, for readers, the wait for the first papers and the status.
+"""The thread that refreshes whenever something is due; and, for requests, the status and the wait for first papers.
 
-Fetches and stores nothing itself: that is `refresher`.
+Leaves fetching and storing to `refresher`.
 """
 
 import logging
@@ -18,11 +18,11 @@ from feedproxy.ingest.status import Status, assess
 log = logging.getLogger(__name__)
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two ticks: clocks jump
 _BUSY = timedelta(seconds=5)  # rest while another process refreshes
-_POLL = 0.02  # seconds between two looks whether the first papers have come
+_POLL = 0.02  # seconds between two looks for the first papers
 
 
 class RefreshLoop:
-    """Runs `refresher` in a thread of this process, from `start` to `stop`."""
+    """Runs `refresher` in a thread of this process from `start` to `stop`."""
 
     def __init__(self, refresher: Refresher) -> None:
         self.refresher = refresher
@@ -31,10 +31,10 @@ class RefreshLoop:
         self._thread: threading.Thread | None = None
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._began_at: datetime | None = None
-        self._store_error: ArchiveError | None = None  # the failure of the last tick, which the archive could not note
+        self._store_error: ArchiveError | None = None  # of the last tick, which the archive could not note
 
     def start(self) -> None:
-        """Refresh and watch the archive in threads from now on, unless they run already."""
+        """Start the threads that refresh and watch the archive, unless they run already."""
         self._archive.watch()
         with self._starting:
             if self._thread is None or not self._thread.is_alive():  # after a fork it is not
@@ -45,7 +45,7 @@ class RefreshLoop:
                 self._thread.start()
 
     def stop(self, seconds: float | None = None) -> None:
-        """End the thread after the refresh under way; if that takes longer than `seconds`, let others refresh."""
+        """End the thread after the current refresh; if that takes longer than `seconds`, let others refresh."""
         self._stopping.set()
         self._wake.set()
         if self._thread:
@@ -75,7 +75,7 @@ class RefreshLoop:
         return min(max(rest, _SHORTEST), _LONGEST)
 
     def _until_due(self) -> timedelta:
-        """Return how long until something is due; a source that cannot say is due, so that its trouble is noted."""
+        """Return the time until something is due; a source that fails is due now, so that a refresh notes its error."""
         now = self._clock()
         if seconds := seconds_to_wait(self._archive.backoff(), now):
             return timedelta(seconds=seconds)
@@ -98,7 +98,7 @@ class RefreshLoop:
         return _SHORTEST
 
     def status(self) -> Status:
-        """Return how refreshing goes, whichever process does it."""
+        """Return the status of refreshing, whichever process does it."""
         archive, source, now = self._archive, self.refresher.source, self._clock()
         days, backoff = archive.days(None), archive.backoff()
         if self._store_error:
@@ -112,12 +112,12 @@ class RefreshLoop:
         return replace(status, problems=archive.problems())
 
     def wait_for_papers(self, seconds: float) -> None:
-        """Return once the archive holds a paper; raises UpstreamError after `seconds`, or once waiting is useless.
+        """Return once the archive holds a paper; raises UpstreamError after `seconds`, or when waiting is useless.
 
-        All readers, in every process, wait for the same refresh; one thread of each process polls for the others.
+        All requests, in every process, wait for the same refresh; one thread of each process polls for the others.
         """
         until = time.monotonic() + seconds
-        self._wake.set()  # the thread may be resting, unaware that the archive is gone
+        self._wake.set()  # the thread may still rest, unaware that the archive is gone
         is_polling = self._polling.acquire(timeout=max(seconds, 0))
         try:
             while self._is_empty():

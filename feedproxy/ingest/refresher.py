@@ -1,6 +1,6 @@
-"""One refresh: gets what is due from the source, stores it, and reports what went wrong and when to try again.
+"""One refresh: gets due listings from the source, stores them, and reports problems and the time of the next try.
 
-Knows nothing of threads and readers: `loop` refreshes again and again, `cli` once.
+Knows nothing of threads and requests: `loop` refreshes again and again, `cli` once.
 """
 
 import logging
@@ -23,9 +23,9 @@ from feedproxy.text import plural
 
 log = logging.getLogger(__name__)
 _DICE = secrets.SystemRandom()
-_LOG_MEMORY = 1000  # problems that are not logged again
-_TRANSACTION = 2**23  # bytes of normalised text that one transaction stores; 30 days have about 3 MB
-_REPORTED = 10  # problems of one kind that are reported one by one
+_LOG_MEMORY = 1000  # problems that we log only once
+_TRANSACTION = 2**23  # bytes of normalised text in one transaction; 30 days have about 3 MB
+_MOST_PROBLEMS = 10  # of one kind, each with a line of its own
 
 
 def utc_now() -> datetime:
@@ -35,7 +35,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a refresh did: listings read, papers in them, new papers; and a line for each problem."""
+    """The numbers of listings, papers and new papers of a refresh, and a line for each problem."""
 
     listings: int = 0
     papers: int = 0
@@ -53,7 +53,7 @@ class Outcome:
 class Refresher:
     """Refreshes `archive` from `source`; one refresh at a time, however many processes and machines share the archive.
 
-    `observe` is called with the name of an event and how many seconds it took.
+    Calls `observe` with the name of each event and its seconds.
     """
 
     def __init__(
@@ -68,21 +68,21 @@ class Refresher:
         self.source, self.archive, self.clock, self.jitter = source, archive, clock, jitter
         self.observe = observe or (lambda event, seconds: None)  # noqa: ARG005
         self._prolong_every = prolong_every
-        self._lease: HeldLease | None = None  # of the refresh under way
+        self._lease: HeldLease | None = None  # of the current refresh
         self._log_once = lru_cache(_LOG_MEMORY)(partial(log.warning, "%s"))
         source.keep_pace(self._turn)
 
     def refresh_once(self, *, force: bool = False) -> Outcome | None:
-        """Get and store what is due, with `force` the last 30 days; return None while another refresh is under way.
+        """Get and store due listings, with `force` the last 30 days; return None while another process refreshes.
 
-        A listing that cannot be read is reported and costs no other. Raises UpstreamError if the source cannot be
-        reached or has no papers at all, after storing what came before, and ListingError if nothing could be read.
-        After a failure everybody waits: until then, without `force`, raises UpstreamError and asks nobody.
+        Reports an unreadable listing and goes on. Raises UpstreamError if the source fails or has no papers at all, but
+        stores earlier listings first; raises ListingError if every listing is unreadable. After a failure all processes
+        wait: until the next try, without `force`, raises UpstreamError and sends no request.
         """
         token = self.archive.lease(secrets.token_hex(8), self.clock(), self._pause_if_cut_off())
         if token is None:
             return None
-        backoff = self.archive.backoff()  # the lease has just counted a refresh that was cut off
+        backoff = self.archive.backoff()  # `lease` counts a refresh that was cut off as a failure
         if not force and (seconds := seconds_to_wait(backoff, self.clock())):
             self.archive.release(token, backoff)
             raise UpstreamError(f"{backoff.error}; the next try is in {seconds} s", seconds)
@@ -90,11 +90,11 @@ class Refresher:
             with HeldLease(self.archive, token, self.clock, self._prolong_every) as lease:
                 self._lease = lease
                 due = self.source.due(self.archive.days(), self.clock(), force=force)
-                outcome = self._fetch_and_store(due, lease)
+                outcome = self.fetch_and_store(*due, lease=lease)
                 if outcome.listings and self.archive.state().newest_entry_at is None:
                     raise UpstreamError("the listing has no papers")
         except BaseException as error:
-            with suppress(ArchiveError):  # the lease then runs out by itself
+            with suppress(ArchiveError):  # the lease runs out by itself
                 if isinstance(error, LeaseError) and self._lease:
                     self.archive.note_drop(str(error), self.clock())
                 self.archive.release(token, self._backoff_after(error))
@@ -104,12 +104,8 @@ class Refresher:
         self.archive.release(token, Backoff())
         return outcome
 
-    def fetch_and_store(self, requests: list[ListingRequest]) -> Outcome:
-        """Get and store these listings as `refresh_once` does, but without the lease, so beside a refresh."""
-        return self._fetch_and_store([requests])
-
     def give_back_lease(self) -> None:
-        """Let others refresh, though a refresh of this process is under way; it then ends with a LeaseError."""
+        """Let others refresh; the current refresh of this process then ends with a LeaseError."""
         lease, self._lease = self._lease, None
         if lease:
             with suppress(ArchiveError):
@@ -120,29 +116,35 @@ class Refresher:
         for problem in problems:
             self._log_once(problem)
 
-    def _fetch_and_store(self, batches: list[list[ListingRequest]], lease: HeldLease | None = None) -> Outcome:
+    def fetch_and_store(self, *batches: list[ListingRequest], lease: HeldLease | None = None) -> Outcome:
+        """Get and store these listings like `refresh_once`; without a lease even during a refresh."""
         total, unread = Outcome(), dict[ListingRequest, ListingError]()
         try:
             for batch in batches:
                 for listings in self._fetch(batch, lease, unread):
                     result = self.archive.store(listings, self.clock(), lease.token if lease else None)
                     papers = sum(len(listing.papers) for listing in listings)
-                    total += Outcome(len(listings), papers, result.new, tuple(_skips(listings)))
+                    skips = [
+                        line
+                        for listing in listings
+                        for line in _abridge([f"skipped {skip.name}: {skip.reason}" for skip in listing.skipped])
+                    ]
+                    total += Outcome(len(listings), papers, result.new, tuple(skips))
             if unread and not total.listings:
                 raise list(unread.values())[-1]
         except FeedproxyError as error:
             self.log_new(problem for problem in (*map(str, unread.values()), *total.problems) if problem != str(error))
             raise
         if days := [request.day for request in unread if request.day]:
-            self.archive.mark_requested(days, self.clock())  # these wait; after a failure everything does
-        return replace(total, problems=(*_abridged([str(error) for error in unread.values()]), *total.problems))
+            self.archive.mark_requested(days, self.clock())  # only these wait; after a failure everything does
+        return replace(total, problems=(*_abridge([str(error) for error in unread.values()]), *total.problems))
 
     def _fetch(
         self, batch: list[ListingRequest], lease: HeldLease | None, unread: dict[ListingRequest, ListingError]
     ) -> Iterator[list[Listing]]:
-        """Yield the listings of `batch`, as many at a time as one transaction stores; add the others to `unread`.
+        """Yield the listings of `batch`, as many at a time as one transaction stores; add unreadable ones to `unread`.
 
-        If the source fails, raises that after yielding what came before.
+        If the source fails, yields the listings before the failure first.
         """
         listings: list[Listing] = []
         for request in batch:
@@ -165,19 +167,19 @@ class Refresher:
             yield listings
 
     def _turn(self, pace: float) -> float:
-        """Take the next turn to ask, of all who share the archive; return how many seconds it is away."""
+        """Take the next turn to ask the source; all processes share the turns. Return the seconds until then."""
         wait = self.archive.turn(self.clock(), pace)
         if self._lease:
-            self._lease.get_on(wait)
+            self._lease.note_progress(wait)
         return wait
 
     def _pause_if_cut_off(self) -> timedelta:
-        """Return how long all wait if the last refresh was cut off; the first time has cost a lease period already."""
+        """Return the pause after a refresh that was cut off; the first time the lease has made all wait already."""
         failures = self.archive.backoff().failures
         return retry_pause(failures + 1, None, self.jitter()) if failures else timedelta()
 
     def _backoff_after(self, error: BaseException) -> Backoff:
-        """Count `error`, in words fit for anybody, unless the refresh was only stopped or lost its lease."""
+        """Count `error`, in public words, unless the refresh was only stopped or lost its lease."""
         backoff, now = self.archive.backoff(), self.clock()
         if isinstance(error, LeaseError) or not isinstance(error, Exception):
             return backoff
@@ -190,20 +192,14 @@ class Refresher:
 
 
 def seconds_to_wait(backoff: Backoff, now: datetime) -> int:
-    """Return how many seconds are left until the next try; 0 after a failure noted by a clock that ran ahead."""
+    """Return the seconds until the next try; 0 if a clock ahead of ours noted the failure."""
     if not backoff.failed_at or not backoff.retry_at or backoff.failed_at > now + CLOCK_TOLERANCE:
         return 0
     return max(0, math.ceil((backoff.retry_at - now).total_seconds()))
 
 
-def _skips(listings: list[Listing]) -> Iterator[str]:
-    """Yield a line for each entry that was left out of `listings`, abridged for each listing."""
-    for listing in listings:
-        yield from _abridged([f"skipped {skip.name}: {skip.reason}" for skip in listing.skipped])
-
-
-def _abridged(problems: list[str]) -> list[str]:
-    """Return the first problems, how many follow, and the last one, which says what was not even counted."""
-    if len(problems) <= _REPORTED + 1:
+def _abridge(problems: list[str]) -> list[str]:
+    """Return the first problems, the number of the others, and the last, which may stand for even more."""
+    if len(problems) <= _MOST_PROBLEMS + 1:
         return problems
-    return [*problems[:_REPORTED], f"and {len(problems) - _REPORTED - 1:,} more", problems[-1]]
+    return [*problems[:_MOST_PROBLEMS], f"and {len(problems) - _MOST_PROBLEMS - 1:,} more", problems[-1]]

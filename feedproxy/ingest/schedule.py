@@ -1,4 +1,4 @@
-"""When each listing day was read in; which days to ask for now, and when next, out. Pure."""
+"""The last reads of each listing day in; the days to ask for now, and the time of the next, out. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from feedproxy.model import ListingDay
 WINDOW = timedelta(days=30)
 LIVE = timedelta(minutes=15)
 MAX_LEAD = timedelta(days=1)  # how far a listing may be ahead of this machine's clock
-CLOCK_TOLERANCE = timedelta(minutes=1)  # a note from further in the future was made by a clock that ran ahead
+CLOCK_TOLERANCE = timedelta(minutes=1)  # a note from further in the future comes from a wrong clock
 _DAY = timedelta(days=1)
 _RETRY = timedelta(minutes=1)
 _MAX_REACH = timedelta(days=366)
 
-# How often a day that is no longer live is read, by its age, and the first time after its midnight (UTC). The first row
-# that fits counts. A listing costs one request (two if it has more than 100 papers, which none has had); the two live
-# ones cost 8 an hour. So that all together cost 11 at most, only the days of a weekend share an hour: in the last week
-# each weekday has its own hour, and before that each day has, as a period of 25 hours moves it by one hour a day.
+# The age of a day that is no longer live, the interval between reads, and the first time after its midnight (UTC). The
+# first row that fits counts. A listing costs one request (two with more than 100 papers, which never happened); the two
+# live ones cost 8 an hour. To keep the total at 11, only the days of a weekend share an hour: in the last week each
+# weekday has its own hour, and earlier each day has, as an interval of 25 hours moves it by one hour a day.
 _PLAN: tuple[tuple[timedelta, timedelta, Callable[[date], timedelta]], ...] = (
     (timedelta(days=7), timedelta(hours=6), lambda day: timedelta(hours=min(day.weekday(), 5), minutes=20)),
     (WINDOW, timedelta(hours=25), lambda _: timedelta(minutes=50)),
 )
 
-_DAY_BEGINS = time(21, 30)  # in New York, on the evening before, as the Hub was seen to do
+_DAY_BEGINS = time(21, 30)  # in New York, on the evening before, by observation
 _DAY_HAS_BEGUN = time(2, 30)  # UTC, in winter; in summer it begins an hour earlier
 
 ListingDays = Mapping[date, ListingDay]
@@ -34,7 +34,7 @@ ListingDays = Mapping[date, ListingDay]
 
 @dataclass(frozen=True, slots=True)
 class ListingRequest:
-    """One listing to get: the Hub's of a day, unless `validator` still holds; or the saved one at `path`."""
+    """A request for one listing: the Hub's of a day, unless `validator` still holds, or the saved one at `path`."""
 
     day: date | None = None
     validator: str | None = None
@@ -42,7 +42,7 @@ class ListingRequest:
 
 
 def begins(day: date) -> datetime:
-    """Return when the Hub begins `day`, aware UTC; before that it refuses to list it.
+    """Return the time when the Hub begins `day`, aware UTC; earlier it refuses to list it.
 
     On a machine without time zones, such as a slim container, this is the latest possible time.
     """
@@ -54,50 +54,51 @@ def begins(day: date) -> datetime:
 
 
 def hub_day(now: datetime) -> date:
-    """Return the newest day that the Hub has begun; `now` aware UTC."""
+    """Return the Hub's current day; `now` aware UTC."""
     today = now.date()
     return today if begins(today) <= now else today - _DAY
 
 
 def due_days(days: ListingDays, now: datetime, *, force: bool = False) -> list[list[date]]:
-    """Return the days to ask for, newest first, in batches to be stored one by one; `now` aware UTC.
+    """Return the days to ask for, newest first, in batches for one transaction each; `now` aware UTC.
 
-    Today (the newest day the Hub has begun) and the last listing day are due every 15 minutes, the last week every
-    6 hours, 30 days back every 25, each in its own hour; what was missed is due at once. With `force` all are due.
-    If nothing was ever read, the two newest come first, each alone, so that there is a feed after one answer.
+    Today (the Hub's current day) and the last listing day are due every 15 minutes, the last week every 6 hours, 30
+    days back every 25, each in its own hour; missed days are due at once. With `force` all are due. In an empty archive
+    the two newest come first, each alone, so that there is a feed after one answer.
     """
     due = [day for day, at in _due_times(days, now) if force or at <= now]
     if any(entry.good_at for entry in days.values()):
         return [due] if due else []
     today = hub_day(now)
-    first = [day for day in due if day in (today, _weekday_before(today))]
+    weekday = next(day for age in range(1, 4) if (day := today - age * _DAY).weekday() < 5)
+    first = [day for day in due if day in (today, weekday)]
     rest = [day for day in due if day not in first]
     return [*([day] for day in first), *([rest] if rest else [])]
 
 
 def next_due(days: ListingDays, now: datetime) -> datetime:
-    """Return when the next day is due."""
+    """Return the time when the next day is due."""
     return min(at for _, at in _due_times(days, now))
 
 
 def missing_days(days: ListingDays, since: date, until: date) -> list[date]:
-    """Return the days of `since`…`until` never read well after they were over, oldest first.
+    """Return the days from `since` to `until` without a good read after their end, oldest first.
 
-    In this order a paper that was listed twice is dated by its first listing, for good.
+    In this order a paper in two listings gets its date from the first, for good.
     """
     read = {day: entry.good_at.date() for day, entry in days.items() if entry.good_at}
-    wanted = (since + timedelta(days=number) for number in range((until - since).days + 1))
-    return [day for day in wanted if read.get(day, day) <= day]
+    days_between = (since + timedelta(days=number) for number in range((until - since).days + 1))
+    return [day for day in days_between if read.get(day, day) <= day]
 
 
 def _due_times(days: ListingDays, now: datetime) -> list[tuple[date, datetime]]:
-    """Return each day of the window, newest first, and when it is due."""
+    """Return each day of the window, newest first, with the time when it is due."""
     today = hub_day(now)
     last = max((day for day, entry in days.items() if entry.count and day < today), default=None)
     read = [entry.good_at.date() for entry in days.values() if entry.good_at]
     reach = min(max(WINDOW, today - max(read, default=today)), _MAX_REACH)  # further back after a long rest
     window = [today - timedelta(days=age) for age in range(reach.days + 1)]
-    entries = {today: days.get(today - _DAY), **days}  # a new day is first due when the one before would have been
+    entries = {today: days.get(today - _DAY), **days}  # a new day inherits the due time of the day before
     since = min(filter(None, (_read_at(entries.get(day), now) for day in window)), default=now)
     return [
         (day, _due_at(entries.get(day), *_cadence(day, is_live=day in (today, last), today=today), since, now))
@@ -106,7 +107,7 @@ def _due_times(days: ListingDays, now: datetime) -> list[tuple[date, datetime]]:
 
 
 def _cadence(day: date, *, is_live: bool, today: date) -> tuple[timedelta, datetime | None]:
-    """Return how often a day is read, and the first time for it; None if any time will do."""
+    """Return the interval between reads of a day, and the first time; None for any time."""
     if not is_live:
         for age, every, offset in _PLAN:
             if today - day <= age:
@@ -117,9 +118,9 @@ def _cadence(day: date, *, is_live: bool, today: date) -> tuple[timedelta, datet
 def _due_at(
     entry: ListingDay | None, every: timedelta, first: datetime | None, since: datetime, now: datetime
 ) -> datetime:
-    """Return when a day is due; after a failure, when it has failed for as long again.
+    """Return the time when a day is due; after failures, the wait is as long as they have lasted.
 
-    A day that was never read has been failing since it began, or since `since`, when others were read.
+    A day without any read has failed since it began, or since `since`, the first read of the others.
     """
     if entry is None or entry.asked_at is None or entry.asked_at - now > CLOCK_TOLERANCE:
         return now
@@ -136,12 +137,5 @@ def _due_at(
 
 
 def _read_at(entry: ListingDay | None, now: datetime) -> datetime | None:
-    """Return when a day was read well, unless that was noted by a clock that ran ahead."""
+    """Return the time of a day's last good read, unless a clock ahead of ours noted it."""
     return entry.good_at if entry and entry.good_at and entry.good_at - now <= CLOCK_TOLERANCE else None
-
-
-def _weekday_before(day: date) -> date:
-    before = day - _DAY
-    while before.weekday() > 4:
-        before -= _DAY
-    return before

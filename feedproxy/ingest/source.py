@@ -1,7 +1,4 @@
-"""Where listings come from: the Hub, asked by day, or saved files, read whole.
-
-Stores and dates nothing.
-"""
+"""The protocol of a source of listings, with its two implementations: the Hub and saved files."""
 
 from datetime import datetime
 from pathlib import Path
@@ -19,21 +16,21 @@ __all__ = ["Hub", "ListingDays", "ListingRequest", "SavedListings", "Source", "o
 
 
 class Source(Protocol):
-    """What a refresh needs of a place that listings come from."""
+    """A place that listings come from."""
 
     name: str
 
     def keep_pace(self, turn: Turn) -> None:
-        """Before each request call `turn` with the interval between requests, and wait as long as it returns."""
+        """Before each request call `turn` with the interval between requests, and wait for the seconds it returns."""
 
     def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
-        """Return what to get now, in batches to be stored one by one."""
+        """Return the listings to get now, in batches for one transaction each."""
 
     def next_due(self, days: ListingDays, now: datetime) -> datetime:
-        """Return when something is due next; not later than `now` if something is due already."""
+        """Return the next due time; not later than `now` if something is due already."""
 
     def get(self, request: ListingRequest, now: datetime) -> Listing:
-        """Get one listing; raises ListingError if only that one cannot be had, UpstreamError if none can."""
+        """Get one listing; raises ListingError if only this one fails, UpstreamError if the source does."""
 
 
 def open_source(config: Config) -> Source:

@@ -1,4 +1,4 @@
-"""The state of the archive and of refreshing in; whether all is well, and why not, out. Pure."""
+"""The state of the archive and of refreshing in; a verdict and its reason out. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from feedproxy.archive.state import State
 from feedproxy.model import ListingDay
 from feedproxy.text import plural
 
-_LATE = timedelta(hours=1)  # without a good refresh; four times as long as the newest listing is good for
+_LATE = timedelta(hours=1)  # without a good refresh; four intervals of the newest listing
 _MONTH = timedelta(days=30)
 _MAX_LISTINGS = 14  # days in a status
 _LONGEST_HOLIDAY = 3  # weekdays in a row without papers: Christmas at its longest
@@ -20,10 +20,10 @@ VERDICTS = ("fresh", "quiet", "filling", "broken", "empty")
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How refreshing goes. Times aware UTC; `verdict` is one of `VERDICTS`, and `reason` says why.
+    """The status of refreshing. Times aware UTC; `verdict` is one of `VERDICTS`, and `reason` explains it.
 
-    `failures` counts those since the last good refresh; `listings` are the newest days asked for, newest first;
-    `problems` says what is wrong with the archive.
+    `failures` counts since the last good refresh; `listings` are the newest days, newest first; `problems` are those of
+    the archive.
     """
 
     verdict: str
@@ -63,10 +63,9 @@ def assess(
     is_live: bool = True,
     began_at: datetime | None = None,
 ) -> Status:
-    """Tell fresh from quiet from broken; `due_at` is when the next listing is due by plan.
+    """Return the status; the next listing is due at `due_at`, and this process has refreshed since `began_at`.
 
-    `is_live` is false for a saved listing, which brings nothing new. `began_at` is when this process began to refresh:
-    what was missed while nothing ran is no trouble yet.
+    `is_live` is false for a saved listing, which brings nothing new. A gap from before `began_at` is not a failure yet.
     """
     entries = {entry.day: entry for entry in sorted(days, key=lambda entry: entry.day, reverse=True)}
     read = {day: entry for day, entry in entries.items() if entry.good_at}
@@ -109,7 +108,7 @@ def _describe_saved(read: Mapping[date, ListingDay], read_at: datetime | None) -
 
 
 def _judge_counts(read: Mapping[date, ListingDay], today: date) -> tuple[str, str]:
-    """Judge by how many papers each day has that was read.
+    """Return verdict and reason by the number of papers of each day that was read.
 
     Weekends and holidays are empty, and a listing fills in the course of its day; no holiday lasts long.
     """

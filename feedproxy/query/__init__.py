@@ -1,1 +1,1 @@
-"""What a reader may ask for: parameters, the filter language, words, feeds with names. Reads no archive."""
+"""Queries: parameters, the filter language, words, named feeds. Reads no archive."""

@@ -2,13 +2,13 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from feedproxy.config import variable
-from feedproxy.errors import ConfigError, QueryError, UnknownFeedError
+from feedproxy.errors import ConfigError, QueryError
 from feedproxy.query.parameters import Query, is_ignored, parse_query, query_pairs, quoted
 from feedproxy.text import did_you_mean, one_line
 
@@ -33,14 +33,6 @@ class NamedFeed:
             if name != "page" and not is_ignored(name):
                 raise QueryError(quoted(name), f"a feed with a name takes page only{did_you_mean(name, ['page'])}")
         return replace(self.query, page=parse_query(query_string).page)
-
-
-def find(feeds: Iterable[NamedFeed], name: str) -> NamedFeed:
-    """Return the feed with that name; raises UnknownFeedError."""
-    by_name = {feed.name: feed for feed in feeds}
-    if name not in by_name:
-        raise UnknownFeedError(f"no feed here has the name {quoted(name)}{did_you_mean(name, by_name)}")
-    return by_name[name]
 
 
 def read_feeds(path: str | None) -> tuple[NamedFeed, ...]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 # The version of the rules below. Raise it whenever they make other words of any text: an archive with an index by older
 # rules is indexed again when somebody opens it.
 RULES = 1
-_INVISIBLE = ("Mn", "Mc", "Me", "Cf")  # accents, and what has no width such as the soft hyphen
+_INVISIBLE = ("Mn", "Mc", "Me", "Cf")  # accents, and characters without a width, such as the soft hyphen
 _WORD = re.compile(r"[^\W_]+")
 _MAX_CACHED = 40  # characters; longer words are rare
 

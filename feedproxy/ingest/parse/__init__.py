@@ -1,4 +1,4 @@
-"""Bytes of a listing in any form in; papers, and what was skipped and why, out.
+"""Bytes of a listing in any form in; papers, and skipped entries with their reasons, out.
 
 Opens no file or socket and has no clock. To add a form, add a row to `_FORMS`.
 """
@@ -14,10 +14,10 @@ from feedproxy.ingest.parse.text_capture import read_text
 from feedproxy.model import Listing, Paper, Skipped
 from feedproxy.text import one_line
 
-# Reads a text, with the day asked for and the latest time to believe, into its day and its entries.
+# Takes a text, its expected day and the latest plausible time; returns its day and its entries.
 _Reader = Callable[[str, date | None, datetime | None], tuple[date | None, Entries]]
 
-# What a form begins with, and its reader; the first that fits counts.
+# The first characters of a form, and its reader; the first row that fits counts.
 _FORMS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     (("[", "{"), read_json),
     (("<",), read_html),
@@ -26,11 +26,11 @@ _FORMS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
 
 
 def parse(body: bytes, *, day: date | None = None, latest: datetime | None = None) -> Listing:
-    """Read a listing, recognising its form from the bytes; raises ListingError for bytes that are no listing.
+    """Read a listing in any form; raises ListingError for bytes that are not a listing.
 
-    `day` is the listing day asked for, if any; a date in the listing overrules it, and without either, the newest
-    paper's counts. Entries listed after `latest` (aware), or that cannot be read, are skipped. What exceeds the limits
-    in `fields` is left out, and the last skip says how much.
+    A date in the listing overrides `day`; without either, the day of the newest paper counts. Skips unreadable entries,
+    and those listed after `latest` (aware). Leaves out entries beyond the limits in `fields`; the last skip says how
+    many.
     """
     text = _decode(body).strip().removeprefix("\ufeff").lstrip()
     if not text:
@@ -59,7 +59,7 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
 
 
 def surplus(count: int) -> tuple[Skipped, ...]:
-    """Return the note that `count` entries are more than a listing may have; nothing if there are none."""
+    """Return a note that `count` entries exceed the limits of a listing; nothing for 0."""
     if count <= 0:
         return ()
     papers, skipped, size = fields.MAX_PAPERS, fields.MAX_SKIPPED, fields.MAX_LISTING_BYTES
@@ -68,7 +68,7 @@ def surplus(count: int) -> tuple[Skipped, ...]:
 
 
 def require_papers(listing: Listing, prefix: str = "") -> Listing:
-    """Return `listing`; raises ListingError if it has entries and none of them can be used."""
+    """Return `listing`; raises ListingError if it has entries but none is usable."""
     if listing.skipped and not listing.papers:
         count, reason = len(listing.skipped), listing.skipped[0].reason
         raise ListingError(f"{prefix}none of the {count} entries can be used: {reason}")
@@ -76,7 +76,7 @@ def require_papers(listing: Listing, prefix: str = "") -> Listing:
 
 
 def _check(paper: Paper, latest: datetime | None) -> int:
-    """Return the size of `paper`; raises InvalidEntry if that is too large, or the paper from the future."""
+    """Return the size of `paper`; raises InvalidEntry if it is too large, or from the future."""
     if latest and paper.submitted_at > latest:
         raise InvalidEntry(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
     if (size := text_size(paper)) > fields.MAX_PAPER_BYTES:

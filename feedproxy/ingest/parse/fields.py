@@ -1,6 +1,6 @@
-"""Fields of an entry in; clean values, or the reason why the entry cannot be used, out.
+"""Fields of an entry in; clean values, or the reason to skip the entry, out.
 
-What all forms of listing share. The limits are far above anything the Hub was seen to send.
+All forms of listing share these. The limits are far above anything the Hub has sent so far.
 """
 
 import re
@@ -10,20 +10,20 @@ from datetime import UTC, date, datetime, time
 from feedproxy.model import Paper
 from feedproxy.query.terms import size
 
-MAX_TITLE, MAX_SUMMARY, MAX_NAME = 500, 10_000, 200  # characters; the longest seen: 200, 1,923 and 90
-MAX_AUTHORS, MAX_KEYWORDS = 2000, 50  # the most seen: 664 and 12
-MAX_PAPERS = MAX_SKIPPED = 2000  # of a listing; the most papers seen: 78
-MAX_ENTRIES = 10_000  # of a listing that are looked at
-MAX_PAPER_BYTES, MAX_LISTING_BYTES = 2**16, 2**22  # of normalised text; the most seen: about 15 kB and 200 kB
+MAX_TITLE, MAX_SUMMARY, MAX_NAME = 500, 10_000, 200  # characters; the longest so far: 200, 1,923 and 90
+MAX_AUTHORS, MAX_KEYWORDS = 2000, 50  # the most so far: 664 and 12
+MAX_PAPERS = MAX_SKIPPED = 2000  # of a listing; the most papers so far: 78
+MAX_ENTRIES = 10_000  # of a listing; we look at no more
+MAX_PAPER_BYTES, MAX_LISTING_BYTES = 2**16, 2**22  # of normalised text; the most so far: about 15 kB and 200 kB
 _MAX_COUNT = 2**31 - 1
 _EARLIEST = datetime(2007, 1, 1, tzinfo=UTC)  # arXiv identifiers of this form begin in 2007
 
-# The entries of a listing: what to call each, and what turns it into a paper or raises InvalidEntry.
+# The entries of a listing: the name of each, and a function that returns its paper or raises InvalidEntry.
 Entries = Iterator[tuple[str, Callable[[], Paper]]]
 
 
 class InvalidEntry(Exception):  # noqa: N818 (a reason, not a failure)
-    """Why an entry cannot be used; never leaves this package."""
+    """The reason to skip an entry; never leaves this package."""
 
 
 def text_size(paper: Paper) -> int:
@@ -42,7 +42,7 @@ def read_count(value: object, name: str) -> int:
 
 
 def read_time(value: object) -> datetime | None:
-    """Return the time in `value` as aware UTC to the second; None if there is none, or it is before arXiv."""
+    """Return the time in `value` as aware UTC to the second; None if it is no time, or before arXiv."""
     try:
         time = datetime.fromisoformat(as_text(value))
         time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""The Hub's JSON in, as its API sends it or its page embeds it; entries out."""
+"""The Hub's JSON in, from its API or its page; entries out."""
 
 import html
 import json
@@ -15,13 +15,13 @@ from feedproxy.ingest.parse.fields import Entries, InvalidEntry, as_text, leadin
 from feedproxy.model import Organization, Paper, is_arxiv_id
 from feedproxy.text import one_line, paragraphs, safe_url
 
-_MAX_PAGE = 2**21  # characters; ten times the longest seen
+_MAX_PAGE = 2**21  # characters; ten times the longest so far
 _TARGET = re.compile(r"""data-target=(["'])DailyPapers\1""")
 _PROPS = re.compile(r"""\sdata-props=(["'])(.*?)\1""", re.DOTALL)
 _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when the outer `publishedAt` changed its meaning
 
 
-def read_json(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
+def read_json(text: str, day: date | None, _: datetime | None) -> tuple[date | None, Entries]:
     """Read an answer of `/api/daily_papers`."""
     try:
         value = json.loads(text)
@@ -32,10 +32,10 @@ def read_json(text: str, day: date | None, _: datetime | None = None) -> tuple[d
     return _read_value(value, day)
 
 
-def read_html(text: str, day: date | None, _: datetime | None = None) -> tuple[date | None, Entries]:
+def read_html(text: str, day: date | None, _: datetime | None) -> tuple[date | None, Entries]:
     """Read the page `/papers/date/…`, from the JSON in an attribute of one tag.
 
-    To parse the HTML would take 400 MB for a hostile page of nothing but tags, and minutes for one of attributes.
+    A real HTML parser would take 400 MB for a hostile page of nothing but tags, and minutes for one of attributes.
     """
     if len(text) > _MAX_PAGE:
         raise ListingError(f"the page has more than {_MAX_PAGE} characters")
@@ -51,7 +51,7 @@ def read_html(text: str, day: date | None, _: datetime | None = None) -> tuple[d
 
 
 def _read_value(value: object, day: date | None) -> tuple[date | None, Entries]:
-    """Read the API's array, or the page's object; that of a search has its papers under another key."""
+    """Read the API's array, or the page's object; a search page has its papers under another key."""
     entries = value
     if isinstance(value, dict):
         days = (leading_day(as_text(value.get(key))) for key in ("date", "dateString"))
@@ -115,10 +115,10 @@ def _organization(value: object) -> Organization | None:
 
 
 def _submitted_at(entry: Mapping[str, object], paper: Mapping[str, object], day: date | None) -> datetime:
-    """Return when the paper was listed; without a usable field, the beginning of the day.
+    """Return the listing time; without a usable field, the beginning of the day.
 
-    Until 2025-03-10 the outer `publishedAt` was that time. Since then it is arXiv's time minus 4 or 5 hours, which
-    gives it away: a paper cannot be listed before it is published.
+    Until 2025-03-10 the outer `publishedAt` was that time. Since then it is arXiv's time minus 4 or 5 hours, and we can
+    tell: no listing time is before the publication.
     """
     if "submittedOnDailyAt" in paper:
         submitted = read_time(paper["submittedOnDailyAt"])

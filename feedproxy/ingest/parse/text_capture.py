@@ -1,6 +1,6 @@
-"""The page as text copied from a browser in; entries out.
+"""The text of the page, copied from a browser, in; entries out.
 
-Such a text has no ids, no author names and no upvotes; its number is that of the comments. A paper in it:
+Such a text has no ids, no author names and no upvotes; its number counts the comments. A paper in it:
 
     Title
     Abstract, in one or more lines
@@ -32,7 +32,7 @@ _HEADER_DAY = re.compile(r"\s*([A-Z][a-z]{2}) (\d{1,2})\s*")
 
 @dataclass(slots=True)
 class _Block:
-    """One paper: the lines before its byline, the byline, and its date line if that can be read."""
+    """One paper: the lines before its byline, the byline, and its date line if that is readable."""
 
     lines: list[str]
     byline: str
@@ -59,10 +59,7 @@ class _Block:
 
 
 def read_text(text: str, day: date | None, latest: datetime | None) -> tuple[date | None, Entries]:
-    """Read the page as copied from a browser.
-
-    A header may stand before the first paper and name the day, without a year.
-    """
+    """Read the text of the page; a header before the first paper may name the day, without a year."""
     blocks = list(_blocks([line for line in text.splitlines() if line.strip()], latest))
     newest = _newest_published(blocks)
     header = _header_length(blocks[0].lines)
@@ -74,7 +71,7 @@ def read_text(text: str, day: date | None, latest: datetime | None) -> tuple[dat
 
 
 def _blocks(lines: list[str], latest: datetime | None) -> Iterator[_Block]:
-    """Yield a block for each `·` with a date below it, or at least a number of authors above it."""
+    """Yield a block for each `·` with a date below it, or with a number of authors above it."""
     start = 0
     for at, line in enumerate(lines):
         date_line = _DATE_LINE.fullmatch(lines[at + 1]) if at + 1 < len(lines) else None
@@ -96,10 +93,9 @@ def _newest_published(blocks: list[_Block]) -> date:
 
 
 def _header_length(lines: list[str]) -> int:
-    """Return how many lines stand before the first paper: up to the last that is only a day.
+    """Return the number of lines before the first paper: up to the last line that is only a day.
 
-    Without such a line there is a header only if its heading is there: all but the last two lines, which are the least
-    that a paper has (a title and an abstract).
+    Without such a line, if there is the heading: all but the last two lines, as a paper has a title and an abstract.
     """
     days = [at for at, line in enumerate(lines) if _HEADER_DAY.fullmatch(line)]
     if days:
@@ -108,7 +104,7 @@ def _header_length(lines: list[str]) -> int:
 
 
 def _first_such_day(month_and_day: re.Match[str], newest: date) -> date | None:
-    """Return the first such day that is not before the newest paper; 29 February may be years later."""
+    """Return the first such day on or after `newest`; 29 February may be years later."""
     month, day = month_and_day.groups()
     for year in range(newest.year, min(newest.year + 9, 10_000)):
         try:
@@ -121,7 +117,7 @@ def _first_such_day(month_and_day: re.Match[str], newest: date) -> date | None:
 
 
 def _paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
-    """Return the paper in `block`; `titles` maps ids to the titles before it, as two titles must not share an id."""
+    """Return the paper in `block`; `titles` maps ids to earlier titles, as two titles must not share an id."""
     if len(block.lines) < 2:
         raise InvalidEntry("has no abstract")
     title = one_line(block.lines[0], fields.MAX_TITLE)
