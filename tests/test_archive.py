@@ -520,10 +520,10 @@ def _newer(path: Path) -> None:
     ("make", "reason"),
     [
         (_junk, "file is not a database"),
-        (_folder, "it is no file"),
-        (os.mkfifo, "it is no file"),
-        (_something_else, "is a database of something else"),
-        (_newer, "was written by a newer feedproxy"),
+        (_folder, "it is not a file"),
+        (os.mkfifo, "it is not a file"),
+        (_something_else, "is a database of another program"),
+        (_newer, "is from a newer feedproxy"),
     ],
 )
 def test_what_is_no_archive_is_refused_and_left_alone(
@@ -549,18 +549,18 @@ def test_empty_file_becomes_an_archive(tmp_path: Path, open_archive: Opener) -> 
     ("address", "reason"),
     [
         ("/dev/null/archive.sqlite", "File exists"),
-        ("mysql://someone:secret@localhost/feeds", "the archive is to be a file"),
-        ("postgresql//://someone:secret@localhost/feeds", "the archive is to be postgresql"),
-        ("postgresql+asyncpg://someone:secret@localhost/feeds", "the archive is to be postgresql"),
-        ("postgresql://someone:secret@localhost/", "the archive is to be postgresql"),
-        ("postgresql://someone:secret@localhost:many/feeds", "the archive is to be postgresql"),
+        ("mysql://someone:secret@localhost/feeds", "the archive must be a file"),
+        ("postgresql//://someone:secret@localhost/feeds", "the archive must be postgresql"),
+        ("postgresql+asyncpg://someone:secret@localhost/feeds", "the archive must be postgresql"),
+        ("postgresql://someone:secret@localhost/", "the archive must be postgresql"),
+        ("postgresql://someone:secret@localhost:many/feeds", "the archive must be postgresql"),
         (
             "postgresql://someone:secret@localhost/feeds?host=/nowhere",
             "postgresql://localhost/feeds: ",
         ),
         ("postgresql://localhost/feeds?host=/nowhere&password=secret&odd=1", "invalid connection option"),
-        ("sqlite://", "the archive is to be a file"),
-        ("sqlite:///:memory:", "the archive is to be a file"),
+        ("sqlite://", "the archive must be a file"),
+        ("sqlite:///:memory:", "the archive must be a file"),
     ],
 )
 def test_address_that_leads_nowhere_is_told(address: str, reason: str, open_archive: Opener) -> None:

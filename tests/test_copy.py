@@ -128,7 +128,7 @@ def test_two_copy_at_once(home: str, away: str, opened: Opened) -> None:
         with target.transaction():
             pass
     move(source, targets[0])
-    with pytest.raises(ArchiveError, match="holds something already"):
+    with pytest.raises(ArchiveError, match="is not empty"):
         move(source, targets[1])
     assert rows(source) == rows(opened(away, OpenMode.EXISTING))
 
@@ -150,7 +150,7 @@ def test_another_archive_is_not_overwritten(
     open_archive(away).store([Listing((paper(1),))], clock.tick(hours=1))
     before = rows(opened(away, OpenMode.EXISTING))
     result = run("archive", "copy", home, away)
-    assert (1, True) == (result.exit_code, "holds something already, which is not overwritten" in one_line(result))
+    assert (1, True) == (result.exit_code, "is not empty, and a copy overwrites nothing" in one_line(result))
     assert before == rows(opened(away, OpenMode.EXISTING))
 
 

@@ -505,7 +505,7 @@ def test_damaged_page_costs_what_is_on_it(
     archive = open_archive(path)
     kept = archive.stats().papers
     assert (0, True) == (repaired.exit_code, len(before) - 50 < kept < len(before)), kept
-    assert f"as it was, it is kept as {path}.damaged" in repaired.stdout
+    assert f"the damaged archive is kept as {path}.damaged" in repaired.stdout
     assert 1 < run("archive", "check", "--archive", f"{path}.damaged").stdout.count("NOT OK")
     assert kept == archive.count(parse_query("days=3660"))
     assert {200} == {client.get(address).status_code for address in PATHS}
@@ -526,7 +526,7 @@ def test_repair_gives_way_to_a_refresh(run: Run, path: Path, open_archive: Opene
             other.commit()
 
     before = archive.state().revision
-    with pytest.raises(ArchiveError, match="it was refreshed meanwhile; repeat the command"):
+    with pytest.raises(ArchiveError, match="a refresh came in between; repeat the command"):
         files.rebuild(database, refresh)
     assert before + 1 == archive.state().revision
     assert {path.name, f"{path.name}-wal", f"{path.name}-shm"} == {file.name for file in path.parent.iterdir()}
@@ -557,7 +557,7 @@ def test_dangling_link_is_an_archive_to_be(tmp_path: Path, open_archive: Opener)
     assert open_archive(tmp_path / "link").state().newest_entry_at is None
     assert ((tmp_path / "link").is_symlink(), (tmp_path / "new.sqlite").is_file()) == (True, True)
     (tmp_path / "astray").symlink_to(tmp_path / "unmounted" / "archive.sqlite")
-    with pytest.raises(ArchiveError, match="astray: it is a link into a folder that is not there"):
+    with pytest.raises(ArchiveError, match="astray: it is a link into a missing folder"):
         open_archive(tmp_path / "astray").state()
     assert not (tmp_path / "unmounted").exists()
 

@@ -38,8 +38,6 @@ def test_archive_from_before_the_first_release(either: str, open_archive: Opener
     open_archive(either).state()
     with closing(open_database(either)) as database, database.transaction(writing=True) as db:
         database.set_schema_version(db, number)
-    with pytest.raises(
-        ArchiveError, match="was written by a feedproxy before its first release: delete it, and"
-    ) as told:
+    with pytest.raises(ArchiveError, match="is from a feedproxy before its first release: delete it, and") as told:
         open_archive(either).state()
     assert "\n" not in str(told.value)

@@ -280,7 +280,7 @@ def test_no_connection_crosses_a_fork(address: str) -> None:
 @pytest.mark.parametrize(
     ("statements", "reason"),
     [
-        (("CREATE TABLE recipes (name text)",), "is a database of something else"),
+        (("CREATE TABLE recipes (name text)",), "is a database of another program"),
         (("CREATE TABLE feedproxy (schema integer)", "INSERT INTO feedproxy VALUES (99)"), "by a newer feedproxy"),
     ],
 )
@@ -350,7 +350,7 @@ def test_missing_driver_is_told_in_one_line(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert (1, "feedproxy: PostgreSQL wants psycopg: pip install 'feedproxy[postgres]'\n") == (
+    assert (1, "feedproxy: PostgreSQL needs psycopg: pip install 'feedproxy[postgres]'\n") == (
         told.returncode,
         told.stderr,
     )

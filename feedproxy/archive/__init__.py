@@ -1,7 +1,6 @@
-"""Everything SQL: listings in, the entries of a query out; what was seen once is never lost.
+"""Everything SQL: listings in, the entries of a query out. Never loses a paper.
 
-Fetches nothing and renders nothing. A refresh is one transaction, and `revision` moves only
-when something a feed could show has changed.
+Fetches nothing and renders nothing. A refresh is one transaction, and `revision` moves only if some feed could change.
 """
 
 import math
@@ -34,11 +33,11 @@ from feedproxy.archive.search import (
     LISTING_WINDOW,
     MOST_LATE,
     entry_dates,
-    listed_days,
     parameters,
     select_count,
     select_crossings,
     select_late,
+    select_listing_days,
     select_oldest_late,
     select_page,
     select_steps,
@@ -47,7 +46,7 @@ from feedproxy.archive.search import (
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
-from feedproxy.archive.writer import Writer, Written, revision_after
+from feedproxy.archive.writer import Changes, Writer, revision_after
 from feedproxy.errors import ArchiveError, LeaseError
 from feedproxy.model import Entry, Listing, ListingDay, PaperHistory, Step
 from feedproxy.query.parameters import Query
@@ -56,7 +55,7 @@ from feedproxy.query.terms import RULES
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How many papers there are, and when the last new one was seen or listed (aware UTC)."""
+    """The number of papers, and the date of the last new one (aware UTC)."""
 
     papers: int
     last_paper_at: datetime | None
@@ -64,7 +63,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """One page of a feed's entries, newest first, whether older ones follow, and the archive they are of."""
+    """One page of a feed's entries, newest first; whether there are `more`; and the state of their archive."""
 
     entries: tuple[Entry, ...]
     more: bool
@@ -73,17 +72,17 @@ class SearchResult:
 
 PATIENCE = 10.0  # seconds
 _PROBLEMS = 60.0  # seconds
-_PLANNED = 400  # days; how long a rest a refresh makes up for
+_MOST_DAYS = 400  # listing days that a refresh plans with; it fills in a gap of a year
 _STATE = sa.select(schema.state)
-_LOCKED = _STATE.with_for_update()  # whoever writes has it to itself, in databases that let several write
+_LOCKED = _STATE.with_for_update()  # one writer at a time, in databases that allow several
 _TOKEN = sa.select(schema.lease.c.token).with_for_update()
 
 
 class Archive(Coordination):
-    """The archive at a path or database URL; opened, and created where missing, at the first use.
+    """The archive at a path or database URL; opens it, or creates it if it is missing, at the first use.
 
-    Safe to use from several threads and processes; waits `patience` seconds for another's writing to
-    end. Every method raises ArchiveError.
+    Safe to use from several threads and processes; waits `patience` seconds for another writer. Every method raises
+    ArchiveError.
     """
 
     def __init__(
@@ -96,13 +95,13 @@ class Archive(Coordination):
         self.address, self._read_seconds = address, read_seconds
         self._database = open_database(address, patience)
         self._watcher = Watcher(self.state, timer)
-        # Every poll asks for the state of a second ago, which takes no reading once a thread of this process watches.
+        # Every poll asks for the state of a second ago, which costs no read once `watch` has started its thread.
         self.watch, self.cached_state = self._watcher.watch, self._watcher.cached_state
         self._timer = timer or time.monotonic
         self._problems: tuple[float, tuple[str, ...]] = -math.inf, ()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._watcher.close()
         self._database.close()
 
@@ -111,27 +110,27 @@ class Archive(Coordination):
         return self._database.transaction(writing=writing, seconds=seconds, searching=searching)
 
     def state(self) -> State:
-        """Return where the archive stands."""
+        """Return the state of the archive."""
         with self._transaction() as db:
             return state_of(_read_state(db))
 
     def stats(self) -> Stats:
-        """Return what the archive holds; reads one index from end to end."""
+        """Return the size of the archive; reads one index from end to end."""
         key = schema.papers.c.listed_at
         with self._transaction() as db:
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
         return Stats(count, moment_or_none(min(last, schema.LATEST) if last else last))
 
     def problems(self) -> tuple[str, ...]:
-        """Return what is wrong with the newest papers and with searching, a line each; looks once a minute."""
+        """Return problems with the newest papers and with searching, a line each; looks once a minute."""
         if self._timer() >= self._problems[0] + _PROBLEMS:
             with time_limit(self._read_seconds):
                 lines = tuple(problems(self._database))
             self._problems = self._timer(), lines
         return self._problems[1]
 
-    def days(self, limit: int | None = _PLANNED) -> dict[date, ListingDay]:
-        """Return the newest `limit` listing days ever asked for, by default more than a year of them; None for all."""
+    def days(self, limit: int | None = _MOST_DAYS) -> dict[date, ListingDay]:
+        """Return the newest `limit` listing days that were ever requested; None for all."""
         days = sa.select(schema.listing_days).order_by(schema.listing_days.c.day.desc()).limit(limit)
         with self._transaction() as db:
             rows = db.execute(days).all()
@@ -140,44 +139,47 @@ class Archive(Coordination):
                 row.day, moment_or_none(row.asked_at), moment_or_none(row.good_at), row.papers, row.validator
             )
             for row in rows
-            if not unreadable_column(schema.listing_days, row._mapping)  # is asked for again, and overwritten
+            if not unreadable_column(schema.listing_days, row._mapping)  # a refresh overwrites it
         }
 
     def mark_requested(self, days: Sequence[date], now: datetime) -> None:
-        """Note that `days` are being asked for, so that a failure is not tried again at once."""
+        """Note requests for `days`, so that a failed one waits."""
         with self._transaction(writing=True) as db:
             db.execute(_LOCKED)
             for day in days:
                 _note(db, day, asked_at=seconds(now))
 
-    def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Written:
-        """Store what one refresh brought, dating what is new in it; all of it or nothing.
+    def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Changes:
+        """Store the listings of one refresh, all or none, and date every change.
 
-        Listings of one day come in the order they were taken. With `token`, that of a lease,
-        nothing is stored and LeaseError raised if another has it now.
+        Listings of one day come in the order they were taken. Raises LeaseError if another process has taken the lease
+        of `token`.
         """
         with self._transaction(writing=True) as db:
             if token is not None and token != db.scalar(_TOKEN):
                 raise LeaseError
             state = _read_state(db, _LOCKED)
             if state.rules != RULES:
-                raise ArchiveError("another version of feedproxy has indexed this archive anew; restart this one")
+                raise ArchiveError("another version of feedproxy has rebuilt the search index; restart this one")
             times = refresh_times(listings, seconds(now), state.refreshed_at, state.first_refreshed_at)
-            read = _read_before(db, [listing.day for listing in listings if listing.day])
+            row, days = schema.listing_days.c, [listing.day for listing in listings if listing.day]
+            read = set(db.scalars(sa.select(row.day).where(row.day.in_(days), row.good_at > 0)))
             writer = Writer(db, self._database, times, newest=state.newest)
-            written = writer.write(merge_listings(listings, read, times.first))
+            changes = writer.write(merge_listings(listings, read, times.first))
             for listing in listings:
-                _note_read(db, listing, seconds(now))
-            changes = {
-                "revision": revision_after(state.revision, now) if written else state.revision,
+                if listing.day:
+                    news = {} if listing.unchanged else {"papers": len(listing.papers), "validator": listing.validator}
+                    _note(db, listing.day, asked_at=seconds(now), good_at=seconds(now), **news)
+            values = {
+                "revision": revision_after(state.revision, now) if changes else state.revision,
                 "first_refreshed_at": times.first,
                 "refreshed_at": times.at,
                 "newest": writer.newest,
                 "backdated_at": times.at if writer.backdated else state.backdated_at,
             }
-            db.execute(sa.update(schema.state).values(changes))
+            db.execute(sa.update(schema.state).values(values))
         self._watcher.look_again()
-        return written
+        return changes
 
     def search(self, query: Query) -> SearchResult:
         """Return the page of entries that `query` asks for, newest first."""
@@ -194,7 +196,7 @@ class Archive(Coordination):
         return SearchResult(entries_of(rows[: query.limit]), more, self._watcher.offer(state_of(state)))
 
     def count(self, query: Query) -> int:
-        """Return how many entries `query` has on all its pages."""
+        """Return the number of entries on all pages of `query`."""
         number = 0
         with self._transaction(searching=bool(query.q)) as db:
             state, late = _read_late(db, query.days)
@@ -207,41 +209,41 @@ class Archive(Coordination):
     def entry_dates_by_threshold(
         self, query: Query, numbers: Sequence[int], last: int = 30
     ) -> tuple[tuple[date, ...], list[list[datetime]]]:
-        """Return the `last` listing days, oldest first, and when entries since entered at each of `numbers` of upvotes.
+        """Return the `last` listing days, oldest first, and their entries' dates for each of `numbers` of upvotes.
 
-        Aware UTC. Listing days are looked for in the last 90 days. What `query` says of upvotes, days, limit and page
-        does not count.
+        Dates are aware UTC. Looks for listing days in the last 90 days, and ignores upvotes, days, limit and page of
+        `query`.
         """
         with self._transaction(searching=bool(query.q)) as db:
             state, late = _read_late(db, LISTING_WINDOW + 1)
-            listed = db.scalars(listed_days(), {"newest": state.newest or 0, "number": last})
-            days = sorted(day for day in listed if type(day) is int and day <= schema.LATEST // DAY)
+            numbers_of_days = db.scalars(select_listing_days(), {"newest": state.newest or 0, "number": last})
+            days = sorted(day for day in numbers_of_days if type(day) is int and day <= schema.LATEST // DAY)
             start = days[0] * DAY if days else 0
             bounds = _with_late(db, window_from(start), late)
             statement, thresholds = select_crossings(query, numbers, late="late" in bounds)
             values = self._database.bind(parameters(query)) | bounds | thresholds
             rows = db.execute(statement, values) if days else ()
-            entered = [entry_dates(query, numbers, row) for row in rows]
-        dates = zip(*entered, strict=True) if entered else [()] * len(numbers)
+            by_paper = [entry_dates(query, numbers, row) for row in rows]
+        dates = zip(*by_paper, strict=True) if by_paper else [()] * len(numbers)
         moments = [[moment(at) for at in row if start <= at <= schema.LATEST] for row in dates]
         return tuple(moment(day * DAY).date() for day in days), moments
 
     def histories(self, ids: Sequence[str]) -> dict[str, PaperHistory]:
-        """Return the past of each of these papers that the archive holds, by its id."""
-        listed: dict[str, datetime] = {}
+        """Return the history of each of these papers, by its id."""
+        listed_at: dict[str, datetime] = {}
         steps: dict[str, list[Step]] = {}
         with self._transaction() as db:
             for row in db.execute(select_steps(), {"ids": ids}):
-                listed[row.id] = moment(row.listed_at)
+                listed_at[row.id] = moment(row.listed_at)
                 own = steps.setdefault(row.id, [])
                 with suppress(Unreadable):
                     if row.measure:
                         own.append(Step(row.measure, row.value, moment(row.reached_at)))
-        return {name: PaperHistory(listed[name], tuple(own)) for name, own in steps.items()}
+        return {name: PaperHistory(listed_at[name], tuple(own)) for name, own in steps.items()}
 
 
 def open_database(address: str, patience: float = PATIENCE, opening: OpenMode = OpenMode.USE) -> Database:
-    """Return the database at a path or URL, for those who work on the archive itself; raises ArchiveError."""
+    """Return the database at a path or URL; raises ArchiveError."""
     if address.startswith("postgresql"):
         from feedproxy.archive.postgres import Postgres
 
@@ -254,7 +256,7 @@ def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row
 
 
 def _read_late(db: sa.Connection, days: int) -> tuple[sa.Row[Any], list[int]]:
-    """Return the state, and the papers with a late step or wording in the last `days`."""
+    """Return the state, and the keys of papers with a late step or wording in the last `days`."""
     rows = db.execute(select_late(), {"days": days}).all()
     if not rows:
         raise Unreadable("state without its row")
@@ -262,7 +264,7 @@ def _read_late(db: sa.Connection, days: int) -> tuple[sa.Row[Any], list[int]]:
 
 
 def _with_late(db: sa.Connection, window: dict[str, Any], late: Sequence[int]) -> dict[str, Any]:
-    """Return `window` with the `late` papers that are not in it: their keys, or where to begin if they are too many."""
+    """Return `window` with the keys of `late` papers before it, or with an earlier beginning if they are too many."""
     before = [paper for paper in late if paper < window["low"]]
     if len(late) > MOST_LATE:
         oldest = db.scalar(select_oldest_late(), window)
@@ -270,20 +272,8 @@ def _with_late(db: sa.Connection, window: dict[str, Any], late: Sequence[int]) -
     return window | {"late": before} if before else window
 
 
-def _read_before(db: sa.Connection, days: Sequence[date]) -> set[date]:
-    row = schema.listing_days.c
-    return set(db.scalars(sa.select(row.day).where(row.day.in_(days), row.good_at > 0)))
-
-
-def _note_read(db: sa.Connection, listing: Listing, moment: int) -> None:
-    if listing.day and listing.unchanged:
-        _note(db, listing.day, asked_at=moment, good_at=moment)
-    elif listing.day:
-        _note(db, listing.day, asked_at=moment, good_at=moment, papers=len(listing.papers), validator=listing.validator)
-
-
 def _note(db: sa.Connection, day: date, **columns: object) -> None:
-    """Write what is known of `day`, in a transaction that has the state to itself."""
+    """Write these columns of `day`; the transaction must hold the lock of the state."""
     days = schema.listing_days
     if not db.execute(sa.update(days).where(days.c.day == day).values(columns)).rowcount:
         db.execute(sa.insert(days).values(day=day, **columns))

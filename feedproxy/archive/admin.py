@@ -1,7 +1,4 @@
-"""An archive in; what is wrong with it, a repaired one, or an equal one in another database out.
-
-What is particular to files is in `files`.
-"""
+"""Checks, repairs and copies archives; `files` has the parts that are about SQLite's files."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from contextlib import closing
@@ -24,10 +21,10 @@ from feedproxy.query.parameters import MEASURES, Query
 from feedproxy.text import plural
 
 PIECE = 1000  # rows
-_NAMES = 10  # rows that are named
-_NEWEST = 2_000  # papers, which is more than feeds show unless they are asked for more than 90 days
+_NAMES = 10  # rows that a message names
+_NEWEST = 2_000  # papers, more than feeds of 90 days show
 _ANY = Query(q=parse_filter("-a"))  # finds nearly everything
-_AS_STORED = sa.types.NullType()  # a junk key is no date to SQLAlchemy either
+_AS_STORED = sa.types.NullType()  # SQLAlchemy cannot convert a junk key to a date
 _papers, _wordings, _ledger, _dates = (
     table.c for table in (schema.papers, schema.wordings, schema.ledger, schema.dates)
 )
@@ -37,16 +34,16 @@ _papers, _wordings, _ledger, _dates = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must hold of an archive, and what is wrong with it, if anything."""
+    """A condition of a sound archive, and what is wrong, if anything."""
 
     about: str
     wrong: str = ""
 
 
 def findings(database: Database) -> Iterator[Finding]:
-    """Yield all that must hold, the quickest first; raises ArchiveError where there is no archive to open.
+    """Yield a finding for each check, the quickest first; raises ArchiveError if there is no archive to open.
 
-    Each is looked at by itself: one that cannot be is a finding, and the others go on.
+    A check that fails with an error is a finding too, and the others go on.
     """
     with database.transaction():
         pass
@@ -75,11 +72,11 @@ def _unreadable(database: Database) -> str:
         names += [
             f"{table.name} without its row" for table in schema.SINGLE if not db.execute(sa.select(table)).first()
         ]
-    return f"not so in {plural(len(names), 'case')}: {shortened(names)}" if names else ""
+    return f"not so in {plural(len(names), 'case')}: {shorten(names)}" if names else ""
 
 
 def _unreadable_papers(db: sa.Connection) -> Iterator[tuple[sa.RowMapping, str]]:
-    """Yield the papers of which a column, or one of the present wording, cannot be read, and that column."""
+    """Yield the papers with an unreadable column, also of the current wording, and that column."""
     for row in _rows(db, schema.PAPERS):
         if column := unreadable_column(schema.WORDED, row):
             yield row, column
@@ -89,8 +86,8 @@ def _rows(db: sa.Connection, rows: sa.Select[Any]) -> sa.MappingResult:
     return db.execute(rows, execution_options={"yield_per": PIECE}).mappings()
 
 
-def shortened(names: Sequence[str]) -> str:
-    """Return the first of `names`, and how many there are beside them."""
+def shorten(names: Sequence[str]) -> str:
+    """Return the first of `names`, and the number of the others."""
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
 
@@ -122,7 +119,7 @@ _CHECKS: dict[str, Callable[[Database], str]] = {
 
 
 def problems(database: Database) -> Iterator[str]:
-    """Yield, in words fit for anybody, what is wrong with the newest papers and with searching."""
+    """Yield, in public words, the problems with the newest papers and with searching."""
     newest = schema.PAPERS.order_by(_papers.listed_at.desc()).limit(_NEWEST)
     try:
         with database.transaction() as db:
@@ -136,7 +133,7 @@ def problems(database: Database) -> Iterator[str]:
     try:
         with database.transaction() as db:
             db.execute(select_count(_ANY, late=False), database.bind(parameters(_ANY)) | window_from(0)).scalar_one()
-    except DeadlineError:  # on a slow machine, which is no damage
+    except DeadlineError:  # a slow machine is no damage
         return
     except ArchiveError:
         yield "searching fails: feedproxy archive check --repair"
@@ -146,9 +143,9 @@ def problems(database: Database) -> Iterator[str]:
 
 
 def repair(database: Database, now: datetime) -> str:
-    """Make again what follows from the rest: the search index, the state; in SQLite the file itself.
+    """Rebuild the search index, the state and, in SQLite, the file itself.
 
-    Feeds may then show what they did not, so the revision moves. Return where the archive is kept as it was, if it is.
+    Feeds may change, so the revision moves. Return the path of a copy of the damaged archive, if there is one.
     """
     complete = partial(_complete, now=now)
     if isinstance(database, SQLite):
@@ -160,11 +157,11 @@ def repair(database: Database, now: datetime) -> str:
 
 
 def _complete(db: sa.Connection, now: datetime) -> None:
-    """Leave out what cannot be read and fill in what is missing, before the search index is made.
+    """Drop unreadable rows and fill in missing ones, before the search index.
 
-    Papers stay, with their present wording: a refresh, or a backfill, reads their days again and mends them.
+    Papers stay, with their current wording: a refresh or a backfill reads their days again and mends them.
     """
-    schema.metadata.create_all(db)  # what is lost of them
+    schema.metadata.create_all(db)  # only the missing tables
     for table in (schema.ledger, schema.wordings, schema.dates, schema.listing_days, schema.lease, schema.turns):
         _drop_unreadable(db, table)
     _drop_future(db, now)
@@ -172,8 +169,8 @@ def _complete(db: sa.Connection, now: datetime) -> None:
     _forget_days(db)
     used = sa.union(*map(sa.select, (_papers.listed_at, _papers.revised_at, _wordings.since, _ledger.reached_at)))
     date = used.subquery().c.listed_at
-    lost = sa.select(date).where(date.between(0, schema.LATEST), date.not_in(sa.select(_dates.date)))
-    db.execute(sa.insert(schema.dates).from_select(["date"], lost))
+    missing = sa.select(date).where(date.between(0, schema.LATEST), date.not_in(sa.select(_dates.date)))
+    db.execute(sa.insert(schema.dates).from_select(["date"], missing))
     _restate(db, now)
     schema.fill_single(db)
 
@@ -226,13 +223,13 @@ def _forget_days(db: sa.Connection) -> None:
 
 
 def _holds(column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:
-    """Say that `column` holds `value`, of whatever type; bytes may be text that is no UTF-8."""
-    stored = sa.type_coerce(column, _AS_STORED)
-    return sa.or_(stored == value, stored == sa.cast(value, sa.Text)) if isinstance(value, bytes) else stored == value
+    """Say that `column` holds `value` of any type; bytes may be text that is not UTF-8."""
+    raw = sa.type_coerce(column, _AS_STORED)
+    return sa.or_(raw == value, raw == sa.cast(value, sa.Text)) if isinstance(value, bytes) else raw == value
 
 
 def _restate(db: sa.Connection, now: datetime) -> None:
-    """Write the state anew: what can be read of it, and what follows from the rest."""
+    """Write the state again, from its readable part and from the other tables."""
     row = db.execute(sa.select(schema.state)).mappings().first()
     readable = readable_part(schema.state, row) if row else {}
     newest = db.scalar(sa.select(sa.func.max(_dates.date)).where(_dates.date <= schema.LATEST))
@@ -244,14 +241,14 @@ def _restate(db: sa.Connection, now: datetime) -> None:
 
 # Copy ---------------------------------------------------------------------------------------------
 
-Progress = Callable[[str, int, int], None]  # what is done, how many rows of it, of how many
+Progress = Callable[[str, int, int], None]  # the stage, its finished rows, all its rows
 
 
 def copy(source: Database, target: Database, progress: Progress) -> tuple[int, list[str]]:
-    """Copy the archive `source`, as it is at this moment, into the empty `target`; raises ArchiveError.
+    """Copy a snapshot of the archive `source` into the empty `target`; raises ArchiveError.
 
-    In one transaction: interrupted, it leaves nothing. Return the number of rows, and the names of rows that cannot be
-    read: they are left out, and what belongs to their papers with them.
+    One transaction: if it is interrupted, nothing is left. Leaves out unreadable rows, and all rows of unreadable
+    papers. Return the number of rows, and the names of the unreadable ones.
     """
     with source.transaction() as read, target.transaction(writing=True) as db:
         target.is_ready(db)  # still
@@ -281,9 +278,9 @@ def copy(source: Database, target: Database, progress: Progress) -> tuple[int, l
 def _pieces(
     source: Database, db: sa.Connection, table: sa.Table, keys: Set[int], unreadable: Set[int], left_out: list[str]
 ) -> Generator[list[dict[str, Any]]]:
-    """Yield the rows of `table` that can be read, but for those of `unreadable` papers; name others in `left_out`.
+    """Yield the readable rows of `table`, but not those of `unreadable` papers; add unreadable ones to `left_out`.
 
-    So are rows of papers that are not among `keys`, which the target would refuse.
+    Leaves out rows of papers that are not among `keys` too: the target would refuse them.
     """
     with source.errors_as("read"), closing(_rows(db, sa.select(table))) as rows:
         for piece in rows.partitions():

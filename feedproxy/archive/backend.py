@@ -1,6 +1,6 @@
-"""What the archive asks of a database; all in which SQLite and PostgreSQL differ lies behind it.
+"""The interface of a database, behind which SQLite and PostgreSQL differ.
 
-Holds no SQL of either: that is in `sqlite` and `postgres`, and what both understand in the other modules.
+Their own SQL is in `sqlite` and `postgres`; the SQL that both understand is in the other modules.
 """
 
 import logging
@@ -30,7 +30,7 @@ _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Let every read of this thread within the block end at most `seconds` after its beginning.
+    """Let every read of this thread in the block end `seconds` after the block's beginning, or earlier.
 
     None sets no further limit, and a limit within a limit never extends it.
     """
@@ -54,23 +54,22 @@ def time_out() -> Iterator[None]:
 
 
 def remaining() -> float:
-    """Return the seconds that reads in this thread have left: infinite without a limit, negative when they are over."""
+    """Return the seconds left for reads in this thread: infinite without a limit, negative when time is up."""
     return _deadline.get() - time.monotonic()
 
 
 class OpenMode(Enum):
-    """What a database is opened for."""
+    """The purpose of opening a database."""
 
-    USE = auto()  # created where it is missing
+    USE = auto()  # creates a missing one
     EXISTING = auto()
-    COPY = auto()  # an empty one, to copy an archive into
+    COPY = auto()  # wants an empty one, to copy an archive into it
 
 
 class Database(ABC):
-    """A database that holds an archive; opened, created or migrated at the first use. Safe to use from several threads.
+    """A database with an archive; opens, creates or migrates it at the first use. Safe to use from several threads.
 
-    `label` names it in what people read. `timeout` is the attribute of the driver's error, and its value, that says
-    that a read took too long.
+    `label` is its name for people. `timeout` is an attribute of the driver's error, and its value after a timeout.
     """
 
     label: str
@@ -81,11 +80,10 @@ class Database(ABC):
     def transaction(
         self, *, writing: bool = False, seconds: float | None = None, searching: bool = False
     ) -> Iterator[sa.Connection]:
-        """Run a block as one transaction; one that only reads sees the database as it is at one moment.
+        """Run a block as one transaction; one that only reads sees a snapshot of the database.
 
-        One that is `searching` waits for an index that is being put in place, before that moment.
-        Reading takes at most `seconds`, and no longer than a `time_limit` around it allows. Raises ArchiveError,
-        DeadlineError where it takes too long.
+        One that is `searching` first waits for a new index to be in place. A read takes at most `seconds`, and no longer
+        than a `time_limit` around it allows. Raises ArchiveError, or DeadlineError when time is up.
         """
         verb = "write to" if writing else "read"
         with time_limit(seconds), self.errors_as(verb):
@@ -97,7 +95,7 @@ class Database(ABC):
 
     @contextmanager
     def errors_as(self, verb: str) -> Iterator[None]:
-        """Raise ArchiveError, saying that this database could not be read or written to, for what its driver raises."""
+        """Turn the driver's errors into an ArchiveError which says that we cannot `verb` this archive."""
         try:
             yield
         except (sa.exc.SQLAlchemyError, Unreadable) as error:
@@ -108,32 +106,32 @@ class Database(ABC):
 
     @abstractmethod
     def connect(self, *, writing: bool) -> sa.Connection:
-        """Return a connection whose next transaction writes or only reads."""
+        """Return a connection for a transaction that writes or only reads."""
 
     @abstractmethod
     def begin(self, connection: sa.Connection, *, writing: bool, searching: bool) -> None:
-        """Limit how long a statement of the transaction that was just begun may take; hold the index it searches."""
+        """Apply the thread's time limit to the new transaction of `connection`, and hold the index if it searches."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
 
     # The search index ---------------------------------------------------------------------------
 
     @abstractmethod
     def index(self, db: sa.Connection, documents: Sequence[Document]) -> None:
-        """Add `documents`, of which there is at least one, to the search index, or replace them there."""
+        """Add `documents`, at least one, to the search index, or replace them there."""
 
     @abstractmethod
     def rebuild_index(self, db: sa.Connection, pieces: Iterable[Sequence[Document]]) -> None:
-        """Create the search index, in the place of the one there is, and fill it."""
+        """Create the search index, or replace it, and fill it."""
 
     @abstractmethod
     def index_is_consistent(self) -> bool:
-        """Say whether the search index holds the words of every wording and nothing else."""
+        """Say whether the search index holds exactly the words of every wording."""
 
     def reindex(self, db: sa.Connection) -> None:
-        """Make the search index of the wordings by the rules of this version."""
+        """Rebuild the search index from the wordings by the rules of this version."""
         began, number = time.monotonic(), 0
 
         def pieces() -> Iterator[list[Document]]:
@@ -144,58 +142,55 @@ class Database(ABC):
 
         db.execute(sa.update(schema.state).values(rules=RULES))  # first: until this ends nobody stores
         self.rebuild_index(db, pieces())
-        log.info("%s: the search index of %d wordings was made in %.1f s", self.label, number, time.monotonic() - began)
+        log.info("%s: indexed %d wordings in %.1f s", self.label, number, time.monotonic() - began)
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters of a statement of `search` with the filter among them, if any, in its language."""
+        """Return the parameters of a statement of `search`, with the filter, if any, in this database's language."""
         return {**parameters} | ({"q": self.compile_filter(parameters["q"])} if "q" in parameters else {})
 
     @abstractmethod
-    def compile_filter(self, wanted: Filter) -> str:
-        """Return what `search.Matches` needs to find what `wanted` matches."""
+    def compile_filter(self, tree: Filter) -> str:
+        """Return `tree` in this database's language, for `search.Matches`."""
 
     # Its tables ---------------------------------------------------------------------------------
 
     def bulk_insert(self, db: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert `rows`, of which there are many, each with every column."""
+        """Insert many `rows`, each with every column."""
         db.execute(sa.insert(table), rows)
 
     @abstractmethod
     def schema_version(self, db: sa.Connection) -> int:
-        """Return the number of the schema there is; 0 where there is none."""
+        """Return the version of the schema; 0 if there is none."""
 
     @abstractmethod
     def set_schema_version(self, db: sa.Connection, number: int) -> None:
-        """Write down the number of the schema."""
+        """Set the version of the schema."""
 
     @abstractmethod
     def integrity_errors(self, db: sa.Connection) -> list[str]:
-        """Return what the database itself finds wrong with what it holds."""
+        """Return the problems that the database itself finds in its data."""
 
     def is_ready(self, db: sa.Connection) -> bool:
-        """Say whether there is what it is opened for; False where `prepare` can make it.
-
-        Raises ArchiveError where it cannot.
-        """
+        """Say whether the database is ready for its `OpenMode`; raises ArchiveError unless `prepare` can make it so."""
         has_tables, version = bool(sa.inspect(db).get_table_names()), self.schema_version(db)
         if self.opening is OpenMode.COPY and (has_tables or version):
-            raise ArchiveError(f"{self.label} holds something already, which is not overwritten")
+            raise ArchiveError(f"{self.label} is not empty, and a copy overwrites nothing")
         if self.opening is OpenMode.COPY:
             return True
         if not version and has_tables:
-            raise ArchiveError(f"{self.label} is a database of something else")
+            raise ArchiveError(f"{self.label} is a database of another program")
         if not version and self.opening is OpenMode.EXISTING:
-            raise self.absent()
+            raise ArchiveError(f"there is no archive at {self.label}")
         if version and version < schema.FIRST:
-            reason = "was written by a feedproxy before its first release: delete it, and it is filled anew"
+            reason = "is from a feedproxy before its first release: delete it, and feedproxy fills a new one"
             raise ArchiveError(f"{self.label} {reason}")
         rules = self._rules(db) if version == schema.SCHEMA else RULES
         if version > schema.SCHEMA or rules > RULES:
-            raise ArchiveError(f"{self.label} was written by a newer feedproxy, and this one cannot read it")
+            raise ArchiveError(f"{self.label} is from a newer feedproxy, and this one cannot read it")
         return version == schema.SCHEMA and rules == RULES
 
     def _rules(self, db: sa.Connection) -> int:
-        """Return the version of the rules its index was made by; ours where damage leaves none to read."""
+        """Return the version of the rules of its index, or ours if damage makes it unreadable."""
         try:
             rules = db.scalar(sa.select(schema.state.c.rules))
         except sa.exc.DatabaseError:
@@ -203,25 +198,22 @@ class Database(ABC):
         return rules if type(rules) is int else RULES
 
     def prepare(self, db: sa.Connection) -> None:
-        """Create all tables where there is nothing, or bring an older archive to this schema and these rules."""
+        """Create all tables in an empty database, or bring an older archive to this schema and these rules."""
         if self.is_ready(db):
             return
         version = self.schema_version(db)
         if not version:
-            schema.create(db)
+            schema.metadata.create_all(db)
+            schema.fill_single(db)
             self.rebuild_index(db, ())
         elif version < schema.SCHEMA:
-            log.info("%s is brought from schema %d to %d, which takes a while", self.label, version, schema.SCHEMA)
+            log.info("%s: migrating from schema %d to %d, which takes a while", self.label, version, schema.SCHEMA)
             migrations.migrate(db, version)
         if version and self._rules(db) != RULES:
             self.reindex(db)
         self.set_schema_version(db, schema.SCHEMA)
 
-    def absent(self) -> ArchiveError:
-        """Return the error that there is no archive here."""
-        return ArchiveError(f"there is no archive at {self.label}")
-
 
 def cause(error: Exception) -> str:
-    """Return what the database itself said, but for PostgreSQL's quotation of the statement."""
+    """Return the database's own message, but not PostgreSQL's quotation of the statement."""
     return str(getattr(error, "orig", None) or error).split("\nLINE ")[0]

@@ -1,11 +1,11 @@
-"""Listings in; what was seen of each paper, and the date by which it enters a feed, out. Pure: all times are handed in.
+"""Listings in; an observation of each paper, and the dates of entries, out. Pure: callers pass in all times.
 
-How a date is chosen. A reader remembers the newest date it saw, and looks only at what is newer. So what enters a feed
-must be dated after all that a reader may have seen: no earlier than the `previous` good refresh, and after the `newest`
-date that was ever handed out. Within that, the listing time is the best date. An example, with refreshes at 12:00 (the
-first of the archive), 12:15 and 12:30:
+How we choose a date. A reader remembers the newest date it has seen, and looks only at newer entries. So a new entry
+needs a date after all that a reader may have seen: no earlier than the `previous` good refresh, and after the `newest`
+date in the archive. Within that, the listing time is the best date. An example, with refreshes at 12:00 (the first of
+the archive), 12:15 and 12:30:
 
-    listed         seen   what is new                        date    why
+    listed         seen   news                               date    why
     00:00          12:00  paper A, with 3 upvotes            00:00   nobody has looked before the first refresh
     00:00          12:15  paper B                            12:15   a reader may have looked past 00:00 at 12:00
     12:05          12:15  paper C                            12:05   listed after the previous refresh
@@ -14,10 +14,10 @@ first of the archive), 12:15 and 12:30:
     12:31          12:30  paper E, by a clock ahead of ours  12:30   no date lies in the future
 
 No two dates are equal, to the second. Papers of one listing time get the seconds that follow it, in order of listing
-time and id. What is dated by the refresh gets the seconds that end with it (`first_free_second`): 40 papers that rise
-at 12:30:00 are dated 12:29:21 to 12:30:00. Entries older than the newest move `backdated_at`, for readers that ask by
-date of change. The time of a refresh never goes back; one noted by a clock more than a day ahead of ours is not
-believed. Listings that somebody saved were taken before a known time, and nothing in them is dated later.
+time and id. Entries with the date of the refresh get the seconds that end with it (`first_free_second`): 40 papers that
+rise at 12:30:00 get 12:29:21 to 12:30:00. Entries older than the newest move `backdated_at`, for readers that ask by
+date of change. The time of a refresh never goes back; we ignore one from a clock more than a day ahead of ours. For a
+saved listing we know a time before which somebody took it, and date nothing in it later.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -32,9 +32,9 @@ _FAR = 86_400  # seconds
 
 @dataclass(frozen=True, slots=True)
 class RefreshTimes:
-    """When a refresh is noted to be, the good one before it, the archive's first, and the latest date it may give.
+    """The times of this refresh, of the good one before it (None for the first) and of the archive's first.
 
-    Epoch seconds; `previous` is None where this is the first.
+    Epoch seconds; `latest` is the latest date that this refresh may give.
     """
 
     at: int
@@ -44,38 +44,38 @@ class RefreshTimes:
 
 
 def refresh_times(listings: Sequence[Listing], now: int, previous: int | None, first: int | None) -> RefreshTimes:
-    """Return the times of a refresh that brought `listings`, after the times that the archive has noted."""
+    """Return the times of a refresh with `listings`; `previous` and `first` come from the archive."""
     previous, first = _plausible(previous, now), _plausible(first, now)
     at = max(now, previous or 0)
     limits = [listing.taken_before for listing in listings]
-    taken = max((int(limit.timestamp()) if limit else at for limit in limits), default=at)
-    return RefreshTimes(at, previous, first or at, max(min(at, taken), previous or 0))
+    latest = max((int(limit.timestamp()) if limit else at for limit in limits), default=at)
+    return RefreshTimes(at, previous, first or at, max(min(at, latest), previous or 0))
 
 
-def _plausible(noted: int | None, now: int) -> int | None:
-    """Return when a refresh was, or `now` if that was by a clock far ahead: the newest date says what readers saw."""
-    return now if noted is not None and noted > now + _FAR else noted
+def _plausible(at: int | None, now: int) -> int | None:
+    """Return the time of a refresh, or `now` if a clock far ahead noted it: the newest date protects readers then."""
+    return now if at is not None and at > now + _FAR else at
 
 
 def entry_date(submitted_at: int, *, now: int, previous: int | None, backfilled: bool) -> int | None:
-    """Return the listing time where no reader can have looked past it, at most `now`; else None. Epoch seconds."""
-    listed = min(submitted_at, now)
-    return listed if backfilled or previous is None or listed > previous else None
+    """Return the listing time, at most `now`, or None if a reader may have looked past it. Epoch seconds."""
+    listing_time = min(submitted_at, now)
+    return listing_time if backfilled or previous is None or listing_time > previous else None
 
 
-def first_free_second(now: int, *, needed: int, previous: int | None, newest: int | None) -> int:
-    """Return the first of `needed` seconds that end `now`, or a later one where readers may have looked past it."""
-    return max(now - needed + 1, previous or 0, (newest or 0) + 1)
+def first_free_second(now: int, *, number: int, previous: int | None, newest: int | None) -> int:
+    """Return the first of `number` seconds that end `now`, or a later one if readers may have looked past it."""
+    return max(now - number + 1, previous or 0, (newest or 0) + 1)
 
 
-# What was seen --------------------------------------------------------------------------------------
+# Observations ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A paper as one refresh saw it: its last wording, first time, and highest counts.
 
-    `backfilled`: it was listed before the archive's first refresh, on days of which none was read before.
+    `backfilled`: all its listings are from before the archive's first refresh, and read for the first time.
     """
 
     paper: Paper
@@ -84,9 +84,9 @@ class Observation:
 
 
 def merge_listings(listings: Iterable[Listing], read: Set[date], first: int) -> list[Observation]:
-    """Return what `listings` say of each paper, in dating order: by listing time, then id.
+    """Return one observation of each paper in `listings`, in dating order: by listing time, then id.
 
-    `read` are the days that were read before, `first` is when the archive's first refresh was (epoch seconds).
+    `read` are the days of earlier refreshes, `first` is the time of the archive's first refresh (epoch seconds).
     Listings of one day come in the order they were taken.
     """
     began = datetime.fromtimestamp(first, UTC)
@@ -98,23 +98,23 @@ def merge_listings(listings: Iterable[Listing], read: Set[date], first: int) -> 
             after = Observation(paper, counts, is_past and paper.submitted_at <= began)
             if before := observations.get(paper.id):
                 counts = {measure: max(value, counts[measure]) for measure, value in before.max_counts.items()}
-                after = Observation(revised(before.paper, paper), counts, before.backfilled and after.backfilled)
+                after = Observation(revise(before.paper, paper), counts, before.backfilled and after.backfilled)
             observations[paper.id] = after
     return sorted(observations.values(), key=lambda one: (one.paper.submitted_at, one.paper.id))
 
 
-def revised(paper: Paper, seen: Paper) -> Paper:
-    """Return `paper` with what `seen` says now: first listing time kept, nothing optional forgotten."""
+def revise(paper: Paper, new: Paper) -> Paper:
+    """Return `paper` with its own id and listing time, and the fields of `new` that have a value."""
     changes = {
-        name: getattr(seen, name)
+        name: getattr(new, name)
         for name in Paper.__dataclass_fields__
-        if name not in ("id", "submitted_at") and (name in _COUNTS or getattr(seen, name))
+        if name not in ("id", "submitted_at") and (name in _COUNTS or getattr(new, name))
     }
-    if seen.upvotes is None:
+    if new.upvotes is None:
         changes["upvotes"] = paper.upvotes
     return replace(paper, **changes)
 
 
 def same_content(paper: Paper, other: Paper) -> bool:
-    """Say whether a feed shows both alike but for their counts."""
+    """Say whether two papers differ at most in their counts."""
     return replace(other, upvotes=paper.upvotes, comments=paper.comments) == paper

@@ -1,7 +1,7 @@
-"""The files of SQLite archives: backed up, restored and, where damaged, written anew of what can be read.
+"""Backs up, restores and salvages the files of SQLite archives.
 
-A new archive is made beside the one there is, and written over all its pages in one transaction of SQLite's. So whoever
-has the archive open goes on, and what stands in its `-wal` is not mixed with other pages.
+Builds a new archive beside the old one, and overwrites all pages of the old one in one transaction of SQLite's. So
+processes that have the archive open go on, and its `-wal` never mixes with other pages.
 """
 
 # ruff: noqa: S608 (the only names in statements are those below)
@@ -38,16 +38,16 @@ _AFTERWARDS = (
 )
 
 
-def backup(archive: SQLite, file: Path, *, replacing: bool) -> None:
-    """Write the archive as it is at one moment to `file`, which appears when it is whole; raises ArchiveError."""
+def backup(archive: SQLite, file: Path, *, replace: bool) -> None:
+    """Write a snapshot of the archive to `file`, which appears when it is complete; raises ArchiveError."""
     file = real_path(file)
-    if file.exists() and not (replacing and file.is_file()):
-        raise ArchiveError(f"{file} is there already; --force replaces it, if it is a file")
+    if file.exists() and not (replace and file.is_file()):
+        raise ArchiveError(f"{file} exists already; --force replaces it, if it is a file")
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with archive.transaction() as db, closing(sqlite3.connect(unfinished)) as copy:
-            if Path(f"{file}-wal").exists():  # it would be taken for that of the new file
-                raise ArchiveError(f"{file} is an archive in use, or was left by one")
+            if Path(f"{file}-wal").exists():  # SQLite would apply it to the new file
+                raise ArchiveError(f"{file} is an archive in use, or a crash left its -wal")
             _copy_pages(driver(db), copy, archive.patience)
         unfinished.replace(file)
     except (sqlite3.Error, OSError) as error:
@@ -57,15 +57,15 @@ def backup(archive: SQLite, file: Path, *, replacing: bool) -> None:
 
 
 def restore(archive: SQLite, file: Path) -> None:
-    """Put the backup `file`, brought to this version, in the place of the archive; raises ArchiveError."""
+    """Replace the archive with the backup `file`, migrated to this version; raises ArchiveError."""
     if not file.is_file():
         raise ArchiveError(f"cannot restore {file}: there is no such file")
-    with archive.transaction():  # opens it; what is no archive is not overwritten
+    with archive.transaction():  # raises if it is not an archive
         pass
     with _scratch(archive, "restore", file) as scratch:
         source = f"{file.absolute().as_uri()}?mode=rw"
-        with closing(sqlite3.connect(source, uri=True)) as saved, closing(sqlite3.connect(scratch)) as copy:
-            _copy_pages(saved, copy, archive.patience)
+        with closing(sqlite3.connect(source, uri=True)) as original, closing(sqlite3.connect(scratch)) as copy:
+            _copy_pages(original, copy, archive.patience)
         whole = SQLite(scratch, archive.patience, OpenMode.EXISTING)
         whole.label = str(file)
         with closing(whole):
@@ -73,10 +73,10 @@ def restore(archive: SQLite, file: Path) -> None:
 
 
 def rebuild(archive: SQLite, complete: Callable[[sa.Connection], None]) -> str:
-    """Write all that can be read of `archive` into a new file, have `complete` fill in the rest, and put it in place.
+    """Write the readable rows of `archive` into a new file, let `complete` fill in the rest, and replace the archive.
 
-    Where that is not all, a copy of the archive as it was is kept beside it, and its name returned. No page that is
-    damaged is used again, nor the shadow tables of the index, without which it cannot be dropped.
+    If some rows are unreadable, keep a copy of the damaged archive beside it, and return the copy's name. This reuses
+    no damaged page, nor the index's shadow tables, without which SQLite cannot drop it.
     """
     with _scratch(archive, "mend") as scratch, closing(sqlite3.connect(archive.path)) as watching:
         before = _state_of(watching)
@@ -87,7 +87,7 @@ def rebuild(archive: SQLite, complete: Callable[[sa.Connection], None]) -> str:
                 pass  # creates it
             remains = "" if _salvage(archive.path, scratch) else f"{real_path(archive.path)}.damaged"
             if remains:
-                backup(archive, Path(remains), replacing=False)
+                backup(archive, Path(remains), replace=False)
             with whole.transaction(writing=True) as db:
                 complete(db)
                 whole.reindex(db)
@@ -97,7 +97,7 @@ def rebuild(archive: SQLite, complete: Callable[[sa.Connection], None]) -> str:
 
 @contextmanager
 def _scratch(archive: SQLite, verb: str, file: Path | None = None) -> Iterator[Path]:
-    """Yield where a new archive may be made beside this one; raises ArchiveError."""
+    """Yield a path for a new archive beside this one; raises ArchiveError."""
     try:
         with TemporaryDirectory(prefix=f".{verb}-", dir=real_path(archive.path).parent) as folder:
             yield Path(folder) / "archive.sqlite"
@@ -113,9 +113,9 @@ def _replace_all(archive: SQLite, whole: SQLite, still: Callable[[], bool] | Non
 def _copy_pages(
     one: sqlite3.Connection, other: sqlite3.Connection, patience: float, still: Callable[[], bool] | None = None
 ) -> None:
-    """Write all pages of `one` to `other`, unless others keep writing to it for `patience` seconds.
+    """Write all pages of `one` to `other`, unless others write to it for `patience` seconds.
 
-    Or unless `still`, which is asked once nobody else can write to it, is false. Raises sqlite3.Error.
+    Or unless `still` is false, once nobody else can write to it. Raises sqlite3.Error.
     """
     deadline = time.monotonic() + patience
 
@@ -123,13 +123,13 @@ def _copy_pages(
         if status == sqlite3.SQLITE_BUSY and time.monotonic() > deadline:
             raise sqlite3.OperationalError("database is locked")
         if status == sqlite3.SQLITE_OK and still and not still():
-            raise sqlite3.OperationalError("it was refreshed meanwhile; repeat the command")
+            raise sqlite3.OperationalError("a refresh came in between; repeat the command")
 
     one.backup(other, pages=1 if still else -1, progress=go_on)
 
 
 def _state_of(db: sqlite3.Connection) -> object:
-    """Return what every refresh changes, whoever stores it; None where it cannot be read: then nobody stores."""
+    """Return a value that every refresh changes; None if it is unreadable, as then no refresh stores anything."""
     with suppress(sqlite3.DatabaseError):
         return db.execute("SELECT * FROM state").fetchone()
     return None
@@ -139,11 +139,11 @@ def _state_of(db: sqlite3.Connection) -> object:
 
 
 def _salvage(damaged: Path, sound: Path) -> bool:
-    """Copy what can be read of the archive `damaged` as it is at one moment into the new, empty archive `sound`.
+    """Copy the readable rows of a snapshot of `damaged` into the new, empty archive `sound`; return whether all were.
 
-    Return whether all could be. Values are taken as they are stored: a later refresh may mend them. For one that is
-    missing and must not be, bytes stand, which no column can have, or its row would be refused. What belongs to a
-    paper that is lost is left out, and the search index, which is made anew. Raises sqlite3.Error.
+    Copies raw values, as a later refresh may mend them. Puts bytes, which no column allows, in place of a missing
+    required value, or SQLite would refuse the row. Leaves out the rows of lost papers, and the search index. Raises
+    sqlite3.Error.
     """
     with (
         closing(sqlite3.connect(damaged, isolation_level=None)) as source,
@@ -163,10 +163,10 @@ def _salvage(damaged: Path, sound: Path) -> bool:
             ("lease", "only", [1]),
         ):
             columns = target.execute(f"PRAGMA table_info({table})").fetchall()
-            wanted = ", ".join(f"coalesce({name}, x'')" if needed else name for _, name, _, needed, *_ in columns)
+            select = ", ".join(f"coalesce({name}, x'')" if required else name for _, name, _, required, *_ in columns)
             verb = "REPLACE" if key == "only" else "IGNORE"
             insert = f"INSERT OR {verb} INTO {table} VALUES (?{', ?' * (len(columns) - 1)})"
-            target.executemany(insert, _rows(source, f"SELECT {wanted} FROM {table}", key, values, failures))
+            target.executemany(insert, _rows(source, f"SELECT {select} FROM {table}", key, values, failures))
         for statement in _AFTERWARDS:
             target.execute(statement)
         target.execute("COMMIT")
@@ -176,7 +176,7 @@ def _salvage(damaged: Path, sound: Path) -> bool:
 def _rows(
     db: sqlite3.Connection, select: str, key: str, values: Iterable[int], failures: list[str]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a table; where a part cannot be read, note it in `failures` and look each row up by key."""
+    """Yield the rows of a table; if a part is unreadable, note it in `failures` and look up each row by key."""
     try:
         yield from db.execute(select)
     except sqlite3.DatabaseError:
@@ -187,7 +187,7 @@ def _rows(
 
 
 def _keys(db: sqlite3.Connection, table: str, key: str) -> Iterator[int]:
-    """Yield the keys in `table` from its beginning and from its end, up to where it is damaged, if it is."""
+    """Yield the keys of `table` from its beginning and its end, up to any damage."""
     for order in ("ASC", "DESC"):
         with suppress(sqlite3.DatabaseError):
             rows = db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {order}")

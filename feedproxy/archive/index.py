@@ -1,7 +1,6 @@
-"""A wording in, the words that the search index holds of it out.
+"""A wording in, its words for the search index out, by the rules of `query.terms`. Knows no database.
 
-The rules are those of `query.terms`, so the index can be made of the wordings again whenever they change. Knows no
-database. What PostgreSQL's index cannot hold is cut here, so that both databases find the same
+Cuts whatever PostgreSQL's index cannot hold, so that both databases find the same
 (https://www.postgresql.org/docs/current/textsearch-limits.html; a megabyte of words is more than a listing may have).
 """
 
@@ -15,7 +14,7 @@ from feedproxy.archive.schema import wordings
 from feedproxy.query.grammar import MAX_CHARACTERS
 from feedproxy.query.terms import search_words
 
-GAP = "¶"  # stands first in every title and between names: no word of a query is equal to it
+GAP = "¶"  # at the beginning of every title and between names; no query contains it
 _LONGEST = MAX_CHARACTERS  # of a word; no filter can ask for more
 _REPEATS = 255  # of one word in one field
 _MOST = 16_383  # words of one field
@@ -25,7 +24,7 @@ Document = tuple[int, Mapping[str, str]]  # the key of a wording, and its words 
 
 
 def document(wording: Columns) -> Document:
-    """Return what the index holds of a row of `wordings`."""
+    """Return the index's document of a row of `wordings`."""
     organization = wording["organization"]
     texts = {
         "title": ("", wording["title"]),
@@ -51,7 +50,7 @@ def _cut(words: Iterable[str]) -> Iterator[str]:
 
 
 def documents(db: sa.Connection) -> Iterator[list[Document]]:
-    """Yield what the index is to hold of all wordings, some at a time; what cannot be read is left out."""
+    """Yield the documents of all readable wordings, some at a time."""
     rows = db.execute(sa.select(wordings), execution_options={"yield_per": _PIECE}).mappings()
     for piece in rows.partitions():
         yield [document(row) for row in piece if not unreadable_column(wordings, row)]

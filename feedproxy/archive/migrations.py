@@ -1,8 +1,8 @@
 """An archive of an older schema in; the same archive in this version's schema out, with equal feeds.
 
-`MIGRATIONS` holds a function for each schema after the first: it makes an archive of that schema out of one of the
-schema before. `db.dialect.name` says in which database. Once it is released it stays as it is, with its own SQL: what
-`schema` says is true of the newest schema only.
+`MIGRATIONS` has a function for each schema after the first, which migrates an archive from the schema before.
+`db.dialect.name` names the database. After its release a function never changes, so it has its own SQL: `schema`
+describes only the newest schema.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,4 @@
-"""The archive in a PostgreSQL database that several machines share: reaching it, and its search index in tsvectors.
-
-Holds nothing of what the archive means.
-"""
+"""The archive in a PostgreSQL database that several machines share: connections, and the search index in tsvectors."""
 
 import json
 import math
@@ -21,11 +18,11 @@ from feedproxy.archive.search import Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Term
 
-_CONNECTIONS = 5  # of one process at most; rendering leaves no use for more
-_LOCK = 0x66656564  # what processes that create the tables at the same time wait for
+_CONNECTIONS = 5  # of one process; it renders too slowly to use more
+_LOCK = 0x66656564  # the number of the lock for creating tables
 _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
-# Made beside the one there is, so that searches go on meanwhile. The index comes last: to fill a table that has one
-# takes many times as long. What was just filled has no statistics yet.
+# A new table beside the old one, so that searches go on meanwhile. The index comes last: to fill a table with an index
+# takes many times as long. A new table has no statistics yet.
 _NEW = sa.table("new_search")
 _CREATE_SEARCH = "CREATE TABLE new_search (rowid bigint PRIMARY KEY, words tsvector NOT NULL)"
 _REPLACE_SEARCH = (
@@ -38,16 +35,16 @@ _REPLACE_SEARCH = (
 )
 _ROWS = "json_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS json))"  # rows of a table, as JSON
 _REPLACED = {search.name: "ON CONFLICT (rowid) DO UPDATE SET words = excluded.words"}
-_ALIKE = sa.text(
-    f"SELECT count(*) FROM search JOIN {_ROWS.format(table=search.name)} AS expected USING (rowid) "  # noqa: S608 (ours)
-    "WHERE search.words = expected.words"
+_EQUAL_ROWS = sa.text(
+    f"SELECT count(*) FROM search JOIN {_ROWS.format(table=search.name)} AS new USING (rowid) "  # noqa: S608 (ours)
+    "WHERE search.words = new.words"
 )
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 
 
 class Postgres(Database):
-    """The archive at a URL; waits `patience` seconds for a connection or a lock, twice that for an answer."""
+    """The archive at a URL; waits `patience` seconds for a connection or a lock, and twice that for an answer."""
 
     timeout = "sqlstate", "57014"  # query_canceled
 
@@ -57,26 +54,26 @@ class Postgres(Database):
         self.label = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
         self._patience, self._looked_at, self._process = patience, False, os.getpid()
         self._closed = False
-        self._is_limited = opening is OpenMode.USE  # to look after an archive takes the time it takes
+        self._is_limited = opening is OpenMode.USE  # maintenance may take any time
         try:
             self._engine = sa.create_engine(
                 url,
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=min(patience, READ_SECONDS),
-                pool_pre_ping=True,  # a server that was restarted costs no error
+                pool_pre_ping=True,  # no error after a restart of the server
                 connect_args=_connecting(patience, url.query),
                 json_deserializer=read_json,
             )
         except ImportError as error:
-            raise ArchiveError("PostgreSQL wants psycopg: pip install 'feedproxy[postgres]'") from error
+            raise ArchiveError("PostgreSQL needs psycopg: pip install 'feedproxy[postgres]'") from error
         event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "connect", self._configure)
         event.listen(self._engine, "checkin", lambda _, entry: self._closed and entry.close())
 
     def connect(self, *, writing: bool) -> sa.Connection:
-        """Return a connection of this process, to a database that was looked at since it was last reached anew."""
-        if self._process != os.getpid():  # what is open belongs to the process this one was forked from
+        """Return a connection of this process; prepares the database after each new connection."""
+        if self._process != os.getpid():  # open connections belong to the parent process
             self._engine.dispose(close=False)
             self._process, self._looked_at = os.getpid(), False
         connection = self._engine.connect()
@@ -89,16 +86,16 @@ class Postgres(Database):
         return connection.execution_options(**(_WRITING if writing else _READING))
 
     def _look(self, db: sa.Connection) -> None:
-        """Prepare what is there, once; raises ArchiveError where not every text could be kept."""
-        with db.execution_options(**_READING).begin():  # a standby refuses all else
+        """Prepare the database, once; raises ArchiveError if it cannot hold every text."""
+        with db.execution_options(**_READING).begin():  # a standby only reads
             encoding = db.exec_driver_sql("SHOW server_encoding").scalar_one()
             if encoding != "UTF8":
                 make = f"createdb -E UTF8 -T template0 {db.engine.url.database}"
-                raise ArchiveError(f"{self.label} is in {encoding}, not in UTF-8: make it anew by {make}")
+                raise ArchiveError(f"{self.label} is in {encoding}, not in UTF-8: create it again with {make}")
             ready = self.is_ready(db)
         if not ready:
             driver: Any = db.connection.driver_connection
-            seconds, driver.answer_seconds = driver.answer_seconds, math.inf  # it takes the time it takes
+            seconds, driver.answer_seconds = driver.answer_seconds, math.inf  # this may take any time
             try:
                 with time_out(), db.execution_options(**_WRITING).begin():
                     db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
@@ -108,12 +105,12 @@ class Postgres(Database):
         self._looked_at = True
 
     def close(self) -> None:
-        """Let go of every connection; those in use are closed when they come back."""
+        """Close every connection, and those in use when they come back."""
         self._closed = True
         self._engine.dispose(close=self._process == os.getpid())
 
     def _connect(self, _: object, __: object, words: Any, options: dict[str, Any]) -> Any:
-        """Connect within the time that is left."""
+        """Connect within the thread's time limit."""
         from feedproxy.archive.psycopg_limits import LimitedConnection
 
         if remaining() < options["connect_timeout"]:
@@ -121,7 +118,7 @@ class Postgres(Database):
         return LimitedConnection.connect(*words, **options)
 
     def _configure(self, connection: Any, _: object) -> None:
-        """Bound every wait; a transaction whose process is frozen or gone ends, or nobody else could write."""
+        """Limit every wait; PostgreSQL ends a transaction of a frozen or dead process, so that others can write."""
         self._looked_at = False
         connection.answer_seconds = 2 * self._patience if self._is_limited else math.inf
         wait = int(1000 * self._patience)
@@ -133,16 +130,14 @@ class Postgres(Database):
         connection.commit()
 
     def begin(self, connection: sa.Connection, *, writing: bool, searching: bool) -> None:
-        """Let the server end a statement that takes too long.
+        """Let the server end a statement that takes too long; `LimitedConnection` covers a frozen server.
 
-        A server that is frozen ends nothing: how long it is waited for, `LimitedConnection` decides.
-
-        The index is locked before the transaction sees anything, which locking does not begin: in a table that was made
-        since then it would see no rows (https://www.postgresql.org/docs/current/mvcc-caveats.html).
+        A search locks the index before its snapshot begins: in a newer table the snapshot would see no rows
+        (https://www.postgresql.org/docs/current/mvcc-caveats.html).
         """
         if self._is_limited:
-            allowed = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * allowed)}")
+            seconds = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * seconds)}")
         if searching:
             connection.exec_driver_sql("LOCK TABLE search IN ACCESS SHARE MODE")
 
@@ -161,7 +156,7 @@ class Postgres(Database):
         self.bulk_insert(db, search, _rows(documents))
 
     def rebuild_index(self, db: sa.Connection, pieces: Iterable[Sequence[Document]]) -> None:
-        """Fill a new table, create the index of its words, and put it in the place of the one there is."""
+        """Fill a new table, create the index of its words, and replace the old table."""
         db.exec_driver_sql(_CREATE_SEARCH)
         for piece in pieces:
             self.bulk_insert(db, _NEW, _rows(piece))
@@ -169,30 +164,30 @@ class Postgres(Database):
             db.exec_driver_sql(statement)
 
     def index_is_consistent(self) -> bool:
-        """Compare each row with what would be written, without keeping anybody waiting."""
+        """Compare each row with its wording, without a lock."""
         with self.transaction() as db:
             if not sa.inspect(db).has_table("search") or not sa.inspect(db).has_index("search", "search_words"):
                 return False
             number = db.execute(sa.select(sa.func.count()).select_from(search)).scalar_one()
-            expected = alike = 0
+            total = equal = 0
             for piece in documents(db):
-                expected += len(piece)
-                alike += db.execute(_ALIKE, _as_json(_rows(piece))).scalar_one()
-        return bool(number == expected == alike)
+                total += len(piece)
+                equal += db.execute(_EQUAL_ROWS, _as_json(_rows(piece))).scalar_one()
+        return bool(number == total == equal)
 
     def bulk_insert(self, db: sa.Connection, table: sa.TableClause, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert all columns of `rows` with one statement, which takes a third of the time that one a row takes."""
+        """Insert all columns of `rows` with one statement, in a third of the time of one per row."""
         columns = ", ".join(f'"{name}"' for name in rows[0])
         insert = f"INSERT INTO {table.name} ({columns}) SELECT {columns}"
         statement = f"{insert} FROM {_ROWS.format(table=table.name)} {_REPLACED.get(table.name, '')}"
         db.execute(sa.text(statement), _as_json(rows))
 
-    def compile_filter(self, wanted: Filter) -> str:
-        """Return `wanted` as a tsquery."""
-        return _query(wanted)
+    def compile_filter(self, tree: Filter) -> str:
+        """Return `tree` as a tsquery."""
+        return _query(tree)
 
     def integrity_errors(self, db: sa.Connection) -> list[str]:
-        """Return which indexes are not valid; what else PostgreSQL holds it looks after itself."""
+        """Return the invalid indexes; PostgreSQL checks everything else itself."""
         names = db.exec_driver_sql("SELECT CAST(indexrelid AS regclass) FROM pg_index WHERE NOT indisvalid").scalars()
         return [f"the index {name} is not valid" for name in names]
 
@@ -203,12 +198,12 @@ def _url(address: str) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         url = None
     if not url or url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
-        raise ArchiveError("the archive is to be postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
+        raise ArchiveError("the archive must be postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
     return url.set(drivername="postgresql+psycopg")
 
 
 def _connecting(patience: float, query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how to connect, where the URL does not say; a machine that vanishes is noticed in half a minute."""
+    """Return the options of a connection that the URL does not set; they notice a dead machine in half a minute."""
     defaults = {
         "connect_timeout": max(2, int(patience)),  # seconds; libpq takes 1 for 2
         "keepalives_idle": 10,
@@ -217,16 +212,15 @@ def _connecting(patience: float, query: Mapping[str, Any]) -> dict[str, Any]:
         "tcp_user_timeout": 30_000,  # milliseconds
         "application_name": "feedproxy",
     }
-    # Not prepared: a plan for whatever a filter may hold is a bad one, and PgBouncer knows no prepared statements.
+    # No prepared statements: one plan for all filters is a bad plan, and PgBouncer does not know them.
     always = {"prepare_threshold": None, "client_encoding": "utf8"}  # whatever PGCLIENTENCODING says
     return {name: value for name, value in defaults.items() if name not in query} | always
 
 
 # Search -----------------------------------------------------------------------------------------
 #
-# A wording is a tsvector whose lexemes are words behind the mark of their field: one with weights for fields is read
-# and unpacked for each paper that has the word anywhere. A gap takes a position and has no lexeme, so that no phrase
-# runs on.
+# A wording is a tsvector of words, each after the mark of its field: with weights instead, PostgreSQL would unpack the
+# tsvector of each paper that has the word in any field. A gap is a position without a lexeme, so no phrase crosses it.
 
 _MARKS = dict(zip(FIELDS, "ABCD", strict=True))  # words have no capitals
 
@@ -253,14 +247,14 @@ def _tsvector(words: Mapping[str, str]) -> str:
     )
 
 
-def _query(wanted: Filter) -> str:
-    if isinstance(wanted, Term):
+def _query(tree: Filter) -> str:
+    if isinstance(tree, Term):
         phrases = (
-            " <-> ".join([*(f"'{mark}{word}'" for word in before), f"'{mark}{last}'{':*' * begins}"])
-            for mark in map(_MARKS.__getitem__, wanted.fields)
-            for before, last, begins in wanted.phrases
+            " <-> ".join([*(f"'{mark}{word}'" for word in before), f"'{mark}{last}'{':*' * is_prefix}"])
+            for mark in map(_MARKS.__getitem__, tree.fields)
+            for before, last, is_prefix in tree.phrases
         )
         return f"({' | '.join(phrases)})"
-    if isinstance(wanted, Not):
-        return f"!{_query(wanted.part)}"
-    return f"({(' & ' if isinstance(wanted, And) else ' | ').join(map(_query, wanted.parts))})"
+    if isinstance(tree, Not):
+        return f"!{_query(tree.part)}"
+    return f"({(' & ' if isinstance(tree, And) else ' | ').join(map(_query, tree.parts))})"

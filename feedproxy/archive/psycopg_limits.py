@@ -16,23 +16,23 @@ _GRACE = 0.5  # seconds that the server has to end a statement by itself
 
 
 class LimitedConnection(psycopg.Connection[Any]):
-    """A connection whose every answer is waited for until the thread's deadline, at most `answer_seconds`."""
+    """A connection that waits for each answer until the thread's deadline, at most `answer_seconds`."""
 
     answer_seconds = 20.0
 
-    def wait(self, gen: Generator[Any, Any, RV], *given: Any, **options: Any) -> RV:
-        """Wait as psycopg does, which asks `gen` ten times a second whether to go on."""
+    def wait(self, gen: Generator[Any, Any, RV], *args: Any, **options: Any) -> RV:
+        """Wait like psycopg, which asks `gen` ten times a second whether to go on."""
         seconds = max(0.0, min(remaining(), self.answer_seconds)) + _GRACE
-        return super().wait(self._ended_after(seconds, gen), *given, **options)
+        return super().wait(self._end_after(seconds, gen), *args, **options)
 
-    def _ended_after(self, seconds: float, gen: Generator[Any, Any, RV]) -> Generator[Any, Any, RV]:
+    def _end_after(self, seconds: float, gen: Generator[Any, Any, RV]) -> Generator[Any, Any, RV]:
         until = time.monotonic() + seconds
         try:
             waiting = next(gen)
             while True:
                 ready = yield waiting
                 if not ready and time.monotonic() > until:
-                    self.close()  # an answer that comes late would be taken for that to the next statement
+                    self.close()  # a late answer would look like that to the next statement
                     raise psycopg.OperationalError(f"the server did not answer within {seconds:.1f} s")
                 waiting = gen.send(ready)
         except StopIteration as end:

@@ -1,7 +1,7 @@
-"""Rows of the archive in; papers and entries, or the column that cannot be read, out.
+"""Rows of the archive in; papers and entries, or the name of an unreadable column, out.
 
-A damaged file gives back anything in any column: text where a number belongs, bytes that are no text, JSON of another
-shape. So each value is looked at before it is used. Executes nothing.
+A damaged file may return anything in any column: text instead of a number, bytes that are not text, JSON of another
+shape. So we check each value before we use it. Executes nothing.
 """
 
 import json
@@ -26,12 +26,12 @@ _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 _EMPTY = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
 
 
-def _read(decode: Callable[[Any], Any], stored: Any) -> Any:
-    """Decode what is stored, or leave it as it is where that fails: it costs no other value."""
+def _read(decode: Callable[[Any], Any], raw: Any) -> Any:
+    """Decode a stored value, or return it unchanged if that fails, so that the rest of the row stays readable."""
     try:
-        return decode(stored)
+        return decode(raw)
     except (ValueError, TypeError, RecursionError):
-        return stored
+        return raw
 
 
 # No closures: psycopg warns of those, at every connection.
@@ -39,16 +39,16 @@ read_json, read_text = partial(_read, json.loads), partial(_read, bytes.decode)
 
 
 class Unreadable(Exception):  # noqa: N818 (a reason, not a failure)
-    """What is in a row that its column cannot hold; an ArchiveError outside of this package."""
+    """A row has a value that its column cannot hold; outside of this package it becomes an ArchiveError."""
 
 
 def seconds(moment: datetime) -> int:
-    """Return an aware time as the archive holds it."""
+    """Return an aware time as the archive stores it."""
     return int(moment.timestamp())
 
 
 def moment(seconds: int) -> datetime:
-    """Return what the archive holds as aware UTC; raises Unreadable where that is no time."""
+    """Return a stored time as aware UTC; raises Unreadable if it is not a time."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
@@ -56,22 +56,22 @@ def moment(seconds: int) -> datetime:
 
 
 def moment_or_none(seconds: int | None) -> datetime | None:
-    """Return a time that may be missing."""
+    """Return a stored time, or None."""
     return None if seconds is None else moment(seconds)
 
 
 def unreadable_column(table: sa.FromClause, row: Columns) -> str | None:
-    """Return the first column of `table` whose value in `row` is not what it holds, if there is one."""
+    """Return the first column of `table` with an invalid value in `row`, if any."""
     return next((name for name, fits in _FITS[table].items() if not fits(row[name])), None)
 
 
 def readable_part(table: sa.FromClause, row: Columns) -> dict[str, Any]:
-    """Return the columns of `row` that can be read."""
+    """Return the readable columns of `row`."""
     return {name: row[name] for name, fits in _FITS[table].items() if fits(row[name])}
 
 
 def name_of(table: sa.Table, row: Columns, column: str) -> str:
-    """Return how to call a row of `table` of which `column` cannot be read."""
+    """Return a name for a row of `table` with an unreadable `column`."""
     key = [row["id"]] if table is schema.papers else [row[part.name] for part in table.primary_key]
     return f"{table.name} {one_line(' '.join(map(str, key)), 80)} ({column})"
 
@@ -84,7 +84,7 @@ def demand_readable(table: sa.Table, row: sa.Row[Any]) -> sa.Row[Any]:
 
 
 def state_of(row: sa.Row[Any]) -> State:
-    """Return where the archive stands, by its row."""
+    """Return the state in its row."""
     times = map(moment_or_none, (row.refreshed_at, row.newest, row.backdated_at))
     return State(row.revision, *times)
 
@@ -103,19 +103,19 @@ def paper_of(row: Sequence[Any]) -> Paper:
 
 
 def mended_paper(row: Sequence[Any], listed_at: int) -> Paper:
-    """Return what can be read of the paper in such a row."""
+    """Return the readable part of the paper in such a row."""
     empty = _EMPTY | {"submitted_at": listed_at}
     values = zip(_PAPER_FITS, row, strict=False)
     return paper_of([value if fits(value) else empty.get(name) for (name, fits), value in values])
 
 
 def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
-    """Return the entries in `rows` but those that cannot be read, which are logged once."""
+    """Return the readable entries in `rows`; logs the others once."""
     entries = []
     for row in rows:
         try:
-            entered, revised = moment(row.entered_at), moment(row.revised_at or 0)
-            entries.append(Entry(paper_of(row), entered, max(entered, revised)))
+            entered_at, revised_at = moment(row.entered_at), moment(row.revised_at or 0)
+            entries.append(Entry(paper_of(row), entered_at, max(entered_at, revised_at)))
         except Unreadable as reason:
             _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
     return tuple(entries)
@@ -126,7 +126,7 @@ def _log_once(line: str) -> None:
     log.error("%s", line)
 
 
-# What fits in a column ------------------------------------------------------------------------------
+# Checks of values -----------------------------------------------------------------------------------
 
 
 def _is_up_to(largest: int, kind: type[float] = int) -> Fits:
@@ -134,7 +134,7 @@ def _is_up_to(largest: int, kind: type[float] = int) -> Fits:
 
 
 def _is_xml(text: str) -> bool:
-    """Say whether `text` can stand in XML, as all that `feedproxy.text` makes safe can."""
+    """Say whether XML allows `text`, like every text from `feedproxy.text`."""
     try:
         encoded = text.encode()
     except UnicodeEncodeError:  # a surrogate

@@ -1,7 +1,7 @@
 """The tables of the archive, the same in every database.
 
-Times are integer epoch seconds, UTC. A date that a feed can show is handed out once: that makes
-`papers.listed_at` and `wordings.since` keys, and rows lie in listing order.
+Times are integer epoch seconds, UTC. Each date in a feed belongs to one row only, so `papers.listed_at` and
+`wordings.since` are keys, and rows lie in listing order.
 """
 
 from typing import Any
@@ -13,29 +13,29 @@ from feedproxy.model import Paper
 from feedproxy.query.terms import RULES
 
 FIRST = 4  # the schema of the first release
-SCHEMA = 4  # the way here from older ones is in `migrations`
+SCHEMA = 4  # `migrations` leads here from older ones
 metadata = sa.MetaData()
-LATE = 32 * 86_400  # seconds; listings are looked at again for 30 days, so nearly everything comes sooner
-LATEST = 253_402_300_799  # seconds: the end of the year 9999, the last that Python knows
+LATE = 32 * 86_400  # seconds; we read listings again for 30 days, so nearly everything comes sooner
+LATEST = 253_402_300_799  # seconds: the end of the year 9999, Python's last
 SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _BIG = SECONDS.copy()  # as large, but no time
 
 
 class _Day(sa.TypeDecorator[Any]):
-    """A date, where what is stored is one."""
+    """A date, or the stored value if that is not a date."""
 
     impl = sa.Date
     cache_ok = True
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        """Return what makes dates of what `dialect` stores."""
+        """Return a function that makes a date of a stored value."""
         decode = super().result_processor(dialect, coltype)
 
-        def read(stored: Any) -> Any:
+        def read(value: Any) -> Any:
             try:
-                return decode(stored) if decode else stored
+                return decode(value) if decode else value
             except (TypeError, ValueError):
-                return stored
+                return value
 
         return read
 
@@ -44,7 +44,7 @@ def _date_key(name: str) -> sa.Column[int]:
     return sa.Column(name, SECONDS, primary_key=True, autoincrement=False)
 
 
-# `wording` is the key of its present one.
+# `wording` is the key of the current one.
 papers = sa.Table(
     "papers",
     metadata,
@@ -64,7 +64,7 @@ papers = sa.Table(
 )
 
 
-# Every wording a paper ever had, by the date it is dated by. The search index is made of them.
+# Every wording that a paper ever had, by its date; the search index contains their words.
 wordings = sa.Table(
     "wordings",
     metadata,
@@ -77,7 +77,7 @@ wordings = sa.Table(
 )
 WORDING = ("title", "summary", "authors", "organization")
 
-# The columns that make a `Paper`, in its order, and where they are.
+# The columns of a `Paper`, in its order, and their tables.
 PAPER = [(wordings if name in WORDING else papers).c[name] for name in Paper.__dataclass_fields__]
 WORDED = papers.outerjoin(wordings, wordings.c.since == papers.c.wording)
 PAPERS = sa.select(*PAPER, papers.c.listed_at, papers.c.wording, papers.c.revised_at).select_from(WORDED)
@@ -95,7 +95,7 @@ ledger = sa.Table(
 
 
 def is_late(date: sa.ColumnElement[int], paper: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """Say that a row came long after the listing of its paper, as the indexes of such rows do."""
+    """Say that a row came long after the listing of its paper; two indexes have this condition."""
     return date - paper > sa.literal_column(str(LATE))
 
 
@@ -117,7 +117,7 @@ listing_days = sa.Table(
     sa.Column("validator", sa.Text),
 )
 
-# One row. `rules` is the version of the rules by which the search index parts and folds words.
+# One row. `rules` is the version of the search index's rules for words.
 state = sa.Table(
     "state",
     metadata,
@@ -130,7 +130,7 @@ state = sa.Table(
     sa.Column("rules", sa.Integer, nullable=False),
 )
 
-# One row: who refreshes until when, and what became of the last tries. `token` grows with every lease.
+# One row: who refreshes, until when, and how the last tries went. `token` grows with every lease.
 lease = sa.Table(
     "lease",
     metadata,
@@ -144,28 +144,22 @@ lease = sa.Table(
     sa.Column("failed_at", SECONDS),
 )
 
-# One row: the first time at which nobody has a turn yet to ask the source; epoch seconds with a fraction.
+# One row: the first free turn to ask the source; epoch seconds with a fraction.
 turns = sa.Table("turns", metadata, sa.Column("next_at", sa.Float, nullable=False))
 
-SINGLE: dict[sa.Table, dict[str, int]] = {  # those with one row, as it is at first
+SINGLE: dict[sa.Table, dict[str, int]] = {  # tables with one row, and its first values
     state: {"only": 1, "revision": 0, "rules": RULES},
     lease: {"only": 1, "token": 0, "until": 0, "failures": 0},
     turns: {"next_at": 0},
 }
-GROWING = (dates, papers, ledger, wordings)  # those that hold many rows; each points to those before it
+GROWING = (dates, papers, ledger, wordings)  # tables with many rows; each refers only to those before it
 
 # The search index, whose other columns are the database's own.
 search = sa.table("search", sa.column("rowid", sa.BigInteger))
 
 
-def create(db: sa.Connection) -> None:
-    """Create the tables, with nothing in them but the three rows that are always there."""
-    metadata.create_all(db)
-    fill_single(db)
-
-
 def fill_single(db: sa.Connection) -> None:
-    """Insert the rows that are always there where they are missing."""
+    """Insert the missing rows of the tables with one row."""
     for table, row in SINGLE.items():
         if not db.execute(sa.select(table)).first():
             db.execute(sa.insert(table).values(row))

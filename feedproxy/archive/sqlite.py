@@ -1,7 +1,4 @@
-"""The archive in one SQLite file: opening it, and its search index in FTS5.
-
-Holds nothing of what the archive means.
-"""
+"""The archive in one SQLite file: how to open it, and its search index in FTS5."""
 
 import os
 import sqlite3
@@ -25,19 +22,19 @@ from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Or, Term
 from feedproxy.query.terms import RULES
 
-# The words are normalised before they get here: `ascii` parts them at spaces and leaves the rest alone.
-# Without an index of prefixes, `w*` would read every word there is. The texts themselves are in `wordings` alone.
+# The words come normalised, so `ascii` only splits them at spaces. Without an index of prefixes, `w*` would read all
+# words. Only `wordings` has the texts themselves.
 _PREFIXES = (1, 2, 3)  # characters
 _CREATE_SEARCH = (
     f"CREATE VIRTUAL TABLE search USING fts5({', '.join(FIELDS)}, "
     f"content='', columnsize=0, tokenize='ascii', prefix='{' '.join(map(str, _PREFIXES))}')"
 )
 _INSERT = f"INSERT INTO search (rowid, {', '.join(FIELDS)}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (ours)
-_STEPS = 10_000  # of SQLite's virtual machine, about a millisecond, between two looks at the time
+_STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock, about a millisecond
 
 
 class SQLite(Database):
-    """The archive at `path`; waits `patience` seconds for another's writing to end."""
+    """The archive at `path`; waits `patience` seconds for another writer."""
 
     timeout = "sqlite_errorcode", sqlite3.SQLITE_INTERRUPT
 
@@ -48,20 +45,20 @@ class SQLite(Database):
         self._file = (0, 0, False)
 
     def connect(self, *, writing: bool) -> sa.Connection:
-        """Return a connection to the file that is at the path now."""
+        """Return a connection to the current file at the path."""
         return self._engine(writing=writing).connect().execution_options(writing=writing)
 
     def begin(self, connection: sa.Connection, *, writing: bool, searching: bool) -> None:  # noqa: ARG002
-        """Let SQLite ask now and then whether time is up (https://www.sqlite.org/c3ref/progress_handler.html)."""
+        """Let SQLite check the time now and then (https://www.sqlite.org/c3ref/progress_handler.html)."""
         driver(connection).set_progress_handler(None if writing else lambda: remaining() < 0, _STEPS)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._opening:
             self._drop()
 
     def _drop(self) -> None:
-        """Let go of what is open; connections in use are closed when they come back."""
+        """Close all connections, and those in use when they come back."""
         engine, self._live = self._live, None
         if engine:
             engine.dispose()
@@ -81,30 +78,28 @@ class SQLite(Database):
             return self._live
 
     def _drop_if_replaced(self) -> None:
-        """Let go of a file that is deleted, replaced or cut to nothing: some connections would lead elsewhere."""
+        """Close a file that somebody deleted, replaced or truncated: some connections would lead to another file."""
         if self._live and self._file != (file := _file(self.path)):
-            if file[:2] == self._file[:2]:  # cut to nothing; letting go would write remains into it
+            if file[:2] == self._file[:2]:  # truncated; to close it would write remains into it
                 with suppress(OSError):
                     real_path(self.path).unlink()
             self._drop()
 
     def _open(self) -> sa.Engine:
-        """Return an engine for the file, creating what is missing; raises ArchiveError."""
+        """Return an engine for the file, which it creates if necessary; raises ArchiveError."""
         address = sa.URL.create("sqlite", database=str(self.path))
         engine = sa.create_engine(address, connect_args={"timeout": self.patience}, json_deserializer=read_json)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
-        # SQLAlchemy would leave connections that are in use at the end to the garbage collector.
+        # SQLAlchemy would leave connections in use to the garbage collector.
         event.listen(engine, "checkin", lambda _, entry: self._live is engine or entry.close())
         try:
             if self.opening is OpenMode.EXISTING and not self.path.exists():
-                raise self.absent()
-            if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for good
-                raise ArchiveError(f"cannot open the archive {self.label}: it is no file")
+                raise ArchiveError(f"there is no archive at {self.label}")
+            if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe forever
+                raise ArchiveError(f"cannot open the archive {self.label}: it is not a file")
             if self.path.is_symlink() and not real_path(self.path).parent.exists():
-                raise ArchiveError(
-                    f"cannot open the archive {self.label}: it is a link into a folder that is not there"
-                )
+                raise ArchiveError(f"cannot open the archive {self.label}: it is a link into a missing folder")
             self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
             self._prepare(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
@@ -138,7 +133,7 @@ class SQLite(Database):
         with engine.connect() as db:
             if self.is_ready(db) and self.opening is not OpenMode.COPY:
                 return
-        with closing(engine.raw_connection()) as raw:  # so that readers and the writer need not wait for each other
+        with closing(engine.raw_connection()) as raw:  # with a WAL, readers and the writer need not wait
             raw.cursor().execute("PRAGMA journal_mode=WAL")
         with time_out(), engine.connect().execution_options(writing=True) as db, db.begin():
             self.prepare(db)
@@ -153,21 +148,21 @@ class SQLite(Database):
         db.exec_driver_sql(f"PRAGMA user_version={number}")
 
     def index(self, db: sa.Connection, documents: Sequence[Document]) -> None:
-        """Add `documents` to the virtual table; of two with one key the later counts."""
+        """Add `documents` to the virtual table; the later of two with one key counts."""
         db.exec_driver_sql(_INSERT, [(key, *words.values()) for key, words in documents])
 
     def rebuild_index(self, db: sa.Connection, pieces: Iterable[Sequence[Document]]) -> None:
-        """Create the virtual table, in the place of the one there is, and fill it."""
+        """Create the virtual table, or replace it, and fill it."""
         for statement in ("DROP TABLE IF EXISTS search", _CREATE_SEARCH):
             db.exec_driver_sql(statement)
         for piece in pieces:
             self.index(db, piece)
 
     def index_is_consistent(self) -> bool:
-        """Compare what the virtual table holds with what would be written, without keeping anybody waiting.
+        """Compare the virtual table with the wordings, without a lock.
 
-        That reads all leaves in turn and does not notice that the way to one is lost, or what an index of prefixes
-        holds. So each word and prefix is looked up too.
+        A read of the table visits all leaves in turn, and notices neither a broken way to a leaf nor a wrong index of
+        prefixes. So this looks up each word and prefix too.
         """
         with self.transaction() as db:
             try:
@@ -177,27 +172,27 @@ class SQLite(Database):
             except sa.exc.DatabaseError:
                 return False
 
-    def compile_filter(self, wanted: Filter) -> str:
-        """Return `wanted` in FTS5's language."""
-        return _expression(wanted)
+    def compile_filter(self, tree: Filter) -> str:
+        """Return `tree` in FTS5's language."""
+        return _expression(tree)
 
     def integrity_errors(self, db: sa.Connection) -> list[str]:
-        """Return what is damaged in the file, and which tables refer to rows that are not there."""
+        """Return the damage that SQLite finds, and the tables that refer to missing rows."""
         lines = [line for line in db.exec_driver_sql("PRAGMA integrity_check(5)").scalars() if line != "ok"]
         tables = sorted(set(db.exec_driver_sql("PRAGMA foreign_key_check").scalars()))
-        return lines + [f"{table} refers to papers that are not there" for table in tables]
+        return lines + [f"{table} refers to missing papers" for table in tables]
 
 
 def path_of(archive: str) -> Path:
-    """Return the path in `archive`, a path or `sqlite:///PATH`; raises ArchiveError where there is none."""
+    """Return the path in `archive`, a path or `sqlite:///PATH`; raises ArchiveError for anything else."""
     path = archive.removeprefix("sqlite:///")
     if "://" in path or path in ("", ":memory:"):
-        raise ArchiveError("the archive is to be a file: a path, or sqlite:///PATH")
+        raise ArchiveError("the archive must be a file: a path, or sqlite:///PATH")
     return Path(path)
 
 
 def real_path(path: Path) -> Path:
-    """Return where `path` leads, if it is a link: files are made and deleted there, and links stay."""
+    """Return the target of a link: we create and delete files there, and leave links alone."""
     return Path(os.path.realpath(path))
 
 
@@ -207,16 +202,16 @@ def driver(db: sa.Connection) -> sqlite3.Connection:
 
 
 def _file(path: Path) -> tuple[int, int, bool]:
-    """Return what tells the file at `path` from any other that was or will be there, and whether it holds anything."""
+    """Return the identity of the file at `path`, and whether it holds anything."""
     try:
-        fact = path.stat()
+        status = path.stat()
     except OSError:
         return 0, 0, False
-    return fact.st_dev, fact.st_ino, fact.st_size > 0
+    return status.st_dev, status.st_ino, status.st_size > 0
 
 
 def _is_consistent(db: sa.Connection) -> bool:
-    """Compare sums: of a hash of each place of a word, and of the keys under each word and prefix."""
+    """Compare the sums of the hashes of all places of words, and of the keys under each word and prefix."""
     places, keys, numbers = 0, Counter[str](), Counter[str]()
     for key, words in (document for piece in documents(db) for document in piece):
         terms = {field: text.split() for field, text in words.items()}
@@ -237,7 +232,7 @@ def _is_consistent(db: sa.Connection) -> bool:
 
 
 def _configure(connection: Any, _: object) -> None:
-    """Leave transactions to SQLAlchemy, and have text that is no UTF-8 read as bytes, or no row beside it could be."""
+    """Leave transactions to SQLAlchemy, and read text that is not UTF-8 as bytes, so that the row stays readable."""
     connection.isolation_level = None
     connection.text_factory = read_text
     for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
@@ -262,18 +257,14 @@ def _matches(element: Any, compiler: Any, **options: Any) -> str:
     return f"search MATCH {compiler.process(element.clauses, **options)}"
 
 
-def _expression(wanted: Filter) -> str:
-    """Return `wanted` in FTS5's language, whose NOT takes two sides."""
-    if isinstance(wanted, Term):
-        return _term(wanted)
-    if isinstance(wanted, Or):
-        return "(" + " OR ".join(map(_expression, wanted.parts)) + ")"
-    parts = wanted.parts if isinstance(wanted, And) else (wanted,)
-    without = [_expression(part.part) for part in parts if isinstance(part, Not)]
-    demanded = [_expression(part) for part in parts if not isinstance(part, Not)] or [f'title : "{GAP}"']
-    return "(" + " NOT ".join([" AND ".join(demanded), *without]) + ")"
-
-
-def _term(term: Term) -> str:
-    either = (f'"{" ".join([*before, last])}"{" *" * begins}' for before, last, begins in term.phrases)
-    return f"{{{' '.join(term.fields)}}} : ({' OR '.join(either)})"
+def _expression(tree: Filter) -> str:
+    """Return `tree` in FTS5's language, whose NOT takes two sides."""
+    if isinstance(tree, Term):
+        phrases = (f'"{" ".join([*before, last])}"{" *" * is_prefix}' for before, last, is_prefix in tree.phrases)
+        return f"{{{' '.join(tree.fields)}}} : ({' OR '.join(phrases)})"
+    if isinstance(tree, Or):
+        return "(" + " OR ".join(map(_expression, tree.parts)) + ")"
+    parts = tree.parts if isinstance(tree, And) else (tree,)
+    exclude = [_expression(part.part) for part in parts if isinstance(part, Not)]
+    include = [_expression(part) for part in parts if not isinstance(part, Not)] or [f'title : "{GAP}"']
+    return "(" + " NOT ".join([" AND ".join(include), *exclude]) + ")"

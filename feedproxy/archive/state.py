@@ -1,4 +1,4 @@
-"""Where an archive stands, and what looks at that, so that a poll need not read anything."""
+"""The state of an archive, and a thread that reads it, so that a poll reads nothing."""
 
 import threading
 import time
@@ -14,11 +14,10 @@ _PAUSE, _PAUSE_WHILE_EMPTY = 1.0, 0.05  # seconds between two looks
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where the archive stands: its revision, its last good refresh, the newest date in it.
+    """The state of the archive; all times are aware UTC.
 
-    `revision` is the time in microseconds at which what feeds show last changed, so that a copy that is put
-    back never comes to a revision again with other papers. `backdated_at` is the last refresh that
-    brought entries older than others there were.
+    `revision` is the time, in microseconds, of the last change of any feed, so a restored backup never repeats a
+    revision with other papers. `backdated_at` is the last refresh that brought entries older than existing ones.
     """
 
     revision: int
@@ -28,9 +27,9 @@ class State:
 
 
 class Watcher:
-    """Knows where an archive stood a second ago, by looking with `read`; safe to use from several threads.
+    """Knows the state of a second ago, from `read`; safe to use from several threads.
 
-    Looks in a thread of its own after `watch`, else, or where a `timer` is handed in, when it is asked.
+    Reads in a thread of its own after `watch`; without that thread, or with a `timer`, when somebody asks.
     """
 
     def __init__(self, read: Callable[[], State], timer: Callable[[], float] | None) -> None:
@@ -42,13 +41,13 @@ class Watcher:
         self._thread: threading.Thread | None = None
 
     def cached_state(self) -> State:
-        """Return where the archive stood a second ago or later; while it cannot be read, where it last stood."""
+        """Return the state of a second ago or later; while the archive is unreadable, the last one."""
         if self._state is None or (not self._is_watching() and self._timer() >= self._look_at):
             self._look()
         return self._state or self._read()
 
     def watch(self) -> None:
-        """Look every second in a thread, until closed; may be called again, as after a fork."""
+        """Look every second in a thread until `close`; call it again after a fork."""
         with self._starting:
             if self._has_thread and not self._is_watching():
                 self._closed = threading.Event()
@@ -62,13 +61,13 @@ class Watcher:
             self._thread.join(_PAUSE)
 
     def look_again(self) -> None:
-        """Look at once: the archive has just been written to."""
+        """Look at once, after a write to the archive."""
         self._look_at = 0.0
         with suppress(ArchiveError):
             self._look()
 
     def offer(self, state: State) -> State:
-        """Take `state`, which somebody has just read, for the recent one if it is newer; return it."""
+        """Keep `state`, which somebody has just read, if it is newer; return it."""
         if self._state and state.revision > self._state.revision:
             self._state = state
         return state
@@ -86,7 +85,7 @@ class Watcher:
         return _PAUSE if self._state and self._state.newest_entry_at else 0
 
     def _look(self) -> None:
-        """Look where the archive stands, unless another thread does; where it cannot be read, nothing changes."""
+        """Read the state, unless another thread does; if the archive is unreadable, keep the last."""
         if self._looking.acquire(blocking=False):
             try:
                 self._state = self._read()

@@ -1,6 +1,6 @@
-"""Observations in, rows out: writes what one refresh saw, within the caller's transaction.
+"""Observations of one refresh in, rows out, within the caller's transaction.
 
-Decides nothing about dates beyond handing each out once; the rules are in `dating`.
+Gives each date to one row only; the other rules of dates are in `dating`.
 """
 
 import secrets
@@ -14,16 +14,16 @@ import sqlalchemy as sa
 
 from feedproxy.archive import schema
 from feedproxy.archive.backend import Database
-from feedproxy.archive.dating import Observation, RefreshTimes, entry_date, first_free_second, revised, same_content
+from feedproxy.archive.dating import Observation, RefreshTimes, entry_date, first_free_second, revise, same_content
 from feedproxy.archive.index import Document, document
 from feedproxy.archive.rows import LARGEST, mended_paper, paper_of, readable_part, seconds, unreadable_column
 from feedproxy.model import Paper
 
 _CHUNK = 500
 _APART = 1_000_000  # microseconds
-_BLOCK = 256  # seconds whose dates are looked up at once
+_BLOCK = 256  # seconds; one query reads the dates of a block
 
-# Put together once: a refresh runs each many times.
+# Constants, as a refresh runs each many times.
 _DATES = sa.select(schema.dates).where(schema.dates.c.date.between(sa.bindparam("first"), sa.bindparam("last")))
 _WORDINGS = sa.select(schema.wordings).where(
     sa.or_(schema.wordings.c.paper == sa.bindparam("paper"), schema.wordings.c.since == sa.bindparam("wording"))
@@ -32,21 +32,21 @@ _UPDATE = sa.update(schema.papers).where(schema.papers.c.listed_at == sa.bindpar
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What a refresh changed: how many papers are new, revised, rising to a new count, or counted anew."""
+class Changes:
+    """The numbers of papers that are new, have another text, a new highest count, or only other counts."""
 
     new: int = 0
-    revised: int = 0
-    rising: int = 0
-    counted: int = 0
+    revisions: int = 0
+    rises: int = 0
+    recounts: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.revised or self.rising or self.counted)
+        return bool(self.new or self.revisions or self.rises or self.recounts)
 
 
 @dataclass(frozen=True, slots=True)
 class _PaperRow:
-    """A paper as the archive holds it: its keys, itself, the top of its ledger, and whether a part cannot be read."""
+    """A paper in the archive: its keys, itself, its highest counts, and whether a part is unreadable."""
 
     listed_at: int
     wording: int
@@ -57,30 +57,30 @@ class _PaperRow:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What an observation changes: the paper as it is from now on, and whether its counts or its text do for feeds."""
+    """The effect of an observation: the paper from now on, and whether feeds see new counts or a new text."""
 
-    seen: Observation
+    observation: Observation
     row: _PaperRow | None
     paper: Paper
     is_rising: bool
     is_revised: bool
 
 
-def _change(row: _PaperRow | None, seen: Observation) -> _Change | None:
-    """Return what `seen` changes of the paper in `row`, if anything."""
+def _change(row: _PaperRow | None, new: Observation) -> _Change | None:
+    """Return the effect of an observation on the paper in `row`, if any."""
     if row is None:
-        return _Change(seen, None, seen.paper, is_rising=True, is_revised=True)
-    is_history = seen.backfilled and not row.is_damaged  # which revises nothing
-    paper = row.paper if is_history else revised(row.paper, seen.paper)
-    is_rising = any(value > row.tops[measure] for measure, value in seen.max_counts.items())
+        return _Change(new, None, new.paper, is_rising=True, is_revised=True)
+    is_history = new.backfilled and not row.is_damaged  # an old text revises nothing
+    paper = row.paper if is_history else revise(row.paper, new.paper)
+    is_rising = any(value > row.tops[measure] for measure, value in new.max_counts.items())
     is_revised = row.is_damaged or not same_content(row.paper, paper)
-    return _Change(seen, row, paper, is_rising, is_revised) if is_rising or is_revised or paper != row.paper else None
+    return _Change(new, row, paper, is_rising, is_revised) if is_rising or is_revised or paper != row.paper else None
 
 
 class Writer:
     """Writes the observations of one refresh.
 
-    `newest` is the newest date handed out before, and after writing the newest there is.
+    `newest` is the newest date in the archive, before and after `write`.
     """
 
     def __init__(self, db: sa.Connection, database: Database, times: RefreshTimes, *, newest: int | None) -> None:
@@ -93,18 +93,18 @@ class Writer:
         self._rows: dict[sa.Table, list[dict[str, Any]]] = {table: [] for table in schema.GROWING}
         self._documents: list[Document] = []
 
-    def write(self, seen: Sequence[Observation]) -> Written:
-        """Write all that is new in `seen`, which comes in dating order."""
-        rows = self._paper_rows([one.paper.id for one in seen])
-        changes = [change for one in seen if (change := _change(rows.get(one.paper.id), one))]
-        needed = sum(self._entry_date(change) is None for change in changes if change.is_rising or change.is_revised)
+    def write(self, observations: Sequence[Observation]) -> Changes:
+        """Write the changes of `observations`, which come in dating order."""
+        rows = self._paper_rows([one.paper.id for one in observations])
+        changes = [change for one in observations if (change := _change(rows.get(one.paper.id), one))]
+        number = sum(self._entry_date(change) is None for change in changes if change.is_rising or change.is_revised)
         previous, latest = self.times.previous, self.times.latest
-        self._first_free = first_free_second(latest, needed=needed, previous=previous, newest=self.newest)
+        self._first_free = first_free_second(latest, number=number, previous=previous, newest=self.newest)
         numbers: Counter[str] = Counter()
         for change in changes:
             numbers.update(self._update(change, change.row) if change.row else self._insert(change))
         self._flush()
-        return Written(**numbers)
+        return Changes(**numbers)
 
     def _flush(self) -> None:
         for updates in filter(None, self._updates.values()):
@@ -118,7 +118,7 @@ class Writer:
     def _insert(self, change: _Change) -> list[str]:
         date = self._allocate_date(change)
         self._rows[schema.papers].append({"listed_at": date, "wording": date} | _columns(change.paper))
-        self._append_step(date, {}, change.seen, date)
+        self._append_step(date, {}, change.observation, date)
         self._add_wording(date, date, change.paper)
         return ["new"]
 
@@ -126,19 +126,19 @@ class Writer:
         columns = _columns(change.paper) | {"key": row.listed_at}
         if change.is_rising or change.is_revised:
             date = self._allocate_date(change)
-            self._append_step(row.listed_at, row.tops, change.seen, date)
+            self._append_step(row.listed_at, row.tops, change.observation, date)
         if change.is_revised:
             columns |= {"revised_at": date, "wording": self._reword(row, change.paper, date)}
         self._updates[change.is_revised].append(columns)
-        return ["rising"] * change.is_rising + ["revised"] * change.is_revised or ["counted"]
+        return ["rises"] * change.is_rising + ["revisions"] * change.is_revised or ["recounts"]
 
     def _entry_date(self, change: _Change) -> int | None:
-        submitted_at = seconds(change.seen.paper.submitted_at)
-        backfilled = change.seen.backfilled and change.row is None  # a date that was given never changes
+        submitted_at = seconds(change.observation.paper.submitted_at)
+        backfilled = change.observation.backfilled and change.row is None  # a date never changes
         return entry_date(submitted_at, now=self.times.latest, previous=self.times.previous, backfilled=backfilled)
 
     def _allocate_date(self, change: _Change) -> int:
-        """Return a date no other paper has: the rule's, or the next free second after it."""
+        """Return the date by the rules, or the next free second after it."""
         base = self._entry_date(change) or self._first_free
         date = self._next.get(base, base)
         while date in (dates := self._dates_near(date)):
@@ -151,24 +151,24 @@ class Writer:
         return date
 
     def _dates_near(self, date: int) -> set[int]:
-        """Return the dates handed out in the block that `date` lies in."""
+        """Return the used dates in the block of `date`."""
         block = date // _BLOCK
         if block not in self._dates:
             ends = {"first": block * _BLOCK, "last": (block + 1) * _BLOCK - 1}
             self._dates[block] = set(self.db.scalars(_DATES, ends))
         return self._dates[block]
 
-    def _append_step(self, paper: int, tops: dict[str, int], seen: Observation, date: int) -> None:
-        for measure, value in seen.max_counts.items():
+    def _append_step(self, paper: int, tops: dict[str, int], new: Observation, date: int) -> None:
+        for measure, value in new.max_counts.items():
             if value > tops.get(measure, 0):
                 step = {"paper": paper, "measure": measure, "value": value, "reached_at": date}
                 self._rows[schema.ledger].append(step)
 
     def _reword(self, row: _PaperRow, paper: Paper, date: int) -> int:
-        """Return the key of the wording of `paper`, writing it under `date` unless the paper had it before.
+        """Return the key of the wording of `paper`; write it under `date` unless the paper had it before.
 
-        A damaged wording is taken for the same if all that can be read of it is, and written again; so is the present
-        one where it is lost, if its key is a date that was handed out.
+        A damaged wording counts as the same if all its readable columns are, and is written again; so is the current
+        one if it is missing and its key is a date in `dates`.
         """
         columns = _wording_columns(paper)
         wordings = self.db.execute(_WORDINGS, {"paper": row.listed_at, "wording": row.wording}).mappings().all()
@@ -202,7 +202,7 @@ class Writer:
 
 
 def _paper_row(row: sa.Row[Any]) -> _PaperRow:
-    """Return what the archive holds of a paper; what cannot be read of it is put right by what a listing says now."""
+    """Return a paper in the archive; a listing mends its unreadable parts later."""
     tops = {"upvotes": row.upvotes_top, "comments": row.comments_top}
     is_damaged = unreadable_column(schema.WORDED, row._mapping) is not None
     paper = mended_paper(row, row.listed_at) if is_damaged else paper_of(row)
@@ -211,7 +211,7 @@ def _paper_row(row: sa.Row[Any]) -> _PaperRow:
 
 
 def revision_after(before: int, now: datetime) -> int:
-    """Return a revision after `before`: the time; or, where the clock was set back, a little later than the last."""
+    """Return a revision after `before`: the time or, if the clock went back, a little more than the last."""
     return max(before + 1 + secrets.randbelow(_APART), int(now.timestamp() * 1e6))
 
 
