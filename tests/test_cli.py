@@ -197,7 +197,7 @@ def test_failing_refresh_is_not_the_readers(run: Run, hub: Hub, kept: Path) -> N
     result = run("feed", "limit=9", listing=hub.url, archive=str(kept))
     assert 0 == result.exit_code
     assert 3 == len(feedparser.parse(result.stdout_bytes).entries)
-    assert "feedproxy: 127.0.0.1 answered 500 out of papers; using what the archive holds" == one_line(result)
+    assert "feedproxy: 127.0.0.1 answered 500 out of papers; using the archive as it is" == one_line(result)
 
 
 @pytest.mark.parametrize("command", [["feed", "q=agents"], ["refresh"]])
@@ -240,7 +240,7 @@ def test_broken_listing(run: Run, tmp_path: Path, kept: Path, name: str) -> None
         return
     feed = run("feed", "limit=9", "--listing", path, "--archive", kept)
     assert (0, 3) == (feed.exit_code, len(feedparser.parse(feed.stdout_bytes).entries))
-    assert one_line(feed).endswith("; using what the archive holds")
+    assert one_line(feed).endswith("; using the archive as it is")
 
 
 def test_folder_of_junk(run: Run, tmp_path: Path, kept: Path) -> None:
@@ -281,7 +281,7 @@ def test_junk_beside_a_listing(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("folder", "it is no file"), ("junk/archive.sqlite", "junk"), ("junk", "file is not a database")],
+    [("folder", "it is not a file"), ("junk/archive.sqlite", "junk"), ("junk", "file is not a database")],
 )
 @pytest.mark.parametrize(
     "command",
@@ -305,7 +305,7 @@ def test_database_of_something_else(run: Run, tmp_path: Path) -> None:
     other.close()
     result = run("refresh", "--listing", "demo", "--archive", tmp_path / "other.sqlite")
     assert 1 == result.exit_code
-    assert "is a database of something else" in one_line(result)
+    assert "is a database of another program" in one_line(result)
 
 
 # refresh ----------------------------------------------------------------------------------------
@@ -738,8 +738,8 @@ def test_files_with_names_that_are_not_utf_8(tmp_path: Path) -> None:
         (["feed", "q=a", "--format", "xml"], "'xml' is not one of 'rss', 'atom', 'json'"),
         (["feed", "q=a", "-o", "."], "File '.' is a directory"),
         (["backfill"], "Missing option '--since'"),
-        (["backfill", "--since", "soon"], "'soon' is no day; write it as 2025-01-31"),
-        (["backfill", "--since", "2025-02-30"], "'2025-02-30' is no day"),
+        (["backfill", "--since", "soon"], "'soon' is not a day; write it as 2025-01-31"),
+        (["backfill", "--since", "2025-02-30"], "'2025-02-30' is not a day"),
         (
             ["backfill", "--since", "2025-01-10", "--until", "2025-01-06"],
             "there are no days from 2025-01-10 to 2025-01-06; Daily Papers began on 2023-05-04",
@@ -754,7 +754,7 @@ def test_files_with_names_that_are_not_utf_8(tmp_path: Path) -> None:
         ),
         (
             ["backfill", "--since", "2025-01-06", "--listing", "demo"],
-            "a saved listing is read whole by refresh; backfill asks the Hub by day",
+            "backfill asks the Hub by day; refresh reads all of a saved listing",
         ),
         (["serve", "--demo", "--listing", "x"], "--demo has its own listing"),
         (["serve", "--workers", "0"], "0 is not in the range 1<=x<=64"),

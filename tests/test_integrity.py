@@ -109,7 +109,7 @@ def test_index_is_repaired(run: Run, path: Path, open_archive: Opener, statement
     before = open_archive(path).state().revision
     damage(path, statement)
     result = run("archive", "check", "--repair", "--archive", path)
-    assert (0, 1) == (result.exit_code, result.stdout.count("the search index was made again"))
+    assert (0, 1) == (result.exit_code, result.stdout.count("rebuilt the search index"))
     assert ({"Okapi"}, {"Okapi"}) == tuple(titles(open_archive(path), f"q={word}") for word in ("zebra", "okapi"))
     assert before < open_archive(path).state().revision
 
@@ -127,7 +127,7 @@ def test_what_follows_from_the_rest_is_repaired(run: Run, path: Path, statement:
     damage(path, statement)
     assert 1 == run("archive", "check", "--archive", path).exit_code
     result = run("archive", "check", "--repair", "--archive", path)
-    assert (0, 1) == (result.exit_code, result.stdout.count("made again"))
+    assert (0, 1) == (result.exit_code, result.stdout.count("rebuilt the"))
 
 
 @pytest.mark.parametrize("repairs", [0, 1])
@@ -183,7 +183,7 @@ def test_postgresql_is_backed_up_by_its_own_command(run: Run, shared: str, tmp_p
     """For an archive in PostgreSQL `backup` and `restore` say what does it instead."""
     for words in (["backup", "file"], ["restore", "file", "--yes"]):
         result = run("archive", *words, "--archive", shared)
-        assert (1, True) == (result.exit_code, "is no file: back it up by pg_dump" in one_line(result))
+        assert (1, True) == (result.exit_code, "is not a file: back it up with pg_dump" in one_line(result))
     assert [] == list(tmp_path.iterdir())
 
 
@@ -216,7 +216,7 @@ def test_backup_is_not_overwritten_by_mistake(run: Run, path: Path, tmp_path: Pa
     kept.write_bytes(b"keep me")
     refused = run("archive", "backup", kept, "--archive", path)
     assert (1, b"keep me") == (refused.exit_code, kept.read_bytes())
-    assert f"feedproxy: {kept} is there already; --force replaces it, if it is a file" == one_line(refused)
+    assert f"feedproxy: {kept} exists already; --force replaces it, if it is a file" == one_line(refused)
     assert 0 == run("archive", "backup", kept, "--force", "--archive", path).exit_code
     assert {"Okapi", "Paper 2 on Diffusion"} == titles(open_archive(kept))
     refused = run("archive", "backup", kept, "--force", "--archive", path)

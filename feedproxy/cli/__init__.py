@@ -1,4 +1,4 @@
-"""The commands: the same engine as `web`, from a terminal or a timetable.
+"""The commands, for a terminal or cron.
 
 Exit codes: 0, 1 for failure, 2 for usage.
 """

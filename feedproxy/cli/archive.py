@@ -1,4 +1,4 @@
-"""`archive`: copy, check, back up and restore what is kept."""
+"""`archive`: copy, check, back up and restore the archive."""
 
 import sys
 from contextlib import closing
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from feedproxy.archive import admin, files, open_database
-from feedproxy.archive.admin import Finding, findings, repair, shortened
+from feedproxy.archive.admin import Finding, findings, repair, shorten
 from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.cli.context import configured
@@ -27,9 +27,9 @@ def archive() -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
-    """Copy the archive FROM to TO, each of them a file or the URL of a database.
+    """Copy the archive FROM to TO, each a file or the URL of a database.
 
-    TO must be empty. All is copied in one step: interrupted, it leaves nothing, and the same command begins again.
+    TO must be empty. The copy is one transaction: if it is interrupted, nothing is left; repeat the command.
     """
     one, other = _address(source), _address(target)
     if one == other:
@@ -40,7 +40,7 @@ def copy(source: str, target: str) -> None:
     ):
         rows, left_out = admin.copy(here, there, _show_progress)
     if left_out:
-        click.echo(f"feedproxy: left out, as they cannot be read: {shortened(left_out)}", err=True)
+        click.echo(f"feedproxy: left out, as they cannot be read: {shorten(left_out)}", err=True)
     click.echo(f"{there.label}: {rows} rows, as in {here.label}")
 
 
@@ -51,23 +51,23 @@ def _address(text: str) -> str:
         raise click.UsageError(f"an archive {error}") from None
 
 
-def _show_progress(stage: str, done: int, length: int) -> None:
+def _show_progress(stage: str, rows: int, length: int) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\r{stage}: {100 * done // length} %\x1b[K", nl=False, err=True)
+        click.echo(f"\r{stage}: {100 * rows // length} %\x1b[K", nl=False, err=True)
 
 
 @archive.command()
-@click.option("--repair", "repairing", is_flag=True, help="Where anything is wrong, make again what can be.")
+@click.option("--repair", "is_repairing", is_flag=True, help="If anything is wrong, rebuild as much as possible.")
 @configured
-def check(config: Config, repairing: bool) -> None:
-    """Say what is right and what is wrong with the archive; it may be in use meanwhile."""
+def check(config: Config, is_repairing: bool) -> None:
+    """Check the archive, even while it is in use."""
     with closing(open_database(config.archive, opening=OpenMode.EXISTING)) as database:
         wrong = [finding for finding in findings(database) if not _print_finding(finding)]
-        if repairing and wrong:
-            kept = repair(database, datetime.now(UTC))
-            click.echo("the search index was made again, and what else could be")
-            if kept:
-                click.echo(f"not all of it could be read; as it was, it is kept as {kept}")
+        if is_repairing and wrong:
+            damaged_copy = repair(database, datetime.now(UTC))
+            click.echo("rebuilt the search index and everything else that can be rebuilt")
+            if damaged_copy:
+                click.echo(f"some of it could not be read; the damaged archive is kept as {damaged_copy}")
             wrong = [finding for finding in findings(database) if not _print_finding(finding)]
     if wrong:
         raise ArchiveError(f"{database.label} is not in order")
@@ -80,24 +80,24 @@ def _print_finding(finding: Finding) -> bool:
 
 @archive.command()
 @click.argument("file", type=_FILE)
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--force", is_flag=True, help="Replace an existing FILE.")
 @configured
 def backup(config: Config, file: Path, force: bool) -> None:
-    """Write the archive as it is at this moment to FILE, while it is in use or not.
+    """Write the archive as it is now to FILE, even while it is in use.
 
-    FILE appears when it is whole. One that is there already is replaced only with --force: it may be the last good one.
+    FILE appears when it is complete. Replaces an existing FILE, perhaps the last good one, only with --force.
     """
     with closing(_file_of(config, OpenMode.EXISTING)) as database:
-        files.backup(database, file, replacing=force)
+        files.backup(database, file, replace=force)
     click.echo(f"{file}: {file.stat().st_size} bytes")
 
 
 @archive.command()
 @click.argument("file", type=_FILE)
-@click.confirmation_option(prompt="This replaces all that the archive holds. Go on?")
+@click.confirmation_option(prompt="This replaces everything in the archive. Go on?")
 @configured
 def restore(config: Config, file: Path) -> None:
-    """Put the backup FILE in the place of what the archive holds, while it is in use or not."""
+    """Replace everything in the archive with the backup FILE, even while the archive is in use."""
     with closing(_file_of(config, OpenMode.USE)) as database:
         files.restore(database, file)
     click.echo(f"{database.label}: as in {file}")
@@ -106,5 +106,7 @@ def restore(config: Config, file: Path) -> None:
 def _file_of(config: Config, opening: OpenMode) -> SQLite:
     database = open_database(config.archive, opening=opening)
     if not isinstance(database, SQLite):
-        raise ArchiveError(f"{database.label} is no file: back it up by pg_dump, or feedproxy archive copy to a file")
+        raise ArchiveError(
+            f"{database.label} is not a file: back it up with pg_dump, or feedproxy archive copy to a file"
+        )
     return database

@@ -1,4 +1,4 @@
-"""`check`: what a query means, how many papers it matches, or what is wrong with it."""
+"""`check`: explain a query, count its papers, or show its mistake."""
 
 import unicodedata
 
@@ -16,7 +16,7 @@ from feedproxy.query.parameters import query_pairs
 @address_argument
 @configured
 def check(config: Config, address: str) -> None:
-    """Say what a query or a feed's address means and how many papers it matches, or what is wrong with it."""
+    """Explain a query or a feed's address and count its papers, or show its mistake."""
     try:
         feed, form = feed_at(config, address)
     except QueryError as error:
@@ -35,12 +35,11 @@ def check(config: Config, address: str) -> None:
 
 
 def _show_position(query_string: str, parameter: str, position: int) -> None:
-    """Print the text of a parameter with a caret under the character that is wrong."""
+    """Print the text of a parameter with a caret under the mistake."""
     text = next(value for name, value in query_pairs(query_string) if name == parameter)
     click.echo("".join(char if char.isprintable() else " " for char in text), err=True)
-    click.echo(f"{' ' * sum(map(_columns, text[:position]))}^", err=True)
-
-
-def _columns(char: str) -> int:
-    """Return how many columns of a terminal `char` takes."""
-    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    columns = (
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text[:position]
+    )
+    click.echo(f"{' ' * sum(columns)}^", err=True)

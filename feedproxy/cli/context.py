@@ -1,4 +1,4 @@
-"""What the commands share: errors in one line, settings, reading an address, refreshing."""
+"""Shared by the commands: errors in one line, settings, addresses, refreshing."""
 
 import errno
 import io
@@ -25,10 +25,10 @@ _LOCAL = "http://localhost:8000"
 
 
 class Commands(click.Group):
-    """Turns what feedproxy expects to go wrong into its one line and exit code."""
+    """Turns each FeedproxyError into one line and an exit code."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run as a program, which escapes what its terminal cannot show."""
+        """Run as a program; escapes characters that the terminal cannot show."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
         return super().main(*arguments, **options)
@@ -42,13 +42,13 @@ class Commands(click.Group):
             sys.exit(error.exit_code)
         except OSError as error:  # such as a full disk behind standard output
             if error.errno == errno.EPIPE:
-                raise  # click ends quietly: whoever read has read enough
+                raise  # click ends quietly: the reader of our output has read enough
             click.echo(f"feedproxy: {error.strerror}", err=True)
             sys.exit(1)
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand a command its `Config`, and give it two options that override settings."""
+    """Pass its `Config` to a command, and add two options that override settings."""
 
     @click.option("--listing", metavar="URL|PATH", help=f"Overrides {variable('listing')}.")
     @click.option("--archive", metavar="FILE", help=f"Overrides {variable('archive')}.")
@@ -72,7 +72,7 @@ def echo_errors(problems: Iterable[str]) -> None:
 
 
 def _percent_encoded(context: click.Context, parameter: click.Parameter, text: str) -> str:  # noqa: ARG001 (click's)
-    """Return an argument with the bytes percent-encoded that are no text in this locale; they may yet be UTF-8."""
+    """Percent-encode the bytes of an argument that are not text in this locale; they may still be UTF-8."""
     return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", text)
 
 
@@ -80,15 +80,15 @@ address_argument = click.argument("address", metavar="QUERY|ADDRESS", callback=_
 
 
 def feed_at(config: Config, address: str) -> tuple[Feed, str]:
-    """Return the feed and the format that a query or a feed's address, at any server, means; raises QueryError."""
+    """Return the feed and format of a query or of an address at any server; raises QueryError."""
     base = (config.public_url or _LOCAL) + config.access_path
     return read_address(relative(address), base, read_feeds(config.feeds))
 
 
 def make_refresher(config: Config) -> Refresher:
-    """Return the refresher of the archive, which is closed when the command ends; raises for a missing listing.
+    """Return the refresher of the archive; raises for a missing listing. The archive closes when the command ends.
 
-    Its clock is the object in click's context, if there is one.
+    The clock is the object in click's context, if any.
     """
     context = click.get_current_context()
     refresher = Refresher(open_source(config), Archive(config.archive), context.obj or utc_now)
@@ -98,7 +98,7 @@ def make_refresher(config: Config) -> Refresher:
 
 
 def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
-    """Refresh once; say what will take long and what went wrong."""
+    """Refresh once; warn before a long one, and print problems."""
     empty = refresher.archive.state().newest_entry_at is None
     if empty and isinstance(refresher.source, Hub):
         click.echo(f"the archive is empty: reading 30 days from {refresher.source.name}, about a minute", err=True)
@@ -111,10 +111,10 @@ def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
 
 
 def refresh_if_possible(refresher: Refresher) -> None:
-    """Refresh what is due; if that fails, the archive will do, unless it is empty."""
+    """Refresh whatever is due; if that fails, use the archive as it is, unless it is empty."""
     try:
         refresh_once(refresher)
     except FeedproxyError as error:
         if refresher.archive.state().newest_entry_at is None:
             raise
-        click.echo(f"feedproxy: {error}; using what the archive holds", err=True)
+        click.echo(f"feedproxy: {error}; using the archive as it is", err=True)

@@ -18,7 +18,7 @@ from feedproxy.service import Service
 @address_argument
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Default: as FILE or ADDRESS ends, else rss.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write to FILE.")
-@click.option("--no-refresh", is_flag=True, help="Fetch nothing: use what the archive holds.")
+@click.option("--no-refresh", is_flag=True, help="Fetch nothing: use the archive as it is.")
 @configured
 def feed(config: Config, address: str, form: str | None, output: Path | None, no_refresh: bool) -> None:
     """Write one feed, such as that of 'q=agents&min_upvotes=2' or of a feed's address, without a server."""
@@ -35,8 +35,8 @@ def feed(config: Config, address: str, form: str | None, output: Path | None, no
 
 
 def _write(path: Path, body: bytes) -> None:
-    """Write `body` to `path` unless that is what it holds; in one step, so that nobody ever reads half of it."""
-    target = Path(os.path.realpath(path))  # unlike Path.resolve of Python 3.12, it takes links in a circle
+    """Write `body` to `path` unless it is there already; in one step, so that nobody ever reads half of it."""
+    target = Path(os.path.realpath(path))  # unlike Path.resolve of Python 3.12, it accepts links in a circle
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if target.exists() and not target.is_file():  # a pipe or a device

@@ -14,14 +14,14 @@ from feedproxy.ingest.schedule import hub_day, missing_days
 from feedproxy.ingest.source import Hub, ListingRequest
 from feedproxy.model import FIRST_LISTING
 
-_WAITS = 3  # how often a backfill waits out the Hub's rate limit for one day
+_WAITS = 3  # for one day, when the Hub limits the rate
 
 
 @click.command()
 @click.option("--force", is_flag=True, help="Fetch the last 30 days, whether they are due or not.")
 @configured
 def refresh(config: Config, force: bool) -> None:
-    """Fetch what is due, once; for a timetable such as cron's."""
+    """Fetch whatever is due, once; for cron and the like."""
     refresher = make_refresher(config)
     outcome = refresh_once(refresher, force=force)
     click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due")
@@ -31,7 +31,7 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no day; write it as 2025-01-31") from None
+        raise click.BadParameter(f"{text!r} is not a day; write it as 2025-01-31") from None
 
 
 @click.command()
@@ -39,13 +39,13 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
 @click.option("--until", callback=_day, metavar="DAY", help="The last day; default: yesterday (UTC).")
 @configured
 def backfill(config: Config, since: date, until: date | None) -> None:
-    """Fill in a stretch of the past, a day at a time, oldest first.
+    """Fetch past days one by one, oldest first.
 
-    Days that are there already are skipped: to resume an interrupted backfill, repeat it.
+    Skips days that the archive has already: to resume an interrupted backfill, repeat it.
     """
     refresher = make_refresher(config)
     if not isinstance(refresher.source, Hub):
-        raise click.UsageError("a saved listing is read whole by refresh; backfill asks the Hub by day")
+        raise click.UsageError("backfill asks the Hub by day; refresh reads all of a saved listing")
     yesterday = hub_day(refresher.clock()) - timedelta(days=1)
     since, until = max(since, FIRST_LISTING), min(until or yesterday, yesterday)
     if since > until:
@@ -53,7 +53,8 @@ def backfill(config: Config, since: date, until: date | None) -> None:
     days = missing_days(refresher.archive.days(None), since, until)
     total = Outcome()
     unread: list[str] = []
-    with click.progressbar(days, label=f"{len(days)} days to go", file=sys.stderr, item_show_func=_label) as bar:
+    label = f"{len(days)} days to go"
+    with click.progressbar(days, label=label, file=sys.stderr, item_show_func=lambda day: str(day or "")) as bar:
         for day in bar:
             try:
                 total += _backfill_day(refresher, day)
@@ -66,12 +67,8 @@ def backfill(config: Config, since: date, until: date | None) -> None:
         raise FeedproxyError(f"not read: {', '.join(unread)}; repeat the command to try again")
 
 
-def _label(day: date | None) -> str:
-    return str(day or "")
-
-
 def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> Outcome:
-    """Fetch and store one day; wait if the Hub's rate limit says so."""
+    """Fetch and store one day; wait if the Hub asks for it."""
     try:
         return refresher.fetch_and_store([ListingRequest(day)])
     except UpstreamError as error:

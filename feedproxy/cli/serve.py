@@ -1,4 +1,4 @@
-"""`serve`: the feeds over HTTP, until stopped."""
+"""`serve`: the feeds over HTTP, until you stop it."""
 
 import os
 from dataclasses import replace
@@ -22,12 +22,12 @@ _EXAMPLE = "q=agents&min_upvotes=2"
 @click.option("--log-json", is_flag=True, help="Log one JSON object a line.")
 @configured
 def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -> None:
-    """Serve the feeds over HTTP until stopped."""
+    """Serve the feeds over HTTP until you stop it."""
     start_log(as_json=log_json)
     read_feeds(config.feeds)
     archive = make_refresher(config).archive
-    archive.state()  # problems with feeds, listing and archive are reported now, not by each worker
-    archive.close()  # workers are forked, and SQLite's connections must not be
+    archive.state()  # reports problems with feeds, listing and archive once, not in each worker
+    archive.close()  # SQLite's connections must not survive a fork
     try:
         host, listening = listen(bind)
     except ValueError as error:
@@ -35,7 +35,7 @@ def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -
     config = replace(config, hosts=(*config.hosts, in_address(host).casefold()))
     greeting = _greeting(config, f"http://{reachable(host)}:{listening.getsockname()[1]}", demo=demo)
     with TemporaryDirectory(prefix="feedproxy-") as folder:
-        if config.metrics:  # where worker processes add up what they count
+        if config.metrics:  # where workers add up their counters
             os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
         run(config, listening, workers=workers, greeting=greeting, log_json=log_json)
 

@@ -1,6 +1,6 @@
 """A document of entries in, its bytes as RSS 2.0, Atom 1.0 or JSON Feed 1.1 out.
 
-Has no clock: equal documents give equal bytes. To add a format, add a row to `FORMATS`.
+Has no clock: equal documents make equal bytes. To add a format, add a row to `FORMATS`.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ __all__ = ["FORMATS", "Document", "Feed", "Format"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One row: what people call it, its media type, other types in `Accept` that mean it, what is sent, its maker."""
+    """One format; `aliases` are other media types in `Accept` that mean it, `content_type` is the header."""
 
     title: str
     media_type: str

@@ -1,4 +1,4 @@
-"""An entry in; its byline, its link and the HTML that a reader shows of it out, alike for every format."""
+"""An entry in; its byline, its link and its HTML out, the same for every format."""
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -15,7 +15,7 @@ _HTML_CACHE = 500  # papers, about three weeks of them
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """What every format shows of an entry; `html` is empty where the query wants no content."""
+    """The parts of an entry that all formats share; `html` is empty if the query wants no content."""
 
     id: str
     discussion: str
@@ -29,7 +29,7 @@ class EntryView:
 
 
 def entry_view(entry: Entry, query: Query) -> EntryView:
-    """Return what the feed of `query` shows of an entry."""
+    """Return the view of an entry in the feed of `query`."""
     paper = entry.paper
     links, image = paper.links, paper.image
     is_pdf = query.link == "pdf" and links.pdf != links.arxiv  # else both are the same search
@@ -57,7 +57,7 @@ def first_authors(paper: Paper) -> tuple[str, ...]:
 
 
 def byline(paper: Paper) -> str:
-    """Return the authors on one line, saying how many are not named."""
+    """Return the authors on one line, with the number of the others."""
     if not paper.authors:
         return plural(paper.author_count, "author") if paper.author_count else ""
     rest = paper.author_count - len(first_authors(paper))
@@ -71,8 +71,7 @@ def credit(paper: Paper) -> str:
 
 
 def _content(paper: Paper, links: Links, image: str | None) -> str:
-    """Return the HTML that a reader shows of a paper."""
-    names = {links.hub: "Hub"}  # a paper without an id has the same address for some of them
+    names = {links.hub: "Hub"}  # a paper without an arXiv id has one address for several
     for name, address in (
         ("arXiv", links.arxiv),
         ("PDF", links.pdf),
@@ -85,7 +84,7 @@ def _content(paper: Paper, links: Links, image: str | None) -> str:
     return _html(image, credit(paper), paper.summary, tuple(names.items()))
 
 
-# By value: the same paper appears in many feeds, and this is a third of the time to render one.
+# The same paper appears in many feeds, and this takes a third of the time to render one.
 @lru_cache(_HTML_CACHE)
 def _html(image: str | None, credit: str, summary: str, links: tuple[tuple[str, str], ...]) -> str:
     return _template().render(image=image, credit=credit, paragraphs=summary.split("\n\n"), links=links)

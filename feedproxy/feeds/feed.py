@@ -18,9 +18,9 @@ LANGUAGE = "en"
 
 @dataclass(frozen=True)
 class Feed:
-    """The feed of `query`, at the page that the query asks for; `base` has no slash at its end.
+    """The feed of `query`, at the page of the query; `base` has no slash at its end.
 
-    `name` is the operator's, if there is one: it decides title, address and id.
+    A named feed takes title, address and id from `name`.
     """
 
     query: Query
@@ -37,7 +37,7 @@ class Feed:
 
     @property
     def title(self) -> str:
-        """The feed's name, with its filter in words."""
+        """The operator's title, or ours with the filter in words."""
         return self.name.title if self.name else ": ".join(filter(None, (TITLE, self._filter)))
 
     @property
@@ -47,7 +47,7 @@ class Feed:
 
     @property
     def id(self) -> str:
-        """The same on every page of the feed; that of a query is the same on every server."""
+        """A URN, the same on every page of the feed; without a name also the same on every server."""
         first = self.at_page(1)
         seed = f"{first.base}/{first.name.path('')}" if first.name else f"{_HUB}?{first._query_string}"
         return uuid.uuid5(uuid.NAMESPACE_URL, seed).urn

@@ -1,4 +1,4 @@
-"""What people copy in (the address of a feed, its path, or its query alone); the feed and format it means out."""
+"""A feed's address, path or query in, as people copy it; the feed and its format out."""
 
 import re
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import parse_query, quoted
 from feedproxy.text import did_you_mean
 
-# A server, and what a server in front may have put before the path of a feed.
+# A server, and any prefix before the path of a feed.
 _SERVER = re.compile(r"https?://[^?#]*?/(?=(f/[^/?]*|[^/?]*)(\?|$))")
 
 
 def read_address(text: str, base: str, named_feeds: Iterable[NamedFeed] = ()) -> tuple[Feed, str]:
-    """Return the feed that `text` means at the service at `base`, and its format.
+    """Return the feed of `text` at the service at `base`, and its format.
 
-    `text` may be absolute, relative, or only the query, which means RSS. Raises QueryError.
+    `text` may be absolute, relative, or only a query, which means RSS. Raises QueryError.
     """
     path, query_string = split(text.removeprefix(f"{base}/").removeprefix("/"))
     forms = {"": "rss", "feed": "rss"} | {f"feed.{form}": form for form in FORMATS}
@@ -31,11 +31,11 @@ def read_address(text: str, base: str, named_feeds: Iterable[NamedFeed] = ()) ->
 
 
 def split(text: str) -> tuple[str, str]:
-    """Return path and query of a relative address; of a query alone, whose filter may hold a `?`, no path."""
+    """Return path and query of a relative address; a query alone, whose filter may contain a `?`, has no path."""
     path, _, query_string = text.partition("?")
     return ("", text) if "=" in path else (path, query_string)
 
 
 def relative(text: str) -> str:
-    """Return an address without its server, whichever that is."""
+    """Return an address without its server."""
     return _SERVER.sub("", text, count=1) if text.startswith("http") else text

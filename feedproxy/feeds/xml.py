@@ -1,4 +1,4 @@
-"""A document in; an RSS 2.0 or Atom 1.0 document out: RFC 4287, RFC 5005, the RSS Advisory Board's profile."""
+"""A document in, its bytes as RSS 2.0 or Atom 1.0 out (RSS Advisory Board's profile, RFC 4287, RFC 5005)."""
 
 import html
 import re
@@ -17,18 +17,18 @@ from feedproxy.feeds.feed import LANGUAGE, Document
 from feedproxy.model import Entry, Paper
 from feedproxy.query.parameters import Query
 
-# feedgen's own formats a date under a process-wide change of locale, which other threads see.
+# feedgen's own function changes the locale of the whole process, which other threads see.
 feedgen.feed.formatRFC2822 = feedgen.entry.formatRFC2822 = format_datetime
 
 MEDIA_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml"}
 _ICON_SIDE = "144"  # pixels
-_TTL = 15  # minutes, as often as the newest listing is looked at
+_TTL = 15  # minutes between two reads of the newest listing
 _ATOM, _DC = "http://www.w3.org/2005/Atom", "http://purl.org/dc/elements/1.1/"
 _MEDIA, _SLASH = "http://search.yahoo.com/mrss/", "http://purl.org/rss/1.0/modules/slash/"
 
 
 class _FeedElements(BaseExtension):  # type: ignore[misc]
-    """What feedgen's feed lacks: the links to its other pages, the namespaces of the entries."""
+    """Elements that feedgen's feed lacks: links to its other pages, namespaces of the entries."""
 
     pages: Mapping[str, str]
     media_type: str
@@ -49,7 +49,7 @@ class _FeedElements(BaseExtension):  # type: ignore[misc]
 
 
 class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
-    """What feedgen's entry lacks or gets wrong."""
+    """Elements that feedgen's entry lacks or gets wrong."""
 
     paper: Paper
     query: Query
@@ -83,7 +83,7 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
 
 
 def _mark_as_html(text: Any) -> None:
-    """Make HTML of a text with markup in it, which some readers take it for whatever it is."""
+    """Escape a text with markup as HTML: some readers take every title for HTML."""
     if text is not None and re.search("[<>&]", text.text):
         text.text = html.escape(text.text, quote=False)
         text.set("type", "html")
@@ -102,7 +102,7 @@ def _generator(document: Document, form: str) -> FeedGenerator:
     generator.author(name="Hugging Face Daily Papers", uri="https://huggingface.co/papers")
     generator.language(LANGUAGE)
     generator.generator("feedproxy")
-    if form == "rss":  # in Atom feedgen makes a logo of it, which ought to be twice as wide as high
+    if form == "rss":  # in Atom feedgen makes a logo of it, which should be twice as wide as high
         generator.image(feed.icon, width=_ICON_SIDE, height=_ICON_SIDE)
     generator.icon(feed.icon)
     generator.ttl(_TTL)
@@ -113,7 +113,7 @@ def _generator(document: Document, form: str) -> FeedGenerator:
 
 
 def _add(generator: FeedGenerator, entry: Entry, query: Query, form: str) -> None:
-    """Add an entry, with only what the format has a place for; the rest would cost time."""
+    """Add an entry, with only the elements of this format: feedgen spends time on the others too."""
     paper, view = entry.paper, entry_view(entry, query)
     element = generator.add_entry(order="append")
     element.paper.paper, element.paper.query, element.paper.view = paper, query, view
@@ -140,12 +140,11 @@ _RSS_TEXT = re.compile(rb"<(title|category|dc:creator)>.*?</\1>", re.DOTALL)
 
 
 def rss(document: Document) -> bytes:
-    """Return RSS 2.0; in its plain text `<` and `&` are numeric, for readers that decode names twice."""
+    """Return RSS 2.0, with numeric `<` and `&` in plain text, for readers that decode named ones twice."""
     body: bytes = _generator(document, "rss").rss_str(pretty=True)
     return _RSS_TEXT.sub(lambda text: text[0].replace(b"&lt;", b"&#x3C;").replace(b"&amp;", b"&#x26;"), body)
 
 
 def atom(document: Document) -> bytes:
     """Return Atom 1.0."""
-    body: bytes = _generator(document, "atom").atom_str(pretty=True)
-    return body
+    return bytes(_generator(document, "atom").atom_str(pretty=True))
