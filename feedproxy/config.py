@@ -26,7 +26,7 @@ _URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")  # even with a slash too few: nobo
 _ADDRESS = re.compile(
     r"https?://((?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)(?:/[A-Za-z0-9/._~%:@!$&'()*+,;=-]*)?"
 )
-# A password must percent-encode / and @, or nobody could tell where it ends.
+# A password percent-encodes / and @, or nobody could tell where it ends.
 _SERVER = r"(?:[^/?#@\s:,\[\]]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 _DATABASE = re.compile(
     r"postgresql(?:\+psycopg)?://(?:(?P<user>[^:/?#@\s]*)(?::(?P<password>[^/?#@\s]*))?@)?"

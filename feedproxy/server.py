@@ -1,7 +1,7 @@
-"""A configuration and an address in, a running server out: granian, HTTP in Rust, Python only for answers.
+"""A configuration and an address in, a running server out: granian does HTTP in Rust, Python only the answers.
 
-The parent listens, starts workers, and replaces those that die or hang; `load` is what each worker runs. A worker is
-forked or, from Python 3.14 on and on macOS, spawned: what it is handed can be pickled. gunicorn.conf.py uses
+The parent listens, starts workers, and replaces those that die or hang; each worker runs `load`. A worker is forked or,
+from Python 3.14 on and on macOS, spawned, so its arguments must survive pickling. gunicorn.conf.py uses
 `on_worker_start` and `on_worker_exit` too.
 """
 
@@ -34,22 +34,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 (only where the address says so)
-_QUEUE = 2048  # connections that wait to be accepted
-_CONNECTIONS = 900  # of one worker; each takes a file, of which a process may mostly open 1,024
+_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 (only if the operator asks for it)
+_QUEUE = 2048  # new connections
+_CONNECTIONS = 900  # of one worker; each takes a file, and most systems allow a process 1,024
 _PATIENCE_MS = 10_000  # for a request's head, for the next request, and for a client that reads nothing
-# granian's smallest buffer: up to twice as much of a head is read, and of an answer queued.
-_HEAD_BYTES = 32_768
+_HEAD_BYTES = (
+    32_768  # granian's smallest buffer: it reads up to twice as much of a head, and queues as much of an answer
+)
 _PIECE = 16_384  # bytes
-_SMALL = 262_144  # bytes of an answer that is handed over whole: about as much as a thread and its pieces take
+_SMALL = 262_144  # bytes of an answer that granian gets whole: about as much as a thread and its pieces take
 _LOG = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 _BEAT = 1.0  # seconds between two signs of life of a worker
 _LOOK = 2.0  # seconds between two looks at the workers
 _LOOKS = 10  # without a sign of life until a worker counts as hung
 _FIRST_PAPERS = 60.0  # seconds until a server without papers says so on the terminal
-_GRACE = 1.0  # seconds in which a refresh may still end by itself
+_GRACE = 1.0  # seconds for a refresh to end by itself
 
-# Accepted connections inherit these. A system may lack one, as macOS does the second.
+# New connections inherit these. Some systems lack one: macOS has no TCP_USER_TIMEOUT.
 _TCP_OPTIONS = {
     "TCP_NODELAY": 1,
     "TCP_USER_TIMEOUT": _PATIENCE_MS,  # also ends a connection whose client's window stays shut (tcp(7))
@@ -61,10 +62,7 @@ _TCP_OPTIONS = {
 
 
 def listen(bind: str) -> tuple[str, socket.socket]:
-    """Return the host in `bind` and a socket that listens there.
-
-    Raises ValueError if it is not HOST:PORT, FeedproxyError if nobody can listen there.
-    """
+    """Return the host in `bind` and a listening socket; raises ValueError unless it is HOST:PORT, or FeedproxyError."""
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):([0-9]{1,5})", bind)
     if not match or int(match[2]) > 65_535:
         raise ValueError(f"{bind!r} is not HOST:PORT")
@@ -85,18 +83,18 @@ def listen(bind: str) -> tuple[str, socket.socket]:
 
 
 def in_address(host: str) -> str:
-    """Return `host` as it is written in a URL."""
+    """Return `host` as a URL spells it."""
     return f"[{host}]" if ":" in host else host
 
 
 def reachable(host: str) -> str:
-    """Return the host name under which this machine reaches a server that listens at `host`."""
+    """Return the name by which this machine reaches a server at `host`."""
     return "localhost" if host in (*_ANY_HOST, "127.0.0.1", "::1") else in_address(host)
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What the parent hands to each of its workers; only the first of them gets the `turn` to speak for all."""
+    """The arguments of each worker; only the first worker gets the `turn`, and speaks for all."""
 
     config: Config
     log_json: bool
@@ -105,9 +103,9 @@ class Worker:
 
 
 def run(config: Config, listening: socket.socket, *, workers: int, greeting: str, log_json: bool) -> None:
-    """Serve until a signal ends it; print `greeting` first.
+    """Print `greeting` and serve until a signal ends it.
 
-    All workers accept from the one socket: what a worker that dies or hangs has not accepted, another does.
+    All workers accept from one socket, so the others take over if one dies or hangs.
     """
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
@@ -117,7 +115,7 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
 
     class Server(MPServer):
         def _init_shared_socket(self) -> None:
-            """Share our socket, as granian does its own on macOS; elsewhere its workers listen each for themselves."""
+            """Share our socket as granian does its own on macOS; elsewhere each of its workers would listen alone."""
             backlog = [] if sys.platform == "darwin" else [_QUEUE]
             self._ssp, self._sso = None, listening
             self._shd = SocketHolder(listening.fileno(), False, *backlog)  # type: ignore[assignment, call-arg]
@@ -131,13 +129,13 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=_PATIENCE_MS, max_buffer_size=_HEAD_BYTES),
         workers=workers,
-        # A thread for each connection, started when needed: no client that waits or reads slowly takes one from others.
+        # A thread for each connection, started on demand, so that a slow client takes none from others.
         blocking_threads=_CONNECTIONS,
         backpressure=_CONNECTIONS,
         backlog=_QUEUE,
         respawn_failed_workers=True,
         workers_kill_timeout=30,
-        log_level=LogLevels.error,  # it warns of any number of threads or workers above that of the processors
+        log_level=LogLevels.error,  # it warns of more threads or workers than processors
         log_dictconfig=_LOG,
     )
     received, signs = multiprocessing.Pipe(duplex=False)
@@ -147,8 +145,8 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
         print(greeting, file=sys.stderr, flush=True)
         threading.Thread(target=_replace_hung_workers, args=(received,), daemon=True).start()
 
-    # A SIGTERM that reaches a worker before it is ready would be taken by the handler it inherits from the parent, and
-    # lost. So it is born with the signal blocked, and takes it in `load`.
+    # A new worker inherits the parent's handler, which would swallow a SIGTERM. So a worker starts with the signal
+    # blocked, and takes it in `load`.
     sigterm = {signal.SIGTERM}
     os.register_at_fork(
         before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, sigterm),
@@ -159,9 +157,9 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
 
 
 def _replace_hung_workers(signs: "Connection") -> None:
-    """Kill each worker that has given no sign of life in ten looks; the server starts another in its place.
+    """Kill each worker without a sign of life in ten looks; granian starts another.
 
-    Looks are counted, not seconds: when the whole machine stands still, no worker is to blame.
+    We count looks, not seconds: when the whole machine stands still, no worker is to blame.
     """
     silent: dict[int | None, int] = {}
     while True:
@@ -181,7 +179,7 @@ def _replace_hung_workers(signs: "Connection") -> None:
 
 
 def load(worker: Worker) -> "WSGIApplication":  # pragma: no cover (coverage does not follow a fork of granian)
-    """Return what a worker serves; runs in that worker."""
+    """Return the application of a worker; runs in that worker."""
     _take_signals()
     _start_thread(_give_signs_of_life, worker.signs)
     _start_thread(_follow_parent)
@@ -194,26 +192,23 @@ def load(worker: Worker) -> "WSGIApplication":  # pragma: no cover (coverage doe
 
 
 def on_worker_start(context: Context, *, first: bool) -> None:
-    """Refresh before a reader asks; the first worker says so where that leads nowhere."""
+    """Start to refresh at once; the first worker complains on the terminal if no papers come."""
     context.loop.start()
     if first:
         _start_thread(_complain_without_papers, context)
 
 
 def on_worker_exit(context: Context) -> None:
-    """Let go of the archive, so that one file is left of it.
+    """Close the archive, so that only one file is left.
 
-    A refresh that takes longer is cut off, and gives its lease back: whatever it stores is one transaction.
+    This cuts off a long refresh, which gives its lease back and leaves no half of a transaction.
     """
     context.loop.stop(_GRACE)
     context.service.archive.close()
 
 
 def in_pieces(app: "WSGIApplication") -> "WSGIApplication":
-    """Return `app` with large answers handed over piece by piece, as the client takes them.
-
-    granian copies what it is handed, and keeps it until the client has it.
-    """
+    """Return `app` with large answers in pieces: granian keeps a copy of each until the client has it."""
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         body = app(environ, start_response)
@@ -246,17 +241,17 @@ def _complain_without_papers(context: Context) -> None:
 
 
 def _give_signs_of_life(signs: "Connection") -> None:  # pragma: no cover
-    """Tell the parent again and again that this process runs; a frozen one, or one stuck in C code, does not."""
+    """Send the parent signs of life; a process that is frozen or stuck in C code sends none."""
     while True:
         signs.send(os.getpid())
         time.sleep(_BEAT)
 
 
 def _take_signals() -> None:  # pragma: no cover
-    """Block signals in all of this worker's threads, which inherit that, but one, which waits for SIGTERM.
+    """Block signals in all threads of this worker but one, which waits for SIGTERM.
 
-    granian waits for a signal to interrupt its main thread, which one that another thread gets does not;
-    a second one can lock it up. Ctrl-C, which a terminal sends to all, is for the parent to act on.
+    granian waits for a signal to interrupt its main thread; a signal to another thread does not, and a second one can
+    lock it up. A terminal sends Ctrl-C to all processes, and only the parent acts on it.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until granian sets its own; the parent's, forked, does nothing here
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -272,13 +267,13 @@ def _end_on_sigterm() -> None:  # pragma: no cover
 
 
 def _follow_parent() -> None:  # pragma: no cover
-    """End when the parent is killed, which granian's workers survive by themselves."""
+    """End when the parent is killed; granian's workers would go on."""
     if parent := multiprocessing.parent_process():
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _wait_for_end(context: Context) -> None:  # pragma: no cover
-    """Wait for the main thread, which serves: there is no hook for a worker's end."""
+    """Wait for the main thread, which serves: granian has no hook for a worker's end."""
     threading.main_thread().join()
     on_worker_exit(context)

@@ -176,7 +176,7 @@ def test_a_query_in_words(query_string: str, expected: str) -> None:
 def test_each_parameter_explains_itself(name: str) -> None:
     """Each says what it means and what it may be, for the documents and the page."""
     assert PARAMETERS[name].meaning
-    assert PARAMETERS[name].allowed
+    assert PARAMETERS[name].values
 
 
 def test_the_canonical_text_decodes_to_the_filter() -> None:

@@ -11,6 +11,7 @@ from flask import current_app, request
 
 from feedproxy.config import Config
 from feedproxy.errors import HostError, NoPapersYet
+from feedproxy.feeds import Feed
 from feedproxy.host import is_local, origin, split_host
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.service import Service
@@ -54,6 +55,11 @@ def context() -> Context:
     """Return the objects of the current application."""
     ctx: Context = current_app.extensions[EXTENSION]
     return ctx
+
+
+def requested_feed(name: str | None = None) -> Feed:
+    """Return the feed that this request asks for, or the page it asks for of the feed `name`."""
+    return context().service.feed(query_string(), base_url(), name)
 
 
 def query_string() -> str:

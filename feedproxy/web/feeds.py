@@ -8,7 +8,7 @@ from werkzeug.datastructures import MIMEAccept
 from feedproxy.feeds import FORMATS, Feed
 from feedproxy.web import responses
 from feedproxy.web.cache import Variants, build_variants
-from feedproxy.web.context import Context, base_url, context, query_string
+from feedproxy.web.context import Context, context, requested_feed
 
 bp = Blueprint("feed", __name__)
 
@@ -16,19 +16,19 @@ bp = Blueprint("feed", __name__)
 @bp.get(f"/feed.<any({', '.join(FORMATS)}):name>")
 def feed(name: str) -> Response:
     """Answer with the feed in one format."""
-    return feed_response(context().service.feed(query_string(), base_url()), name)
+    return feed_response(requested_feed(), name)
 
 
 @bp.get("/feed")
 def negotiated_feed() -> Response:
     """Answer with the feed in the format the client likes best, else RSS."""
-    return feed_response(context().service.feed(query_string(), base_url()), preferred_format() or "rss")
+    return feed_response(requested_feed(), preferred_format() or "rss")
 
 
 @bp.get(f"/f/<feed_name>.<any({', '.join(FORMATS)}):name>")
 def named_feed(feed_name: str, name: str) -> Response:
     """Answer with one of the operator's feeds, in one format."""
-    return feed_response(context().service.feed(query_string(), base_url(), feed_name), name)
+    return feed_response(requested_feed(feed_name), name)
 
 
 def accepted_types() -> MIMEAccept:
@@ -49,8 +49,8 @@ def preferred_format(over: str | None = None) -> str | None:
 
 def feed_response(feed: Feed, form: str) -> Response:
     """Answer with the document of `feed` in the format `form`."""
-    ctx = context()
-    variants = ctx.answer(feed.address(form), partial(_render, ctx, feed, form))
+    address, ctx = feed.address(form), context()
+    variants = ctx.answer(address, partial(_render, ctx, feed, form))
     if ctx.metrics:
         ctx.metrics.count_feed()
     g.format = form

@@ -23,14 +23,14 @@ def compile_highlighter(tree: Filter | None, field: str) -> Highlighter | None:
 
     It matches at every word where a phrase begins, and there the longest phrase.
     """
-    phrases = {phrase for term in _terms(tree) if field in term.fields for phrase in map(_phrase, term.phrases)}
+    phrases = {
+        " ".join([*before, last]) + (r"\S*" if is_prefix else "")  # words hold letters and digits only
+        for term in _terms(tree)
+        if field in term.fields
+        for before, last, is_prefix in term.phrases
+    }
     longest_first = sorted(phrases, key=lambda phrase: (-phrase.count(" "), phrase))
     return re.compile(rf"(?<!\S)(?=((?:{'|'.join(longest_first)})(?!\S)))") if phrases else None
-
-
-def _phrase(phrase: tuple[list[str], str, bool]) -> str:
-    before, last, is_prefix = phrase
-    return " ".join([*before, last]) + (r"\S*" if is_prefix else "")  # words hold letters and digits only
 
 
 def _terms(tree: Filter | None) -> Iterator[Term]:
