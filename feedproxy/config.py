@@ -48,13 +48,13 @@ def _address(text: str) -> str:
     match = _ADDRESS.fullmatch(text)
     host = split_host(match[1])[0] if match else ""
     if not host or is_number(host):
-        raise ValueError("wants an address such as https://example.org, without a user, ? or #")
+        raise ValueError("must be an address such as https://example.org, without a user, ? or #")
     return text.rstrip("/")
 
 
 def _path(text: str) -> str:
     if re.search("[\x00-\x1f\x7f\ufeff]|^[\"'“”‘’]|[\"'“”‘’]$", text):
-        raise ValueError("wants a path without control characters, and no quotation mark at its beginning or end")
+        raise ValueError("must be a path without control characters, and no quotation mark at its beginning or end")
     try:
         return str(Path(text).expanduser().absolute())
     except RuntimeError as error:
@@ -71,21 +71,21 @@ def _archive(text: str) -> str:
     if not _URL.match(text):
         return _path(text)
     if not text.startswith("sqlite:///") and not _DATABASE.fullmatch(text):
-        raise ValueError("wants a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
+        raise ValueError("must be a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
     return text
 
 
 def _hosts(text: str) -> tuple[str, ...]:
     hosts = [split_host(host.strip()) for host in text.split(",") if host.strip()]
     if any(port or not name for name, port in hosts):
-        raise ValueError("wants host names without a port, separated by commas")
+        raise ValueError("must be host names without a port, separated by commas")
     return tuple(name for name, _ in hosts)
 
 
 def _match(pattern: str, wish: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise ValueError(f"wants {wish}")
+            raise ValueError(f"must be {wish}")
         return text
 
     return read
@@ -94,7 +94,7 @@ def _match(pattern: str, wish: str) -> Callable[[str], str]:
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if (number := whole_number(text, low, high)) is None:
-            raise ValueError(f"wants a whole number from {low} to {high}")
+            raise ValueError(f"must be a whole number from {low} to {high}")
         return number
 
     return read
@@ -102,13 +102,13 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 def _switch(text: str) -> int:
     if text.casefold() not in _SWITCH:
-        raise ValueError("wants 1 or 0, true or false, yes or no, on or off")
+        raise ValueError("must be 1 or 0, true or false, yes or no, on or off")
     return _SWITCH[text.casefold()]
 
 
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or float(text) > 3600:
-        raise ValueError("wants seconds from 0 to 3600")
+        raise ValueError("must be seconds from 0 to 3600")
     return float(text)
 
 

@@ -624,8 +624,8 @@ def test_bad_settings(run: Run) -> None:
     result = run("config", max_age="x", pace="y")
     assert 2 == result.exit_code
     assert [
-        "feedproxy: FEEDPROXY_PACE wants seconds from 0 to 3600, not 'y'",
-        "feedproxy: FEEDPROXY_MAX_AGE wants a whole number from 0 to 86400, not 'x'",
+        "feedproxy: FEEDPROXY_PACE must be seconds from 0 to 3600, not 'y'",
+        "feedproxy: FEEDPROXY_MAX_AGE must be a whole number from 0 to 86400, not 'x'",
     ] == result.stderr.splitlines()
 
 

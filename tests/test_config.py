@@ -105,9 +105,9 @@ def test_good_values(name: str, text: str, value: object) -> None:
     assert variable(name) == config.origins[name]
 
 
-DATABASE = "wants a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
-PATH = "wants a path without control characters, and no quotation mark at its beginning or end"
-ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
+DATABASE = "must be a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+PATH = "must be a path without control characters, and no quotation mark at its beginning or end"
+ADDRESS = "must be an address such as https://example.org, without a user, ? or #"
 
 
 @pytest.mark.parametrize(
@@ -133,23 +133,23 @@ ADDRESS = "wants an address such as https://example.org, without a user, ? or #"
         ("feeds", "/srv/feeds.toml'", PATH),
         ("listing", "/srv/papers\n/srv", PATH),
         ("listing", "https:/example.org", ADDRESS),
-        ("metrics", "2", "wants 1 or 0, true or false, yes or no, on or off"),
-        ("metrics", "t", "wants 1 or 0, true or false, yes or no, on or off"),
+        ("metrics", "2", "must be 1 or 0, true or false, yes or no, on or off"),
+        ("metrics", "t", "must be 1 or 0, true or false, yes or no, on or off"),
         ("archive", "~nobody-of-this-name/a", "names a user whose home folder is not known"),
         ("public_url", "feeds.example.org", ADDRESS),
         ("public_url", "https://feeds.example.org/#a", ADDRESS),
         ("public_url", "https://feeds.example.org/<b>", ADDRESS),
-        ("hosts", "a.example:80", "wants host names without a port, separated by commas"),
-        ("trusted_proxies", "yes", "wants a whole number from 0 to 10"),
-        ("pace", "-1", "wants seconds from 0 to 3600"),
-        ("pace", "3601", "wants seconds from 0 to 3600"),
-        ("pace", "nan", "wants seconds from 0 to 3600"),
-        ("max_age", "5m", "wants a whole number from 0 to 86400"),
-        ("max_age", "86401", "wants a whole number from 0 to 86400"),
-        ("max_age", "٣", "wants a whole number from 0 to 86400"),
-        ("stale_while_revalidate", "-1", "wants a whole number from 0 to 604800"),
-        ("stale_if_error", "1e3", "wants a whole number from 0 to 2592000"),
-        ("cache_bytes", "64MB", "wants a whole number from 0 to 1099511627776"),
+        ("hosts", "a.example:80", "must be host names without a port, separated by commas"),
+        ("trusted_proxies", "yes", "must be a whole number from 0 to 10"),
+        ("pace", "-1", "must be seconds from 0 to 3600"),
+        ("pace", "3601", "must be seconds from 0 to 3600"),
+        ("pace", "nan", "must be seconds from 0 to 3600"),
+        ("max_age", "5m", "must be a whole number from 0 to 86400"),
+        ("max_age", "86401", "must be a whole number from 0 to 86400"),
+        ("max_age", "٣", "must be a whole number from 0 to 86400"),
+        ("stale_while_revalidate", "-1", "must be a whole number from 0 to 604800"),
+        ("stale_if_error", "1e3", "must be a whole number from 0 to 2592000"),
+        ("cache_bytes", "64MB", "must be a whole number from 0 to 1099511627776"),
     ],
 )
 def test_bad_values(name: str, text: str, message: str) -> None:
@@ -280,7 +280,7 @@ def test_options_overrule() -> None:
 
 def test_wrong_option_is_named() -> None:
     """A problem names the option it came from."""
-    with pytest.raises(ConfigError, match=r"^--listing wants an address .*, not 'ftp://x'$"):
+    with pytest.raises(ConfigError, match=r"^--listing must be an address .*, not 'ftp://x'$"):
         Config.load({}, {"listing": "ftp://x"})
 
 

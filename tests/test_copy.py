@@ -180,4 +180,4 @@ def test_address_that_is_none(run: Run) -> None:
     """What cannot be an archive is named, without a password in it."""
     result = run("archive", "copy", "mysql://someone:secret@localhost/feeds", "away.sqlite")
     assert (2, False) == (result.exit_code, "secret" in result.stderr)
-    assert "an archive wants a file, or postgresql+psycopg://" in result.stderr
+    assert "an archive must be a file, or postgresql+psycopg://" in result.stderr

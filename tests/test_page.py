@@ -142,7 +142,7 @@ def test_form_leads_to_the_plain_query(settled: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("query", "field", "told", "kept"),
     [
-        ("q=title%3A&min_upvotes=2", "q", "At character 1: title: wants", {"q": "title:", "min_upvotes": "2"}),
+        ("q=title%3A&min_upvotes=2", "q", "At character 1: title: needs", {"q": "title:", "min_upvotes": "2"}),
         ("q=a&min_upvotes=two", "min_upvotes", "“two” is not", {"q": "a", "min_upvotes": "two"}),
         ("q=a&days=x&link=pdf", "days", "“x” is not", {"q": "a", "days": "x", "link": "pdf"}),
         ("q=a&link=ps", "link", "“ps” is not", {"q": "a"}),

@@ -370,7 +370,7 @@ def one_line(response: httpx.Response) -> str:
         ("or_upvotes=9", "or_upvotes: widens other conditions and there are none"),
         ("q=", "q: is empty; leave it out instead"),
         ("q=" + "x" * 10_000, "q: 10000 characters, at most 500"),
-        ("q=title:", "q at character 1: title: wants a word or a quoted phrase directly behind it"),
+        ("q=title:", "q at character 1: title: needs a word or a quoted phrase directly behind it"),
         ("q=%22open", "q at character 1: this quotation mark is never closed"),
         ("q=((a)", "q at character 1: this ( is never closed"),
         ("q=titel:a", "q at character 1: there is no field titel:, did you mean title:?"),

@@ -184,9 +184,9 @@ def _drop_unreadable(db: sa.Connection, table: sa.Table) -> None:
 
 
 def _drop_future(db: sa.Connection, now: datetime) -> None:
-    """Leave out dates that were never handed out: those after `now` and after the newest that the state knows.
+    """Drop dates that no refresh has given: those after both `now` and the newest in the state.
 
-    One of them would be the newest from now on, and feeds, whose days are counted from that, would be empty for good.
+    Feeds count their days from the newest date, so such a date would leave them empty for good.
     """
     newest = db.scalar(sa.select(schema.state.c.newest))
     if type(newest) is not int:
@@ -199,8 +199,8 @@ def _drop_future(db: sa.Connection, now: datetime) -> None:
         (schema.dates, _dates.date),
     ):
         db.execute(sa.delete(table).where(sa.or_(*(date > last for date in dates))))
-    revised = _papers.revised_at.between(last + 1, schema.LATEST)
-    db.execute(sa.update(schema.papers).where(revised).values(revised_at=None))
+    is_future = _papers.revised_at.between(last + 1, schema.LATEST)
+    db.execute(sa.update(schema.papers).where(is_future).values(revised_at=None))
 
 
 def _restore_steps(db: sa.Connection) -> None:

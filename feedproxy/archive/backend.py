@@ -82,8 +82,8 @@ class Database(ABC):
     ) -> Iterator[sa.Connection]:
         """Run a block as one transaction; one that only reads sees a snapshot of the database.
 
-        One that is `searching` first waits for a new index to be in place. A read takes at most `seconds`, and no longer
-        than a `time_limit` around it allows. Raises ArchiveError, or DeadlineError when time is up.
+        One that is `searching` first waits for a new index to be in place. A read takes at most `seconds`, and no
+        longer than a `time_limit` around it allows. Raises ArchiveError, or DeadlineError when time is up.
         """
         verb = "write to" if writing else "read"
         with time_limit(seconds), self.errors_as(verb):

@@ -25,8 +25,8 @@ from feedproxy.errors import ArchiveError
 _MOST_DAYS = 5_000  # listing days: more than there were since 2023
 _KEYS = {"papers": "listed_at", "wordings": "since", "dates": "date"}
 _STEPS = "measure IN ('upvotes', 'comments') AND paper"  # the key of `ledger` begins with the measure
-# A paper and its present wording name each other: what is lost of one of the two keys is in the other row. A key that
-# was handed out is that of a wording that is lost: under it a refresh writes that again.
+# A paper and its current wording name each other, so each row can restore a key in the other. A key in `dates` belongs
+# to a lost wording: a refresh writes that again under the same key.
 _AFTERWARDS = (
     "UPDATE wordings SET paper = (SELECT listed_at FROM papers WHERE wording = since) "
     "WHERE paper NOT IN (SELECT listed_at FROM papers) AND since IN (SELECT wording FROM papers)",

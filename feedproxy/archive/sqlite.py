@@ -111,10 +111,10 @@ class SQLite(Database):
         return engine
 
     def _open_frozen(self) -> sa.Engine | None:
-        """Return an engine that only reads the archive, where no file can be made beside it, if it is whole.
+        """Return an engine that reads a complete archive on a full or read-only disk, or None.
 
-        SQLite makes one even to read, and cannot where the disk is full or read-only
-        (https://www.sqlite.org/wal.html#readonly). Not to be kept: it takes the archive for one that nobody changes.
+        SQLite creates files beside an archive even to read it (https://www.sqlite.org/wal.html#readonly). Use the
+        engine only once: it assumes that nobody changes the archive.
         """
         ahead = Path(f"{real_path(self.path)}-wal")
         if not self.path.is_file() or (ahead.exists() and ahead.stat().st_size):

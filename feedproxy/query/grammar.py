@@ -255,5 +255,5 @@ class _Parser:
             hint = did_you_mean(name, FIELDS, ":")
             raise self.error(f"there is no field {one_line(name, 20)}:{hint} (fields: {_FIELD_LIST})", token)
         if self.token.kind not in ("word", "quoted", *_OPERATORS) or not self.is_directly_after(token):
-            raise self.error(f"{name}: wants a word or a quoted phrase directly behind it", token)
+            raise self.error(f"{name}: needs a word or a quoted phrase directly behind it", token)
         return name

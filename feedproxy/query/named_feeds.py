@@ -58,7 +58,7 @@ def _read_into(feeds: list[NamedFeed], document: dict[str, Any]) -> list[str]:
     mistakes = [f"{quoted(key)} means nothing here{did_you_mean(key, ['feed'])}" for key in document if key != "feed"]
     tables = document.get("feed", [])
     if not isinstance(tables, list):
-        return [*mistakes, "wants [[feed]], in two brackets, before each feed"]
+        return [*mistakes, "needs [[feed]], in two brackets, before each feed"]
     names: set[object] = set()
     for number, table in enumerate(tables, 1):
         values, problems = _read_table(table if isinstance(table, dict) else {})
@@ -82,7 +82,7 @@ def _read_table(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             if key not in table:
                 raise ValueError("is missing")
             if not isinstance(table[key], str):
-                raise ValueError("wants text in quotation marks")
+                raise ValueError("must be text in quotation marks")
             values[key] = read(table[key])
         except (ValueError, QueryError) as error:
             problems.append(f"{key}: {error}")
@@ -91,14 +91,14 @@ def _read_table(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 def _name(text: str) -> str:
     if not re.fullmatch("[a-z0-9-]{1,40}", text):
-        raise ValueError(f"wants 1 to 40 of a-z, 0-9 and -, not {quoted(text)}")
+        raise ValueError(f"must be 1 to 40 of a-z, 0-9 and -, not {quoted(text)}")
     return text
 
 
 def _title(text: str) -> str:
     title = one_line(text, len(text))
     if not 1 <= len(title) <= _MAX_TITLE:
-        raise ValueError(f"wants 1 to {_MAX_TITLE} characters")
+        raise ValueError(f"must have 1 to {_MAX_TITLE} characters")
     return title
 
 
