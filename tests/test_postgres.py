@@ -281,7 +281,7 @@ def test_no_connection_crosses_a_fork(address: str) -> None:
     ("statements", "reason"),
     [
         (("CREATE TABLE recipes (name text)",), "is a database of another program"),
-        (("CREATE TABLE feedproxy (schema integer)", "INSERT INTO feedproxy VALUES (99)"), "by a newer feedproxy"),
+        (("CREATE TABLE feedproxy (schema integer)", "INSERT INTO feedproxy VALUES (99)"), "from a newer feedproxy"),
     ],
 )
 def test_what_is_no_archive_is_refused(

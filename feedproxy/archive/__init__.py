@@ -32,6 +32,7 @@ from feedproxy.archive.search import (
     DAY,
     LISTING_WINDOW,
     MOST_LATE,
+    conditions,
     entry_dates,
     parameters,
     select_count,
@@ -186,10 +187,11 @@ class Archive(Coordination):
         rows: Sequence[sa.Row[Any]] = []
         with self._transaction(searching=bool(query.q)) as db:
             state, late = _read_late(db, query.days)
-            conditions = self._database.bind(parameters(query))
+            values = self._database.bind(parameters(query))
             for window in windows(query, state.newest):
                 bounds = _with_late(db, window, late)
-                rows = db.execute(select_page(query, late="late" in bounds), conditions | bounds).all()
+                statement = select_page(conditions(query), late="late" in bounds)
+                rows = db.execute(statement, values | bounds).all()
                 if len(rows) > query.limit:
                     break
         more = len(rows) > query.limit
@@ -203,7 +205,7 @@ class Archive(Coordination):
             for window in windows(query, state.newest)[-1:]:
                 bounds = _with_late(db, window, late)
                 values = self._database.bind(parameters(query)) | bounds
-                number = db.execute(select_count(query, late="late" in bounds), values).scalar_one()
+                number = db.execute(select_count(conditions(query), late="late" in bounds), values).scalar_one()
         return number
 
     def entry_dates_by_threshold(

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from feedproxy.archive import files, schema
 from feedproxy.archive.backend import Database
 from feedproxy.archive.rows import LARGEST, demand_readable, moment, name_of, readable_part, seconds, unreadable_column
-from feedproxy.archive.search import DAY, parameters, select_count, window_from
+from feedproxy.archive.search import DAY, conditions, parameters, select_count, window_from
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.archive.writer import revision_after
 from feedproxy.errors import ArchiveError, DeadlineError
@@ -132,7 +132,9 @@ def problems(database: Database) -> Iterator[str]:
         yield "papers cannot be read: feedproxy archive check --repair"
     try:
         with database.transaction() as db:
-            db.execute(select_count(_ANY, late=False), database.bind(parameters(_ANY)) | window_from(0)).scalar_one()
+            db.execute(
+                select_count(conditions(_ANY), late=False), database.bind(parameters(_ANY)) | window_from(0)
+            ).scalar_one()
     except DeadlineError:  # a slow machine is no damage
         return
     except ArchiveError:
@@ -204,7 +206,7 @@ def _drop_future(db: sa.Connection, now: datetime) -> None:
 
 
 def _restore_steps(db: sa.Connection) -> None:
-    """Let the ledger reach the count of every paper: by its last step, or when it was listed; nobody knows better."""
+    """Raise the ledger to the count of every paper, at its last step, or at its listing if it has none."""
     for measure in sorted(set(MEASURES.values())):
         for paper, count, top in db.execute(_lost_steps(measure)).all():
             step = {"measure": measure, "paper": paper, "value": count}
@@ -216,7 +218,7 @@ def _restore_steps(db: sa.Connection) -> None:
 
 
 def _forget_days(db: sa.Connection) -> None:
-    """Have the days of papers that cannot be read read again, as if they never were."""
+    """Let a refresh read the days of unreadable papers again."""
     days = {moment(row["listed_at"]).date() for row, _ in _unreadable_papers(db)}
     for day in days:
         db.execute(sa.update(schema.listing_days).where(schema.listing_days.c.day == day).values(good_at=None))

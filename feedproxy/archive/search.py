@@ -49,7 +49,7 @@ class Matches(FunctionElement[Any]):
 def parameters(query: Query) -> dict[str, Any]:
     """Return the parameters of a statement but for its window; `Database.bind` compiles the filter in `q`."""
     page = {"limit": query.limit + 1, "offset": (query.page - 1) * query.limit}
-    return {name: getattr(query, name) for name in _conditions(query)} | page
+    return {name: getattr(query, name) for name in conditions(query)} | page
 
 
 def windows(query: Query, newest: int | None) -> list[dict[str, Any]]:
@@ -68,21 +68,12 @@ def window_from(start: int) -> dict[str, Any]:
     return {"start": start, "low": start - LATE}
 
 
-def _conditions(query: Query) -> tuple[str, ...]:
+def conditions(query: Query) -> tuple[str, ...]:
+    """Return the names of the conditions of a query, which decide its statements."""
     return tuple(name for name in _CONDITIONS if getattr(query, name))
 
 
 # Statements ---------------------------------------------------------------------------------------
-
-
-def select_page(query: Query, *, late: bool) -> sa.Select[Any]:
-    """Return the statement that selects a page of papers, and one more, each with its entry's date."""
-    return _page(_conditions(query), late)
-
-
-def select_count(query: Query, *, late: bool) -> sa.Select[Any]:
-    """Return the statement that counts the entries on all pages."""
-    return _number(_conditions(query), late)
 
 
 def select_crossings(query: Query, numbers: Sequence[int], *, late: bool) -> tuple[sa.Select[Any], dict[str, int]]:
@@ -91,7 +82,7 @@ def select_crossings(query: Query, numbers: Sequence[int], *, late: bool) -> tup
     For each paper: the time of all other conditions, of `or_upvotes`, and of each number; NULL for never. Leaves out
     papers whose times are all before `start`.
     """
-    others = tuple(name for name in _conditions(query) if name != "min_upvotes")
+    others = tuple(name for name in conditions(query) if name != "min_upvotes")
     thresholds = {f"number{at}": number for at, number in enumerate((query.or_upvotes, *numbers))}
     return _crossings(others, tuple(thresholds), late), thresholds
 
@@ -151,7 +142,8 @@ def select_steps() -> sa.Select[Any]:
 
 
 @cache
-def _page(conditions: tuple[str, ...], late: bool) -> sa.Select[Any]:
+def select_page(conditions: tuple[str, ...], *, late: bool) -> sa.Select[Any]:
+    """Return the statement that selects a page of papers, and one more, each with its entry's date."""
     entries = _entries(conditions, late).subquery()
     newest_first = sa.select(entries).order_by(entries.c.entered_at.desc())
     page = newest_first.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
@@ -161,7 +153,8 @@ def _page(conditions: tuple[str, ...], late: bool) -> sa.Select[Any]:
 
 
 @cache
-def _number(conditions: tuple[str, ...], late: bool) -> sa.Select[Any]:
+def select_count(conditions: tuple[str, ...], *, late: bool) -> sa.Select[Any]:
+    """Return the statement that counts the entries on all pages."""
     return sa.select(sa.func.count()).select_from(_entries(conditions, late).subquery())
 
 
