@@ -93,8 +93,8 @@ def shorten(names: Sequence[str]) -> str:
 
 
 def _lost_steps(measure: str) -> sa.Select[Any]:
-    """Select each paper whose count exceeds all steps the ledger has of it: the paper, its count, and the top step."""
-    # A paper whose upvotes are unknown has its comments in their place (`Paper.effective_upvotes`).
+    """Select each paper with a count above all its steps: the paper, its count, and the top step."""
+    # Without upvotes, comments count instead (`Paper.effective_upvotes`).
     value = _papers.comments if measure == "comments" else sa.func.coalesce(_papers.upvotes, _papers.comments)
     top = sa.select(sa.func.max(_ledger.value)).where(_ledger.paper == _papers.listed_at, _ledger.measure == measure)
     columns = _papers.listed_at.label("paper"), value.label("count"), top.scalar_subquery().label("top")
@@ -104,8 +104,8 @@ def _lost_steps(measure: str) -> sa.Select[Any]:
 
 def _votes_without_steps(database: Database) -> str:
     with database.transaction() as db:
-        lost = [row for measure in sorted(set(MEASURES.values())) for row in db.execute(_lost_steps(measure))]
-    return f"not so of {plural(len({row.paper for row in lost}), 'paper')}" if lost else ""
+        rows = [row for measure in sorted(set(MEASURES.values())) for row in db.execute(_lost_steps(measure))]
+    return f"not so of {plural(len({row.paper for row in rows}), 'paper')}" if rows else ""
 
 
 _CHECKS: dict[str, Callable[[Database], str]] = {
