@@ -1,5 +1,6 @@
 """Reading has a limit: a search that takes too long ends, and so does waiting for a database that does not answer."""
 
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.admin import problems
-from feedproxy.archive.backend import remaining, time_limit
+from feedproxy.archive.backend import remaining, time_limit, time_out
 from feedproxy.config import Config
 from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.model import Listing
@@ -54,6 +55,14 @@ def test_endless_write_is_not_a_read(open_archive: Opener, tmp_path: Path) -> No
     with pytest.raises(DeadlineError):
         archive.search(parse_query(""))
     assert 1 == archive.store([Listing((paper(1),))], Clock().now).new
+
+
+def test_what_does_not_count() -> None:
+    """What takes the time it takes, such as indexing anew, leaves the limit around it as it was."""
+    with time_limit(60):
+        with time_out():
+            assert math.inf == remaining()
+        assert 50 < remaining() <= 60
 
 
 def test_all_reads_of_a_request_share_a_limit(open_archive: Opener, either: str) -> None:
