@@ -158,8 +158,8 @@ def test_row_of_another_shape_in_postgresql(
         ("UPDATE wordings SET summary = x'ff' WHERE title = 'Paper Renamed'", "(summary)"),
         ("UPDATE wordings SET authors = CAST(x'ff' AS TEXT) WHERE title = 'Paper Renamed'", "(authors)"),
         ("UPDATE wordings SET paper = 'x' WHERE title = 'Paper Renamed'", "(paper)"),
-        ("UPDATE wordings SET paper = 12345 WHERE title = 'Paper Renamed'", "wordings refers to papers that are not"),
-        ("UPDATE ledger SET paper = 12345 WHERE value = 5", "ledger refers to papers that are not there"),
+        ("UPDATE wordings SET paper = 12345 WHERE title = 'Paper Renamed'", "wordings refers to missing papers"),
+        ("UPDATE ledger SET paper = 12345 WHERE value = 5", "ledger refers to missing papers"),
         ("UPDATE dates SET date = 1 << 60 WHERE date = (SELECT max(date) FROM dates)", "dates 1152921504606846976"),
         ("UPDATE listing_days SET day = 'soon'", "listing_days soon (day)"),
         ("UPDATE listing_days SET day = CAST(x'ff' AS TEXT)", "(day)"),
@@ -479,7 +479,10 @@ def test_wordings_are_found_by_their_papers(run: Run, tmp_path: Path, clock: Clo
     damage(path, "DELETE FROM dates")
     damage(path, "UPDATE papers SET wording = 'x' WHERE id = '9913.00002'")
     junk_leaves(path, "wordings")
-    assert f"it is kept as {path}.damaged" in run("archive", "check", "--repair", "--archive", path).stdout
+    assert (
+        f"the damaged archive is kept as {path}.damaged"
+        in run("archive", "check", "--repair", "--archive", path).stdout
+    )
     after = set(rows_of(path, present))
     assert after <= before
     assert len(before) - 50 < len(after) < len(before)
