@@ -6,6 +6,7 @@ from datetime import date, datetime
 from urllib.parse import quote_plus
 
 FIRST_LISTING = date(2023, 5, 4)  # the first Daily Papers
+COUNTS = ("upvotes", "comments")  # of a paper: the fields that a vote or a comment raises
 _HUB_IMAGE = re.compile(r"https://[a-z0-9-]+\.huggingface\.co/")
 _ARXIV_ID = re.compile(r"\d{4}\.\d{4,5}", re.ASCII)
 

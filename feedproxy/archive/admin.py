@@ -16,8 +16,9 @@ from feedproxy.archive.search import DAY, conditions, parameters, select_count, 
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.archive.writer import revision_after
 from feedproxy.errors import ArchiveError, DeadlineError
+from feedproxy.model import COUNTS
 from feedproxy.query.grammar import parse_filter
-from feedproxy.query.parameters import MEASURES, Query
+from feedproxy.query.parameters import Query
 from feedproxy.text import plural
 
 PIECE = 1000  # rows
@@ -104,7 +105,7 @@ def _lost_steps(measure: str) -> sa.Select[Any]:
 
 def _votes_without_steps(database: Database) -> str:
     with database.transaction() as db:
-        rows = [row for measure in sorted(set(MEASURES.values())) for row in db.execute(_lost_steps(measure))]
+        rows = [row for measure in COUNTS for row in db.execute(_lost_steps(measure))]
     return f"not so of {plural(len({row.paper for row in rows}), 'paper')}" if rows else ""
 
 
@@ -169,8 +170,8 @@ def _complete(db: sa.Connection, now: datetime) -> None:
     _drop_future(db, now)
     _restore_steps(db)
     _forget_days(db)
-    used = sa.union(*map(sa.select, (_papers.listed_at, _papers.revised_at, _wordings.since, _ledger.reached_at)))
-    date = used.subquery().c.listed_at
+    columns = (_papers.listed_at, _papers.revised_at, _wordings.since, _ledger.reached_at)
+    date = sa.union(*map(sa.select, columns)).subquery().c.listed_at
     missing = sa.select(date).where(date.between(0, schema.LATEST), date.not_in(sa.select(_dates.date)))
     db.execute(sa.insert(schema.dates).from_select(["date"], missing))
     _restate(db, now)
@@ -207,7 +208,7 @@ def _drop_future(db: sa.Connection, now: datetime) -> None:
 
 def _restore_steps(db: sa.Connection) -> None:
     """Raise the ledger to the count of every paper, at its last step, or at its listing if it has none."""
-    for measure in sorted(set(MEASURES.values())):
+    for measure in COUNTS:
         for paper, count, top in db.execute(_lost_steps(measure)).all():
             step = {"measure": measure, "paper": paper, "value": count}
             if top:

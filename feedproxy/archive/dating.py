@@ -24,9 +24,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from feedproxy.model import Listing, Paper
+from feedproxy.model import COUNTS, Listing, Paper
 
-_COUNTS = ("upvotes", "comments")
 _FAR = 86_400  # seconds
 
 
@@ -108,7 +107,7 @@ def revise(paper: Paper, new: Paper) -> Paper:
     changes = {
         name: getattr(new, name)
         for name in Paper.__dataclass_fields__
-        if name not in ("id", "submitted_at") and (name in _COUNTS or getattr(new, name))
+        if name not in ("id", "submitted_at") and (name in COUNTS or getattr(new, name))
     }
     if new.upvotes is None:
         changes["upvotes"] = paper.upvotes

@@ -21,10 +21,11 @@ from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.rows import read_text
 from feedproxy.archive.sqlite import SQLite, driver, real_path
 from feedproxy.errors import ArchiveError
+from feedproxy.model import COUNTS
 
 _MOST_DAYS = 5_000  # listing days: more than there were since 2023
 _KEYS = {"papers": "listed_at", "wordings": "since", "dates": "date"}
-_STEPS = "measure IN ('upvotes', 'comments') AND paper"  # the key of `ledger` begins with the measure
+_STEPS = f"measure IN {COUNTS} AND paper"  # the key of `ledger` begins with the measure
 # A paper and its current wording name each other, so each row can restore a key in the other. A key in `dates` belongs
 # to a lost wording: a refresh writes that again under the same key.
 _AFTERWARDS = (

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
 from feedproxy.archive.schema import LATE, PAPER, WORDED, is_late, ledger, papers, search, state, wordings
+from feedproxy.model import COUNTS
 from feedproxy.query.parameters import MEASURES, Query
 
 DAY = 86_400
@@ -135,7 +136,7 @@ def select_listing_days() -> sa.Select[Any]:
 def select_steps() -> sa.Select[Any]:
     """Return the statement that selects each of `ids` with its listing date and every step since."""
     row, step = papers.c, ledger.c
-    measures = step.measure.in_(sorted(set(MEASURES.values())))  # which the ledger's key begins with
+    measures = step.measure.in_(COUNTS)  # which the ledger's key begins with
     with_steps = papers.outerjoin(ledger, sa.and_(measures, step.paper == row.listed_at))
     columns = sa.select(row.id, row.listed_at, step.measure, step.value, step.reached_at).select_from(with_steps)
     return columns.where(row.id.in_(sa.bindparam("ids", expanding=True))).order_by(step.value, step.measure)
