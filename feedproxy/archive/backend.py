@@ -43,8 +43,8 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def time_out() -> Iterator[None]:
-    """Let the block take the time it takes, which does not count for the limit around it."""
+def without_limit() -> Iterator[None]:
+    """Suspend the time limit of this thread within the block, whose time does not count."""
     until, began = _deadline.get(), time.monotonic()
     _deadline.set(math.inf)
     try:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining, time_out
+from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining, without_limit
 from feedproxy.archive.index import GAP, Document, documents
 from feedproxy.archive.rows import read_json
 from feedproxy.archive.schema import search
@@ -97,7 +97,7 @@ class Postgres(Database):
             driver: Any = db.connection.driver_connection
             seconds, driver.answer_seconds = driver.answer_seconds, math.inf  # this may take any time
             try:
-                with time_out(), db.execution_options(**_WRITING).begin():
+                with without_limit(), db.execution_options(**_WRITING).begin():
                     db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                     self.prepare(db)
             finally:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
-from feedproxy.archive.backend import Database, OpenMode, cause, remaining, time_out
+from feedproxy.archive.backend import Database, OpenMode, cause, remaining, without_limit
 from feedproxy.archive.index import GAP, Document, documents
 from feedproxy.archive.rows import read_json, read_text
 from feedproxy.archive.schema import SCHEMA
@@ -135,7 +135,7 @@ class SQLite(Database):
                 return
         with closing(engine.raw_connection()) as raw:  # with a WAL, readers and the writer need not wait
             raw.cursor().execute("PRAGMA journal_mode=WAL")
-        with time_out(), engine.connect().execution_options(writing=True) as db, db.begin():
+        with without_limit(), engine.connect().execution_options(writing=True) as db, db.begin():
             self.prepare(db)
 
     def schema_version(self, db: sa.Connection) -> int:
