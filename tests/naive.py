@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from feedproxy.model import Entry, Paper
 from feedproxy.query.grammar import Filter, Not, Or, Term
 from feedproxy.query.parameters import Query
-from feedproxy.query.terms import plural_prefix_matches, search_words, singular
+from feedproxy.query.terms import phrases, search_words
 
 # The archive ------------------------------------------------------------------------------------
 
@@ -30,11 +30,10 @@ class Wording:
 
     def holds(self, term: Term) -> bool:
         """Say whether one of the texts that `term` is about holds its words in a row."""
-        *before, last = term.words
-        start = "".join(f" {singular(word)}" for word in before)
-        wanted = [f"{start} {singular(last)} "]
-        if term.prefix:
-            wanted = [f"{start} {last}", *(f"{start} {word} " for word in plural_prefix_matches(last))]
+        wanted = [
+            f" {' '.join(words)}" + " " * (not is_prefix)
+            for words, is_prefix in phrases(term.words, is_prefix=term.prefix)
+        ]
         fields = (term.field,) if term.field else ("title", "abstract")
         return any(words in text for name in fields for text in self.texts[name] for words in wanted)
 

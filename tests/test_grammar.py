@@ -58,7 +58,7 @@ GRAMMAR = {
     "a\u00a0\n\tb": And((A, B)),
     "Réseaux ½": And((Term(("reseaux",)), Term(("1", "2")))),
     "a_b hello! Q&A TCP/IP": And((Term(("a", "b")), Term(("hello",)), Term(("q", "a")), Term(("tcp", "ip")))),
-    '"a, b | c++"': Term(("a", "b", "c")),
+    '"a, b | c++"': Term(("a", "b", "c++")),
 }
 
 CANONICAL = {

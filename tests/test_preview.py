@@ -12,7 +12,8 @@ from feedproxy.errors import NoPapersYet
 from feedproxy.model import Entry, Listing, PaperHistory, Step
 from feedproxy.query.grammar import Term, parse_filter
 from feedproxy.query.parameters import Query, parse_query
-from feedproxy.query.terms import search_words, word_spans
+from feedproxy.query.readings import readings
+from feedproxy.query.terms import GAP, search_words
 from feedproxy.service import Service
 from feedproxy.web.preview import preview, reason, volume
 from feedproxy.web.preview.highlight import compile_highlighter, excerpt, highlight
@@ -29,7 +30,12 @@ MARKS = (
     ("agents", "An Agent and its agents; agentic", "An [Agent] and its [agents]; agentic"),
     ('"tool use"', "Tool-use, tools used, Tools Use", "[Tool-use], tools used, [Tools Use]"),
     ("diffus*", "Diffusion is diffuse", "[Diffusion] is [diffuse]"),
-    ("polici*", "One policy", "One [policy]"),
+    ("polici*", "One policy, two policies", "One policy, two [policies]"),
+    ("policies*", "One policy", "One [policy]"),
+    ("pretraining", "Pre-training, pretraining, pre training", "[Pre-training], [pretraining], [pre training]"),
+    ("g2rpo", "G^2RPO", "[G^2RPO]"),
+    ("stateoftheart", "State-of-the-art agents", "[State-of-the-art] agents"),
+    ("tau-bench", "On τ²-bench and τ‑bench", "On τ²-bench and [τ‑bench]"),
     ("rl -survey", "RL: a survey", "[RL]: a survey"),
     ("-(a OR b)", "a b", "a b"),
     ("rag OR (retrieval dense)", "Dense RAG", "[Dense] [RAG]"),
@@ -53,9 +59,13 @@ def test_marks(text: str, title: str, shown: str) -> None:
 @given(ANY_TEXT)
 def test_spans_are_where_the_words_stand(text: str) -> None:
     """The words with their places are those of the search; what stands at a place reads as that word."""
-    spans = list(word_spans(text))
-    assert search_words(text) == [word for word, _, _ in spans]
-    assert all(word in search_words(text[start:end]) for word, start, end in spans)
+    words, compounds, others = readings(text)
+    indexed = search_words(text)
+    assert indexed[: len(words)] == [word for word, _, _ in words]
+    assert {word for row in (compounds, others) for word, _, _ in row} <= {*indexed} | {GAP} | {
+        word for word, _, _ in words
+    }
+    assert all(0 <= start < end <= len(text) for row in (words, compounds, others) for _, start, end in row)
 
 
 @given(st.randoms())

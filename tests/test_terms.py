@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from feedproxy.query.terms import search_words, singular, words
+from feedproxy.query.plurals import SINGULARS
+from feedproxy.query.terms import phrases, search_words, singular, words
 from feedproxy.text import did_you_mean, one_line, paragraphs, safe_url
 
 # Surrogates included: they come in as `\\ud800` of JSON or as undecodable bytes of a command line.
@@ -21,42 +22,54 @@ NORMALISED = {
     "ﬁne-tuning at ½ ℌ": ["fine", "tuning", "at", "1", "2", "h"],
     "STRASSE straße": ["strasse", "strasse"],
     "İstanbul": ["istanbul"],
+    "Łukasz Øyvind Đorđe Ħal ıslak": ["lukasz", "oyvind", "dorde", "hal", "islak"],
+    "Æsir Œuvre Þór Ðe": ["aesir", "oeuvre", "thor", "de"],
     "Άλφα ΟΔΟΣ οδός": ["αλφα", "οδοσ", "οδοσ"],
+    "τ-bench, τ²-bench, λ calculus, Δt, µP": ["tau", "bench", "tau2", "bench", "lambda", "calculus", "deltat", "mup"],
     "大模型 and ｆｕｌｌ ｗｉｄｔｈ": ["大模型", "and", "full", "width"],
-    "π₀ x² 𝒜gent": ["π0", "x2", "agent"],
+    "π₀ x² 𝒜gent": ["pi0", "x2", "agent"],
     "ᾠδή İİ": ["ωδη", "ii"],
     "snake_case __init__": ["snake", "case", "init"],
-    "GPT-4o's 3.5": ["gpt", "4o", "s", "3", "5"],
+    "GPT-4o's 3.5": ["gpt", "4o", "3", "5"],
+    "we're, they’ll, don't, O'Brien": ["we", "they", "don", "t", "o", "brien"],
+    "1,000 or 12,345,678 but 1,0000 and 1,2": ["1000", "or", "12345678", "but", "1", "0000", "and", "1", "2"],
+    "C++ and C#, F#, g++; issue #5, c+": ["c++", "and", "c#", "f#", "g++", "issue", "5", "c"],
+    "the .NET and ASP.NET ... .py": ["the", ".net", "and", "asp", "net", ".py"],
+    "A* or RRT*, *emphasis* **bold** agents*": ["a*", "or", "rrt*", "emphasis", "bold", "agents"],
     "\\$OneMillion-Bench, $\\textit{p}$ < 0.05": ["onemillion", "bench", "textit", "p", "0", "05"],
+    "LLMs GPs IMUs": ["llms", "gp", "imu"],
     "𠀀𠀁 🤖 —": ["𠀀𠀁"],
     " \n…": [],
 }
 
-SINGULARS = {
-    "agents": "agent",
-    "policies": "policy",
-    "processes": "process",
-    "boxes": "box",
-    "benchmarks": "benchmark",
-    "approaches": "approach",
-    "meshes": "mesh",
-    "sizes": "size",
-    "optimizes": "optimize",
-    "caches": "cache",
-    "cases": "case",
-    "trees": "tree",
-    "baies": "baie",
-    "matrices": "matrix",
-    "indexes": "index",
-    "movies": "movie",
-    "gpus": "gpu",
-    "biases": "bias",
-    "analyses": "analysis",
-    "axes": "axis",
-    "focuses": "focus",
-    "lenses": "lens",
-    "llms": "llm",
+# By kind: a word and its plural.
+PLURALS = {
+    "regular": "agent agents, case cases, size sizes, tree trees, key keys, baie baies, photo photos",
+    "-y": "policy policies, modality modalities, study studies",
+    "-es": "process processes, box boxes, approach approaches, mesh meshes, waltz waltzes, loss losses, index indexes",
+    "acronym": "llm llms, gpu gpus, vae vaes, moe moes, api apis, mllm mllms, id ids",
+    "-ie": "cookie cookies, movie movies, lie lies, tie ties, zombie zombies, calorie calories",
+    "-us": "virus viruses, status statuses, bus buses, bonus bonuses, focus focuses, prometheus prometheuses",
+    "-use": "use uses, cause causes, house houses, abuse abuses, muse muses",
+    "-as, -is, -os": "bias biases, alias aliases, canvas canvases, gas gases, atlas atlases, iris irises",
+    "-sis": "crisis crises, thesis theses, hypothesis hypotheses, analysis analyses, synthesis syntheses, axis axes",
+    "Greek": "criterion criteria, phenomenon phenomena, automaton automata, polyhedron polyhedra",
+    "Latin": "corpus corpora, matrix matrices, index indices, stimulus stimuli, optimum optima, larva larvae",
+    "-ves": "half halves, wolf wolves, knife knives, shelf shelves, leaf leaves, wave waves, objective objectives",
+    "-oes": "hero heroes, echo echoes, shoe shoes, toe toes, potato potatoes",
+    "-men": "woman women, man men, salesman salesmen, craftsman craftsmen",
+    "-che": "cache caches, kvcache kvcaches, niche niches, headache headaches",
+    "-ics": "metric metrics, topic topics, rubric rubrics, heuristic heuristics",
+    "irregular": "child children, mouse mice, foot feet, tooth teeth, lens lenses, quiz quizzes",
 }
+PAIRS = [pair.split() for pairs in PLURALS.values() for pair in pairs.split(", ")]
+
+APART = [
+    ("semantic", "semantics"), ("dynamic", "dynamics"), ("physic", "physics"), ("new", "news"), ("doe", "does"),
+    ("general", "generative"), ("generate", "generation"), ("policy", "political"), ("policy", "police"),
+    ("these", "theses"), ("universe", "university"), ("u", "us"), ("hi", "his"), ("wa", "was"), ("gp", "gps"),
+    ("len", "lens"), ("specimen", "speciman"), ("tax", "axis"), ("them", "themselves"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", NORMALISED)
@@ -70,25 +83,33 @@ def test_normalised_words_stay_as_they_are(text: str) -> None:
     """Normalising the words of any text again changes nothing."""
     result = words(text)
     assert result == words(" ".join(result))
-    assert all(word.isalnum() for word in result)
+    assert all(word.strip(".+#*").isalnum() for word in result)
 
 
-@pytest.mark.parametrize("plural", SINGULARS)
-def test_plural_and_singular_are_one_word(plural: str) -> None:
+@pytest.mark.parametrize(("word", "plural"), PAIRS)
+def test_plural_and_singular_are_one_word(word: str, plural: str) -> None:
     """A plural folds into its singular, and the singular into itself."""
-    assert [SINGULARS[plural]] * 2 == [singular(plural), singular(SINGULARS[plural])]
+    assert [singular(word)] * 2 == [singular(plural), singular(singular(plural))]
 
 
-@pytest.mark.parametrize("word", ["loss", "bus", "bias", "corpus", "is", "s", "news", "focus", "generative", ""])
+@pytest.mark.parametrize(
+    "word",
+    ["loss", "bus", "bias", "corpus", "is", "s", "news", "focus", "generative", "series", "basis", "regimen", ""],
+)
 def test_what_is_no_plural_stays(word: str) -> None:
     """A word that merely ends like a plural is left alone."""
     assert word == singular(word)
 
 
-@pytest.mark.parametrize(("one", "other"), [("generative", "general"), ("news", "new"), ("policy", "police")])
+@pytest.mark.parametrize(("one", "other"), APART)
 def test_different_words_stay_apart(one: str, other: str) -> None:
     """Plurals are folded, words are not cut down to a stem."""
-    assert search_words(one) != search_words(other)
+    assert singular(one) != singular(other)
+
+
+def test_the_table_of_plurals_is_stable() -> None:
+    """Every singular of the table folds into itself, and no row says what the endings say anyway."""
+    assert [] == [word for word in SINGULARS.values() if singular(word) != word]
 
 
 @given(
@@ -100,9 +121,100 @@ def test_folding_a_plural_twice_is_folding_it_once(stem: str, ending: str) -> No
     assert once == singular(once)
 
 
-def test_search_words_are_normalised_and_singular() -> None:
-    """The index holds normalised words, each folded on its own."""
-    assert ["multi", "agent", "policy", "reseaux"] == search_words("Multi-Agents’ POLICIES: réseaux")
+# What the index holds of a text: all words, then the places with another spelling, then what only single words find.
+INDEXED = {
+    "A plain text": "a plain text",
+    "Multi-Agents’ POLICIES: réseaux": "multi agent policies reseaux ¶ multiagent policies reseaux",
+    "pre-training data": "pre training data ¶ pretraining data",
+    "one two three four pre-training five six seven eight":
+        "one two three four pre training five six seven eight ¶ two three four pretraining five six seven",
+    "e-mail in a x-ray": "e mail in a x ray ¶ email in a xray",
+    "a-b c d e f g h-i": "a b c d e f g h i ¶ ab c d e f g hi",
+    "a-b c d e x f g h i-j": "a b c d e x f g h i j ¶ ab c d e ¶ f g h ij",
+    "G^2RPO": "g 2rpo ¶ g2rpo",
+    "Q&A, PhD, Ph.D.": "q a phd ph d ¶ qa phd phd",
+    "LLM's": "llm",
+    "state-of-the-art": "state of the art ¶ stateoftheart",
+    "TCP/IP": "tcp ip ¶ tcpip",
+    "pre-training/fine-tuning": "pre training fine tuning ¶ pretraining finetuning",
+    "Qwen2.5-VL": "qwen2 5 vl ¶ qwen2 5vl",
+    "GPT-4.1": "gpt 4 1 ¶ gpt4 1",
+    "1.8B on 2024-05-12 is 3.5": "1 8b on 2024 05 12 is 3 5",
+    "C/C++ code": "c c code ¶ c c++ code",
+    "the U.S. or the US, us": "the u s or the us us ¶ the us or the u s us",
+    "GPS GPs gps AIS AIs iOS SOS ReLUs relus": "gps gp gps ais ai ios sos relu relus ¶ relu",
+    "NEWS OF GPS AGENTS": "news of gps agent",
+    "policies, criteria, agents": "policy criterion agent ¶ policies ¶ criteria",
+    "various viruses or one virus": "various virus or one virus ¶ viru",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", INDEXED)
+def test_search_words(text: str) -> None:
+    """The index holds normalised words in the singular, and compounds among their neighbours."""
+    assert INDEXED[text] == " ".join(search_words(text))
+
+
+# A term, and phrases that find it; `*` behind a beginning.
+SEARCHED = {
+    "agent": ["agent", "ag ent"],
+    "agents": ["agent", "agents", "ag ent"],
+    "pre training": ["pre training", "pretraining"],
+    "pretraining": ["pretraining", "pre training"],
+    "multi modal models": ["multi modal model", "multimodal model", "multi modalmodel", "multimodalmodel"],
+    "a b c d e": ["a b c d e", "ab c d e", "a bc d e", "a b c de"],
+    "gpt 4": ["gpt 4", "gpt4"],
+    "gpt4o": ["gpt4o", "gpt 4o"],
+    "cmos": ["cmo", "cmos"],
+    "relus": ["relus", "relu"],
+    "pretrain*": ["pretrain*", "pre train*"],
+    "policie*": ["policie*", "policy"],
+    "agents*": ["agents*", "agent"],
+}
+NOT_SEARCHED = {
+    "informal": "in formal",
+    "along": "a long",
+    "2024": "20 24",
+    "3d": "3 d",
+    "u s": "us",
+    "3 5": "35",
+    "bi*": "by",
+    "mani*": "many",
+    "gps": "gp",
+    "c++": "c",
+    "pretrai*": "pretra i*",
+}
+
+
+def searched(term: str) -> set[str]:
+    is_prefix = term.endswith("*")
+    rows = phrases(term.removesuffix("*").split(), is_prefix=is_prefix)
+    return {" ".join(row) + "*" * is_beginning for row, is_beginning in rows}
+
+
+@pytest.mark.parametrize("term", SEARCHED)
+def test_a_term_is_found_however_it_is_written(term: str) -> None:
+    """A term searches its words, its neighbours joined, and the two words that it spells."""
+    assert set(SEARCHED[term]) <= searched(term)
+
+
+@pytest.mark.parametrize("term", NOT_SEARCHED)
+def test_what_a_term_does_not_search(term: str) -> None:
+    """Common words and numbers make no compounds, and only plurals fold into a beginning."""
+    assert NOT_SEARCHED[term] not in searched(term)
+
+
+@given(st.lists(st.text("ab1s", min_size=1, max_size=5), min_size=1, max_size=40), st.booleans())
+def test_the_phrases_of_a_term_are_bounded(row: list[str], is_prefix: bool) -> None:
+    """A term searches few phrases, none of them twice."""
+    rows = phrases(row, is_prefix=is_prefix)
+    assert len(rows) == len(set(rows)) <= 20 + 2 * len(row) ** 2
+
+
+def test_hostile_text_takes_linear_time() -> None:
+    """A long run of signs and letters is read once."""
+    for piece in ("a-", "1,000,", "a.b/", ".", "*a*", "'s", "A", "C++#", "τ", "é"):
+        assert search_words(piece * 50_000) is not None
 
 
 @pytest.mark.parametrize(

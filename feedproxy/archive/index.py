@@ -12,9 +12,8 @@ import sqlalchemy as sa
 from feedproxy.archive.rows import Columns, unreadable_column
 from feedproxy.archive.schema import wordings
 from feedproxy.query.grammar import MAX_CHARACTERS
-from feedproxy.query.terms import search_words
+from feedproxy.query.terms import GAP, search_words
 
-GAP = "¶"  # at the beginning of every title and between names; no query contains it
 _LONGEST = MAX_CHARACTERS  # of a word; no filter can ask for more
 _REPEATS = 255  # of one word in one field
 _MOST = 16_383  # words of one field

@@ -11,12 +11,13 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining, without_limit
-from feedproxy.archive.index import GAP, Document, documents
+from feedproxy.archive.index import Document, documents
 from feedproxy.archive.rows import read_json
 from feedproxy.archive.schema import search
 from feedproxy.archive.search import Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Term
+from feedproxy.query.terms import GAP
 
 _CONNECTIONS = 5  # of one process; it renders too slowly to use more
 _LOCK = 0x66656564  # the number of the lock for creating tables
@@ -250,9 +251,9 @@ def _tsvector(words: Mapping[str, str]) -> str:
 def _query(tree: Filter) -> str:
     if isinstance(tree, Term):
         phrases = (
-            " <-> ".join([*(f"'{mark}{word}'" for word in before), f"'{mark}{last}'{':*' * is_prefix}"])
+            " <-> ".join(f"'{mark}{word}'" for word in words) + ":*" * is_prefix
             for mark in map(_MARKS.__getitem__, tree.fields)
-            for before, last, is_prefix in tree.phrases
+            for words, is_prefix in tree.phrases
         )
         return f"({' | '.join(phrases)})"
     if isinstance(tree, Not):

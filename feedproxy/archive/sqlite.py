@@ -14,20 +14,20 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.backend import Database, OpenMode, cause, remaining, without_limit
-from feedproxy.archive.index import GAP, Document, documents
+from feedproxy.archive.index import Document, documents
 from feedproxy.archive.rows import read_json, read_text
 from feedproxy.archive.schema import SCHEMA
 from feedproxy.archive.search import Greatest, Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import FIELDS, And, Filter, Not, Or, Term
-from feedproxy.query.terms import RULES
+from feedproxy.query.terms import GAP, RULES
 
-# The words come normalised, so `ascii` only splits them at spaces. Without an index of prefixes, `w*` would read all
-# words. Only `wordings` has the texts themselves.
+# The words come normalised, so `ascii` only splits them at spaces; the signs are those in c++, c#, .net and A*. Without
+# an index of prefixes, `w*` would read all words. Only `wordings` has the texts themselves.
 _PREFIXES = (1, 2, 3)  # characters
 _CREATE_SEARCH = (
     f"CREATE VIRTUAL TABLE search USING fts5({', '.join(FIELDS)}, "
-    f"content='', columnsize=0, tokenize='ascii', prefix='{' '.join(map(str, _PREFIXES))}')"
+    f"content='', columnsize=0, tokenize=\"ascii tokenchars '+#.*'\", prefix='{' '.join(map(str, _PREFIXES))}')"
 )
 _INSERT = f"INSERT INTO search (rowid, {', '.join(FIELDS)}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (ours)
 _STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock, about a millisecond
@@ -260,7 +260,7 @@ def _matches(element: Any, compiler: Any, **options: Any) -> str:
 def _expression(tree: Filter) -> str:
     """Return `tree` in FTS5's language, whose NOT takes two sides."""
     if isinstance(tree, Term):
-        phrases = (f'"{" ".join([*before, last])}"{" *" * is_prefix}' for before, last, is_prefix in tree.phrases)
+        phrases = (f'"{" ".join(words)}"{" *" * is_prefix}' for words, is_prefix in tree.phrases)
         return f"{{{' '.join(tree.fields)}}} : ({' OR '.join(phrases)})"
     if isinstance(tree, Or):
         return "(" + " OR ".join(map(_expression, tree.parts)) + ")"

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from feedproxy.errors import QueryError
-from feedproxy.query.terms import plural_prefix_matches, singular, words
+from feedproxy.query.terms import Phrase, phrases, words
 from feedproxy.text import did_you_mean, one_line
 
 FIELDS = ("title", "abstract", "author", "org")
@@ -39,7 +39,7 @@ class Term:
     field: str | None = None
 
     def __str__(self) -> str:
-        plain = len(self.words) == 1 and self.words[0] not in _OPERATORS
+        plain = len(self.words) == 1 and self.words[0] not in _OPERATORS and self.words[0][-1] != "*"
         text = self.words[0] if plain else f'"{" ".join(self.words)}"'
         field = f"{self.field}:" if self.field else ""
         return f"{field}{text}{'*' * self.prefix}"
@@ -50,13 +50,9 @@ class Term:
         return (self.field,) if self.field else ("title", "abstract")
 
     @property
-    def phrases(self) -> list[tuple[list[str], str, bool]]:
-        """The alternatives it searches for: folded words before the last, the last, and whether that is a prefix."""
-        *before, last = self.words
-        folded = [singular(word) for word in before]
-        if not self.prefix:
-            return [(folded, singular(last), False)]
-        return [(folded, last, True), *((folded, word, False) for word in sorted(plural_prefix_matches(last)))]
+    def phrases(self) -> list[Phrase]:
+        """The alternatives it searches for."""
+        return phrases(self.words, is_prefix=self.prefix)
 
 
 @dataclass(frozen=True, slots=True)

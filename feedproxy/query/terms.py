@@ -1,83 +1,203 @@
 """Text in, the words that a search compares out.
 
-Papers and filters pass through the same functions: `words` normalises and splits, `singular` folds plurals.
+Papers and filters pass through the same functions. Text is normalised and split into words, and plurals are folded.
+One word is one word however it is written, so a paper's text has two readings:
+
+    text          Multi-modal pre-training of LLMs in C++
+    words         multi modal pre training of llm in c
+    compounds     multimodal pretraining of llm in c++
+
+The index holds all words in their order and, behind a gap, the compounds with the words around them.
 """
 
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain, pairwise, product
+from typing import NamedTuple
 
-# The version of the rules below. Raise it whenever they make other words of any text: an archive with an index by older
-# rules is indexed again when somebody opens it.
+from feedproxy.query.letters import plain_text
+from feedproxy.query.plurals import SINGULARS, SUFFIXES
+
+# The version of the rules. Raise it whenever they make other words of any text: an archive with an index by older rules
+# is indexed again when somebody opens it.
 RULES = 1
-_INVISIBLE = ("Mn", "Mc", "Me", "Cf")  # accents, and characters without a width, such as the soft hyphen
-_WORD = re.compile(r"[^\W_]+")
+GAP = "¶"  # between words that are no neighbours; no query contains it
+_AROUND = 3  # words in the index on each side of a compound, so a phrase of four words can hold one anywhere
 _MAX_CACHED = 40  # characters; longer words are rare
+_MAX_COMPOUND = 60  # characters
+_ALL_JOINS = 4  # words of a term of which we join any neighbours; of a longer one, only two
+_SHORTEST = 4  # letters; shorter words stay (gas, his, gps), but for those in the table
+_SHORT_ENDINGS = {"oes": 5, "ies": 4}  # letters; up to this length the singular ends in -e: toes, MoEs, ties
+_MEN = 6  # letters; longer words in -men are plurals: salesmen
+Phrase = tuple[tuple[str, ...], bool]  # search words in a row, and whether the last is only a beginning
 
-# Plurals of the field that the rules below would miss or get wrong. Singulars fold into themselves.
-_IRREGULAR = {
-    "analyses": "analysis",
-    "axes": "axis",
-    "biases": "bias",
-    "caches": "cache",
-    "focuses": "focus",
-    "hypotheses": "hypothesis",
-    "indices": "index",
-    "lenses": "lens",
-    "matrices": "matrix",
-    "movies": "movie",
-    "news": "news",
-    "niches": "niche",
-    "vertices": "vertex",
-} | {f"{letter}pus": f"{letter}pu" for letter in "cdgntx"}
-_IRREGULAR |= {word: word for word in _IRREGULAR.values()}
-
-# Harman's S-stemmer ("How effective is suffixing?", JASIS 42, 1991) and -sses, -xes, -ches, -shes: endings of a plural,
-# longer endings that are not plurals, how many letters to cut, and what to append. The first row that fits counts.
-_SUFFIXES: tuple[tuple[tuple[str, ...], tuple[str, ...], int, str], ...] = (
-    (("sses", "xes", "ches", "shes"), (), 2, ""),
-    (("ies",), ("eies", "aies"), 3, "y"),
-    (("s",), ("us", "ss"), 1, ""),
-)
+# Words that are too frequent to be half of a compound: "in formal" is not informal, nor "a long" along.
+_FREQUENT = """
+a all am an and are as at be by can could did do for from had has have he her him his how i if in is it its may me more
+my no nor not of on or our s she so some t than that the their them then there they this to us was we were what when
+which who will with would you your
+"""
+_FUNCTION_WORDS = frozenset(_FREQUENT.split())
 
 
-def search_words(text: str) -> list[str]:
-    """Return the words of `text` as the search index holds them."""
-    return [singular(word) for word in words(text)]
-
-
-def words(text: str) -> list[str]:
-    """Return the normalised words of `text`: runs of letters and digits."""
-    return _WORD.findall(_normalize(text))
-
-
-def word_spans(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield each of `search_words` with its start and end in `text`; invisible characters belong to the word before."""
-    if text.isascii():
-        yield from ((singular(match[0]), *match.span()) for match in _WORD.finditer(text.casefold()))
-        return
-    parts = [_normalize_character(char) for char in text]  # normalising a whole text only reorders accents
-    places = [at for at, part in enumerate(parts) for _ in part] + [len(text)]
-    for match in _WORD.finditer("".join(parts)):
-        start, last, end = (places[at] for at in (match.start(), match.end() - 1, match.end()))
-        yield singular(match[0]), start, max(end, last + 1)
+def _normalize(text: str) -> str:
+    return text if text.isascii() else plain_text(text)
 
 
 def size(text: str) -> int:
     """Return how many bytes the normalised `text` has: one character can become eighteen."""
-    return len(text) if text.isascii() else len(_normalize(text).encode())
+    return len(text) if text.isascii() else len(plain_text(text).casefold().encode())
 
 
-def _normalize(text: str) -> str:
-    """Return `text` compatibility-decomposed and casefolded, without accents and invisible characters."""
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text)
-        text = "".join(char for char in decomposed if unicodedata.category(char) not in _INVISIBLE)
-    return text.casefold()
+# Words as they are written ---------------------------------------------------------------------------
+
+_WORD = r"(?:(?<!\d)\d{1,3}(?:,\d{3})+(?!\d)|[^\W_]+)"  # 1,000 is one word
+_SIGN = "[-^_./&'’ʼ‐–−]"  # one of them holds two words together
+RUN = re.compile(
+    rf"""(?:(?<![^\s("'/])\.(?=[^\W\d_]) | \*)?                 # .net; *emphasis*
+         {_WORD}(?:{_SIGN}{_WORD})*
+         (?:\+\+ | \#(?!\w) | (?<![^\W_]{{5}})\*(?![\w*]))?    # c++, c#, A*""",
+    re.VERBOSE,
+)
+WORDS, _SIGNS = re.compile(_WORD), re.compile(_SIGN)
+_CLITIC = re.compile(r"['’ʼ](?:s|re|ve|ll|d|m)$", re.IGNORECASE)  # LLM's, we're
+_PAIR = 2  # letters: US; AI in AIs
+_SHOUTING = 4  # words in capitals only, from which on capitals mean nothing
 
 
-_normalize_character = lru_cache(4096)(_normalize)
+class Run(NamedTuple):
+    """Words held together by signs: as search words, and in their other spelling, if they have one.
+
+    `others` are single words that find them too.
+    """
+
+    words: tuple[str, ...]
+    compounds: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a filter's `text`, in small letters; plurals stay."""
+    return [_lower(name) for run in RUN.findall(_normalize(text)) for name in _names(run)]
+
+
+def _lower(word: str) -> str:
+    """Return `word` in small letters, and without its plural s if only the capitals tell that it is one (GPs, IMUs)."""
+    small = word.casefold()
+    folded = _search_word(word)
+    return folded if word[-1] == "s" and folded == small[:-1] != singular(small) else small
+
+
+def _names(run: str) -> list[str]:
+    """Return the words of a run; with the signs that belong to a word: c++, .net."""
+    if run.isalnum():
+        return [run]
+    inner = run[1:].removesuffix("*") if run[0] == "*" else run
+    core = inner.lstrip(".").rstrip("+#*")
+    names = [word.replace(",", "") for word in WORDS.findall(_CLITIC.sub("", core))]
+    if len(core) < len(inner):
+        names[0] = inner[: inner.index(core)] + names[0]
+        names[-1] += inner[inner.index(core) + len(core) :]
+    return names
+
+
+def search_words(text: str) -> list[str]:
+    """Return the words of a paper's `text` as the index holds them: in their order, then compounds after gaps."""
+    runs = [read_run(run) for run in RUN.findall(without_shouting(_normalize(text)))]
+    found = [word for run in runs for word in run.words]
+    found += _around_compounds(runs)
+    others = dict.fromkeys(word for run in runs if run.others for word in run.others)
+    return found + [word for other in others for word in (GAP, other)]
+
+
+def without_shouting(text: str) -> str:
+    """Return `text` in small letters if it has only capitals, which mean nothing then."""
+    return text.lower() if text.isupper() and len(text.split()) >= _SHOUTING else text
+
+
+def read_run(text: str) -> Run:
+    """Return a run of words, as RUN matches it."""
+    return _cached_run(text) if len(text) <= _MAX_CACHED else _read_run(text)
+
+
+def _read_run(text: str) -> Run:
+    if text.isalnum():
+        word, small = _search_word(text), text.casefold()
+        letters = tuple(small) if _is_function_word_in_capitals(text) else ()
+        return Run((word,), letters, tuple(_others(word, small)))
+    names = _names(text)
+    written = [name if name.isalnum() else WORDS.findall(name)[0] for name in names]
+    parts = [read_run(word) for word in written]
+    words = tuple(chain.from_iterable(run.words for run in parts))
+    others = tuple(chain.from_iterable(run.others for run in parts))
+    return Run(words, tuple(_compounds(text, names, written)), others)
+
+
+def _others(word: str, small: str) -> Iterator[str]:
+    """Yield what else finds the `small` word beside the search word that it became."""
+    if not small.startswith(word):
+        yield small  # `polici*` finds policies
+    if _may_be_plural_in_us(small):
+        yield small[:-1]
+
+
+def _may_be_plural_in_us(word: str) -> bool:
+    """Say whether `word` may be the plural of an acronym: relus."""
+    return len(word) >= _SHORTEST and word.endswith("us") and not word.endswith("ous")
+
+
+def _search_word(word: str) -> str:
+    """Return a `word` of a paper as the index holds it."""
+    small = word.casefold()
+    if word[-1] in "sS" and len(word) > _PAIR and word[-2].isupper():
+        return small[:-1] if word[-1] == "s" else small  # LLMs, but GPS and iOS
+    return singular(small)
+
+
+def _compounds(text: str, names: list[str], written: list[str]) -> list[str]:
+    """Return the other spelling of a run, if it has one: `pretraining` for pre-training, `u s` for US."""
+    if names != written:
+        return [_search_word(name) if name.isalnum() else name.casefold() for name in names]
+    if len(written) == 1:
+        return []
+    has_alternatives = "/" in text and len({*_SIGNS.findall(text)}) > 1
+    joins = [_joined(_names(part)) for part in (text.split("/") if has_alternatives else [text])]
+    words = list(chain.from_iterable(joins))
+    return words if len(words) < len(written) and len(max(words, key=len)) <= _MAX_COMPOUND else []
+
+
+def _is_function_word_in_capitals(word: str) -> bool:
+    return len(word) == _PAIR and word.isupper() and word.casefold() in _FUNCTION_WORDS
+
+
+def _joined(parts: Sequence[str]) -> list[str]:
+    """Return the word that `parts` make, folded, or several: 3.5 is not 35, so a number never joins a number."""
+    groups = [[parts[0].casefold()]]
+    for before, part in pairwise(parts):
+        if before[-1].isdigit() and part[0].isdigit():
+            groups.append([])
+        groups[-1].append(part.casefold())
+    return [_search_word(words[0]) if len(words) == 1 else singular("".join(words)) for words in groups]
+
+
+def _around_compounds(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield the compounds with a few words on each side; a gap before every piece."""
+    end = -1
+    for at, run in enumerate(runs):
+        if run.compounds:
+            first = max(at - _AROUND, 0)
+            if first > end:
+                yield GAP
+            for other in runs[max(first, end) : at + _AROUND + 1]:
+                yield from other.compounds or other.words
+            end = at + _AROUND + 1
+
+
+_cached_run = lru_cache(8192)(_read_run)  # holds nine of ten runs of a text
+
+
+# Singulars -------------------------------------------------------------------------------------------
 
 
 def singular(word: str) -> str:
@@ -86,18 +206,99 @@ def singular(word: str) -> str:
 
 
 def _singular(word: str) -> str:
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    for endings, exceptions, cut, new in _SUFFIXES:
-        if len(word) > 2 and word.endswith(endings) and not word.endswith(exceptions):
-            return word[:-cut] + new
+    if word in SINGULARS:
+        return SINGULARS[word]
+    if len(word) < _SHORTEST:
+        return word
+    if len(word) <= _SHORT_ENDINGS.get(word[-3:], 0):
+        return word[:-1]
+    if len(word) >= _MEN and word.endswith("men") and word.isascii():
+        return word[:-2] + "an"
+    for endings, cut, new in SUFFIXES:
+        if word.endswith(endings):
+            return word[: len(word) - cut] + new
     return word
 
 
-_cached_singular = lru_cache(4096)(_singular)  # holds nine of ten words of a text
+_cached_singular = lru_cache(8192)(_singular)  # holds nine of ten words of a text
+
+
+# Phrases that find a term ----------------------------------------------------------------------------
+#
+# However a paper writes a compound, a filter finds it. So a term searches for its own words, for the words that its
+# neighbours make when joined (`pretraining` for pre training), and for the two words that it spells (`pre training` for
+# pretraining). The index has the compounds of papers that write them with a sign.
+
+
+def _fold(word: str) -> str:
+    return singular(word) if word.isalnum() else word  # c++
+
+
+def phrases(words: Sequence[str], *, is_prefix: bool) -> list[Phrase]:
+    """Return the phrases that find the `words` of a term, however a paper writes them."""
+    rows = [*_joins(words), *(_halves(words[0], is_prefix=is_prefix) if len(words) == 1 else ())]
+    if is_prefix:
+        found = [((*map(_fold, before), last), True) for *before, last in rows]
+        found += [((*map(_fold, words[:-1]), word), False) for word in sorted(plural_prefix_matches(words[-1]))]
+    else:
+        found = [(tuple(map(_fold, row)), False) for row in rows]
+        found += [
+            ((*map(_fold, row[:at]), other, *map(_fold, row[at + 1 :])), False)
+            for row in rows
+            for at, word in enumerate(row)
+            for other in _unfolded(word)
+        ]
+    return list(dict.fromkeys(found))
+
+
+def _joins(words: Sequence[str]) -> Iterator[list[str]]:
+    """Yield `words` themselves, and with neighbours joined."""
+    yield list(words)
+    gaps = len(words) - 1
+    if len(words) <= _ALL_JOINS:
+        choices = list(product((False, True), repeat=gaps))[1:]
+    else:
+        choices = [tuple(at == one for at in range(gaps)) for one in range(gaps)]
+    for joins in choices:
+        groups = [[words[0]]]
+        for word, is_joined in zip(words[1:], joins, strict=True):
+            if is_joined:
+                groups[-1].append(word)
+            else:
+                groups.append([word])
+        if all(len(group) == 1 or _is_compound(group) for group in groups):
+            yield ["".join(group) for group in groups]
+
+
+def _is_compound(parts: Sequence[str]) -> bool:
+    joined = "".join(parts)
+    has_numbers = any(one[-1].isdigit() and other[0].isdigit() for one, other in pairwise(parts))
+    return joined.isalnum() and not has_numbers and len(joined) <= _MAX_COMPOUND and joined not in _FUNCTION_WORDS
+
+
+def _halves(word: str, *, is_prefix: bool) -> Iterator[list[str]]:
+    """Yield the pairs of words that spell `word`: `pre training`, `gpt 4`."""
+    if not word.isascii() or not word.isalnum() or len(word) > _MAX_COMPOUND:
+        return
+    for at in range(1, len(word)):
+        first, second = word[:at], word[at:]
+        is_number = first[-1].isdigit() and second[0].isdigit()
+        if not is_number and _is_half(first) and _is_half(second) and len(second) > 2 * is_prefix:
+            yield [first, second]
+
+
+def _is_half(word: str) -> bool:
+    return (len(word) > 1 or word.isdigit()) and word not in _FUNCTION_WORDS
+
+
+def _unfolded(word: str) -> list[str]:
+    """Return what `word` is if it is no plural (CMOS), or if it is one of an acronym in U (relus)."""
+    if _may_be_plural_in_us(word):
+        return [word[:-1]]
+    return [word] if len(word) >= _SHORTEST and word.endswith("s") and singular(word) != word else []
 
 
 def plural_prefix_matches(prefix: str) -> set[str]:
     """Return the folded words whose plural begins with `prefix` while they do not: policy for `policie`."""
-    plurals = (singular(prefix + ending) for ending in ("", "s", "es"))
+    plurals = {_fold(prefix), _fold(f"{prefix}s") if prefix.endswith("e") else prefix}
     return {word for word in plurals if not word.startswith(prefix)}

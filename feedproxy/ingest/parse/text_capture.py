@@ -10,6 +10,7 @@ Such a text has no ids, no author names and no upvotes; its number counts the co
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,7 +20,6 @@ from feedproxy.errors import ListingError
 from feedproxy.ingest.parse import fields
 from feedproxy.ingest.parse.fields import Entries, InvalidEntry, midnight
 from feedproxy.model import Organization, Paper
-from feedproxy.query.terms import words
 from feedproxy.text import one_line, paragraphs
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -121,9 +121,8 @@ def _paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
     if len(block.lines) < 2:
         raise InvalidEntry("has no abstract")
     title = one_line(block.lines[0], fields.MAX_TITLE)
-    if not words(title):
+    if not (id_ := _id_of(title)):
         raise InvalidEntry("its title has no letter or digit")
-    id_ = "-".join(words(title))
     author_count = _AUTHOR_COUNT.fullmatch(block.byline)
     paper = Paper(
         id=id_,
@@ -138,6 +137,12 @@ def _paper(block: _Block, day: date, titles: dict[str, str]) -> Paper:
     if (other := titles.setdefault(id_, title)) != title:
         raise InvalidEntry(f"its title has the same words as “{one_line(other, 80)}”, and a text has no ids")
     return paper
+
+
+def _id_of(title: str) -> str:
+    """Return the words of `title` with hyphens. An id must never change, so these are not the words of a search."""
+    letters = "".join(char for char in unicodedata.normalize("NFKD", title) if not unicodedata.combining(char))
+    return "-".join(re.findall(r"[^\W_]+", letters.replace("\N{SOFT HYPHEN}", "").casefold()))
 
 
 def _organization(byline: str) -> Organization | None:

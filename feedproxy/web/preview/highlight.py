@@ -6,10 +6,11 @@ Pure. Marks the words that the archive's search finds; keeps all of the text.
 import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator
+from heapq import merge
 from itertools import accumulate, chain, takewhile
 
 from feedproxy.query.grammar import And, Filter, Not, Or, Term
-from feedproxy.query.terms import word_spans
+from feedproxy.query.readings import readings
 
 Segments = tuple[tuple[str, bool], ...]
 Highlighter = re.Pattern[str]
@@ -24,10 +25,10 @@ def compile_highlighter(tree: Filter | None, field: str) -> Highlighter | None:
     It matches at every word where a phrase begins, and there the longest phrase.
     """
     phrases = {
-        " ".join([*before, last]) + (r"\S*" if is_prefix else "")  # words hold letters and digits only
+        re.escape(" ".join(words)) + (r"\S*" if is_prefix else "")
         for term in _terms(tree)
         if field in term.fields
-        for before, last, is_prefix in term.phrases
+        for words, is_prefix in term.phrases
     }
     longest_first = sorted(phrases, key=lambda phrase: (-phrase.count(" "), phrase))
     return re.compile(rf"(?<!\S)(?=((?:{'|'.join(longest_first)})(?!\S)))") if phrases else None
@@ -61,8 +62,12 @@ def excerpt(text: str, highlighter: Highlighter | None) -> Segments:
 
 def _spans(text: str, highlighter: Highlighter | None) -> Iterator[_Span]:
     """Yield the spans to mark in `text`, in ascending order; they may overlap."""
-    if not highlighter or not (words := list(word_spans(text))):
-        return
+    if highlighter:
+        yield from merge(*(_spans_in(words, highlighter) for words in readings(text)))
+
+
+def _spans_in(words: list[tuple[str, int, int]], highlighter: Highlighter) -> Iterator[_Span]:
+    """Yield the spans of one reading of a text."""
     folded = " ".join(word for word, _, _ in words)
     starts = list(accumulate((len(word) + 1 for word, _, _ in words[:-1]), initial=0))
     for match in highlighter.finditer(folded):
