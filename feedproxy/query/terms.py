@@ -11,9 +11,9 @@ The index holds all words in their order and, behind a gap, the compounds with t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, pairwise, product
+from itertools import chain, islice, pairwise, product
 from typing import NamedTuple
 
 from feedproxy.query.letters import plain_text
@@ -26,7 +26,7 @@ GAP = "¶"  # between words that are no neighbours; no query contains it
 _AROUND = 3  # words in the index on each side of a compound, so a phrase of four words can hold one anywhere
 _MAX_CACHED = 40  # characters; longer words are rare
 _MAX_COMPOUND = 60  # characters
-_ALL_JOINS = 4  # words of a term of which we join any neighbours; of a longer one, only two
+_ALL_JOINS, _ONE_JOIN = 4, 8  # words: of a term up to so long we join any neighbours, or one pair of them
 _SHORTEST = 4  # letters; shorter words stay (gas, his, gps), but for those in the table
 _SHORT_ENDINGS = {"oes": 5, "ies": 4}  # letters; up to this length the singular ends in -e: toes, MoEs, ties
 _MEN = 6  # letters; longer words in -men are plurals: salesmen
@@ -255,10 +255,11 @@ def _joins(words: Sequence[str]) -> Iterator[list[str]]:
     """Yield `words` themselves, and with neighbours joined."""
     yield list(words)
     gaps = len(words) - 1
+    choices: Iterable[tuple[bool, ...]] = ()
     if len(words) <= _ALL_JOINS:
-        choices = list(product((False, True), repeat=gaps))[1:]
-    else:
-        choices = [tuple(at == one for at in range(gaps)) for one in range(gaps)]
+        choices = islice(product((False, True), repeat=gaps), 1, None)
+    elif len(words) <= _ONE_JOIN:
+        choices = (tuple(at == one for at in range(gaps)) for one in range(gaps))
     for joins in choices:
         groups = [[words[0]]]
         for word, is_joined in zip(words[1:], joins, strict=True):
