@@ -7,6 +7,7 @@ from urllib.parse import quote_plus
 
 FIRST_LISTING = date(2023, 5, 4)  # the first Daily Papers
 COUNTS = ("upvotes", "comments")  # of a paper: the fields that a vote or a comment raises
+HAS = {"code": "github_repo", "project": "project_page", "image": "image"}  # names in the filter, attributes of `Paper`
 _HUB_IMAGE = re.compile(r"https://[a-z0-9-]+\.huggingface\.co/")
 _ARXIV_ID = re.compile(r"\d{4}\.\d{4,5}", re.ASCII)
 
@@ -67,6 +68,11 @@ class Paper:
     def image(self) -> str | None:
         """The thumbnail, if it is on the Hub's servers: a listing must not make readers contact others."""
         return self.thumbnail if self.thumbnail and _HUB_IMAGE.match(self.thumbnail) else None
+
+    @property
+    def has(self) -> tuple[str, ...]:
+        """The names in `HAS` of the links that it has, in that order."""
+        return tuple(name for name, attribute in HAS.items() if getattr(self, attribute))
 
     @property
     def links(self) -> Links:

@@ -55,11 +55,11 @@ def whole_number(text: str, low: int, high: int) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,15}", text) and low <= int(text) <= high else None
 
 
-def did_you_mean(name: str, names: Iterable[str], suffix: str = "") -> str:
+def did_you_mean(name: str, names: Iterable[str], suffix: str = "", prefix: str = "") -> str:
     """Return the end of a sentence that suggests the most similar of `names`, or an empty text."""
     folded = {other.casefold(): other for other in names}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
-    return f", did you mean {folded[close[0]]}{suffix}?" if close else ""
+    return f", did you mean {prefix}{folded[close[0]]}{suffix}?" if close else ""
 
 
 def plural(count: int, noun: str) -> str:

@@ -27,6 +27,8 @@ class Wording:
         texts = {"title": (paper.title,), "abstract": (paper.summary,), "author": paper.authors, "org": names}
         self.since = since
         self.texts = {name: [f" {' '.join(search_words(text))} " for text in held] for name, held in texts.items()}
+        links = {"code": paper.github_repo, "project": paper.project_page, "image": paper.image}
+        self.texts["has"] = [f" {name} " for name, link in links.items() if link]
 
     def holds(self, term: Term) -> bool:
         """Say whether one of the texts that `term` is about holds its words in a row."""
@@ -88,8 +90,9 @@ class NaiveArchive:
 
     @staticmethod
     def _told(past: Past, paper: Paper) -> Paper:
-        known = past.paper.organization
-        return replace(paper, submitted_at=past.paper.submitted_at, organization=paper.organization or known)
+        lasting = ("organization", "github_repo", "project_page", "thumbnail")
+        values = {name: getattr(paper, name) or getattr(past.paper, name) for name in lasting}
+        return replace(paper, submitted_at=past.paper.submitted_at, **values)
 
     def _see(self, paper: Paper, base: datetime) -> None:
         past, count = self.histories.get(paper.id), (paper.effective_upvotes, paper.comments)
@@ -153,8 +156,9 @@ WORDS = (
 )
 TOKENS = (
     *(*WORDS[:8], "AND", "or", "NOT", "OR", " ", " ", " ", "(", ")", "-", '"', '"', "*", "!", "&", ":"),
-    *("title:", "Author:", "org:", "year:", "“", "”", "–", "\t", "1", "½"),
+    *("title:", "Author:", "org:", "has:", "has:code", "year:", "“", "”", "–", "\t", "1", "½"),
 )
+_HAS = ("has:code", "Has:PROJECT", 'has:"image"')
 _FIELDS = ("", "", "", "", "title:", "Abstract:", "author:", "ORG:")
 _JOINTS = (" ", " ", " AND ", " and ", " OR ", " or ", "  OR\t")
 
@@ -172,7 +176,7 @@ def well_formed(dice: random.Random, depth: int = 3) -> str:
     """Return a filter that can be read."""
     kind = dice.randint(0, 7)
     if not depth or kind < 3:
-        return term(dice)
+        return dice.choice(_HAS) if dice.random() < 0.1 else term(dice)
     part = well_formed(dice, depth - 1)
     if kind == 3:
         return f"{dice.choice(('-', 'NOT ', 'not ', '–'))}{part}"

@@ -22,7 +22,7 @@ from feedproxy.model import Listing
 from feedproxy.query.parameters import Query, parse_query
 from tests import factories, postgres
 from tests.conftest import Clock
-from tests.factories import DAY, api, entries, entry, paper_id
+from tests.factories import DAY, api, capture, entries, entry, paper_id
 from tests.hub import Timer
 from tests.invariants import violations
 
@@ -226,6 +226,79 @@ def test_revised_wording_is_found_from_then_on(archive: Archive, clock: Clock) -
     archive.store([listing(entry(1, title="Now With Zebras"))], clock.tick(hours=2))
     assert [(paper_id(1), appeared_at)] == shown(archive, "q=zebra")
     assert [(paper_id(1), MIDNIGHT)] == shown(archive, "q=-zebra")
+
+
+CODE, PROJECT = {"githubRepo": "https://git.example.org/a/b"}, {"projectPage": "https://example.org/"}
+ELSEWHERE = {"thumbnail": "https://images.example.org/1.png"}
+BOTH = CODE | PROJECT
+IDS = {"code": [paper_id(2)], "project": [], "image": [paper_id(2), paper_id(1)]}
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_links_are_conditions(archive: Archive, clock: Clock, name: str) -> None:
+    """`has:` finds the papers with such a link, `-has:` all others; an image is one that feeds show."""
+    papers = entry(1), entry(2, **CODE), entry(3, **ELSEWHERE), entry(4, thumbnail=None, title="Code, project, image")
+    archive.store([listing(*papers)], clock())
+    ids = [paper_id(number) for number in (4, 3, 2, 1)]
+    assert IDS[name] == [paper for paper, _ in shown(archive, f"q=has:{name}")]
+    assert [paper for paper in ids if paper not in IDS[name]] == [
+        paper for paper, _ in shown(archive, f"q=-has:{name}")
+    ]
+    assert IDS[name] == [paper for paper, _ in shown(archive, f"q=has:{name} (paper OR code) -title:zebra")]
+
+
+def test_paper_enters_when_its_link_is_first_seen(archive: Archive, clock: Clock) -> None:
+    """It enters then, stays although the link vanishes or changes, and stays in the feed of papers without."""
+    archive.store([listing(entry(1))], clock())
+    dates = {"q=-has:code": [(paper_id(1), MIDNIGHT)]}
+    linked_at = clock.tick(days=2)
+    moved = {"githubRepo": "https://git.example.org/c/d"}
+    for fields in (CODE, {}, BOTH, moved, ELSEWHERE, {"title": "Zebras"}):
+        archive.store([listing(entry(1, **fields))], clock())
+        dates["q=has:code"] = dates["q=paper has:code has:image"] = [(paper_id(1), linked_at)]
+        if fields is BOTH:
+            dates["q=has:project"] = dates["q=has:project has:code"] = [(paper_id(1), clock())]
+        assert dates == {query: shown(archive, query) for query in dates}
+        clock.tick(hours=1)
+
+
+def test_link_that_comes_after_months_is_in_a_narrow_window(archive: Archive, clock: Clock) -> None:
+    """The window is about the entry's date, however old the paper is."""
+    archive.store([listing(entry(1))], clock())
+    linked_at = clock.tick(days=200)
+    archive.store([listing(entry(1, **CODE))], linked_at)
+    assert [(paper_id(1), linked_at)] == shown(archive, "q=has:code&days=1")
+    assert [] == shown(archive, "q=-has:code&days=1")
+
+
+def test_links_of_history_date_nothing_anew(archive: Archive, clock: Clock) -> None:
+    """A day filled in late is dated by its listing, with its links; it adds no link to a paper listed since."""
+    archive.store([listing(entry(1))], clock())
+    earlier = DAY - timedelta(days=40)
+    past = listing(entry(1, day=earlier, **CODE), entry(2, day=earlier, **CODE), day=earlier)
+    archive.store([past], clock.tick(hours=1))
+    assert [(paper_id(2), MIDNIGHT - timedelta(days=40))] == shown(archive, "q=has:code&days=100")
+
+
+def test_paper_has_a_link_if_any_listing_of_the_refresh_says_so(archive: Archive, clock: Clock) -> None:
+    """The order of the listings of one refresh makes no difference."""
+    archive.store([listing(entry(1, **CODE), entry(2)), listing(entry(1), entry(2, **CODE))], clock())
+    assert [paper_id(2), paper_id(1)] == [paper for paper, _ in shown(archive, "q=has:code")]
+
+
+def test_a_new_address_of_a_link_writes_no_text_again(archive: Archive, clock: Clock) -> None:
+    """Only the first link of a kind makes a new wording."""
+    for number in range(3):
+        archive.store([listing(entry(1, githubRepo=f"https://git.example.org/{number}"))], clock())
+        clock.tick(hours=1)
+    with archive._transaction() as db:
+        assert [("code image",)] == db.exec_driver_sql("SELECT has FROM wordings").all()
+
+
+def test_copied_text_has_no_links(archive: Archive, clock: Clock) -> None:
+    """The text of a page says nothing of links, so its papers have none."""
+    archive.store([parse(capture(("A Title", "An abstract.", "• 2 authors", "Mar 10, 2026 4")), day=DAY)], clock())
+    assert ["a-title"] == [paper for paper, _ in shown(archive, "q=-has:code -has:project -has:image")]
 
 
 def test_revision_moves_only_with_what_a_feed_could_show(archive: Archive, clock: Clock) -> None:

@@ -46,6 +46,8 @@ GRAMMAR = {
     "ABSTRACT:a-b": Term(("a", "b"), field="abstract"),
     'author:"yann lecun"': Term(("yann", "lecun"), field="author"),
     "-Org:nvid*": Not(Term(("nvid",), prefix=True, field="org")),
+    "has:code": Term(("code",), field="has"),
+    "-Has:PROJECT": Not(Term(("project",), field="has")),
     "title:OR": Term(("or",), field="title"),
     '"AND"': Term(("and",)),
     '"not"*': Term(("not",), prefix=True),
@@ -71,8 +73,10 @@ CANONICAL = {
     "“Or”": '"or"',
     'TITLE:"agent"': "title:agent",
     '"diffus"*': "diffus*",
+    'HAS:"Image" Not has:Code': "has:image -has:code",
 }
 
+LINKS = "(links: has:code, has:project, has:image)"
 MISTAKES = {
     "": (0, "a word or phrase is missing here"),
     "  ": (2, "a word or phrase is missing here"),
@@ -94,10 +98,21 @@ MISTAKES = {
     "a title: b": (2, "title: needs a word or a quoted phrase directly behind it"),
     "title:(a b)": (0, "title: needs a word or a quoted phrase directly behind it"),
     "title:org:a": (0, "title: needs a word or a quoted phrase directly behind it"),
-    "titel:a": (0, "there is no field titel:, did you mean title:? (fields: title:, abstract:, author:, org:)"),
-    "a https://x": (2, "there is no field https: (fields: title:, abstract:, author:, org:)"),
-    "a :b": (2, "a : stands only behind a field: title:, abstract:, author:, org:"),
-    "gpt4:a": (4, "a : stands only behind a field: title:, abstract:, author:, org:"),
+    "titel:a": (0, "there is no field titel:, did you mean title:? (fields: title:, abstract:, author:, org:, has:)"),
+    "has:": (0, "has: needs code, project or image directly behind it"),
+    "has:(code OR image)": (0, "has: needs code, project or image directly behind it"),
+    "a has:cod*": (6, f"there is no has:cod*, did you mean has:code? {LINKS}"),
+    'has:"image"*': (4, f"there is no has:image*, did you mean has:image? {LINKS}"),
+    "has:github": (4, f"there is no has:github, did you mean has:code? {LINKS}"),
+    "has:Repos": (4, f"there is no has:Repos, did you mean has:code? {LINKS}"),
+    "has:home-page": (4, f"there is no has:home-page, did you mean has:project? {LINKS}"),
+    "has:thumbnail": (4, f"there is no has:thumbnail, did you mean has:image? {LINKS}"),
+    "has:video": (4, f"there is no has:video, did you mean has:image? {LINKS}"),
+    "has:imgae": (4, f"there is no has:imgae, did you mean has:image? {LINKS}"),
+    "has:votes": (4, f"there is no has:votes {LINKS}"),
+    "a https://x": (2, "there is no field https: (fields: title:, abstract:, author:, org:, has:)"),
+    "a :b": (2, "a : stands only behind a field: title:, abstract:, author:, org:, has:"),
+    "gpt4:a": (4, "a : stands only behind a field: title:, abstract:, author:, org:, has:"),
     "di*f": (2, "* stands only at the end of a word or behind a phrase"),
     "a di**": (4, "* stands only at the end of a word or behind a phrase"),
     'a "di* f"': (5, "* stands only at the end of a word or behind a phrase"),
@@ -166,7 +181,7 @@ def test_each_mistake_is_told_with_its_place(text: str) -> None:
     assert position == raised.value.position
 
 
-@pytest.mark.parametrize("text", ["!" + "a" * 300 + "\x00", "a" * 300 + ":b", "\u202e" * 300])
+@pytest.mark.parametrize("text", ["!" + "a" * 300 + "\x00", "a" * 300 + ":b", "\u202e" * 300, "has:" + "a" * 300])
 def test_a_long_mistake_is_cut_short_when_told(text: str) -> None:
     """What an error repeats of the filter is short and safe to show."""
     with pytest.raises(QueryError) as raised:

@@ -131,7 +131,7 @@ REASONS = (
     ("min_upvotes=2", 0, (("upvotes", 7, 0),), "listed with 7 upvotes"),
     ("min_upvotes=2", 3, (("upvotes", 1, 0), ("upvotes", 2, 3), ("upvotes", 9, 3)), "reached 2 upvotes"),
     ("min_upvotes=5&min_comments=1", 3, (("upvotes", 6, 3), ("comments", 1, 3)), "reached 6 upvotes and 1 comment"),
-    ("min_upvotes=2&q=agents", 5, (("upvotes", 2, 3),), "its text came to match"),
+    ("min_upvotes=2&q=agents", 5, (("upvotes", 2, 3),), "came to match"),
     ("q=agents&or_upvotes=9", 3, (("upvotes", 9, 3),), "reached 9 upvotes"),
 )  # fmt: skip
 

@@ -23,6 +23,11 @@ from tests.naive import WORDS, NaiveArchive, query_string
 FIRST = datetime(2026, 3, 10, 12, tzinfo=UTC)
 AGES = (100, 30, 8, 7, 2, 1, 0)
 NAMES = ("Ada Lovelace", "Lovelace Bob", "Bob Müller", "Muller Ada", "大模型 Ada", "…")
+LINKS = {
+    "github_repo": (None, "https://code.example.org/a", "https://code.example.org/b"),
+    "project_page": (None, None, "https://project.example.org/"),
+    "thumbnail": (None, "https://cdn-thumbnails.huggingface.co/a.png", "https://images.example.org/a.png"),
+}
 ORGANIZATIONS = (None, None, Organization("acme", "Acme Labs"), Organization("labs", "Agents & Tools"))
 
 
@@ -46,11 +51,16 @@ def paper(number: int, dice: random.Random) -> Paper:
         upvotes=dice.choice((None, 0, 1, 2, 3, 5, 60)),
         comments=dice.choice((0, 0, 1, 2, 10)),
         organization=dice.choice(ORGANIZATIONS),
+        **links(dice),
     )
 
 
+def links(dice: random.Random) -> dict[str, str | None]:
+    return {name: dice.choice(values) for name, values in LINKS.items()}
+
+
 def later(known: Paper, dice: random.Random) -> Paper:
-    """Return a paper as a later listing may have it: recounted, reworded, given an organization, listed again."""
+    """Return a paper as a later listing may have it: recounted, reworded, with other links, listed again."""
     votes = known.upvotes or 0
     changes = dice.choice(
         (
@@ -60,6 +70,7 @@ def later(known: Paper, dice: random.Random) -> Paper:
             {"title": text(dice, 3)},
             {"summary": text(dice, 5), "authors": NAMES[:2]},
             {"organization": ORGANIZATIONS[-1]},
+            links(dice),
             {"submitted_at": FIRST.replace(hour=0, day=dice.choice((10, 11, 11))), "upvotes": dice.choice((1, 80))},
             {},
         )

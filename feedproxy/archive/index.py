@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from feedproxy.archive.rows import Columns, unreadable_column
 from feedproxy.archive.schema import wordings
-from feedproxy.query.grammar import MAX_CHARACTERS
+from feedproxy.query.grammar import FIELDS, MAX_CHARACTERS
 from feedproxy.query.terms import GAP, search_words
 
+COLUMNS = (*FIELDS, "has")  # of a document
 _LONGEST = MAX_CHARACTERS  # of a word; no filter can ask for more
 _REPEATS = 255  # of one word in one field
 _MOST = 16_383  # words of one field
@@ -30,6 +31,7 @@ def document(wording: Columns) -> Document:
         "abstract": (wording["summary"],),
         "author": wording["authors"],
         "org": (organization["name"], organization["fullname"]) if organization else (),
+        "has": (wording["has"],),
     }
     return wording["since"], {field: " ".join(_words(parts)) for field, parts in texts.items()}
 

@@ -11,12 +11,12 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining, without_limit
-from feedproxy.archive.index import Document, documents
+from feedproxy.archive.index import COLUMNS, Document, documents
 from feedproxy.archive.rows import read_json
 from feedproxy.archive.schema import search
 from feedproxy.archive.search import Matches
 from feedproxy.errors import ArchiveError
-from feedproxy.query.grammar import FIELDS, And, Filter, Not, Term
+from feedproxy.query.grammar import And, Filter, Not, Term
 from feedproxy.query.terms import GAP
 
 _CONNECTIONS = 5  # of one process; it renders too slowly to use more
@@ -223,7 +223,7 @@ def _connecting(patience: float, query: Mapping[str, Any]) -> dict[str, Any]:
 # A wording is a tsvector of words, each after the mark of its field: with weights instead, PostgreSQL would unpack the
 # tsvector of each paper that has the word in any field. A gap is a position without a lexeme, so no phrase crosses it.
 
-_MARKS = dict(zip(FIELDS, "ABCD", strict=True))  # words have no capitals
+_MARKS = dict(zip(COLUMNS, "ABCDE", strict=True))  # words have no capitals
 
 
 @compiles(Matches, "postgresql")

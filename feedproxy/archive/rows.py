@@ -177,4 +177,4 @@ _FITS: dict[sa.FromClause, dict[str, Fits]] = {
     table: {column.name: _fits(column) for column in table.columns} for table in schema.metadata.sorted_tables
 }
 _PAPER_FITS = [(column.name, _fits(column)) for column in schema.PAPER]
-_FITS[schema.WORDED] = {**_FITS[schema.papers], **dict(_PAPER_FITS)}
+_FITS[schema.WORDED] = {**_FITS[schema.papers], **dict(_PAPER_FITS), "has": _FITS[schema.wordings]["has"]}

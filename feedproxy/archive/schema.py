@@ -12,8 +12,8 @@ from sqlalchemy.engine import Dialect
 from feedproxy.model import Paper
 from feedproxy.query.terms import RULES
 
-FIRST = 4  # the schema of the first release
-SCHEMA = 4  # `migrations` leads here from older ones
+FIRST = 5  # the schema of the first release
+SCHEMA = 5  # `migrations` leads here from older ones
 metadata = sa.MetaData()
 LATE = 32 * 86_400  # seconds; we read listings again for 30 days, so nearly everything comes sooner
 LATEST = 253_402_300_799  # seconds: the end of the year 9999, Python's last
@@ -64,7 +64,8 @@ papers = sa.Table(
 )
 
 
-# Every wording that a paper ever had, by its date; the search index contains their words.
+# Every wording that a paper ever had, by its date; the search index contains their words. `has` is `Paper.has`, the
+# names with spaces between them: a paper whose first link to code comes later has a new wording then.
 wordings = sa.Table(
     "wordings",
     metadata,
@@ -74,13 +75,15 @@ wordings = sa.Table(
     sa.Column("summary", sa.Text, nullable=False),
     sa.Column("authors", sa.JSON, nullable=False),
     sa.Column("organization", sa.JSON(none_as_null=True)),
+    sa.Column("has", sa.Text, nullable=False),
 )
 WORDING = ("title", "summary", "authors", "organization")
 
 # The columns of a `Paper`, in its order, and their tables.
 PAPER = [(wordings if name in WORDING else papers).c[name] for name in Paper.__dataclass_fields__]
 WORDED = papers.outerjoin(wordings, wordings.c.since == papers.c.wording)
-PAPERS = sa.select(*PAPER, papers.c.listed_at, papers.c.wording, papers.c.revised_at).select_from(WORDED)
+_BESIDE = (papers.c.listed_at, papers.c.wording, papers.c.revised_at, wordings.c.has)
+PAPERS: sa.Select[Any] = sa.select(*PAPER, *_BESIDE).select_from(WORDED)
 
 # The rising steps of each paper's highest counts.
 ledger = sa.Table(

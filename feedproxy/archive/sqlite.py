@@ -14,22 +14,22 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 
 from feedproxy.archive.backend import Database, OpenMode, cause, remaining, without_limit
-from feedproxy.archive.index import Document, documents
+from feedproxy.archive.index import COLUMNS, Document, documents
 from feedproxy.archive.rows import read_json, read_text
 from feedproxy.archive.schema import SCHEMA
 from feedproxy.archive.search import Greatest, Matches
 from feedproxy.errors import ArchiveError
-from feedproxy.query.grammar import FIELDS, And, Filter, Not, Or, Term
+from feedproxy.query.grammar import And, Filter, Not, Or, Term
 from feedproxy.query.terms import GAP, RULES
 
 # The words come normalised, so `ascii` only splits them at spaces; the signs are those in c++, c#, .net and A*. Without
 # an index of prefixes, `w*` would read all words. Only `wordings` has the texts themselves.
 _PREFIXES = (1, 2, 3)  # characters
 _CREATE_SEARCH = (
-    f"CREATE VIRTUAL TABLE search USING fts5({', '.join(FIELDS)}, "
+    f"CREATE VIRTUAL TABLE search USING fts5({', '.join(COLUMNS)}, "
     f"content='', columnsize=0, tokenize=\"ascii tokenchars '+#.*'\", prefix='{' '.join(map(str, _PREFIXES))}')"
 )
-_INSERT = f"INSERT INTO search (rowid, {', '.join(FIELDS)}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (ours)
+_INSERT = f"INSERT INTO search (rowid, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"  # noqa: S608 (ours)
 _STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock, about a millisecond
 
 

@@ -190,10 +190,7 @@ class Writer:
         self._documents.append(document(wording))
 
     def _paper_rows(self, ids: Sequence[str]) -> dict[str, _PaperRow]:
-        beside = (schema.papers.c.listed_at, schema.papers.c.wording, schema.papers.c.revised_at)
-        rows: sa.Select[Any] = sa.select(*schema.PAPER, *beside, _top("upvotes"), _top("comments")).select_from(
-            schema.WORDED
-        )
+        rows = schema.PAPERS.add_columns(_top("upvotes"), _top("comments"))
         return {
             row.id: _paper_row(row)
             for at in range(0, len(ids), _CHUNK)
@@ -231,10 +228,12 @@ def _columns(paper: Paper) -> dict[str, Any]:
 
 
 def _wording_columns(paper: Paper) -> dict[str, Any]:
+    """Return everything that the search index is made of."""
     organization = paper.organization and asdict(paper.organization)
     return {
         "title": paper.title,
         "summary": paper.summary,
         "authors": list(paper.authors),
         "organization": organization,
+        "has": " ".join(paper.has),
     }

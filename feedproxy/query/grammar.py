@@ -5,12 +5,13 @@ Searches nothing: the archive evaluates the tree. The language, in the notation 
     filter   = or-expr
     or-expr  = and-expr *( "OR" and-expr )
     and-expr = unary *( ["AND"] unary )
-    unary    = ( "-" / "NOT" ) unary / "(" or-expr ")" / [ field ":" ] term
+    unary    = ( "-" / "NOT" ) unary / "(" or-expr ")" / [ field ":" ] term / "has:" link
     term     = ( word / DQUOTE *char DQUOTE ) ["*"]
     field    = "title" / "abstract" / "author" / "org"
+    link     = "code" / "project" / "image"
 
-Operators and fields may be in any case; a word that splits into several (`tool-use`) is a phrase. `_Parser` has a
-method for each rule. The meaning of a URL never changes, so this grammar can only grow.
+Operators, fields and links may be in any case; a word that splits into several (`tool-use`) is a phrase. `_Parser` has
+a method for each rule. The meaning of a URL never changes, so this grammar can only grow.
 """
 
 import re
@@ -19,10 +20,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from feedproxy.errors import QueryError
-from feedproxy.query.terms import Phrase, phrases, words
+from feedproxy.model import HAS
+from feedproxy.query.terms import Phrase, phrases, singular, words
 from feedproxy.text import did_you_mean, one_line
 
-FIELDS = ("title", "abstract", "author", "org")
+FIELDS = ("title", "abstract", "author", "org")  # of text; `has:` is about links
 MAX_CHARACTERS, MAX_TERMS, MAX_DEPTH = 500, 32, 16
 _OPERATORS = ("and", "or", "not")
 
@@ -32,7 +34,10 @@ _OPERATORS = ("and", "or", "not")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words in a row, the last one only a beginning with `prefix`; in title or abstract without a field."""
+    """Words in a row, the last one only a beginning with `prefix`; in title or abstract without a field.
+
+    With the field `has`, the one word is a name in `HAS`.
+    """
 
     words: tuple[str, ...]
     prefix: bool = False
@@ -52,7 +57,7 @@ class Term:
     @property
     def phrases(self) -> list[Phrase]:
         """The alternatives it searches for."""
-        return phrases(self.words, is_prefix=self.prefix)
+        return [(self.words, False)] if self.field == "has" else phrases(self.words, is_prefix=self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,14 @@ _TOKEN = re.compile(
       | (?P<quoted>"[^"]*"\*?) | (?P<field>[^\W\d_]+:) | (?P<word>[^\s"():]+)""",
     re.VERBOSE,
 )
-_FIELD_LIST = ", ".join(f"{field}:" for field in FIELDS)
+_FIELDS = (*FIELDS, "has")
+_FIELD_LIST = ", ".join(f"{field}:" for field in _FIELDS)
+_LINKS = [f"has:{name}" for name in HAS]
+_SYNONYMS = {  # of a link, for the advice only
+    "code": "git github gitlab implementation opensource repo repository software source sourcecode",
+    "project": "demo homepage link page site url webpage website",
+    "image": "figure media photo picture preview thumb thumbnail video",
+}
 _UNREADABLE = {'"': "this quotation mark is never closed", ":": f"a : stands only behind a field: {_FIELD_LIST}"}
 
 # Characters that mean something in other languages, and what to write instead; the first that fits is reported. To
@@ -242,14 +254,26 @@ class _Parser:
         for mistake, advice in _MISTAKES[: 1 if token.kind == "quoted" else None]:
             if match := re.search(mistake, text):
                 raise QueryError("q", advice.format(one_line(match[0], 5) or "this"), token.at + match.start())
+        if field == "has" and str(term) not in _LINKS:
+            raise self.error(f"there is no {_link_advice(token.text)}", token)
         return term
 
     def field(self) -> str:
         token = self.take()
         name = token.text[:-1].casefold()
-        if name not in FIELDS:
-            hint = did_you_mean(name, FIELDS, ":")
+        if name not in _FIELDS:
+            hint = did_you_mean(name, _FIELDS, ":")
             raise self.error(f"there is no field {one_line(name, 20)}:{hint} (fields: {_FIELD_LIST})", token)
         if self.token.kind not in ("word", "quoted", *_OPERATORS) or not self.is_directly_after(token):
-            raise self.error(f"{name}: needs a word or a quoted phrase directly behind it", token)
+            needs = "code, project or image" if name == "has" else "a word or a quoted phrase"
+            raise self.error(f"{name}: needs {needs} directly behind it", token)
         return name
+
+
+def _link_advice(text: str) -> str:
+    """Return a wrong `text` behind `has:`, and what would be right."""
+    word = singular("".join(words(text)))
+    near = next((name for name, synonyms in _SYNONYMS.items() if word in synonyms.split()), word)
+    value = one_line(text.replace('"', ""), 20)
+    hint = did_you_mean(near, HAS, prefix="has:")
+    return f"has:{value}{hint} (links: {', '.join(_LINKS)})"

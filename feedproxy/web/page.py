@@ -11,6 +11,7 @@ from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.feeds.entry import link_of
+from feedproxy.model import HAS
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, query_pairs
 from feedproxy.web import responses
@@ -98,6 +99,7 @@ def _values(
         "formats": FORMATS,
         "parameters": PARAMETERS,
         "fields": FIELDS,
+        "links": HAS,
         "examples": _EXAMPLES,
         "readers": _READERS,
         "named_feeds": context().service.named_feeds,

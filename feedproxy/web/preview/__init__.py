@@ -165,4 +165,4 @@ def reason(entry: Entry, history: PaperHistory, query: Query) -> str:
     text = " and ".join(dict.fromkeys(counts))
     if history.listed_at == entry.entered_at:
         return f"listed with {text}" if text else "listed"
-    return f"reached {text}" if text else "its text came to match"
+    return f"reached {text}" if text else "came to match"

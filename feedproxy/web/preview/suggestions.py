@@ -54,7 +54,7 @@ def _relaxed_filters(tree: Filter) -> Iterator[Filter]:
             *first, last = part.words
             words = (*(Term((word,), field=part.field) for word in first), Term((last,), part.prefix, part.field))
             yield _all((*before, *words, *after))
-        elif not part.prefix:
+        elif not part.prefix and part.field != "has":
             yield _all((*before, Term(part.words, prefix=True, field=part.field), *after))
 
 
