@@ -21,7 +21,16 @@ from tests.invariants import violations
 Opened = Callable[[object, OpenMode], Database]
 Opener = Callable[..., Archive]
 COPIED = (*schema.GROWING, schema.listing_days, schema.state)
-QUERIES = ["", "min_upvotes=3", "q=zebra", "q=-zebra", "q=paper&min_upvotes=2", "q=org:lab", "counts=1&link=pdf"]
+QUERIES = [
+    "",
+    "min_upvotes=3",
+    "q=zebra",
+    "q=-zebra",
+    "q=paper&min_upvotes=2",
+    "q=org:lab",
+    "q=has:image",
+    "counts=1&link=pdf",
+]
 
 
 @pytest.fixture

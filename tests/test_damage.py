@@ -260,6 +260,20 @@ def test_value_that_is_missing(run: Run, path: Path, open_archive: Opener, clock
     assert 0 == run("archive", "check", "--archive", path).exit_code
 
 
+def test_links_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, clock: Clock) -> None:
+    """The paper is in feeds without words; check names it, and a refresh mends it under its date."""
+    before = open_archive(path).search(parse_query("q=has:image")).entries
+    damage(path, f"UPDATE wordings SET has = x'ff' {DAMAGED['wordings']}")
+    assert "9913.00008 (has)" in run("archive", "check", "--repair", "--archive", path).stdout
+    archive = open_archive(path)
+    assert {*OTHERS, "Paper Damaged"} == titles(archive)
+    assert OTHERS == titles(archive, "q=has:image") == titles(archive, "q=paper")
+    archive.store([Listing((paper(8, title="Paper Damaged", upvotes=5),))], clock.tick(hours=1))
+    dates = [entry.entered_at for entry in archive.search(parse_query("q=has:image")).entries]
+    assert dates == [entry.entered_at for entry in before]
+    assert 0 == run("archive", "check", "--archive", path).exit_code
+
+
 @pytest.mark.parametrize("column", ["until", "token"])
 def test_lease_that_lost_a_value(run: Run, path: Path, open_archive: Opener, clock: Clock, column: str) -> None:
     """It is free, and --repair mends it."""

@@ -43,6 +43,7 @@ MARKS = (
     ("2", "½ of 𝟚", "[½] of [𝟚]"),
     ("abstract:agents title:plans", "Agents that plan", "Agents that [plan]"),
     ("org:nvidia", "nvidia", "nvidia"),
+    ("has:code title:has", "Has code", "[Has] code"),
     ('b OR "a b c" OR "b c d"', "a b c d, b; a b", "[a b c][ d], [b]; a [b]"),
     ('"a a b" OR "a a"', "a a a b a", "[a a][ a b] a"),
     ('tool OR "tool use" OR "tool users"*', "Tools used; tool use, a tool", "[Tools] used; [tool use], a [tool]"),
@@ -166,6 +167,7 @@ WIDER = {
         "q=%22tool%20use%22&days=3660", "q=tool%20use&min_comments=1&days=3660", "days=3660",
     },
     'q="in-context learn"*&days=3660': {"q=in%20context%20learn*&days=3660", "days=3660"},
+    "q=has:code -has:image&days=3660": {"q=-has:image&days=3660", "q=has:code&days=3660", "days=3660"},
     "q=a OR b&or_upvotes=9&page=3": {"q=a%20OR%20b&or_upvotes=9&days=3660", "days=3660"},
 }  # fmt: skip
 

@@ -20,6 +20,8 @@ from tests.conftest import documents
 from tests.factories import api, entries, entry, paper_id
 
 THRESHOLDS = (1, 2, 5, 10, 50)
+LINKED = "q=has:code"
+CODE = "https://git.example.org/a/b"
 
 
 @pytest.fixture
@@ -29,16 +31,16 @@ def address(either: str) -> str:
 
 @dataclass
 class Reader:
-    """Follows `min_upvotes=N` for some N and holds the archive to its promises at every poll."""
+    """Follows `min_upvotes=N` for some N, or `has:code`, and holds the archive to its promises at every poll."""
 
-    threshold: int
+    query: str
     seen: dict[str, datetime] = field(default_factory=dict)
     history: set[str] = field(default_factory=set)
     newest: datetime | None = None
 
     def poll(self, archive: Archive, reached: set[str], previous: datetime | None, historic: set[str]) -> None:
         """Fetch the feed after a refresh that read the past of `historic`; `previous` is when the one before it was."""
-        found = archive.search(parse_query(f"min_upvotes={self.threshold}&limit=200&days=3660")).entries
+        found = archive.search(parse_query(f"{self.query}&limit=200&days=3660")).entries
         now = {entry.paper.id: entry.entered_at for entry in found}
         assert len(found) == len(now), "an entry is there twice"
         assert reached == set(now), "an entry is missing, or has vanished, or never reached the threshold"
@@ -55,11 +57,14 @@ class Reader:
 
 @dataclass
 class Watch:
-    """Readers of five thresholds, and what they ought to see."""
+    """Readers of five thresholds and of papers with code, and what they ought to see."""
 
     archive: Archive
-    readers: list[Reader] = field(default_factory=lambda: [Reader(threshold) for threshold in THRESHOLDS])
+    readers: list[Reader] = field(
+        default_factory=lambda: [Reader(LINKED), *(Reader(f"min_upvotes={number}") for number in THRESHOLDS)]
+    )
     peaks: dict[str, int] = field(default_factory=dict)
+    linked: set[str] = field(default_factory=set)
     first: datetime | None = None
     read: set[date] = field(default_factory=set)
 
@@ -68,20 +73,25 @@ class Watch:
         listings = list(listings)
         previous = self.archive.state().refreshed_at
         self.first = self.first or now
-        historic: set[str] = set()
+        historic, current = set[str](), set[str]()
+        with_code = {paper.id for listing in listings for paper in listing.papers if paper.github_repo}
+        new = {paper.id for listing in listings for paper in listing.papers} - self.peaks.keys()
         for listing in listings:
             if listing.day and listing.day not in self.read and (previous is None or listing.day < self.first.date()):
                 historic |= {paper.id for paper in listing.papers if paper.id not in self.peaks}
+            else:
+                current |= {paper.id for paper in listing.papers}
         for listing in listings:
             if listing.day and (listing.day in self.read or listing.day > self.first.date()):
                 historic -= {paper.id for paper in listing.papers}
             for paper in listing.papers:
                 self.peaks[paper.id] = max(self.peaks.get(paper.id, 0), paper.effective_upvotes)
         self.read |= {listing.day for listing in listings if listing.day}
+        self.linked |= with_code & (new | current)  # history adds no link to a paper that is there
         self.archive.store(listings, now)
-        for reader in self.readers:
-            reached = {name for name, peak in self.peaks.items() if peak >= reader.threshold}
-            reader.poll(self.archive, reached, previous, historic)
+        for threshold, reader in zip((None, *THRESHOLDS), self.readers, strict=True):
+            above = {name for name, peak in self.peaks.items() if threshold and peak >= threshold}
+            reader.poll(self.archive, above if threshold else self.linked, previous, historic)
 
 
 def at(day: int, hour: int = 12) -> datetime:
@@ -126,12 +136,13 @@ def history(dice: random.Random) -> Iterator[tuple[datetime, list[Listing]]]:
     """Yield made-up refreshes: what they list, and when they are.
 
     Papers come one by one or many at once, shortly before a refresh that sees them or long before it; votes rise and
-    fall; listings shrink, empty and come back; papers are listed again on another day; the clock is set back now and
-    then. In some histories every listing time is the midnight of its day, as it is since May 2026.
+    fall; links come and go; listings shrink, empty and come back; papers are listed again on another day; the clock is
+    set back now and then. In some histories every listing time is the midnight of its day, as it is since May 2026.
     """
     now, is_midnight = at(10), dice.random() < 0.3
     days: dict[date, dict[int, datetime]] = {}  # what each day lists, and since when
     votes: dict[int, int] = {}
+    linked: dict[int, bool] = {}
     for _ in range(dice.randint(2, 9)):
         pauses = (dice.randint(0, 40), dice.randint(60, 3600), dice.randint(3600, 100_000), -dice.randint(0, 5400))
         now += timedelta(seconds=dice.choice(pauses))
@@ -143,13 +154,21 @@ def history(dice: random.Random) -> Iterator[tuple[datetime, list[Listing]]]:
             )
             days.setdefault(day, {}).setdefault(number, midnight(day) + hours)
             votes.setdefault(number, dice.choice((0, 1, 2, 12)))
+            linked.setdefault(number, dice.random() < 0.5)
         votes = {number: max(0, count + dice.choice((-1, 0, 0, 0, 1, 4, 40))) for number, count in votes.items()}
+        linked = {number: has_code != (dice.random() < 0.1) for number, has_code in linked.items()}
         listings = []
         for day in dice.sample(sorted(days), dice.randint(0, len(days))):
             numbers = sorted(days[day])
             listed = numbers if dice.random() < 0.7 else dice.sample(numbers, dice.randint(0, len(numbers)))
             rows = [
-                entry(number, day=day, upvotes=votes[number], submittedOnDailyAt=days[day][number].isoformat())
+                entry(
+                    number,
+                    day=day,
+                    upvotes=votes[number],
+                    submittedOnDailyAt=days[day][number].isoformat(),
+                    githubRepo=CODE if linked[number] else None,
+                )
                 for number in listed
             ]
             listings.append(parse(api(rows), day=day))

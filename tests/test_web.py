@@ -276,6 +276,23 @@ def test_what_changes_a_feed(
     assert status == client.get(path, headers={"If-None-Match": fresh.headers["ETag"]}).status_code
 
 
+def test_link_that_comes_later(client: httpx.Client, clock: Clock, tmp_path: Path) -> None:
+    """A feed of papers with code is unchanged until a paper has code, then has it with the time of the refresh."""
+    path = "/feed.json?q=has:code"
+    fresh = client.get(path)
+    assert (200, []) == (fresh.status_code, fresh.json()["items"])
+    see(tmp_path, clock, entry(8, upvotes=30))
+    assert 304 == client.get(path, headers={"If-None-Match": fresh.headers["ETag"]}).status_code
+    see(tmp_path, clock, entry(8, githubRepo="https://git.example.org/a/b"))
+    linked = client.get(path, headers={"If-None-Match": fresh.headers["ETag"]})
+    assert [clock.now.isoformat()] == [item["date_published"] for item in linked.json()["items"]]
+    see(tmp_path, clock, entry(8))
+    assert 304 == client.get(path, headers={"If-None-Match": linked.headers["ETag"]}).status_code
+    page = client.get("/?q=HAS:Code", headers={"Accept": BROWSER}).text
+    assert "has:code, last 90 days" in page
+    assert "UTC: came to match, now " in page
+
+
 # Choosing a format ------------------------------------------------------------------------------
 
 FEEDPARSER = feedparser.http.ACCEPT_HEADER
@@ -374,6 +391,7 @@ def one_line(response: httpx.Response) -> str:
         ("q=%22open", "q at character 1: this quotation mark is never closed"),
         ("q=((a)", "q at character 1: this ( is never closed"),
         ("q=titel:a", "q at character 1: there is no field titel:, did you mean title:?"),
+        ("q=has:github", "q at character 5: there is no has:github, did you mean has:code? (links: has:code, has:"),
         ("q=%FF", "q: is not UTF-8"),
         ("&".join(f"a{n}=1" for n in range(101)), "query: holds more than 100 parameters"),
     ],
@@ -533,6 +551,8 @@ TOKENS = [
     "日本",
 ]
 TOKENS += [f"{field}:" for field in FIELDS] + [
+    "has:",
+    "has:code",
     " ",
     " ",
     " ",

@@ -45,7 +45,7 @@ Facts = dict[str, set[tuple[Any, ...]]]
 _KEPT = {
     "papers": "SELECT id, listed_at, submitted_at FROM papers",
     "ledger": "SELECT measure, paper, value, reached_at FROM ledger",
-    "wordings": "SELECT since, paper, title, summary, authors, organization FROM wordings",
+    "wordings": "SELECT since, paper, title, summary, authors, organization, has FROM wordings",
     "dates": "SELECT date FROM dates",
     "search": "SELECT DISTINCT doc FROM temp.words",
 }
