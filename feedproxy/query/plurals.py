@@ -59,7 +59,7 @@ abdomen acumen albumen bitumen carmen examen foramen regimen specimen stamen
 """
 SINGULARS = {plural: singular or plural for plural, _, singular in (row.partition(":") for row in _WORDS.split())}
 
-# Endings: how many letters to cut, and what to append. The first row that fits counts.
+# Endings of words in -s: how many letters to cut, and what to append. The first row that fits counts.
 SUFFIXES: tuple[tuple[tuple[str, ...], int, str], ...] = (
     (("caches", "niches"), 1, ""),
     (("sses", "xes", "ches", "shes", "tzes", "zzes"), 2, ""),  # classes, boxes, approaches, meshes, waltzes, buzzes

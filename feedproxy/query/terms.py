@@ -13,7 +13,7 @@ The index holds all words in their order and, behind a gap, the compounds with t
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, islice, pairwise, product
+from itertools import islice, pairwise, product
 from typing import NamedTuple
 
 from feedproxy.query.letters import plain_text
@@ -61,6 +61,8 @@ RUN = re.compile(
     re.VERBOSE,
 )
 WORDS, _SIGNS = re.compile(_WORD), re.compile(_SIGN)
+_PLAIN_RUN = re.compile(rf"[^\W_]+(?:{_SIGN}[^\W_]+)*")
+_AFTER_DOT, _AFTER_COMMA = re.compile(r"\.[^\W\d_]"), re.compile(r",\d")  # .net; 1,000
 _CLITIC = re.compile(r"['’ʼ](?:s|re|ve|ll|d|m)$", re.IGNORECASE)  # LLM's, we're
 _PAIR = 2  # letters: US; AI in AIs
 _SHOUTING = 4  # words in capitals only, from which on capitals mean nothing
@@ -91,8 +93,8 @@ def _lower(word: str) -> str:
 
 def _names(run: str) -> list[str]:
     """Return the words of a run; with the signs that belong to a word: c++, .net."""
-    if run.isalnum():
-        return [run]
+    if run.replace("-", "").isalnum():
+        return run.split("-")
     inner = run[1:].removesuffix("*") if run[0] == "*" else run
     core = inner.lstrip(".").rstrip("+#*")
     names = [word.replace(",", "") for word in WORDS.findall(_CLITIC.sub("", core))]
@@ -104,11 +106,25 @@ def _names(run: str) -> list[str]:
 
 def search_words(text: str) -> list[str]:
     """Return the words of a paper's `text` as the index holds them: in their order, then compounds after gaps."""
-    runs = [read_run(run) for run in RUN.findall(without_shouting(_normalize(text)))]
-    found = [word for run in runs for word in run.words]
-    found += _around_compounds(runs)
-    others = dict.fromkeys(word for run in runs if run.others for word in run.others)
-    return found + [word for other in others for word in (GAP, other)]
+    runs = [read_run(run) for run in _find_runs(without_shouting(_normalize(text)))]
+    found: list[str] = []
+    compounds, others = [], dict[str, None]()
+    for at, run in enumerate(runs):
+        found += run.words
+        if run.compounds:
+            compounds.append(at)
+        if run.others:
+            others |= dict.fromkeys(run.others)
+    found += _around(compounds, runs)
+    for word in others:
+        found += (GAP, word)
+    return found
+
+
+def _find_runs(text: str) -> list[str]:
+    """Return the runs in normalised `text`; where nothing rare is, with an expression that takes half the time."""
+    has_rare = "*" in text or "#" in text or "++" in text or _AFTER_DOT.search(text) or _AFTER_COMMA.search(text)
+    return (RUN if has_rare else _PLAIN_RUN).findall(text)
 
 
 def without_shouting(text: str) -> str:
@@ -124,22 +140,20 @@ def read_run(text: str) -> Run:
 def _read_run(text: str) -> Run:
     if text.isalnum():
         word, small = _search_word(text), text.casefold()
-        letters = tuple(small) if _is_function_word_in_capitals(text) else ()
-        return Run((word,), letters, tuple(_others(word, small)))
+        is_pronoun = len(text) == _PAIR and text.isupper() and small in _FUNCTION_WORDS  # US
+        return Run((word,), tuple(small) if is_pronoun else (), _others(word, small))
     names = _names(text)
-    written = [name if name.isalnum() else WORDS.findall(name)[0] for name in names]
-    parts = [read_run(word) for word in written]
-    words = tuple(chain.from_iterable(run.words for run in parts))
-    others = tuple(chain.from_iterable(run.others for run in parts))
-    return Run(words, tuple(_compounds(text, names, written)), others)
+    written = names if text[-1].isalnum() and text[0].isalnum() else [WORDS.findall(name)[0] for name in names]
+    words = tuple(map(_search_word, written))
+    others = [other for word, one in zip(words, written, strict=True) for other in _others(word, one.casefold())]
+    return Run(words, tuple(_compounds(text, names, written)), tuple(others))
 
 
-def _others(word: str, small: str) -> Iterator[str]:
-    """Yield what else finds the `small` word beside the search word that it became."""
-    if not small.startswith(word):
-        yield small  # `polici*` finds policies
-    if _may_be_plural_in_us(small):
-        yield small[:-1]
+def _others(word: str, small: str) -> tuple[str, ...]:
+    """Return what else finds the `small` word beside the search word that it became."""
+    if small[-1] == "s" and _may_be_plural_in_us(small):
+        return (small[:-1],)
+    return () if small.startswith(word) else (small,)  # `polici*` finds policies
 
 
 def _may_be_plural_in_us(word: str) -> bool:
@@ -161,37 +175,34 @@ def _compounds(text: str, names: list[str], written: list[str]) -> list[str]:
         return [_search_word(name) if name.isalnum() else name.casefold() for name in names]
     if len(written) == 1:
         return []
-    has_alternatives = "/" in text and len({*_SIGNS.findall(text)}) > 1
-    joins = [_joined(_names(part)) for part in (text.split("/") if has_alternatives else [text])]
-    words = list(chain.from_iterable(joins))
+    if "/" in text and len({*_SIGNS.findall(text)}) > 1:  # alternatives
+        words = [word for part in text.split("/") for word in _joined(_names(part))]
+    else:
+        words = _joined(written)
     return words if len(words) < len(written) and len(max(words, key=len)) <= _MAX_COMPOUND else []
-
-
-def _is_function_word_in_capitals(word: str) -> bool:
-    return len(word) == _PAIR and word.isupper() and word.casefold() in _FUNCTION_WORDS
 
 
 def _joined(parts: Sequence[str]) -> list[str]:
     """Return the word that `parts` make, folded, or several: 3.5 is not 35, so a number never joins a number."""
-    groups = [[parts[0].casefold()]]
-    for before, part in pairwise(parts):
-        if before[-1].isdigit() and part[0].isdigit():
-            groups.append([])
-        groups[-1].append(part.casefold())
-    return [_search_word(words[0]) if len(words) == 1 else singular("".join(words)) for words in groups]
+    groups = [parts[0]]
+    for part in parts[1:]:
+        if part[0].isdigit() and groups[-1][-1].isdigit():
+            groups.append(part)
+        else:
+            groups[-1] += part
+    return [_search_word(word) if word in parts else singular(word.casefold()) for word in groups]
 
 
-def _around_compounds(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield the compounds with a few words on each side; a gap before every piece."""
+def _around(compounds: Sequence[int], runs: Sequence[Run]) -> Iterator[str]:
+    """Yield the runs at `compounds` with a few words on each side; a gap before every piece."""
     end = -1
-    for at, run in enumerate(runs):
-        if run.compounds:
-            first = max(at - _AROUND, 0)
-            if first > end:
-                yield GAP
-            for other in runs[max(first, end) : at + _AROUND + 1]:
-                yield from other.compounds or other.words
-            end = at + _AROUND + 1
+    for at in compounds:
+        first = max(at - _AROUND, 0)
+        if first > end:
+            yield GAP
+        for run in runs[max(first, end) : at + _AROUND + 1]:
+            yield from run.compounds or run.words
+        end = at + _AROUND + 1
 
 
 _cached_run = lru_cache(8192)(_read_run)  # holds nine of ten runs of a text
@@ -202,25 +213,20 @@ _cached_run = lru_cache(8192)(_read_run)  # holds nine of ten runs of a text
 
 def singular(word: str) -> str:
     """Return the singular of a normalised English `word`; a second call changes nothing."""
-    return _cached_singular(word) if len(word) <= _MAX_CACHED else _singular(word)
-
-
-def _singular(word: str) -> str:
     if word in SINGULARS:
         return SINGULARS[word]
     if len(word) < _SHORTEST:
         return word
+    if word[-1] == "s":
+        return _without_ending(word)
+    return f"{word[:-2]}an" if word[-3:] == "men" and len(word) >= _MEN and word.isascii() else word
+
+
+def _without_ending(word: str) -> str:
     if len(word) <= _SHORT_ENDINGS.get(word[-3:], 0):
         return word[:-1]
-    if len(word) >= _MEN and word.endswith("men") and word.isascii():
-        return word[:-2] + "an"
-    for endings, cut, new in SUFFIXES:
-        if word.endswith(endings):
-            return word[: len(word) - cut] + new
-    return word
-
-
-_cached_singular = lru_cache(8192)(_singular)  # holds nine of ten words of a text
+    cut, new = next((cut, new) for endings, cut, new in SUFFIXES if word.endswith(endings))
+    return word[: len(word) - cut] + new
 
 
 # Phrases that find a term ----------------------------------------------------------------------------
