@@ -5,6 +5,7 @@ from functools import cache, lru_cache
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
+from feedproxy.feeds.tex import readable
 from feedproxy.model import Entry, Links, Paper
 from feedproxy.query.parameters import Query
 from feedproxy.text import plural
@@ -18,6 +19,8 @@ class EntryView:
     """The parts of an entry that all formats share; `html` is empty if the query wants no content."""
 
     id: str
+    title: str
+    summary: str
     discussion: str
     image: str | None
     link: str
@@ -31,10 +34,12 @@ class EntryView:
 def entry_view(entry: Entry, query: Query) -> EntryView:
     """Return the view of an entry in the feed of `query`."""
     paper = entry.paper
-    links, image = paper.links, paper.image
+    links, image, summary = paper.links, paper.image, readable(paper.summary)
     is_pdf = query.link == "pdf" and links.pdf != links.arxiv  # else both are the same search
     return EntryView(
         id=links.hub,
+        title=readable(paper.title),
+        summary=summary,
         discussion=links.discussion,
         image=image,
         link=link_of(links, query),
@@ -42,7 +47,7 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
         authors=first_authors(paper),
         byline=byline(paper),
         credit=credit(paper),
-        html=_content(paper, links, image) if query.content == "full" else "",
+        html=_content(paper, links, image, summary) if query.content == "full" else "",
     )
 
 
@@ -70,7 +75,7 @@ def credit(paper: Paper) -> str:
     return " · ".join(filter(None, (byline(paper), organization)))
 
 
-def _content(paper: Paper, links: Links, image: str | None) -> str:
+def _content(paper: Paper, links: Links, image: str | None, summary: str) -> str:
     names = {links.hub: "Hub"}  # a paper without an arXiv id has one address for several
     for name, address in (
         ("arXiv", links.arxiv),
@@ -81,7 +86,7 @@ def _content(paper: Paper, links: Links, image: str | None) -> str:
     ):
         if address:
             names.setdefault(address, name)
-    return _html(image, credit(paper), paper.summary, tuple(names.items()))
+    return _html(image, credit(paper), summary, tuple(names.items()))
 
 
 # The same paper appears in many feeds, and this takes a third of the time to render one.

@@ -31,12 +31,12 @@ def json_feed(document: Document) -> bytes:
 def _item(entry: Entry, query: Query) -> dict[str, object]:
     paper, view = entry.paper, entry_view(entry, query)
     counts = {"upvotes": paper.upvotes, "comments": paper.comments}
-    full = {"content_html": view.html, "summary": paper.summary or None}
+    full = {"content_html": view.html, "summary": view.summary or None}
     item = {
         "id": view.id,
         "url": view.link,
         "external_url": paper.links.arxiv,
-        "title": paper.title,
+        "title": view.title,
         **(full if view.html else {"content_text": ""}),
         "image": view.image,
         "date_published": entry.entered_at.isoformat(),

@@ -61,7 +61,7 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
         link.set("type", self.view.link_type)
         xml_elem("link", element, href=self.view.discussion, rel="replies", type="text/html")
         if not self.view.html:  # RFC 4287, section 4.1.1.1, advises a summary that is not empty
-            xml_elem("summary", element).text = self.view.credit or self.paper.title
+            xml_elem("summary", element).text = self.view.credit or self.view.title
         for text in (element.find("title"), element.find("summary")):
             _mark_as_html(text)
         return self._shared(element)
@@ -118,7 +118,7 @@ def _add(generator: FeedGenerator, entry: Entry, query: Query, form: str) -> Non
     element = generator.add_entry(order="append")
     element.paper.paper, element.paper.query, element.paper.view = paper, query, view
     element.guid(view.id, permalink=True)
-    element.title(paper.title)
+    element.title(view.title)
     element.link(href=view.link)
     element.published(entry.entered_at)
     if paper.ai_keywords:
@@ -128,12 +128,12 @@ def _add(generator: FeedGenerator, entry: Entry, query: Query, form: str) -> Non
     if form == "rss":
         element.comments(view.discussion)
         if view.html:
-            element.description(html.escape(paper.summary, quote=False))
+            element.description(html.escape(view.summary, quote=False))
         return
     element.updated(entry.updated_at)
     element.author([{"name": name} for name in view.authors])
     if view.html:
-        element.summary(paper.summary or None)
+        element.summary(view.summary or None)
 
 
 _RSS_TEXT = re.compile(rb"<(title|category|dc:creator)>.*?</\1>", re.DOTALL)

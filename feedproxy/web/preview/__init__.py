@@ -12,6 +12,7 @@ from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.backend import time_limit
 from feedproxy.errors import DeadlineError
 from feedproxy.feeds.entry import byline
+from feedproxy.feeds.tex import readable
 from feedproxy.model import Entry, PaperHistory
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import MEASURES, Query
@@ -142,10 +143,10 @@ def _entries(entries: tuple[Entry, ...], histories: dict[str, PaperHistory], que
     return tuple(
         PreviewEntry(
             entry,
-            highlight(entry.paper.title, title),
+            highlight(readable(entry.paper.title), title),
             highlight(byline(entry.paper), author),
             highlight(entry.paper.organization.fullname if entry.paper.organization else "", org),
-            excerpt(entry.paper.summary[:_MAX_ABSTRACT], abstract) if query.content == "full" else (),
+            excerpt(readable(entry.paper.summary)[:_MAX_ABSTRACT], abstract) if query.content == "full" else (),
             reason(entry, histories.get(entry.paper.id, PaperHistory(entry.entered_at)), query),
         )
         for entry in entries
