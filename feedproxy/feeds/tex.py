@@ -81,8 +81,8 @@ def _fraction(match: _Match) -> str:
 
 
 def _script(match: _Match) -> str:
-    """Return `^2` for `^{2}`; in parentheses what would else seem to end earlier."""
-    sign, text = match.groups()
+    """Return `^2` for `^{2}`, `_θ` for `_{theta}`; in parentheses what would else seem to end earlier."""
+    sign, text = match[1], _GREEK.get(match[2], match[2])
     return sign + (text if re.fullmatch(r"-?[^\W_]+(\.\d+)?|\W", text) else f"({text})")
 
 
@@ -112,7 +112,7 @@ _TEXT = (
     _rule("accent", "\\", r"""(?<=[A-Za-z-])\\(["'`^~])\{?\\?([aeioun])\}?""", _accent),
     _rule("accent", "\\", r"""(?<!\w)\\(")([AOU])(?=[a-z]{1,20}[äëïöü])""", _accent),
     _rule("apostrophe", "\\", r"(?<=[A-Za-z])\\'(?=[a-z])", "'"),
-    _rule("short", "\\", rf"(?<![\w\\])\\{_any(_SHORT)}(?![A-Za-z])\.?", _look_up(_SHORT)),
+    _rule("short", "\\", rf"(?<![\w\\])\\{_any(_SHORT)}(?![A-Za-z])(?:\.|\{{\}})?", _look_up(_SHORT)),
     _rule("sign", "\\", rf"(?<![A-Za-z\\])\\{_any(_SIGNS)}(?![A-Za-z])(?:\{{\}})?", _look_up(_SIGNS)),  # `2.3\times`
     _rule("math", "\\(", r"(?<![^\s(])\\\( ?([^\\\s][^\\]{0,200}?) ?\\\)", r"\1"),  # `\( O(n^3) \)`
     _rule("space", "\\", r"(?<=[\w.%)])\\[,; ](?=[\w(])", " "),  # `1.5\,TB`
@@ -121,7 +121,7 @@ _TEXT = (
     _rule("font", "boldsymbol", r"boldsymbol(?=[^\sa-z{])", ""),
     # `256{times}256`, `γ{=}4`, `6{,}181`, but not `{name}`
     _rule("braces", "{", r"\{(times|sim|approx|pm)\}", _look_up(_SIGNS)),
-    _rule("braces", "{", r"(?<=[\w)}=])\{([=,<>+×~°±≈→≤≥-])\}", r"\1"),
+    _rule("braces", "{", r"(?<=[\w)}=])\{([=,<>+×%~°±≈→≤≥-])\}", r"\1"),
     # `Oleft( 1{delta} right)`, which was `O\left( \frac{1}{\delta} \right)`
     _rule("fraction", "{", rf"(?:(?<=\d)|(?<={_VARIABLE}))\{{{_any(_GREEK | _RARE)}(\^\d)?\}}", _fraction),
     _rule("left and right", "left", r"(?<![a-z-])left([(\[]) ?([^()\[\]]{1,200}?) ?right([)\]])", r"\1\2\3"),
@@ -131,8 +131,8 @@ _TEXT = (
         _rule("greek", sign, rf"(?<![\w\\]){_any(_GREEK)}(?={ahead})", _look_up(_GREEK))
         for sign, ahead in (("^", r"\^"), ("_", r"_(?:\{|\d|[A-Za-z]\b)"))
     ),
-    # `360^circ`, `λ^star`
-    _rule("raised", "^", rf"\^\{{?{_any(_RAISED)}(?![A-Za-z])\}}?", _look_up(_RAISED)),
+    # `360^circ`, `90^{circ}C`, `λ^star`
+    _rule("raised", "^", rf"\^\{{?{_any(_RAISED)}(?![a-z])\}}?", _look_up(_RAISED)),
     # `X^{2}-Gaussian`, `G_{stack}`, but not `img_{name}.png`
     _rule("script", "{", r"(\^|(?<![a-z][a-z])_|_(?=\{(?:[^a-z{}]|.=)))\{([^{}]{1,80})\}", _script),
     # `1.92times`, `8timesH100`, `15timessim50times`, `Rtimes`, `256 times 256`
