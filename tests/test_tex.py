@@ -147,8 +147,11 @@ def test_hostile_texts_take_no_longer(piece: str) -> None:
 
 
 # A paper as the Hub sends it, and as it is shown.
-TITLE, ABSTRACT = "R^textbf{2AI}: agents 2times faster", "A ``first'' part, sim6%.\n\nSecond\\&last: agents."
-READABLE_TITLE = "R^2AI: agents 2× faster"
+TITLE, ABSTRACT = (
+    "R^textbf{2AI}: agents 2times faster on tau^2-bench",
+    "A ``first'' part, sim6%.\n\nSecond\\&last: agents.",
+)
+READABLE_TITLE = "R^2AI: agents 2× faster on τ^2-bench"
 READABLE_PARAGRAPHS = ("A “first” part, ~6%.", "Second&last: agents.")
 
 
@@ -178,10 +181,11 @@ def test_the_archive_keeps_what_the_hub_sent(archive: Archive, tex_paper: Paper)
 
 def test_the_page_marks_words_of_the_readable_text(archive: Archive, tex_paper: Paper) -> None:
     """The page shows the readable text, and marks in it what the filter looks for."""
-    (item,) = preview(Service(archive), parse_query("q=2ai%20OR%20first%20OR%20last")).entries
-    assert (("R^", False), ("2AI", True), (": agents 2× faster", False)) == item.title
-    assert READABLE_PARAGRAPHS == tuple("".join(text for text, _ in item.excerpt).split("\n\n"))
+    (item,) = preview(Service(archive), parse_query("q=2ai OR tau OR first OR last")).entries
+    assert ["2AI", "τ"] == [text for text, is_marked in item.title if is_marked]
     assert ["first", "last"] == [text for text, is_marked in item.excerpt if is_marked]
+    assert READABLE_TITLE == "".join(text for text, _ in item.title)
+    assert "\n\n".join(READABLE_PARAGRAPHS) == "".join(text for text, _ in item.excerpt)
 
 
 # How often each rule changes a text of the corpus, at least. Only other listings have `^circ`, `^star` and `^top`.
