@@ -102,7 +102,7 @@ _VARIABLE = r"(?<![A-Za-z])[A-Za-z]"
 # What stays as it is: an address, `code`, a path of Windows.
 _VERBATIM = re.compile(r"""(https?://[^\s{}\\]+|`[^`'"]{1,200}`|``[^`'"]{1,200}``|(?<!\w)[A-Za-z]:\\\S*)""")
 _LINKS = (
-    # `\url{https://…}`, `\href{https://…}{our page}`, `https://…{our page}`
+    # `\url{https://…}`, `\href{https://…}{our page}`, `https://…{our page}`, `at~https://…`
     _rule("url", "{", rf"\\?(?:url|href)\{{({_ADDRESS})\}}", r"\1"),
     _rule("link", "{", rf"({_ADDRESS})(?<![_^=])\{{([^{{}}]{{1,300}})\}}", _link),
     _rule("tie", "~", r"(?<=[A-Za-z])~(?=https?://)", " "),
