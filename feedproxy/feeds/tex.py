@@ -93,7 +93,7 @@ def _link(match: _Match) -> str:
     address, text = match.groups()
     if re.fullmatch("[a-z_]+", text) and text not in _LINK_WORDS:
         return match[0]
-    return address if address.endswith(text) or text.startswith("http") else f"{text} ({address})"
+    return address if address.endswith(text) or text.startswith(("http:", "https:")) else f"{text} ({address})"
 
 
 # Every quantifier is bounded, so a hostile text takes no longer than another of its length.
