@@ -38,9 +38,9 @@ def document(wording: Columns) -> Document:
 
 def _words(texts: Sequence[str]) -> list[str]:
     words = [word for text in texts for word in (*search_words(text), GAP)][:-1]
-    if len(words) <= _REPEATS and max(map(len, words), default=0) <= _LONGEST:
-        return words
-    return list(_cut(words[:_MOST]))
+    has_repeats = len(words) > _REPEATS and max(Counter(words).values()) > _REPEATS
+    is_short = len(words) <= _MOST and max(map(len, words), default=0) <= _LONGEST
+    return words if is_short and not has_repeats else list(_cut(words[:_MOST]))
 
 
 def _cut(words: Iterable[str]) -> Iterator[str]:

@@ -59,8 +59,8 @@ abdomen acumen albumen bitumen carmen examen foramen regimen specimen stamen
 """
 SINGULARS = {plural: singular or plural for plural, _, singular in (row.partition(":") for row in _WORDS.split())}
 
-# Endings of words in -s: how many letters to cut, and what to append. The first row that fits counts.
-SUFFIXES: tuple[tuple[tuple[str, ...], int, str], ...] = (
+# Endings: how many letters to cut, and what to append. The first row that fits counts; if none does, only the s is cut.
+_SUFFIXES = (
     (("caches", "niches"), 1, ""),
     (("sses", "xes", "ches", "shes", "tzes", "zzes"), 2, ""),  # classes, boxes, approaches, meshes, waltzes, buzzes
     (("eies", "aies"), 1, ""),
@@ -68,10 +68,13 @@ SUFFIXES: tuple[tuple[tuple[str, ...], int, str], ...] = (
     (("lyses", "theses"), 2, "is"),  # analyses, hypotheses
     (("ouses", "auses", "fuses", "muses"), 1, ""),  # houses, causes
     (("uses",), 2, ""),  # viruses
-    (("halves", "calves"), 3, "f"),
-    (("shelves", "wolves", "selves", "thieves", "scarves"), 3, "f"),
+    (("halves", "calves", "shelves", "wolves", "selves", "thieves", "scarves"), 3, "f"),
     (("knives", "wives"), 3, "fe"),
     (("oes",), 2, ""),  # heroes
     (("ics", "sis", "xis", "ss", "us"), 0, ""),  # semantics, basis, loss, virus
-    (("s",), 1, ""),
 )
+# The same rows by the last two letters of the ending.
+SUFFIXES: dict[str, list[tuple[str, int, str]]] = {}
+for _endings, _cut, _new in _SUFFIXES:
+    for _ending in _endings:
+        SUFFIXES.setdefault(_ending[-2:], []).append((_ending, _cut, _new))

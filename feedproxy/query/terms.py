@@ -62,7 +62,8 @@ RUN = re.compile(
 )
 WORDS, _SIGNS = re.compile(_WORD), re.compile(_SIGN)
 _PLAIN_RUN = re.compile(rf"[^\W_]+(?:{_SIGN}[^\W_]+)*")
-_AFTER_DOT, _AFTER_COMMA = re.compile(r"\.[^\W\d_]"), re.compile(r",\d")  # .net; 1,000
+_NAME = re.compile(r"""\.(?<![^\s("'/]\.)[^\W\d_]""")  # .net
+_NUMBER = re.compile(r",(?<=\d,)\d{3}")  # 1,000
 _CLITIC = re.compile(r"['’ʼ](?:s|re|ve|ll|d|m)$", re.IGNORECASE)  # LLM's, we're
 _PAIR = 2  # letters: US; AI in AIs
 _SHOUTING = 4  # words in capitals only, from which on capitals mean nothing
@@ -106,24 +107,25 @@ def _names(run: str) -> list[str]:
 
 def search_words(text: str) -> list[str]:
     """Return the words of a paper's `text` as the index holds them: in their order, then compounds after gaps."""
-    runs = [read_run(run) for run in _find_runs(without_shouting(_normalize(text)))]
+    written = _find_runs(without_shouting(_normalize(text)))
+    runs = [_cached_run(run) if len(run) <= _MAX_CACHED else _read_run(run) for run in written]
     found: list[str] = []
-    compounds, others = [], dict[str, None]()
-    for at, run in enumerate(runs):
-        found += run.words
-        if run.compounds:
-            compounds.append(at)
-        if run.others:
-            others |= dict.fromkeys(run.others)
-    found += _around(compounds, runs)
-    for word in others:
+    places: list[int] = []
+    others: list[str] = []
+    for at, (words, compounds, more) in enumerate(runs):
+        found += words
+        if compounds:
+            places.append(at)
+        others += more
+    found += _around(places, runs)
+    for word in dict.fromkeys(others):
         found += (GAP, word)
     return found
 
 
 def _find_runs(text: str) -> list[str]:
     """Return the runs in normalised `text`; where nothing rare is, with an expression that takes half the time."""
-    has_rare = "*" in text or "#" in text or "++" in text or _AFTER_DOT.search(text) or _AFTER_COMMA.search(text)
+    has_rare = "*" in text or "#" in text or "++" in text or _NAME.search(text) or _NUMBER.search(text)
     return (RUN if has_rare else _PLAIN_RUN).findall(text)
 
 
@@ -193,16 +195,18 @@ def _joined(parts: Sequence[str]) -> list[str]:
     return [_search_word(word) if word in parts else singular(word.casefold()) for word in groups]
 
 
-def _around(compounds: Sequence[int], runs: Sequence[Run]) -> Iterator[str]:
-    """Yield the runs at `compounds` with a few words on each side; a gap before every piece."""
+def _around(places: Sequence[int], runs: Sequence[Run]) -> list[str]:
+    """Return the compounds at `places` in `runs` with a few words on each side; a gap before every piece."""
+    found: list[str] = []
     end = -1
-    for at in compounds:
+    for at in places:
         first = max(at - _AROUND, 0)
         if first > end:
-            yield GAP
-        for run in runs[max(first, end) : at + _AROUND + 1]:
-            yield from run.compounds or run.words
+            found.append(GAP)
+        for words, compounds, _ in runs[max(first, end) : at + _AROUND + 1]:
+            found += compounds or words
         end = at + _AROUND + 1
+    return found
 
 
 _cached_run = lru_cache(8192)(_read_run)  # holds nine of ten runs of a text
@@ -225,8 +229,10 @@ def singular(word: str) -> str:
 def _without_ending(word: str) -> str:
     if len(word) <= _SHORT_ENDINGS.get(word[-3:], 0):
         return word[:-1]
-    cut, new = next((cut, new) for endings, cut, new in SUFFIXES if word.endswith(endings))
-    return word[: len(word) - cut] + new
+    for ending, cut, new in SUFFIXES.get(word[-2:], ()):
+        if word.endswith(ending):
+            return word[: len(word) - cut] + new
+    return word[:-1]
 
 
 # Phrases that find a term ----------------------------------------------------------------------------
