@@ -68,7 +68,8 @@ APART = [
     ("semantic", "semantics"), ("dynamic", "dynamics"), ("physic", "physics"), ("new", "news"), ("doe", "does"),
     ("general", "generative"), ("generate", "generation"), ("policy", "political"), ("policy", "police"),
     ("these", "theses"), ("universe", "university"), ("u", "us"), ("hi", "his"), ("wa", "was"), ("gp", "gps"),
-    ("len", "lens"), ("specimen", "speciman"), ("tax", "axis"), ("them", "themselves"),
+    ("len", "lens"),
+    ("academic", "academics"), ("bio", "bios"), ("specimen", "speciman"), ("tax", "axis"), ("them", "themselves"),
 ]  # fmt: skip
 
 
@@ -142,10 +143,10 @@ INDEXED = {
     "1.8B on 2024-05-12 is 3.5": "1 8b on 2024 05 12 is 3 5",
     "C/C++ code": "c c code ¶ c c++ code",
     "the U.S. or the US, us": "the u s or the us us ¶ the us or the u s us",
-    "GPS GPs gps AIS AIs iOS SOS ReLUs relus": "gps gp gps ais ai ios sos relu relus ¶ relu",
+    "GPS GPs gps AIS AIs iOS SOS ReLUs SaaS LAMPS lamps": "gps gp gps ais ai ios sos relu saas lamps lamp",
     "NEWS OF GPS AGENTS": "news of gps agent",
     "policies, criteria, agents": "policy criterion agent ¶ policies ¶ criteria",
-    "various viruses or one virus": "various virus or one virus ¶ viru",
+    "axes and bases": "axis and base ¶ axes ¶ basis",
 }  # fmt: skip
 
 
@@ -165,7 +166,8 @@ SEARCHED = {
     "a b c d e": ["a b c d e", "ab c d e", "a bc d e", "a b c de"],
     "gpt 4": ["gpt 4", "gpt4"],
     "gpt4o": ["gpt4o", "gpt 4o"],
-    "cmos": ["cmo", "cmos"],
+    "lamps": ["lamp", "lamps"],
+    "bases": ["base", "basis"],
     "relus": ["relus", "relu"],
     "pretrain*": ["pretrain*", "pre train*"],
     "policie*": ["policie*", "policy"],
@@ -181,6 +183,8 @@ NOT_SEARCHED = {
     "bi*": "by",
     "mani*": "many",
     "gps": "gp",
+    "cmos": "cmo",
+    "various": "variou",
     "c++": "c",
     "pretrai*": "pretra i*",
 }

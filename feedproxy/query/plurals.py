@@ -5,7 +5,7 @@ that follow no rule. We compared both with the lemmas of LemmInflect for the 90,
 such a package instead would change the meaning of addresses with each of its releases.
 """
 
-# A plural and its singular, or a word that only looks like a plural and stays.
+# A plural and its singular, or a word that only looks like a plural and stays: acronyms in S in the last lines.
 _WORDS = """
 ads:ad ids:id kgs:kg lms:lm men:man nns:nn pcs:pc tvs:tv uis:ui vms:vm children:child christmases:christmas emus:emu
 feet:foot geese:goose grandchildren:grandchild lice:louse mice:mouse oxen:ox quizzes:quiz teeth:tooth
@@ -20,15 +20,19 @@ symposia:symposium taxa:taxon atria:atrium cilia:cilium flagella:flagellum papyr
 tableaux:tableau algae:alga antennae:antenna formulae:formula larvae:larva nebulae:nebula supernovae:supernova
 vertebrae:vertebra alumni:alumnus cacti:cactus foci:focus fungi:fungus hippocampi:hippocampus loci:locus
 moduli:modulus nuclei:nucleus radii:radius stimuli:stimulus syllabi:syllabus termini:terminus tori:torus
+stadia:stadium aquaria:aquarium auditoria:auditorium vacua:vacuum colloquia:colloquium phyla:phylum dicta:dictum
+desiderata:desideratum ganglia:ganglion mitochondria:mitochondrion tetrahedra:tetrahedron octahedra:octahedron
+octopi:octopus annuli:annulus sulci:sulcus gyri:gyrus thalami:thalamus bacilli:bacillus calculi:calculus
+menisci:meniscus lacunae:lacuna hyphae:hypha amoebae:amoeba retinae:retina personae:persona
 
 appendices:appendix codices:codex cortices:cortex helices:helix indices:index matrices:matrix simplices:simplex
 subindices:subindex submatrices:submatrix vertices:vertex vortices:vortex axes:axis crises:crisis diagnoses:diagnosis
 ellipses:ellipse emphases:emphasis metamorphoses:metamorphosis metastases:metastasis neuroses:neurosis oases:oasis
-prognoses:prognosis synopses:synopsis
+prognoses:prognosis synopses:synopsis apices:apex radices:radix directrices:directrix
 
 aliases:alias atlases:atlas biases:bias canvases:canvas gases:gas irises:iris lenses:lens pancreases:pancreas alias
 atlas bias canvas chaos christmas metropolis summons cosmos does ethos iris lens news pancreas pathos series species
-themselves these this ourselves yourselves
+themselves these this ourselves yourselves always sometimes perhaps tennis corps chassis kudos asbestos
 
 cpus:cpu dpus:dpu gpus:gpu npus:npu tpus:tpu xpus:xpu bureaus:bureau gurus:guru menus:menu plateaus:plateau
 abuses:abuse accuses:accuse excuses:excuse peruses:peruse recluses:recluse reuses:reuse ruses:ruse uses:use
@@ -43,21 +47,22 @@ brownies:brownie caddies:caddie calories:calorie cookies:cookie foodies:foodie f
 goalies:goalie goodies:goodie hippies:hippie hoodies:hoodie junkies:junkie magpies:magpie movies:movie
 neckties:necktie newbies:newbie overlies:overlie pixies:pixie prairies:prairie reveries:reverie rookies:rookie
 selfies:selfie smoothies:smoothie sorties:sortie talkies:talkie underlies:underlie unties:untie veggies:veggie
-zombies:zombie
+zombies:zombie brioches:brioche cartouches:cartouche cloches:cloche douches:douche microfiches:microfiche
+panaches:panache
 
-academics:academic acrylics:acrylic alcoholics:alcoholic antibiotics:antibiotic attics:attic catholics:catholic
-characteristics:characteristic clerics:cleric classics:classic clinics:clinic comics:comic cosmetics:cosmetic
-critics:critic cynics:cynic epics:epic epidemics:epidemic fabrics:fabric fanatics:fanatic harmonics:harmonic
-heuristics:heuristic infographics:infographic logics:logic lunatics:lunatic diabetics:diabetic heretics:heretic
-mystics:mystic psychedelics:psychedelic lyrics:lyric medics:medic metrics:metric mimics:mimic mnemonics:mnemonic
-mosaics:mosaic narcotics:narcotic pandemics:pandemic paramedics:paramedic picnics:picnic plastics:plastic
-polemics:polemic relics:relic republics:republic robotics:robotic rubrics:rubric sceptics:sceptic schematics:schematic
-skeptics:skeptic statistics:statistic tactics:tactic tics:tic topics:topic tunics:tunic submetrics:submetric
-subtopics:subtopic
+antibiotics:antibiotic attics:attic characteristics:characteristic clerics:cleric clinics:clinic comics:comic
+critics:critic cynics:cynic epidemics:epidemic fabrics:fabric heuristics:heuristic infographics:infographic
+logics:logic lunatics:lunatic heretics:heretic lyrics:lyric medics:medic metrics:metric mimics:mimic
+mnemonics:mnemonic mosaics:mosaic pandemics:pandemic paramedics:paramedic picnics:picnic polemics:polemic relics:relic
+republics:republic robotics:robotic rubrics:rubric sceptics:sceptic schematics:schematic skeptics:skeptic
+statistics:statistic tactics:tactic tics:tic topics:topic tunics:tunic submetrics:submetric subtopics:subtopic
 
 abdomen acumen albumen bitumen carmen examen foramen regimen specimen stamen
+
+aids bios cmos cvs dbms hdfs https iaas macos mcts mems naas paas qos saas sars
 """
 SINGULARS = {plural: singular or plural for plural, _, singular in (row.partition(":") for row in _WORDS.split())}
+ALSO = {"bases": "basis", "ellipses": "ellipsis"}  # plurals of two words
 
 # Endings: how many letters to cut, and what to append. The first row that fits counts; if none does, only the s is cut.
 _SUFFIXES = (

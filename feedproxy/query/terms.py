@@ -17,7 +17,7 @@ from itertools import islice, pairwise, product
 from typing import NamedTuple
 
 from feedproxy.query.letters import plain_text
-from feedproxy.query.plurals import SINGULARS, SUFFIXES
+from feedproxy.query.plurals import ALSO, SINGULARS, SUFFIXES
 
 # The version of the rules. Raise it whenever they make other words of any text: an archive with an index by older rules
 # is indexed again when somebody opens it.
@@ -153,22 +153,17 @@ def _read_run(text: str) -> Run:
 
 def _others(word: str, small: str) -> tuple[str, ...]:
     """Return what else finds the `small` word beside the search word that it became."""
-    if small[-1] == "s" and _may_be_plural_in_us(small):
-        return (small[:-1],)
+    if small in ALSO:
+        return (ALSO[small],)
     return () if small.startswith(word) else (small,)  # `polici*` finds policies
-
-
-def _may_be_plural_in_us(word: str) -> bool:
-    """Say whether `word` may be the plural of an acronym: relus."""
-    return len(word) >= _SHORTEST and word.endswith("us") and not word.endswith("ous")
 
 
 def _search_word(word: str) -> str:
     """Return a `word` of a paper as the index holds it."""
     small = word.casefold()
-    if word[-1] in "sS" and len(word) > _PAIR and word[-2].isupper():
-        return small[:-1] if word[-1] == "s" else small  # LLMs, but GPS and iOS
-    return singular(small)
+    if word[-1] == "S":
+        return small  # GPS, iOS
+    return small[:-1] if word[-1] == "s" and len(word) > _PAIR and word[-2].isupper() else singular(small)  # LLMs
 
 
 def _compounds(text: str, names: list[str], written: list[str]) -> list[str]:
@@ -305,10 +300,12 @@ def _is_half(word: str) -> bool:
 
 
 def _unfolded(word: str) -> list[str]:
-    """Return what `word` is if it is no plural (CMOS), or if it is one of an acronym in U (relus)."""
-    if _may_be_plural_in_us(word):
-        return [word[:-1]]
-    return [word] if len(word) >= _SHORTEST and word.endswith("s") and singular(word) != word else []
+    """Return what else `word` may be: an acronym in S (LAMPS), or the plural of one in U (imus)."""
+    if len(word) < _SHORTEST or word[-1] != "s":
+        return []
+    if word.endswith("us"):
+        return [] if word.endswith("ous") else [word[:-1]]
+    return [ALSO.get(word, word)] if singular(word) != word else []
 
 
 def plural_prefix_matches(prefix: str) -> set[str]:
