@@ -10,6 +10,9 @@ from datetime import datetime
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.errors import NoPapersYet, UnknownFeedError
 from feedproxy.feeds import FORMATS, Document, Feed
+from feedproxy.offers.choices import count_choices
+from feedproxy.offers.remembered import Remembered
+from feedproxy.offers.spelling import read_vocabulary
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query, parse_query, quoted
 from feedproxy.text import did_you_mean
@@ -28,10 +31,14 @@ class RenderedDocument:
 
 
 class Service:
-    """The feeds of an archive: one for every query, and the operator's named feeds."""
+    """The feeds of an archive: one for every query, and the operator's named feeds.
+
+    Remembers what helps to choose one: how much the ready-made filters bring, and the words that papers use.
+    """
 
     def __init__(self, archive: Archive, named_feeds: Iterable[NamedFeed] = ()) -> None:
         self.archive, self.named_feeds = archive, tuple(named_feeds)
+        self.choices, self.vocabulary = Remembered(archive, count_choices), Remembered(archive, read_vocabulary)
 
     def feed(self, query_string: str, base: str, name: str | None = None) -> Feed:
         """Return the feed of a query string, or the page of the feed `name` that the query string asks for.

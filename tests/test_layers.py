@@ -18,6 +18,7 @@ LAYERS = (
     ("feeds",),
     ("archive",),
     ("ingest",),
+    ("offers",),
     ("service",),
     ("metrics",),
     ("web",),

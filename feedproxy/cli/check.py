@@ -5,6 +5,7 @@ import unicodedata
 import click
 
 from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, refresh_if_possible
+from feedproxy.cli.offers import echo_offers
 from feedproxy.config import Config
 from feedproxy.errors import QueryError
 from feedproxy.feeds.feed_url import relative, split
@@ -32,6 +33,7 @@ def check(config: Config, address: str) -> None:
     click.echo(query.describe or "every paper")
     click.echo(feed.address(form))
     click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {where}")
+    echo_offers(refresher.archive, query)
 
 
 def _show_position(query_string: str, parameter: str, position: int) -> None:

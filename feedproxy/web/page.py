@@ -1,6 +1,7 @@
 """The route of the page: the query of a form in, the page with a preview of its feed out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from urllib.parse import urlencode
 
@@ -8,11 +9,13 @@ from flask import Blueprint, Response, request
 
 from feedproxy.archive.backend import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
-from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
+from feedproxy.errors import DeadlineError, FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.feeds.entry import link_of
 from feedproxy.model import HAS
+from feedproxy.offers.choices import Choice
 from feedproxy.query.grammar import FIELDS
+from feedproxy.query.interests import interests
 from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, query_pairs
 from feedproxy.web import responses
 from feedproxy.web.cache import Variants
@@ -30,6 +33,7 @@ _EXAMPLES = (
     ("50 upvotes and more", "min_upvotes=50"),
     ("robot*, or 100 upvotes", "q=robot*&or_upvotes=100"),
 )
+_CHOICES_SECONDS = 1.0
 # Readers whose address takes that of a feed at its end.
 _READERS = (
     ("Feedly", "https://feedly.com/i/subscription/feed/"),
@@ -70,9 +74,16 @@ def _render(feed: Feed, text: str) -> tuple[Variants, int]:
     with time_limit(READ_SECONDS):
         page_preview = preview(context().service, feed.query)
     document = Document(feed, page_preview.result.entries, page_preview.result.more)
-    values = _values(document, dict(query_pairs(text)), preview=page_preview)
+    values = _values(document, dict(query_pairs(text)), preview=page_preview, choices=_choices())
     robots = not (text or context().config.access_key)
     return responses.page("page.html", robots=robots, **values), page_preview.result.state.revision
+
+
+def _choices() -> tuple[Choice, ...]:
+    """Return the ready-made filters with their averages, or nothing if counting takes too long."""
+    with suppress(DeadlineError), time_limit(_CHOICES_SECONDS):
+        return context().service.choices.get()
+    return ()
 
 
 def _error_response(error: FeedproxyError) -> Response:
@@ -86,7 +97,12 @@ def _error_response(error: FeedproxyError) -> Response:
 
 
 def _values(
-    document: Document, typed: Mapping[str, str], *, preview: Preview | None = None, error: FeedproxyError | None = None
+    document: Document,
+    typed: Mapping[str, str],
+    *,
+    preview: Preview | None = None,
+    choices: Iterable[Choice] | None = None,
+    error: FeedproxyError | None = None,
 ) -> dict[str, object]:
     return {
         "document": document,
@@ -101,6 +117,7 @@ def _values(
         "fields": FIELDS,
         "links": HAS,
         "examples": _EXAMPLES,
+        "choices": choices or map(Choice, interests()),
         "readers": _READERS,
         "named_feeds": context().service.named_feeds,
         "link_of": link_of,

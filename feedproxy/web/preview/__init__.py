@@ -14,6 +14,8 @@ from feedproxy.errors import DeadlineError
 from feedproxy.feeds.entry import byline
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Entry, PaperHistory
+from feedproxy.offers import Offer, offers
+from feedproxy.offers.spelling import Misspelling, misspellings
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import MEASURES, Query
 from feedproxy.service import Service
@@ -22,7 +24,7 @@ from feedproxy.web.preview.highlight import Segments, compile_highlighter, excer
 from feedproxy.web.preview.suggestions import relaxations, thresholds
 
 _SUGGESTIONS = 5
-_MIN_BUDGET = 0.1  # seconds for suggestions: as long as the search took, or this, which the rest of a page takes
+_MIN_BUDGET = 0.2  # seconds for each kind of advice: as long as the search took, or this
 _MAX_ABSTRACT = 2_000  # characters of an abstract where we look for words to mark; the longest so far: 1,923
 
 
@@ -86,7 +88,8 @@ class Suggestion:
 class Preview:
     """One page of a query's entries, their number on all pages, and their volume.
 
-    A query without entries has `suggestions` that have some.
+    A query without entries has `suggestions` that have some. `offers` are wider queries, `misspellings` words that no
+    paper has.
     """
 
     result: SearchResult
@@ -95,6 +98,8 @@ class Preview:
     volume: Volume
     thresholds: tuple[Threshold, ...]
     suggestions: tuple[Suggestion, ...]
+    offers: tuple[Offer, ...]
+    misspellings: tuple[Misspelling, ...]
 
 
 def preview(service: Service, query: Query) -> Preview:
@@ -114,6 +119,8 @@ def preview(service: Service, query: Query) -> Preview:
         volumes[query.min_upvotes],
         tuple(Threshold(other, volumes[other.min_upvotes].average) for other in others),
         () if count else suggest(archive, query, budget),
+        offers(archive, query, budget),
+        misspellings(archive, query, budget, service.vocabulary.get),
     )
 
 

@@ -1,0 +1,141 @@
+"""A query in; wider queries, which add what else goes by the same name, out. Changes no query by itself.
+
+Each offer adds alternatives to one word or phrase of the filter. They come from the ready-made filters of
+`query.interests`, from the abbreviations that papers define, and from longer words with the same beginning.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+from feedproxy.archive import Archive
+from feedproxy.archive.backend import time_limit
+from feedproxy.errors import DeadlineError, QueryError
+from feedproxy.model import Paper
+from feedproxy.offers.abbreviations import definitions
+from feedproxy.offers.endings import has_longer_form
+from feedproxy.query.grammar import And, Filter, Not, Or, Term
+from feedproxy.query.interests import interest_of
+from feedproxy.query.parameters import Query, parse_query
+from feedproxy.query.terms import singular, words
+
+ALL_DAYS = 3660
+_MOST = 6  # offers
+_TEXT_FIELDS = (None, "title", "abstract")
+_SAMPLE = 200  # papers that we read, the newest with a term
+_SPELLINGS = 3  # of an abbreviation or its long form
+_WITNESSES = 2  # papers that must define an abbreviation
+_LEAST = 0.01  # of a query's papers; an offer adds at least this many
+_LARGEST = 0.25  # of all papers in a query's days; what we learned from papers adds at most this many
+_USUAL = 0.9  # of the papers that a prefix adds; this many must have a usual form of the word
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A wider query, its change in words, and how many papers it adds."""
+
+    text: str
+    query: Query
+    papers: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What could replace a term; `is_learned` from papers, not written by people."""
+
+    text: str
+    tree: Filter
+    is_learned: bool
+
+
+def offers(archive: Archive, query: Query, budget: float) -> tuple[Offer, ...]:
+    """Return up to six wider queries, most papers first, as many as `budget` seconds allow; raises ArchiveError."""
+    different: list[Offer] = []
+    with suppress(DeadlineError), time_limit(budget):
+        for offer in _offers(archive, query):
+            if all(offer.text != other.text and offer.query != other.query for other in different):
+                different.append(offer)
+    return tuple(sorted(different, key=lambda offer: (-offer.papers, offer.text))[:_MOST])
+
+
+def _offers(archive: Archive, query: Query) -> Iterator[Offer]:
+    if not (terms := positive_terms(query.q)):
+        return
+    count, everything = archive.count(query), archive.count(Query(days=query.days))
+    for term in terms:
+        for candidate in _candidates(archive, term):
+            with suppress(QueryError):  # no address can say it
+                wider = with_replacement(query, term, candidate.tree)
+                papers = archive.count(wider) - count
+                is_too_broad = candidate.is_learned and papers > _LARGEST * everything
+                if papers >= max(1, _LEAST * count) and not is_too_broad:
+                    yield Offer(candidate.text, wider, papers)
+
+
+def positive_terms(tree: Filter | None) -> list[Term]:
+    """Return the different words and phrases that `tree` looks for in titles and abstracts, in its order."""
+    if isinstance(tree, Term):
+        return [tree] if tree.field in _TEXT_FIELDS else []
+    parts = tree.parts if isinstance(tree, And | Or) else ()
+    return list(dict.fromkeys(term for part in parts for term in positive_terms(part)))
+
+
+def with_replacement(query: Query, term: Term, replacement: Filter) -> Query:
+    """Return page 1 of `query` with `replacement` wherever it looks for `term`; raises QueryError if it is too long."""
+    return parse_query(str(replace(query, q=query.q and _replaced(query.q, term, replacement), page=1)))
+
+
+def _replaced(tree: Filter, term: Term, replacement: Filter) -> Filter:
+    if isinstance(tree, And | Or):
+        return type(tree)(tuple(_replaced(part, term, replacement) for part in tree.parts))
+    return replacement if tree == term else tree
+
+
+def _candidates(archive: Archive, term: Term) -> Iterator[_Candidate]:
+    """Yield what could replace `term`, the most useful first."""
+    interest = None if term.field else interest_of(term)
+    alternatives = _alternatives(interest.query.q if interest else None)
+    if interest and interest.query.q:
+        tree = interest.query.q if term in alternatives else Or((term, *alternatives))
+        yield _Candidate(interest.title, tree, is_learned=False)
+    for other in () if term.prefix else (*_synonyms(archive, term), *_longer(archive, term)):
+        yield _Candidate(str(other), Or((term, other)), is_learned=True)
+    for part in alternatives:
+        if part != term:
+            yield _Candidate(str(part), Or((term, part)), is_learned=False)
+
+
+def _alternatives(tree: Filter | None) -> tuple[Filter, ...]:
+    return tree.parts if isinstance(tree, Or) else (tree,) if tree else ()
+
+
+def _synonyms(archive: Archive, term: Term) -> list[Term]:
+    """Return the abbreviations or long forms of `term` that papers define, the most common first."""
+    wanted, spellings = _folded(term.words), dict[tuple[str, ...], Counter[tuple[str, ...]]]()
+    for paper in _newest(archive, term):
+        pairs = {tuple(tuple(words(text)) for text in pair) for pair in definitions(paper.summary)}
+        for other in {other for pair in pairs for one, other in permutations(pair) if _folded(one) == wanted}:
+            spellings.setdefault(_folded(other), Counter())[other] += 1
+    by_papers = sorted(spellings.items(), key=lambda item: (-item[1].total(), item[0]))
+    common = [forms for _, forms in by_papers[:_SPELLINGS] if forms.total() >= _WITNESSES]
+    return [replace(term, words=min(forms, key=lambda form: (-forms[form], form))) for forms in common]
+
+
+def _longer(archive: Archive, term: Term) -> list[Term]:
+    """Return `term` as a prefix, unless that brings other words than forms of it."""
+    word, prefix = term.words[-1], replace(term, prefix=True)
+    if len(term.words) > 1 or len(word) < 2:
+        return []
+    papers = _newest(archive, And((prefix, Not(term))))
+    usual = sum(has_longer_form(word, f"{paper.title} {paper.summary}") for paper in papers)
+    return [prefix] if papers and usual >= _USUAL * len(papers) else []
+
+
+def _newest(archive: Archive, tree: Filter) -> list[Paper]:
+    return [entry.paper for entry in archive.search(Query(q=tree, days=ALL_DAYS, limit=_SAMPLE)).entries]
+
+
+def _folded(form: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(singular, form))
