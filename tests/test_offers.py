@@ -17,7 +17,7 @@ from feedproxy.offers.endings import has_longer_form
 from feedproxy.offers.remembered import Remembered
 from feedproxy.offers.spelling import misspellings, most_similar, read_vocabulary
 from feedproxy.query.grammar import Filter, Or, Term, parse_filter
-from feedproxy.query.interests import interests
+from feedproxy.query.interests import interest_of, interests
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.service import Service
 from feedproxy.web.preview import preview
@@ -164,11 +164,13 @@ def about(part: Term) -> str:
 
 def test_offers_an_interest(archive: Archive, clock: Clock) -> None:
     """A word of a ready-made filter is offered all of it, and its words that add most; not what it has already."""
-    interest = next(feed for feed in interests() if len(alternatives(feed.query.q)) > 2)
-    terms = alternatives(interest.query.q)
-    papers = [paper(number, title=about(part), summary="") for number, part in enumerate(terms)]
+    plain = (part for feed in interests() for part in alternatives(feed.query.q) if not part.prefix)
+    first = next(part for part in plain if interest_of(part))
+    interest = interest_of(first)
+    assert interest
+    parts = alternatives(interest.query.q)
+    papers = [paper(number, title=about(part), summary="") for number, part in enumerate(parts)]
     archive.store([Listing(tuple(papers))], clock())
-    first = next(part for part in terms if not part.prefix)
     found = offers(archive, Query(q=first), LONG)
     whole = next(offer for offer in found if offer.text == interest.title)
     assert interest.query.q == whole.query.q

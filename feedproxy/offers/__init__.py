@@ -98,17 +98,31 @@ def _candidates(archive: Archive, term: Term) -> Iterator[_Candidate]:
     interest = None if term.field else interest_of(term)
     alternatives = _alternatives(interest.query.q if interest else None)
     if interest and interest.query.q:
-        tree = interest.query.q if term in alternatives else Or((term, *alternatives))
+        has_term = any(_covers(part, term) for part in alternatives)
+        tree = interest.query.q if has_term else Or((term, *alternatives))
         yield _Candidate(interest.title, tree, is_learned=False)
-    for other in () if term.prefix else (*_synonyms(archive, term), *_longer(archive, term)):
-        yield _Candidate(str(other), Or((term, other)), is_learned=True)
-    for part in alternatives:
-        if part != term:
-            yield _Candidate(str(part), Or((term, part)), is_learned=False)
+    learned = () if term.prefix else (*_synonyms(archive, term), *_longer(archive, term))
+    distinct = {_singular(term)}
+    for part in (*learned, *alternatives):
+        if (key := _singular(part)) not in distinct:
+            distinct.add(key)
+            yield _Candidate(str(part), Or((term, part)), is_learned=part in learned)
 
 
 def _alternatives(tree: Filter | None) -> tuple[Filter, ...]:
     return tree.parts if isinstance(tree, Or) else (tree,) if tree else ()
+
+
+def _covers(part: Filter, term: Term) -> bool:
+    """Say whether `part` finds all that `term` finds."""
+    if isinstance(part, Term) and part.prefix:
+        begins = term.words[-1].startswith(part.words[-1])
+        return begins and (part.words[:-1], part.field) == (term.words[:-1], term.field)
+    return _singular(part) == _singular(term)
+
+
+def _singular(tree: Filter) -> Filter:
+    return replace(tree, words=_folded(tree.words)) if isinstance(tree, Term) else tree
 
 
 def _synonyms(archive: Archive, term: Term) -> list[Term]:
