@@ -24,7 +24,7 @@ from feedproxy.web.preview.highlight import Segments, compile_highlighter, excer
 from feedproxy.web.preview.suggestions import relaxations, thresholds
 
 _SUGGESTIONS = 5
-_MIN_BUDGET = 0.2  # seconds for each kind of advice: as long as the search took, or this
+_MIN_BUDGET = 0.1  # seconds for each kind of advice: as long as the search took, or this, as the rest of a page takes
 _MAX_ABSTRACT = 2_000  # characters of an abstract where we look for words to mark; the longest so far: 1,923
 
 
