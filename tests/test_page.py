@@ -16,6 +16,7 @@ import feedproxy
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.ingest.parse import parse
+from feedproxy.query.interests import interests
 from feedproxy.query.parameters import PARAMETERS
 from tests.conftest import Clock, serving
 from tests.factories import api, entries, entry
@@ -306,6 +307,38 @@ def test_nothing_found(settled: httpx.Client) -> None:
     assert {"with the words agents: 1 entry", "every paper: 8 entries"} == set(links)
     _, found = page(settled, links["with the words agents: 1 entry"].removeprefix("./?"))
     assert "1 entry in the last 90 days" == words(found.get_element_by_id("status"))
+
+
+def test_wider_filters_are_offered(serve: Serve, tmp_path: Path) -> None:
+    """Below the filter stand wider ones with what they add, and words that no paper has; each link leads there."""
+    texts = ["Zebra folding (ZF).", "On zebra folding (ZF).", *["Zebra folding."] * 3, *["Something else."] * 15]
+    found = [entry(number, summary=text, upvotes=2) for number, text in enumerate(texts)]
+    (tmp_path / "listing.json").write_bytes(api(found))
+    client = serve(listing=str(tmp_path / "listing.json"))
+    _, html = page(client, "q=zf+OR+zebar&min_upvotes=2")
+    assert 'Also: "zebra folding" +3' == words(html.get_element_by_id("offers"))
+    assert "No paper here has “zebar”. Did you mean zebra (5 papers)?" == words(html.find_class("misspelling")[0])
+    (offer,) = html.xpath("//p[@id='offers']/a/@href")
+    assert "./?q=zf%20OR%20%22zebra%20folding%22%20OR%20zebar&min_upvotes=2" == offer
+    assert ["./?q=zf%20OR%20zebra&min_upvotes=2"] == html.xpath("//p[contains(@class, 'misspelling')]/a/@href")
+    _, wider = page(client, offer.removeprefix("./?"))
+    assert "5 entries in the last 90 days" == words(wider.get_element_by_id("status"))
+    assert [] == wider.xpath("//p[@id='offers']")
+
+
+def test_ready_made_filters(serve: Serve) -> None:
+    """Every page has the ready-made filters, each with how much it brings a day, and leads to its page."""
+    client = serve(listing="demo")
+    _, html = page(client, "q=agents")
+    links = html.xpath("//details[@id='choices']//a")
+    assert [feed.title for feed in interests()] == [link.text.strip() for link in links]
+    for link in links[:5]:
+        _, chosen = page(client, link.get("href").removeprefix("./?"))
+        averages = chosen.xpath("//strong[@data-average]/text()") or ["0.0"]
+        assert float(averages[0]) == float(link.find("small").text.partition(" ")[0])
+    _, wrong = page(client, "q=%22agents")
+    assert len(links) == len(wrong.xpath("//details[@id='choices']//a"))
+    assert [] == wrong.xpath("//details[@id='choices']//small")
 
 
 def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, settled: httpx.Client) -> None:
