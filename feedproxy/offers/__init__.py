@@ -99,7 +99,8 @@ def _candidates(archive: Archive, term: Term) -> Iterator[_Candidate]:
     alternatives = _alternatives(interest.query.q if interest else None)
     if interest and interest.query.q:
         has_term = any(_covers(part, term) for part in alternatives)
-        tree = interest.query.q if has_term else Or((term, *alternatives))
+        others = [part for part in alternatives if not (isinstance(part, And) and term in part.parts)]  # `tts -scaling`
+        tree = interest.query.q if has_term else Or((term, *others))
         yield _Candidate(interest.title, tree, is_learned=False)
     learned = () if term.prefix else (*_synonyms(archive, term), *_longer(archive, term))
     distinct = {_singular(term)}
@@ -115,10 +116,13 @@ def _alternatives(tree: Filter | None) -> tuple[Filter, ...]:
 
 def _covers(part: Filter, term: Term) -> bool:
     """Say whether `part` finds all that `term` finds."""
-    if isinstance(part, Term) and part.prefix:
-        begins = term.words[-1].startswith(part.words[-1])
-        return begins and (part.words[:-1], part.field) == (term.words[:-1], term.field)
-    return _singular(part) == _singular(term)
+    if not isinstance(part, Term) or part.field != term.field:
+        return False
+    *before, last = _folded(term.words)
+    if part.prefix:
+        is_beginning = any(word.startswith(part.words[-1]) for word in (last, term.words[-1]))
+        return is_beginning and _folded(part.words[:-1]) == tuple(before)
+    return not term.prefix and "".join(_folded(part.words)) == "".join((*before, last))  # multi-modal, multimodal
 
 
 def _singular(tree: Filter) -> Filter:
