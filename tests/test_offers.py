@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
+from feedproxy.archive.backend import time_limit
 from feedproxy.errors import QueryError
 from feedproxy.model import Listing, Paper
 from feedproxy.offers import Offer, offers, positive_terms, with_replacement
@@ -212,8 +213,11 @@ def test_choices_are_what_the_page_shows_next(stocked: Archive) -> None:
 
 
 def test_choices_of_an_empty_archive(archive: Archive) -> None:
-    """An empty archive has no averages."""
+    """An empty archive has no averages, and one that is too slow has none either."""
     assert {None} == {choice.average for choice in count_choices(archive)}
+    archive.store([Listing((paper(),))], Clock().now)
+    with time_limit(0):
+        assert interests() == tuple(choice.feed for choice in count_choices(archive))
 
 
 def test_remembers_until_something_changes(stocked: Archive) -> None:

@@ -1,11 +1,17 @@
 """The ready-made filters, each with how many papers it brings a day in an archive."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from feedproxy.archive import Archive
+from feedproxy.archive.backend import time_limit
+from feedproxy.errors import DeadlineError
 from feedproxy.query.interests import interests
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query
+
+_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +23,16 @@ class Choice:
 
 
 def count_choices(archive: Archive) -> tuple[Choice, ...]:
-    """Return all ready-made filters with their averages over the last 30 listing days; raises ArchiveError."""
-    days, _ = archive.entry_dates_by_threshold(Query(), ())
-    newest = archive.state().newest_entry_at
-    if not days or newest is None:
-        return tuple(map(Choice, interests()))
-    window = (newest.date() - days[0]).days + 1
-    counts = ((feed, archive.count(replace(feed.query, days=window))) for feed in interests())
-    return tuple(Choice(feed, count / len(days)) for feed, count in counts)
+    """Return all ready-made filters, with their averages over the last 30 listing days as far as a second allows.
+
+    Raises ArchiveError.
+    """
+    averages: list[float] = []
+    with suppress(DeadlineError), time_limit(_SECONDS):
+        days, _ = archive.entry_dates_by_threshold(Query(), ())
+        newest = archive.state().newest_entry_at
+        if days and newest:
+            window = (newest.date() - days[0]).days + 1
+            for feed in interests():
+                averages.append(archive.count(replace(feed.query, days=window)) / len(days))
+    return tuple(Choice(feed, average) for feed, average in zip_longest(interests(), averages))

@@ -1,7 +1,6 @@
 """The route of the page: the query of a form in, the page with a preview of its feed out."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 from urllib.parse import urlencode
 
@@ -9,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from feedproxy.archive.backend import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
-from feedproxy.errors import DeadlineError, FeedproxyError, QueryError, UpstreamError
+from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.feeds.entry import link_of
 from feedproxy.model import HAS
@@ -33,7 +32,6 @@ _EXAMPLES = (
     ("50 upvotes and more", "min_upvotes=50"),
     ("robot*, or 100 upvotes", "q=robot*&or_upvotes=100"),
 )
-_CHOICES_SECONDS = 1.0
 # Readers whose address takes that of a feed at its end.
 _READERS = (
     ("Feedly", "https://feedly.com/i/subscription/feed/"),
@@ -73,17 +71,11 @@ def _render(feed: Feed, text: str) -> tuple[Variants, int]:
     """Return the page, and its entries' revision of the archive; the rest of the page may be newer."""
     with time_limit(READ_SECONDS):
         page_preview = preview(context().service, feed.query)
+        choices = context().service.choices.get()
     document = Document(feed, page_preview.result.entries, page_preview.result.more)
-    values = _values(document, dict(query_pairs(text)), preview=page_preview, choices=_choices())
+    values = _values(document, dict(query_pairs(text)), preview=page_preview, choices=choices)
     robots = not (text or context().config.access_key)
     return responses.page("page.html", robots=robots, **values), page_preview.result.state.revision
-
-
-def _choices() -> tuple[Choice, ...]:
-    """Return the ready-made filters with their averages, or nothing if counting takes too long."""
-    with suppress(DeadlineError), time_limit(_CHOICES_SECONDS):
-        return context().service.choices.get()
-    return ()
 
 
 def _error_response(error: FeedproxyError) -> Response:
