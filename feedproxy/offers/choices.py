@@ -34,5 +34,6 @@ def count_choices(archive: Archive) -> tuple[Choice, ...]:
         if days and newest:
             window = (newest.date() - days[0]).days + 1
             for feed in interests():
-                averages.append(archive.count(replace(feed.query, days=window)) / len(days))
+                count = archive.count(replace(feed.query, days=window))
+                averages.append(count / len(days))
     return tuple(Choice(feed, average) for feed, average in zip_longest(interests(), averages))

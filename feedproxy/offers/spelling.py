@@ -58,14 +58,14 @@ def misspellings(
                 is_prefix = term.prefix and at == len(term.words) - 1
                 if len(unknown) < _MOST and not _papers(archive, Term((word,), is_prefix)):
                     unknown.setdefault(word, (term, at))
-    return tuple(_misspelling(archive, query, term, at, read()) for term, at in unknown.values())
+    return tuple(_misspelling(archive, query, term, at, read) for term, at in unknown.values())
 
 
-def _misspelling(archive: Archive, query: Query, term: Term, at: int, vocabulary: Vocabulary) -> Misspelling:
+def _misspelling(archive: Archive, query: Query, term: Term, at: int, read: Callable[[], Vocabulary]) -> Misspelling:
     word = term.words[at]
-    if similar := most_similar(word, vocabulary):
-        corrected = replace(term, words=(*term.words[:at], similar, *term.words[at + 1 :]))
-        with suppress(QueryError):  # no address can say it
+    with suppress(DeadlineError, QueryError):  # time is up, or no address can say it
+        if similar := most_similar(word, read()):
+            corrected = replace(term, words=(*term.words[:at], similar, *term.words[at + 1 :]))
             correct = with_replacement(query, term, corrected)
             return Misspelling(word, similar, _papers(archive, Term((similar,))), correct)
     return Misspelling(word)
