@@ -5,7 +5,7 @@ Each offer adds alternatives to one word or phrase of the filter. They come from
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -103,9 +103,9 @@ def _candidates(archive: Archive, term: Term) -> Iterator[_Candidate]:
         tree = interest.query.q if has_term else Or((term, *others))
         yield _Candidate(interest.title, tree, is_learned=False)
     learned = () if term.prefix else (*_synonyms(archive, term), *_longer(archive, term))
-    distinct = {_singular(term)}
+    distinct = {_key(term)}
     for part in (*learned, *alternatives):
-        if (key := _singular(part)) not in distinct:
+        if (key := _key(part)) not in distinct:
             distinct.add(key)
             yield _Candidate(str(part), Or((term, part)), is_learned=part in learned)
 
@@ -116,25 +116,28 @@ def _alternatives(tree: Filter | None) -> tuple[Filter, ...]:
 
 def _covers(part: Filter, term: Term) -> bool:
     """Say whether `part` finds all that `term` finds."""
-    if not isinstance(part, Term) or part.field != term.field:
-        return False
-    *before, last = _folded(term.words)
-    if part.prefix:
-        is_beginning = any(word.startswith(part.words[-1]) for word in (last, term.words[-1]))
-        return is_beginning and _folded(part.words[:-1]) == tuple(before)
-    return not term.prefix and "".join(_folded(part.words)) == "".join((*before, last))  # multi-modal, multimodal
+    if not isinstance(part, Term) or not part.prefix or term.prefix:
+        return _key(part) == _key(term)
+    is_beginning = any(word.startswith(part.words[-1]) for word in (term.words[-1], _folded(term.words[-1:])))
+    return is_beginning and _folded(part.words[:-1]) == _folded(term.words[:-1]) and part.field == term.field
 
 
-def _singular(tree: Filter) -> Filter:
-    return replace(tree, words=_folded(tree.words)) if isinstance(tree, Term) else tree
+def _key(tree: Filter) -> object:
+    """Return the same for every spelling of a term: one word or two, singular or plural."""
+    return (_folded(tree.words), tree.prefix, tree.field) if isinstance(tree, Term) else tree
+
+
+def _folded(words: Sequence[str]) -> str:
+    return "".join(map(singular, words))
 
 
 def _synonyms(archive: Archive, term: Term) -> list[Term]:
     """Return the abbreviations or long forms of `term` that papers define, the most common first."""
-    wanted, spellings = _folded(term.words), dict[tuple[str, ...], Counter[tuple[str, ...]]]()
+    wanted, spellings = _folded(term.words), dict[str, Counter[tuple[str, ...]]]()
     for paper in _newest(archive, term):
-        pairs = {tuple(tuple(words(text)) for text in pair) for pair in definitions(paper.summary)}
-        for other in {other for pair in pairs for one, other in permutations(pair) if _folded(one) == wanted}:
+        pairs = {(tuple(words(short)), tuple(words(long))) for short, long in definitions(paper.summary)}
+        others = {other for pair in pairs for one, other in permutations(pair) if _folded(one) == wanted}
+        for other in others:
             spellings.setdefault(_folded(other), Counter())[other] += 1
     by_papers = sorted(spellings.items(), key=lambda item: (-item[1].total(), item[0]))
     common = [forms for _, forms in by_papers[:_SPELLINGS] if forms.total() >= _WITNESSES]
@@ -153,7 +156,3 @@ def _longer(archive: Archive, term: Term) -> list[Term]:
 
 def _newest(archive: Archive, tree: Filter) -> list[Paper]:
     return [entry.paper for entry in archive.search(Query(q=tree, days=ALL_DAYS, limit=_SAMPLE)).entries]
-
-
-def _folded(form: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(singular, form))

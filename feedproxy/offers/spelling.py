@@ -12,10 +12,10 @@ from feedproxy.errors import DeadlineError, QueryError
 from feedproxy.offers import ALL_DAYS, positive_terms, with_replacement
 from feedproxy.query.grammar import Term
 from feedproxy.query.parameters import Query
-from feedproxy.query.terms import words
 
 _PAGES, _PAGE = 5, 200  # the newest papers whose words we count
-_LONGEST = 40  # characters of a word
+_SHORTEST, _LONGEST = 4, 40  # letters of a word that we correct
+_WORD = re.compile(rf"[^\W\d_]{{{_SHORTEST - 1},{_LONGEST}}}")
 _WITNESSES = 2  # papers that have a word before it is no typing mistake itself
 _MOST = 5  # words in one answer
 Vocabulary = Mapping[str, int]  # words, and how many papers have each
@@ -32,15 +32,15 @@ class Misspelling:
 
 
 def read_vocabulary(archive: Archive) -> Vocabulary:
-    """Count the words in titles and abstracts of the newest thousand papers; takes a quarter of a second."""
+    """Count the words in titles and abstracts of the newest thousand papers; takes a tenth of a second."""
     vocabulary: Counter[str] = Counter()
     for page in range(1, _PAGES + 1):
         result = archive.search(Query(days=ALL_DAYS, limit=_PAGE, page=page))
         for entry in result.entries:
-            vocabulary.update(set(words(f"{entry.paper.title} {entry.paper.summary}")))
+            vocabulary.update(set(_WORD.findall(f"{entry.paper.title} {entry.paper.summary}".casefold())))
         if not result.more:
             break
-    return {word: papers for word, papers in vocabulary.items() if papers >= _WITNESSES and len(word) <= _LONGEST}
+    return {word: papers for word, papers in vocabulary.items() if papers >= _WITNESSES}
 
 
 def misspellings(
@@ -81,7 +81,9 @@ def most_similar(word: str, vocabulary: Vocabulary) -> str | None:
     A word of four or five letters may have one mistake, a longer one two. The first letter is rarely wrong, but for
     two that changed places; a number never is.
     """
-    allowed = 0 if len(word) < 4 or len(word) > _LONGEST or re.search(r"\d", word) else 1 if len(word) < 6 else 2
+    if not _SHORTEST <= len(word) <= _LONGEST or not word.isalpha():
+        return None
+    allowed = 1 if len(word) < 6 else 2
     near = [
         (mistakes, -papers, other)
         for other, papers in vocabulary.items()
