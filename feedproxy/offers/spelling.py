@@ -56,7 +56,8 @@ def misspellings(
         for term in positive_terms(query.q):
             for at, word in enumerate(term.words):
                 is_prefix = term.prefix and at == len(term.words) - 1
-                if len(unknown) < _MOST and not _papers(archive, Term((word,), is_prefix)):
+                look = Query(q=Term((word,), is_prefix), days=ALL_DAYS, limit=1)
+                if len(unknown) < _MOST and not archive.search(look).entries:
                     unknown.setdefault(word, (term, at))
     return tuple(_misspelling(archive, query, term, at, read) for term, at in unknown.values())
 
@@ -67,12 +68,9 @@ def _misspelling(archive: Archive, query: Query, term: Term, at: int, read: Call
         if similar := most_similar(word, read()):
             corrected = replace(term, words=(*term.words[:at], similar, *term.words[at + 1 :]))
             correct = with_replacement(query, term, corrected)
-            return Misspelling(word, similar, _papers(archive, Term((similar,))), correct)
+            papers = archive.count(Query(q=Term((similar,)), days=ALL_DAYS))
+            return Misspelling(word, similar, papers, correct)
     return Misspelling(word)
-
-
-def _papers(archive: Archive, word: Term) -> int:
-    return archive.count(Query(q=word, days=ALL_DAYS))
 
 
 def most_similar(word: str, vocabulary: Vocabulary) -> str | None:
