@@ -87,6 +87,23 @@ def test_a_threshold_is_picked(open_page: Open, service: httpx.Client) -> None:
     assert is_same_document(page)
 
 
+def test_advice_is_followed(open_page: Open) -> None:
+    """A click on the word that was meant corrects the filter; one on a ready-made filter fills the field with it."""
+    page = open_page("?q=agnets&min_upvotes=1")
+    page.evaluate(_MARK)
+    page.locator(".misspelling a").click()
+    settled(page, "agents, at least 1 upvote")
+    assert {"q": "agents", "min_upvotes": "1"} == fields(page) == query(page.url)
+    expect(page.locator(".misspelling")).to_have_count(0)
+    page.locator("#choices summary").click()
+    choice = page.locator("#choices a").first
+    expected = query(choice.get_attribute("href") or "")
+    choice.click()
+    page.wait_for_url(lambda url: query(url) == expected)
+    assert expected == fields(page)
+    assert is_same_document(page)
+
+
 def test_options_take_part(open_page: Open, service: httpx.Client) -> None:
     """The further options open, and what is set there is in the feed's address."""
     page = open_page()
