@@ -11,7 +11,7 @@ from feedproxy.archive import Archive
 from feedproxy.archive.backend import time_limit
 from feedproxy.errors import QueryError
 from feedproxy.model import Listing, Paper
-from feedproxy.offers import Offer, offers, positive_terms, with_replacement
+from feedproxy.offers import Offer, _covers, offers, positive_terms, with_replacement
 from feedproxy.offers.abbreviations import definitions
 from feedproxy.offers.choices import count_choices
 from feedproxy.offers.endings import has_longer_form
@@ -178,6 +178,30 @@ def test_offers_an_interest(archive: Archive, clock: Clock) -> None:
     assert archive.count(interest.query) - archive.count(Query(q=first)) == whole.papers
     assert len(found) <= 6
     assert interest.title not in {offer.text for offer in offers(archive, interest.query, LONG)}
+
+
+COVERS = (
+    ("robot*", "robotics", True),
+    ("robot*", '"robots fold"', True),
+    ("robots", '"a robot folds"', True),
+    ('"robot fold"*', '"the robots folded"', True),
+    ("multimodal", "multi-modal", True),
+    ("robot*", "robot*", True),
+    ("robot*", "robotic*", True),
+    ("robot", "robot*", False),
+    ("robotics", "robot", False),
+    ('"robot folds"', "robot", False),
+    ("title:robot", "robot", False),
+    ("robot -arm", "robot", False),
+)
+
+
+@pytest.mark.parametrize(("wide", "narrow", "expected"), COVERS)
+def test_covers(wide: str, narrow: str, expected: bool) -> None:
+    """A word or its beginning covers every phrase that holds it."""
+    part, one = parse_filter(wide), parse_filter(narrow)
+    assert isinstance(one, Term)
+    assert expected == _covers(part, one)
 
 
 def test_every_interest_is_offered(archive: Archive, clock: Clock) -> None:

@@ -115,11 +115,19 @@ def _alternatives(tree: Filter | None) -> tuple[Filter, ...]:
 
 
 def _covers(part: Filter, term: Term) -> bool:
-    """Say whether `part` finds all that `term` finds."""
-    if not isinstance(part, Term) or not part.prefix or term.prefix:
+    """Say whether `part` finds all that `term` finds: robot* and robots do for "robots fold"."""
+    if not isinstance(part, Term) or part.field != term.field or (term.prefix and not part.prefix):
         return _key(part) == _key(term)
-    is_beginning = any(word.startswith(part.words[-1]) for word in (term.words[-1], _folded(term.words[-1:])))
-    return is_beginning and _folded(part.words[:-1]) == _folded(term.words[:-1]) and part.field == term.field
+    rows = (term.words[at : at + len(part.words)] for at in range(len(term.words) - len(part.words) + 1))
+    return any(_begins(row, part) for row in rows) or _key(part) == _key(term)
+
+
+def _begins(row: tuple[str, ...], part: Term) -> bool:
+    """Say whether `row`, as many words, is the words of `part`, or begins with them if that is a prefix."""
+    if not part.prefix:
+        return _folded(row) == _folded(part.words)
+    is_beginning = any(word.startswith(part.words[-1]) for word in (row[-1], singular(row[-1])))
+    return is_beginning and _folded(row[:-1]) == _folded(part.words[:-1])
 
 
 def _key(tree: Filter) -> object:
