@@ -24,7 +24,7 @@ from feedproxy.query.terms import singular, words
 ALL_DAYS = 3660
 _MOST = 6  # offers
 _TEXT_FIELDS = (None, "title", "abstract")
-_SAMPLE = 200  # papers that we read, the newest with a term
+_SAMPLE = 100  # papers that we read, the newest with a term
 _SPELLINGS = 3  # of an abbreviation or its long form
 _WITNESSES = 2  # papers that must define an abbreviation
 _LEAST = 0.01  # of a query's papers; an offer adds at least this many
@@ -143,7 +143,8 @@ def _synonyms(archive: Archive, term: Term) -> list[Term]:
     """Return the abbreviations or long forms of `term` that papers define, the most common first."""
     wanted, spellings = _folded(term.words), dict[str, Counter[tuple[str, ...]]]()
     for paper in _newest(archive, term):
-        pairs = {(tuple(words(short)), tuple(words(long))) for short, long in definitions(paper.summary)}
+        near = (pair for pair in definitions(paper.summary) if pair[0][0].casefold() == wanted[0])  # so begin both
+        pairs = {(tuple(words(short)), tuple(words(long))) for short, long in near}
         others = {other for pair in pairs for one, other in permutations(pair) if _folded(one) == wanted}
         for other in others:
             spellings.setdefault(_folded(other), Counter())[other] += 1
