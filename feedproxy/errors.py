@@ -3,11 +3,17 @@
 Any room may raise them; only `web` turns them into answers, and `cli` into exits.
 """
 
+from collections.abc import Iterable
+from itertools import islice
+
+_MAX_MISTAKES = 10  # that are reported of one query
+
 
 class FeedproxyError(Exception):
     """Anything feedproxy expects to go wrong; its `str()` is one line for the operator.
 
-    `public` is the line for strangers, who must not read the name of a path or a database.
+    `problems` has a line for each problem, if there are several. `public` is the line for strangers, who must not read
+    the name of a path or a database.
     """
 
     status = 500
@@ -17,6 +23,7 @@ class FeedproxyError(Exception):
 
     def __init__(self, message: str = "", retry_after: int | None = None) -> None:
         super().__init__(" ".join((message or self.message).split()))
+        self.problems: tuple[str, ...] = (str(self),)
         if retry_after is not None:
             self.retry_after = retry_after
 
@@ -29,7 +36,8 @@ class FeedproxyError(Exception):
 class QueryError(FeedproxyError):
     """A parameter or filter has a mistake, at character `position` of its value (from 0; None: all of it).
 
-    `problem` is the message without the parameter's name.
+    `problem` is the message without the parameter's name, `others` are further mistakes of the same query, and
+    `suggestion` is the query that may be meant, if there is one.
     """
 
     status = 400
@@ -41,6 +49,21 @@ class QueryError(FeedproxyError):
         self.problem = f"{where}: {message}" if where else message
         self.parameter = parameter
         self.position = position
+        self.others: tuple[QueryError, ...] = ()
+        self.suggestion = ""
+
+    @property
+    def mistakes(self) -> tuple["QueryError", ...]:
+        """This mistake and the others."""
+        return (self, *self.others)
+
+    @classmethod
+    def of(cls, mistakes: Iterable["QueryError"], suggestion: str = "") -> "QueryError":
+        """Return the first of some mistakes, at most ten, with the others in it."""
+        first, *others = islice(mistakes, _MAX_MISTAKES)
+        first.others, first.suggestion = tuple(others), suggestion
+        first.problems = tuple(map(str, first.mistakes)) + ((f"did you mean {suggestion}?",) if suggestion else ())
+        return first
 
 
 class UnknownFeedError(FeedproxyError):
@@ -64,7 +87,7 @@ class AccessError(FeedproxyError):
 
 
 class ConfigError(FeedproxyError):
-    """The settings have mistakes; `problems` has a line for each."""
+    """The settings have mistakes."""
 
     exit_code = 2
 

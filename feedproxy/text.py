@@ -21,6 +21,15 @@ def one_line(text: str, limit: int) -> str:
     return _shorten(" ".join(_UNSAFE.sub("", text).split()), limit)
 
 
+def visible(text: str, limit: int | None = None, also: str = "") -> str:
+    """Return `text` with invisible characters, and those in `also`, percent-encoded; cut at `limit` characters."""
+    characters = (
+        char if char.isprintable() and char not in also else quote(char, "", errors="surrogateescape") for char in text
+    )
+    shown = "".join(characters)
+    return _shorten(shown, limit) if limit else shown
+
+
 def paragraphs(text: str, limit: int) -> str:
     """Return `text` without unsafe characters: paragraphs on one line each, separated by blank lines."""
     parts = re.split(r"\n\s*\n", _UNSAFE.sub("", text.replace("\r\n", "\n")))

@@ -525,6 +525,14 @@ def test_check_offers(run: Run, tmp_path: Path, query: str, told: list[str]) -> 
         ("https://feeds.example.org/f/a.atom", "agents\nhttp://localhost:8000/f/a.atom\n"),
         ("f/a.rss?page=2", "agents\nhttp://localhost:8000/f/a.rss?page=2\n"),
         ("feed.rss", "every paper\nhttp://localhost:8000/feed.rss\n"),
+        ("HTTPS://Feeds.example.org/feed.json?q=agents#top", "agents\nhttp://localhost:8000/feed.json?q=agents\n"),
+        ("feed:https://feeds.example.org/feed.rss?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
+        ("Feed://feeds.example.org/f/a.atom#", "agents\nhttp://localhost:8000/f/a.atom\n"),
+        (" <https://feeds.example.org/below/?q=agents> ", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
+        ("https://feeds.example.org?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
+        ("https://feeds.example.org", "every paper\nhttp://localhost:8000/feed.rss\n"),
+        ("/?q=agents#top", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
+        ("q=agents?&link=pdf", "agents\nhttp://localhost:8000/feed.rss?q=agents&link=pdf\n"),
     ],
 )
 def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -> None:
@@ -538,15 +546,42 @@ def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("agents", "feedproxy: “agents”: there is no such feed here; feed.rss?q=agents is one\n"),
+        ("agents", "feedproxy: “agents”: there is no such feed here, did you mean q=agents?\n"),
+        ('"tool use"', 'feedproxy: “"tool use"”: there is no such feed here, did you mean q="tool use"?\n'),
+        ("%22a%20b%22", "feedproxy: “%22a%20b%22”: there is no such feed here, did you mean q=%22a%20b%22?\n"),
+        ("rl -survey", "feedproxy: “rl -survey”: there is no such feed here, did you mean q=rl -survey?\n"),
+        ("c++", "feedproxy: “c++”: there is no such feed here, did you mean q=c%2B%2B?\n"),
+        ("c#", "feedproxy: “c#”: there is no such feed here, did you mean q=c%23?\n"),
+        ("rag?limit=5", "feedproxy: “rag”: there is no such feed here, did you mean q=rag&limit=5?\n"),
+        ("feed.rss%3Fq%3Da", "feedproxy: “feed.rss%3Fq%3Da”: there is no such feed here, did you mean feed.rss?q=a?\n"),
+        ("https://x.example/feed.rss?q=c#", "feedproxy: q: in an address # ends the query: write c%23\n"),
+        (
+            "feed.rss?agents",
+            "feedproxy: “agents”: there is no such parameter (parameters: q, min_upvotes, min_comments, "
+            "or_upvotes, days, limit, page, link, content, counts)\nfeedproxy: did you mean q=agents?\n",
+        ),
         (
             "https://x.example/feeds.rss?q=a",
             "feedproxy: “feeds.rss”: there is no such feed here, did you mean feed.rss?\n",
         ),
-        ("feed.rss?q=agents%20((a)", "agents ((a)\n       ^\nfeedproxy: q at character 8: this ( is never closed\n"),
+        (
+            "feed.rss?q=agents%20((a)#top",
+            "agents ((a)\n       ^\nfeedproxy: q at character 8: this ( is never closed\n"
+            'feedproxy: did you mean q="agents ((a)"?\n',
+        ),
+        (
+            "q=AI %26 Human, Co&limit=x",
+            "AI & Human, Co\n   ^\n          ^\n"
+            "feedproxy: q at character 4: & holds neither letter nor digit\n"
+            "feedproxy: q at character 11: , means nothing here; for both leave a space, for either write OR\n"
+            "feedproxy: limit: “x” is not a whole number from 1 to 200\n"
+            'feedproxy: did you mean q="AI %26 Human, Co"&limit=x?\n',
+        ),
+        ("q=%2522a%2522", "feedproxy: q: is percent-encoded twice\nfeedproxy: did you mean q=%22a%22?\n"),
         ("https://x.example/feed.rss?q=((a)", "((a)\n^\nfeedproxy: q at character 1: this ( is never closed\n"),
         ("f/a.rss", "feedproxy: “f/a.rss”: there is no such feed here; feed.rss?q=agents is one\n"),
         ("\udcff", "feedproxy: “%FF”: there is no such feed here; feed.rss?q=agents is one\n"),
+        ("a\u200b,", "feedproxy: “a%E2%80%8B,”: there is no such feed here; feed.rss?q=agents is one\n"),
     ],
 )
 def test_check_of_a_wrong_address(run: Run, address: str, told: str) -> None:
@@ -585,10 +620,18 @@ def test_check_points_at_the_mistake(run: Run, text: str, column: int) -> None:
     """A filter that cannot be read is printed with a caret under the character that is wrong."""
     result = run("check", "min_upvotes=2&q=" + "".join(f"%{byte:02X}" for byte in text.encode()))
     assert (2, "") == (result.exit_code, result.stdout)
-    shown, caret, told = result.stderr.splitlines()
+    shown, caret, *rest = result.stderr.splitlines()
     assert shown.isprintable()
     assert f"{' ' * column}^" == caret
-    assert told.startswith("feedproxy: q at character ")
+    assert next(line for line in rest if "^" not in line).startswith("feedproxy: q at character ")
+
+
+def test_check_tells_a_small_operator(run: Run, kept: Path) -> None:
+    """`check` says what a small `not` in a pasted title does, and which query has the title as it is."""
+    result = run("check", "q=why attention is not enough", archive=str(kept))
+    told = "feedproxy: “not” excludes “enough” here; put the text in quotation marks to search for it as it is: "
+    assert (0, f'{told}q="why attention is not enough"\n') == (result.exit_code, result.stderr)
+    assert result.stdout.startswith("why attention is -enough\n")
 
 
 @pytest.mark.parametrize("command", ["check", "feed"])

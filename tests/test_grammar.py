@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 
 from feedproxy.errors import QueryError
-from feedproxy.query.grammar import MAX_CHARACTERS, MAX_DEPTH, MAX_TERMS, And, Not, Or, Term, parse_filter
+from feedproxy.query.grammar import (
+    MAX_CHARACTERS,
+    MAX_DEPTH,
+    MAX_TERMS,
+    And,
+    Not,
+    Or,
+    Term,
+    in_quotation_marks,
+    parse_filter,
+)
 from tests.naive import filter_texts
 
 A, B, C = Term(("a",)), Term(("b",)), Term(("c",))
@@ -60,7 +70,22 @@ GRAMMAR = {
     "a\u00a0\n\tb": And((A, B)),
     "Réseaux ½": And((Term(("reseaux",)), Term(("1", "2")))),
     "a_b hello! Q&A TCP/IP": And((Term(("a", "b")), Term(("hello",)), Term(("q", "a")), Term(("tcp", "ip")))),
-    '"a, b | c++"': Term(("a", "b", "c++")),
+    '"a, b | c"': Term(("a", "b", "c")),
+    '"A* search"': Term(("a*", "search")),
+    '"search with A*"': Term(("search", "with", "a*")),
+    "G^2RPO R^2": And((Term(("g", "2rpo")), Term(("r", "2")))),
+    "U.S. PhD/Ph.D. LLM's GPT-4o": And(
+        (Term(("u", "s")), Term(("phd", "ph", "d")), Term(("llm",)), Term(("gpt", "4o")))
+    ),
+    "1,000 2,000,000+": And((Term(("1000",)), Term(("2000000",)))),
+    "c++ C# f# g++ .net": And(tuple(Term((word,)) for word in ("c++", "c#", "f#", "g++", ".net"))),
+    "a: b": And((A, B)),
+    "a 23: b:": And((A, Term(("23",)), B)),
+    '"a b": (c): A-b: c?: a': And((Term(("a", "b")), C, Term(("a", "b")), C, A)),
+    "Not: and: a": And((Term(("not",)), Term(("and",)), A)),
+    "tract: DualTHOR: a": And((Term(("tract",)), Term(("dualthor",)), A)),
+    "a: title:b": And((A, Term(("b",), field="title"))),
+    "50% $1 a! b?! c…": And((Term(("50",)), Term(("1",)), A, B, C)),
 }
 
 CANONICAL = {
@@ -115,7 +140,7 @@ MISTAKES = {
     "gpt4:a": (4, "a : stands only behind a field: title:, abstract:, author:, org:, has:"),
     "di*f": (2, "* stands only at the end of a word or behind a phrase"),
     "a di**": (4, "* stands only at the end of a word or behind a phrase"),
-    'a "di* f"': (5, "* stands only at the end of a word or behind a phrase"),
+    "di*f*": (2, "* stands only at the end of a word or behind a phrase"),
     "a *": (2, "* holds neither letter nor digit"),
     'a ""': (2, '"" holds neither letter nor digit'),
     "a && b": (2, "&& holds neither letter nor digit"),
@@ -123,12 +148,22 @@ MISTAKES = {
     "a !b": (2, "! means nothing here; to exclude, write -"),
     "a|b": (1, "| means nothing here; for both leave a space, for either write OR"),
     "a, b": (1, ", means nothing here; for both leave a space, for either write OR"),
-    "a c++": (3, "++ means nothing here"),
-    "f#": (1, "# means nothing here"),
+    "a,b": (1, ", means nothing here; for both leave a space, for either write OR"),
+    "a 1,b": (3, ", means nothing here; for both leave a space, for either write OR"),
+    "c+++": (1, "+++ means nothing here"),
+    "a#b": (1, "# means nothing here"),
+    "a##": (1, "## means nothing here"),
+    "^a": (0, "^ means nothing here"),
+    "a^ b": (1, "^ means nothing here"),
+    "titel: a": (0, "there is no field titel:, did you mean title:? (fields: title:, abstract:, author:, org:, has:)"),
+    "a : b": (2, "a : stands only behind a field: title:, abstract:, author:, org:, has:"),
+    "a:: b": (0, "there is no field a: (fields: title:, abstract:, author:, org:, has:)"),
+    'title:"a': (6, "this quotation mark is never closed"),
     "a &&b": (2, "&& means nothing here; for both leave a space, for either write OR"),
     "‘tool use’": (0, "' means nothing here; for a phrase, use double quotation marks"),
     "agen?s": (4, "? means nothing here"),
-    "a\x00b": (1, "this means nothing here"),
+    "a\x00b": (1, "%00 means nothing here"),
+    "a \u200b": (2, "%E2%80%8B holds neither letter nor digit"),
     "--a": (1, "one - is enough"),
     "upvotes>10": (7, "> means nothing here"),
     "a~2": (1, "~ means nothing here"),
@@ -179,6 +214,55 @@ def test_each_mistake_is_told_with_its_place(text: str) -> None:
         parse_filter(text)
     assert f"q at character {position + 1}: {message}" == str(raised.value)
     assert position == raised.value.position
+
+
+SEVERAL = {
+    "a, b foo:c x~y %": [(1, ","), (5, "there is no field foo:"), (12, "~"), (15, "% holds neither")],
+    "a|b;c": [(1, "|"), (3, ";")],
+    "!a* [b]": [(0, "!"), (4, "["), (6, "]")],
+    "foo:bar :baz a*b*": [(0, "there is no field foo:"), (8, "a : stands only"), (14, "*")],
+    "x,y (a": [(1, ","), (4, "this ( is never closed")],
+    'x,y "a, b': [(1, ","), (4, "this quotation mark is never closed")],
+    "foo:(a,b)": [(0, "there is no field foo:")],
+    "foo:a title: b x,y": [(0, "there is no field foo:"), (6, "title: needs")],
+    "a) b,c": [(1, "this ) closes nothing")],
+    ",".join("a" * 12): [(number, ",") for number in range(1, 20, 2)],
+}
+
+
+@pytest.mark.parametrize("text", SEVERAL)
+def test_all_mistakes_are_told_at_once(text: str) -> None:
+    """Each has its place, in the order of the text; the first that leaves the rest without a meaning ends the list."""
+    with pytest.raises(QueryError) as raised:
+        parse_filter(text)
+    mistakes = raised.value.mistakes
+    assert [place for place, _ in SEVERAL[text]] == [mistake.position for mistake in mistakes]
+    for (place, message), mistake in zip(SEVERAL[text], mistakes, strict=True):
+        assert str(mistake).startswith(f"q at character {place + 1}: {message}")
+    assert tuple(map(str, mistakes)) == raised.value.problems
+
+
+PHRASES = {
+    "A, B & C: it": '"A, B & C: it"',
+    '"Pens" are ‘light„': '"Pens are ‘light"',
+    "  a\u00a0 b ": '"a b"',
+    "A* search": '"A* search"',
+    "ATTENTION IS NOT ALL": '"ATTENTION IS NOT ALL"',
+    "(a b": '"(a b"',
+    "tool-use": None,
+    "a &": None,
+    "a OR b": None,
+    "agents, author:lovelace": None,
+    "a b " * 150: None,
+}
+
+
+@pytest.mark.parametrize("text", PHRASES)
+def test_a_text_becomes_a_phrase(text: str) -> None:
+    """Words of any kind become one phrase that can be read; one word, or what only a filter has, does not."""
+    phrase = in_quotation_marks(text)
+    assert PHRASES[text] == phrase
+    assert phrase is None or isinstance(parse_filter(phrase), Term)
 
 
 @pytest.mark.parametrize("text", ["!" + "a" * 300 + "\x00", "a" * 300 + ":b", "\u202e" * 300, "has:" + "a" * 300])

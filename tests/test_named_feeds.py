@@ -16,7 +16,7 @@ from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, serving
 from tests.factories import api, entries
 from tests.test_feeds import check_atom
-from tests.test_web import MEDIA_TYPES, one_line, settings
+from tests.test_web import MEDIA_TYPES, lines, one_line, settings
 
 FEEDS = """
 [[feed]]
@@ -101,6 +101,23 @@ def table(**values: str) -> str:
         (table(query="'q=((a)'"), "feed 1 “a”: query: q at character 1: this ( is never closed"),
         (table(query="'min_upvote=2'"), "feed 1 “a”: query: “min_upvote”: there is no such parameter, did you mean"),
         (table(query="'q=a&page=2'"), "feed 1 “a”: query: page: is for readers to ask for; leave it out"),
+        (
+            table(query="'q=a, b, c&limit=x'"),
+            "feed 1 “a”: query: q at character 2: , means nothing here; for both leave a space",
+            "feed 1 “a”: query: q at character 5: , means nothing here; for both leave a space",
+            "feed 1 “a”: query: limit: “x” is not a whole number from 1 to 200",
+            'feed 1 “a”: query: did you mean q="a, b, c"&limit=x?',
+        ),
+        (
+            table(query="'q=%2522a%2522'"),
+            "feed 1 “a”: query: q: is percent-encoded twice",
+            "feed 1 “a”: query: did you mean q=%22a%22?",
+        ),
+        (
+            table(query="'q=rl c++'"),
+            "feed 1 “a”: query: q: in an address + means a space: write c%2B%2B",
+            "feed 1 “a”: query: did you mean q=rl c%2B%2B?",
+        ),
         (table(quary="'q=a'"), "feed 1 “a”: “quary” is not a key of a feed, did you mean query?"),
         (table() + table(), "feed 2 “a”: the name is taken by a feed before it"),
         (
@@ -202,7 +219,7 @@ def test_pages_are_the_feeds(client: httpx.Client) -> None:
         ("/f/agent.rss", 404, "no feed here has the name “agent”, did you mean agents?"),
         ("/f/AGENTS.rss", 404, "no feed here has the name “AGENTS”, did you mean agents?"),
         ("/f/zzz.json", 404, "no feed here has the name “zzz”"),
-        ("/f/%3Cb%3E%0D%0AX:1.rss", 404, "no feed here has the name “%3Cb%3E%0D%0AX%3A1”"),
+        ("/f/%3Cb%3E%0D%0AX:1.rss", 404, "no feed here has the name “<b>%0D%0AX:1”"),
         ("/f/agents.xml", 404, "there is no such page here; "),
         ("/f/agents", 404, "there is no such page here; "),
         ("/f/agents.rss?q=x", 400, "“q”: a feed with a name takes page only"),
@@ -218,6 +235,13 @@ def test_mistakes(client: httpx.Client, path: str, status: int, message: str) ->
     response = client.get(path)
     assert status == response.status_code
     assert one_line(response).startswith(message)
+
+
+def test_all_mistakes_in_an_address(client: httpx.Client) -> None:
+    """Every parameter that a feed with a name does not take has a line."""
+    response = client.get("/f/agents.rss?q=x&pag=2&utm_x=1")
+    told = ["“q”: a feed with a name takes page only", "“pag”: a feed with a name takes page only, did you mean page?"]
+    assert (400, told) == (response.status_code, lines(response))
 
 
 def test_what_others_add_is_ignored(client: httpx.Client) -> None:

@@ -17,7 +17,7 @@ from lxml import etree
 from tests.conftest import Clock, serving
 from tests.factories import api, entries
 from tests.test_named_feeds import FEEDS, write_feeds
-from tests.test_web import one_line, settings
+from tests.test_web import lines, one_line, settings
 
 BASE = "https://feeds.example.org/papers"
 NAMED = "Agents worth a <look> & more"
@@ -71,6 +71,11 @@ AGENTS = ("rss", "Daily Papers: agents, at least 2 upvotes", f"{BASE}/feed.rss?q
         ("feed.atom?q=agents&min_upvotes=2", ("atom", AGENTS[1], AGENTS[2].replace(".rss", ".atom"))),
         (f"{BASE}/feed.json?q=agents&min_upvotes=2", ("rss", AGENTS[1], AGENTS[2].replace(".rss", ".json"))),
         ("q=agents?&min_upvotes=2", AGENTS),
+        (f" <{BASE}/feed.rss?q=agents&min_upvotes=2#top> ", AGENTS),
+        (f"feed:{BASE}/feed.rss?q=agents&min_upvotes=2", AGENTS),
+        (BASE.replace("https", "feed") + "/feed.rss?q=agents&min_upvotes=2", AGENTS),
+        (BASE.upper() + "/feed.rss?q=agents&min_upvotes=2", AGENTS),
+        (f"{BASE}?q=agents&min_upvotes=2", AGENTS),
         ("feed.rss", EVERYTHING),
         ("limit=50", EVERYTHING),
         (f"{BASE}/", EVERYTHING),
@@ -162,7 +167,7 @@ def test_every_address_answers(serve: Callable[..., httpx.Client], folder: Path)
             "feed=feed.rss%3Fmin_upvote%3D2",
             "feed 1 “feed.rss?min_upvote=2”: “min_upvote”: there is no such parameter",
         ),
-        ("feed=agents", "feed 1: “agents”: there is no such feed here"),
+        ("feed=agents", "feed 1: “agents”: there is no such feed here, did you mean q=agents?"),
         ("feed=feed.xml%3Fq%3Da", "feed 1 “feed.xml?q=a”: “feed.xml”: there is no such feed here, did you mean feed."),
         (
             "feed=f/agent.rss",
@@ -182,6 +187,20 @@ def test_mistakes(client: httpx.Client, query: str, told: str) -> None:
     response = client.get(f"/opml?{query}")
     assert 400 == response.status_code
     assert one_line(response).startswith(told)
+
+
+def test_all_mistakes_are_told_at_once(client: httpx.Client) -> None:
+    """Each mistake of each feed has a line that says which feed it is; and what may be meant."""
+    response = client.get(asked("q=a, b,", "feed.rss", "limit=x", "q=%2522a%2522"))
+    assert 400 == response.status_code
+    assert [
+        "feed 1 “q=a, b,”: q at character 2: , means nothing here; for both leave a space, for either write OR",
+        "feed 1 “q=a, b,”: q at character 5: , means nothing here; for both leave a space, for either write OR",
+        'feed 1 “q=a, b,”: did you mean q="a, b,"?',
+        "feed 3 “limit=x”: limit: “x” is not a whole number from 1 to 200",
+        "feed 4 “q=%2522a%2522”: q: is percent-encoded twice",
+        "feed 4 “q=%2522a%2522”: did you mean q=%22a%22?",
+    ] == lines(response)
 
 
 def test_a_hundred_feeds(client: httpx.Client) -> None:
@@ -221,10 +240,10 @@ PIECES = st.sampled_from((BASE, "feed", ".rss", "?", "q=", "&", "f/agents", "<b>
 
 @given(texts=st.lists(st.lists(PIECES | st.text(max_size=5), max_size=6).map("".join), max_size=3))
 def test_anything_is_a_file_or_one_line(client: httpx.Client, texts: list[str]) -> None:
-    """Whatever is given for `feed`, the answer is a well-formed file, or 400 and one line of text."""
+    """Whatever is given for `feed`, the answer is a well-formed file, or 400 and a few lines of text."""
     response = client.get("/opml?" + "&".join(f"feed={quote(text.encode('utf-8', 'replace'))}" for text in texts))
     if response.status_code == 200:
         assert len(outlines(response)) in range(1, 4)
     else:
         assert 400 == response.status_code
-        assert re.fullmatch(r"[^\n]+\n", response.text)
+        assert re.fullmatch(r"([^\n]+\n){1,10}", response.text)

@@ -161,9 +161,58 @@ def test_mistake_stands_at_its_field(
     assert [field] == [element.get("id") for element in wrong]
     assert html.get_element_by_id(wrong[0].get("aria-describedby")).text.startswith(told)
     assert kept.items() <= dict(html.forms[0].form_values()).items()
-    assert [] == html.xpath("//div[@id='results']/*")
+    assert [] == html.xpath("//div[@id='results']/*[not(@id='places')]")
     assert "This filter cannot be read" == html.get_element_by_id("status").text
     assert [] == html.xpath("//link[@rel='alternate']")
+
+
+def test_every_mistake_is_told_and_marked(settled: httpx.Client) -> None:
+    """All mistakes of a filter stand at its field, a line each, and each place is marked."""
+    response, html = page(settled, "q=a,+titel:b+<x>+(c&days=0&foo=1&min_upvotes=2")
+    assert 400 == response.status_code
+    assert ["q", "days"] == [element.get("id") for element in html.xpath("//*[@aria-invalid='true']")]
+    places = [line.split(":")[0] for line in html.get_element_by_id("q-error").text.splitlines()]
+    assert [f"At character {place}" for place in (2, 4, 12, 14, 16)] == places
+    assert [",", "t", "<", ">", "("] == html.xpath("//p[@id='places']/mark/text()")
+    assert "a, titel:b <x> (c" == html.get_element_by_id("places").text_content()
+    assert html.get_element_by_id("days-error").text.startswith("“0” is not")
+    assert html.get_element_by_id("error").text.startswith("“foo”: there is no such parameter")
+
+
+def test_missing_end_is_marked(settled: httpx.Client) -> None:
+    """Where something is missing at the end of a filter, a space is marked; the invisible is encoded."""
+    _, html = page(settled, "q=%00+agents+OR")
+    assert ["%00", " "] == html.xpath("//p[@id='places']/mark/text()")
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("q=Agents,+%26+more:+a+%22Paper%22&min_upvotes=2", '"Agents, & more: a Paper"'),
+        ("q=%2522tool%2520use%2522&min_upvotes=2", '"tool use"'),
+        ("q=rl+c++&min_upvotes=2", "rl c++"),
+        ("agents&min_upvotes=2", "agents"),
+    ],
+)
+def test_what_may_be_meant_is_a_click_away(settled: httpx.Client, query: str, text: str) -> None:
+    """A pasted title that is no filter, and an address that was mangled, are offered as they may be meant."""
+    response, html = page(settled, query)
+    (link,) = html.xpath("//p[@class='advice']/a")
+    assert (400, text) == (response.status_code, link.text)
+    response, html = page(settled, link.get("href").removeprefix("./?"))
+    assert (200, "2", text) == (response.status_code, *(html.forms[0].fields[name] for name in ("min_upvotes", "q")))
+
+
+def test_a_small_operator_in_a_text_is_told(settled: httpx.Client) -> None:
+    """A pasted title with a small `not` is read as a filter; the page says so, and the phrase is a click away."""
+    _, html = page(settled, "q=why+attention+is+not+enough&min_upvotes=2")
+    (note,) = html.find_class("advice")
+    assert "“not” excludes “enough” here; put the text in quotation marks" in words(note)
+    (link,) = note.findall("a")
+    response, html = page(settled, link.get("href").removeprefix("./?"))
+    assert (200, "2") == (response.status_code, html.forms[0].fields["min_upvotes"])
+    assert '"why attention is not enough"' == html.forms[0].fields["q"] == link.text
+    assert [] == html.find_class("advice")
 
 
 def test_mistake_without_a_field(settled: httpx.Client) -> None:

@@ -1,17 +1,22 @@
 """The parameters of a URL: what each may be, the canonical query, and the error for each mistake."""
 
 import itertools
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, quote, unquote
 
 import pytest
 from hypothesis import given
 
 from feedproxy.errors import QueryError
-from feedproxy.query.grammar import Term
+from feedproxy.query.grammar import And, Term
 from feedproxy.query.parameters import PARAMETERS, Query, parse_query
-from tests.naive import query_strings
+from tests.naive import filter_texts, query_strings
 
 AGENTS = Term(("agents",))
+
+TRACKERS = (
+    *("ref", "source", "gclid", "msclkid", "mc_cid", "mc_eid", "igshid", "yclid", "twclid", "utm_id", "fbclid", "_"),
+    *("dclid", "gbraid", "wbraid", "_ga", "_gl", "li_fat_id"),
+)
 
 READ = {
     "": Query(),
@@ -33,7 +38,13 @@ READ = {
     "counts=1": Query(counts=1),
     "limit=007": Query(limit=7),
     "utm_source=x&utm_source=y&fbclid=&_=1": Query(),
+    "&".join(f"{name}=a%2520b" for name in TRACKERS): Query(),
     "&&limit=7&": Query(limit=7),
+    "q=50%25": Query(q=Term(("50",))),
+    "q=50%": Query(q=Term(("50",))),
+    "q=50%25+a": Query(q=And((Term(("50",)), Term(("a",))))),
+    "q=agents++": Query(q=AGENTS),
+    "q=a++b": Query(q=And((Term(("a",)), Term(("b",))))),
     "q=%22tool+use%22": Query(q=Term(("tool", "use"))),
     "q=r%C3%A9seau": Query(q=Term(("reseau",))),
     "q=réseau": Query(q=Term(("reseau",))),
@@ -76,6 +87,16 @@ MISTAKES = {
     "q=+%22open": "q at character 2: this quotation mark is never closed",
     "q=((a)": "q at character 1: this ( is never closed",
     "q=" + "a" * 10_000: "q: 10000 characters, at most 500",
+    "q=%2522tool%2520use%2522": "q: is percent-encoded twice",
+    "q=title%253Aagents": "q: is percent-encoded twice",
+    "limit=%2535": "limit: is percent-encoded twice",
+    "q%253Dagents": "“q%3Dagents”: is percent-encoded twice",
+    "limi%2574=5": "“limi%74”: is percent-encoded twice",
+    "q=c++": "q: in an address + means a space: write c%2B%2B",
+    "min_upvotes=2&q=rl+G++%20x": "q: in an address + means a space: write G%2B%2B",
+    "si=1": f"“si”: there is no such parameter (parameters: {', '.join(PARAMETERS)})",
+    "limit=5%E2%80%8B": "limit: “5%E2%80%8B” is not a whole number from 1 to 200",
+    "limit=+5+": "limit: “%205%20” is not a whole number from 1 to 200",
     "q=%ff": "q: is not UTF-8",
     "%ff=1&link=hf%ff": "link: is not UTF-8",
     "%C3=1": "query: is not UTF-8",
@@ -100,6 +121,52 @@ def test_each_mistake_is_told_in_one_line(query_string: str) -> None:
     assert 400 == raised.value.status
 
 
+SUGGESTIONS = {
+    "q=%2522tool%2520use%2522&min_upvotes=2": "q=%22tool%20use%22&min_upvotes=2",
+    "q=title%253Aa%252Bb%2526c": "q=title%3Aa%2Bb%26c",
+    "q=%25252520a": "q=%252520a",
+    "q%253Dagents": "q=agents",
+    "q%3Dagents%26limit%3D5": "q=agents&limit=5",
+    "agents": "q=agents",
+    "rl+-survey&limit=5": "q=rl -survey&limit=5",
+    "q=c++": "q=c%2B%2B",
+    "q=rl+(c++)&limit=5": "q=rl (c%2B%2B)&limit=5",
+    "q=title:c++": "q=title:c%2B%2B",
+    "q=%22g++%22": 'q="g%2B%2B"',
+    "q=AI+%26+Humans:+50%25+more,+%23+1&utm_x=1&limit=5": 'q="AI %26 Humans: 50%25 more, %23 1"&limit=5',
+    "q=a,+b&limit=x": 'q="a, b"&limit=x',
+    "q=%2522a%25FF": "",
+    "%00": "",
+    "q=((a)": "",
+    "q=a,b": "",
+    "q=a+OR": "",
+    "min_upvote": "",
+    "xyz=1": "",
+    "q=%25" + "20" * 1000: "",
+}
+
+
+@pytest.mark.parametrize("query_string", SUGGESTIONS)
+def test_an_error_offers_what_may_be_meant(query_string: str) -> None:
+    """A text in quotation marks, a query decoded once, a plus encoded, a filter with its name; else nothing."""
+    with pytest.raises(QueryError) as raised:
+        parse_query(query_string)
+    suggestion = SUGGESTIONS[query_string]
+    assert suggestion == raised.value.suggestion
+    assert f"did you mean {suggestion}?" == raised.value.problems[-1] or not suggestion
+
+
+@given(filter_texts)
+def test_what_is_offered_for_a_filter_can_be_read(text: str) -> None:
+    """Whatever is wrong with a filter, the query offered in its place has no mistake."""
+    suggestion = ""
+    try:
+        parse_query(f"q={quote(text)}")
+    except QueryError as error:
+        suggestion = error.suggestion
+    assert not suggestion or parse_query(suggestion).q
+
+
 def test_what_an_error_repeats_is_short_and_safe() -> None:
     """A long value is cut, and what would not be seen in it stands percent-encoded."""
     with pytest.raises(QueryError) as raised:
@@ -118,6 +185,20 @@ def test_defaults_may_be_spelled_out() -> None:
     assert "" == str(Query())
     assert Query(q=AGENTS) == parse_query(f"{DEFAULTS}&q=agents")
     assert set(PARAMETERS) == {"q", *parse_qs(DEFAULTS)} == set(Query.__dataclass_fields__)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """Each parameter that is wrong is told, in the order of the address; ten at most."""
+    with pytest.raises(QueryError) as raised:
+        parse_query("limit=x&q=a|b+c;d&limit=3&days=&foo=1")
+    told = ["limit: “x” is not", "q at character 2: | ", "q at character 6: ; ", "limit: given more", "days: is empty"]
+    told.append("“foo”: there is no such parameter")
+    assert len(told) == len(raised.value.mistakes)
+    assert all(str(error).startswith(start) for start, error in zip(told, raised.value.mistakes, strict=True))
+    assert str(raised.value.mistakes[0]) == str(raised.value)
+    with pytest.raises(QueryError) as raised:
+        parse_query("&".join(f"a{number}=1" for number in range(50)))
+    assert 10 == len(raised.value.mistakes) == len(raised.value.problems)
 
 
 def test_the_order_of_parameters_never_matters() -> None:

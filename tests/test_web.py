@@ -354,16 +354,22 @@ def test_negotiated_feed_is_the_feed(settled: httpx.Client) -> None:
 
 
 def one_line(response: httpx.Response) -> str:
-    """Return the line of an error, which is plain text and kept by no cache."""
+    """Return the only line of an error."""
+    (line,) = lines(response)
+    return line
+
+
+def lines(response: httpx.Response) -> list[str]:
+    """Return the lines of an error, which is plain text and kept by no cache."""
     assert "text/plain; charset=utf-8" == response.headers["Content-Type"]
     assert "no-store" == response.headers["Cache-Control"]
     assert "nosniff" == response.headers["X-Content-Type-Options"]
     assert str(len(response.content)) == response.headers["Content-Length"]
     assert "ETag" not in response.headers
-    line, end = response.text[:-1], response.text[-1]
-    assert "\n" == end
-    assert line.isprintable()
-    return line
+    *lines, rest = response.text.split("\n")
+    assert "" == rest
+    assert all(line and line.isprintable() for line in lines)
+    return lines
 
 
 @pytest.mark.parametrize(
@@ -426,8 +432,44 @@ def test_hostile_query(settled: httpx.Client, query: str) -> None:
     """A hostile query is repeated only as clean text in the body of the error."""
     response = settled.get(f"/feed.rss?{query}")
     assert 400 == response.status_code
-    one_line(response)
+    assert lines(response)
     assert "X-Evil" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (
+            "q=a,+b+foo:c&limit=x&min_upvote=2",
+            [
+                "q at character 2: , means nothing here; for both leave a space, for either write OR",
+                "q at character 6: there is no field foo: (fields: title:, abstract:, author:, org:, has:)",
+                "limit: “x” is not a whole number from 1 to 200",
+                "“min_upvote”: there is no such parameter, did you mean min_upvotes?",
+                'did you mean q="a, b foo:c"&limit=x&min_upvote=2?',
+            ],
+        ),
+        (
+            "q=%2522tool%2520use%2522&min_upvotes=2",
+            ["q: is percent-encoded twice", "did you mean q=%22tool%20use%22&min_upvotes=2?"],
+        ),
+        ("q=c++", ["q: in an address + means a space: write c%2B%2B", "did you mean q=c%2B%2B?"]),
+        ("&".join(f"a{number}=1" for number in range(50)), ["“a"] * 10),
+    ],
+)
+def test_all_mistakes_are_told_at_once(settled: httpx.Client, query: str, told: list[str]) -> None:
+    """Each mistake has a line, ten at most, and the last line is the query that may be meant."""
+    response = settled.get(f"/feed.rss?{query}")
+    assert 400 == response.status_code
+    assert len(told) == len(lines(response))
+    assert all(line.startswith(start) for start, line in zip(told, lines(response), strict=True))
+
+
+def test_what_an_error_offers_is_a_feed(settled: httpx.Client) -> None:
+    """The query at the end of an error can be asked for as it stands there."""
+    for query in ("q=Agents,+%26+more&limit=3", "q=%2522agents%2522", "q=rl+c++", "agents", "q%3Dagents%26limit%3D3"):
+        offer = lines(settled.get(f"/feed.rss?{query}"))[-1].removeprefix("did you mean ").removesuffix("?")
+        assert 200 == settled.get(f"/feed.rss?{offer}").status_code
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/feed.xml", "/feed/", "/feed.rss/", "/static/../web.py", "/%3Cb%3E"])
@@ -517,7 +559,7 @@ def test_health_touches_nothing(serve: Serve, hub: Hub, tmp_path: Path) -> None:
 
 
 def test_generated_queries(tmp_path: Path) -> None:
-    """Of 1,000 queries made of the language's own parts and junk, each is 200, or 400 with one line of text."""
+    """Of 1,000 queries made of the language's own parts and junk, each is 200, or 400 with a few lines of text."""
     (tmp_path / "listing.json").write_bytes(api(PAPERS))
     app = create_app(settings(tmp_path))
     client, dice = app.test_client(), random.Random(5)  # noqa: S311
@@ -528,7 +570,7 @@ def test_generated_queries(tmp_path: Path) -> None:
         if response.status_code != 200:
             assert 400 == response.status_code
             assert "text/plain; charset=utf-8" == response.content_type
-            assert re.fullmatch(r"[^\n]+\n", response.text)
+            assert re.fullmatch(r"([^\n]+\n){1,11}", response.text)
     on_worker_exit(app.extensions["feedproxy"])
     assert 200 < statuses.count(200) < 800
 

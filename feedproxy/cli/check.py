@@ -4,13 +4,21 @@ import unicodedata
 
 import click
 
-from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, refresh_if_possible
+from feedproxy.cli.context import (
+    address_argument,
+    configured,
+    echo_errors,
+    feed_at,
+    make_refresher,
+    refresh_if_possible,
+)
 from feedproxy.cli.offers import echo_offers
 from feedproxy.config import Config
 from feedproxy.errors import QueryError
-from feedproxy.feeds.feed_url import relative, split
+from feedproxy.feeds.feed_url import read_filter
 from feedproxy.ingest.hub import Hub
-from feedproxy.query.parameters import query_pairs
+from feedproxy.query.notices import notices
+from feedproxy.text import visible
 
 
 @click.command()
@@ -21,8 +29,8 @@ def check(config: Config, address: str) -> None:
     try:
         feed, form = feed_at(config, address)
     except QueryError as error:
-        if error.position is not None:
-            _show_position(split(relative(address))[1], error.parameter, error.position)
+        if places := [mistake.position for mistake in error.mistakes if mistake.position is not None]:
+            _show_places(read_filter(address), places)
         raise
     query, refresher = feed.query, make_refresher(config)
     if not isinstance(refresher.source, Hub):
@@ -33,15 +41,17 @@ def check(config: Config, address: str) -> None:
     click.echo(query.describe or "every paper")
     click.echo(feed.address(form))
     click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {where}")
+    echo_errors(f"{notice}" for notice in notices(read_filter(address)))
     echo_offers(refresher.archive, query)
 
 
-def _show_position(query_string: str, parameter: str, position: int) -> None:
-    """Print the text of a parameter with a caret under the mistake."""
-    text = next(value for name, value in query_pairs(query_string) if name == parameter)
-    click.echo("".join(char if char.isprintable() else " " for char in text), err=True)
-    columns = (
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text[:position]
-    )
-    click.echo(f"{' ' * sum(columns)}^", err=True)
+def _show_places(text: str, places: list[int]) -> None:
+    """Print a filter, and under it a line for each place with a caret there."""
+    click.echo(visible(text), err=True)
+    for place in places:
+        before = visible(text[:place])
+        columns = (
+            0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+            for char in before
+        )
+        click.echo(f"{' ' * sum(columns)}^", err=True)

@@ -13,9 +13,9 @@ import click
 
 from feedproxy.archive import Archive
 from feedproxy.config import DEMO, Config, variable
-from feedproxy.errors import ConfigError, FeedproxyError
+from feedproxy.errors import FeedproxyError
 from feedproxy.feeds import Feed
-from feedproxy.feeds.feed_url import read_address, relative
+from feedproxy.feeds.feed_url import read_address
 from feedproxy.ingest.refresher import Outcome, Refresher, utc_now
 from feedproxy.ingest.source import Hub, open_source
 from feedproxy.logs import cleaned, keep_out
@@ -38,7 +38,7 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except FeedproxyError as error:
-            echo_errors(error.problems if isinstance(error, ConfigError) else [str(error)])
+            echo_errors(error.problems)
             sys.exit(error.exit_code)
         except OSError as error:  # such as a full disk behind standard output
             if error.errno == errno.EPIPE:
@@ -82,7 +82,7 @@ address_argument = click.argument("address", metavar="QUERY|ADDRESS", callback=_
 def feed_at(config: Config, address: str) -> tuple[Feed, str]:
     """Return the feed and format of a query or of an address at any server; raises QueryError."""
     base = (config.public_url or _LOCAL) + config.access_path
-    return read_address(relative(address), base, read_feeds(config.feeds))
+    return read_address(address, base, read_feeds(config.feeds))
 
 
 def make_refresher(config: Config) -> Refresher:

@@ -2,40 +2,76 @@
 
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 from feedproxy.errors import QueryError
 from feedproxy.feeds import FORMATS, Feed
+from feedproxy.query.grammar import is_filter
 from feedproxy.query.named_feeds import NamedFeed
-from feedproxy.query.parameters import parse_query, quoted
-from feedproxy.text import did_you_mean
+from feedproxy.query.parameters import encoded, parse_query, query_pairs, quoted
+from feedproxy.text import did_you_mean, visible
 
-# A server, and any prefix before the path of a feed.
-_SERVER = re.compile(r"https?://[^?#]*?/(?=(f/[^/?]*|[^/?]*)(\?|$))")
+# `feed:` and `feed://` are what browsers and readers put before the address of a feed.
+_SCHEME = re.compile(r"(?:feed:)?(?P<server>(?:(?:https?|feed):)?//)?", re.IGNORECASE)
+# Any server, and any prefix before the path of a feed.
+_SERVER = re.compile(r"[^/?#]+(?=[?#]|$)|[^?#]*?/(?=(?:f/)?[^/?#]*(?:[?#]|$))")
+_PATH = re.compile(r"[/?]|f/|feed[.?#]")
+_SHARP = re.compile(r"(?:[=+ (]|%2[028])([a-z])#(?=$|[&+ )]|%2[029])", re.IGNORECASE)  # `c#`
 
 
-def read_address(text: str, base: str, named_feeds: Iterable[NamedFeed] = ()) -> tuple[Feed, str]:
+def read_address(text: str, base: str, named_feeds: Iterable[NamedFeed] = (), *, server: str = "") -> tuple[Feed, str]:
     """Return the feed of `text` at the service at `base`, and its format.
 
-    `text` may be absolute, relative, or only a query, which means RSS. Raises QueryError.
+    `text` may be absolute, relative, or only a query, which means RSS. The base of an absolute address must be
+    `server`, if that is not empty. Raises QueryError.
     """
-    path, query_string = split(text.removeprefix(f"{base}/").removeprefix("/"))
+    path, query_string = split(text, server)
     forms = {"": "rss", "feed": "rss"} | {f"feed.{form}": form for form in FORMATS}
     if path in forms:
         return Feed(parse_query(query_string), base), forms[path]
     paths = {feed.path(form): (feed, form) for feed in named_feeds for form in FORMATS}
     if path not in paths:
-        hint = did_you_mean(path, [*forms, *paths]) or "; feed.rss?q=agents is one"
-        raise QueryError(quoted(path), f"there is no such feed here{hint}")
+        raise QueryError(quoted(path), f"there is no such feed here{_hint(path, query_string, [*forms, *paths])}")
     named_feed, form = paths[path]
     return Feed(named_feed.query_for(query_string), base, named_feed), form
 
 
-def split(text: str) -> tuple[str, str]:
-    """Return path and query of a relative address; a query alone, whose filter may contain a `?`, has no path."""
-    path, _, query_string = text.partition("?")
-    return ("", text) if "=" in path else (path, query_string)
+def read_filter(text: str) -> str:
+    """Return the filter in an address or query, as it was typed; empty without one. Raises QueryError."""
+    return dict(query_pairs(split(text)[1])).get("q", "")
 
 
-def relative(text: str) -> str:
-    """Return an address without its server."""
-    return _SERVER.sub("", text, count=1) if text.startswith("http") else text
+def split(text: str, server: str = "") -> tuple[str, str]:
+    """Return path and query of an address; a query alone, whose filter may contain `?` and `#`, has no path.
+
+    Ignores what copying adds: spaces and `<>` around it, `feed:` before it, a fragment behind it. Raises QueryError.
+    """
+    text = text.strip()
+    if text.startswith("<") and text.endswith(">"):
+        text = text[1:-1].strip()
+    scheme = re.match(_SCHEME, text)
+    rest = text[scheme.end() :] if scheme else text
+    is_absolute = bool(scheme and scheme["server"])
+    if is_absolute:
+        base = re.compile(rf"{re.escape(server.partition('//')[2])}(?:/|(?=[?#]|$))", re.IGNORECASE)
+        match = (base if server else _SERVER).match(rest)
+        rest = rest[match.end() :] if match else text
+    if is_absolute or _PATH.match(rest):
+        if sharp := _SHARP.search(rest):
+            raise QueryError("q", f"in an address # ends the query: write {sharp[1]}%23")
+        rest = rest.partition("#")[0]
+    path, _, query_string = rest.removeprefix("/").partition("?")
+    return ("", rest) if "=" in path else (path, query_string)
+
+
+def _hint(path: str, query_string: str, paths: list[str]) -> str:
+    """Return the end of a message about a path that leads to no feed; it may be a filter alone."""
+    if near := did_you_mean(path, paths):
+        return near
+    if "%3f" in path.casefold():
+        return f", did you mean {visible(unquote(path), 200)}?"
+    is_encoded = "%" in path
+    if "/" in path or not is_filter(unquote(path) if is_encoded else path):
+        return "; feed.rss?q=agents is one"
+    parameters = filter(None, (f"q={path if is_encoded else encoded(path)}", query_string))
+    return f", did you mean {visible('&'.join(parameters), 300)}?"

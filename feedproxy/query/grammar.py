@@ -5,28 +5,30 @@ Searches nothing: the archive evaluates the tree. The language, in the notation 
     filter   = or-expr
     or-expr  = and-expr *( "OR" and-expr )
     and-expr = unary *( ["AND"] unary )
-    unary    = ( "-" / "NOT" ) unary / "(" or-expr ")" / [ field ":" ] term / "has:" link
-    term     = ( word / DQUOTE *char DQUOTE ) ["*"]
+    unary    = ( "-" / "NOT" ) unary / "(" or-expr ")" [colon] / [ field ":" ] term [colon]
+             / "has:" link
+    term     = ( 1*sign / DQUOTE 1*char DQUOTE ) ["*"] ; with at least one letter or digit
     field    = "title" / "abstract" / "author" / "org"
     link     = "code" / "project" / "image"
+    colon    = ":"                                     ; before a space or the end, and not behind a field
+    char     = any character but DQUOTE
+    sign     = any char but a space, "(", ")", ":", and those that `feedproxy.query.tokens` refuses
 
-Operators, fields and links may be in any case; a word that splits into several (`tool-use`) is a phrase. `_Parser` has
-a method for each rule. The meaning of a URL never changes, so this grammar can only grow.
+Operators, fields and links may be in any case; a word that splits into several (`tool-use`) is a phrase, and a colon
+is punctuation. `_Parser` has a method for each rule. The meaning of a URL never changes, so this grammar can only grow.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from feedproxy.errors import QueryError
 from feedproxy.model import HAS
 from feedproxy.query.terms import Phrase, phrases, singular, words
-from feedproxy.text import did_you_mean, one_line
+from feedproxy.query.tokens import OPERATORS, Token, misplaced_signs, read_tokens, to_ascii
+from feedproxy.text import did_you_mean, visible
 
 FIELDS = ("title", "abstract", "author", "org")  # of text; `has:` is about links
 MAX_CHARACTERS, MAX_TERMS, MAX_DEPTH = 500, 32, 16
-_OPERATORS = ("and", "or", "not")
 
 
 # The tree --------------------------------------------------------------------------------------
@@ -44,7 +46,7 @@ class Term:
     field: str | None = None
 
     def __str__(self) -> str:
-        plain = len(self.words) == 1 and self.words[0] not in _OPERATORS and self.words[0][-1] != "*"
+        plain = len(self.words) == 1 and self.words[0] not in OPERATORS and self.words[0][-1] != "*"
         text = self.words[0] if plain else f'"{" ".join(self.words)}"'
         field = f"{self.field}:" if self.field else ""
         return f"{field}{text}{'*' * self.prefix}"
@@ -104,15 +106,6 @@ def _flat(kind: type[And] | type[Or], parts: list[Filter]) -> Filter:
 
 # The parser -------------------------------------------------------------------------------------
 
-# Keyboards and other scripts put these in place of ASCII; one character each, so that positions stay the same.
-_TYPOGRAPHIC = str.maketrans(
-    dict.fromkeys("“”„‟«»″〝〞「」『』", '"') | dict.fromkeys("‐‑‒–—―−⁻", "-") | dict.fromkeys("‘’‚′", "'") | {"∗": "*"}
-)
-_TOKEN = re.compile(
-    r"""(?P<space>\s+) | (?P<open>\() | (?P<close>\)) | (?P<minus>-)
-      | (?P<quoted>"[^"]*"\*?) | (?P<field>[^\W\d_]+:) | (?P<word>[^\s"():]+)""",
-    re.VERBOSE,
-)
 _FIELDS = (*FIELDS, "has")
 _FIELD_LIST = ", ".join(f"{field}:" for field in _FIELDS)
 _LINKS = [f"has:{name}" for name in HAS]
@@ -121,79 +114,85 @@ _SYNONYMS = {  # of a link, for the advice only
     "project": "demo homepage link page site url webpage website",
     "image": "figure media photo picture preview thumb thumbnail video",
 }
-_UNREADABLE = {'"': "this quotation mark is never closed", ":": f"a : stands only behind a field: {_FIELD_LIST}"}
-
-# Characters that mean something in other languages, and what to write instead; the first that fits is reported. To
-# ignore them would be a guess; an error can become a feature later.
-_MISTAKES = (
-    (r"\*", "{} stands only at the end of a word or behind a phrase"),
-    (r"^[!¬]", "{} means nothing here; to exclude, write -"),
-    (r"^'", "{} means nothing here; for a phrase, use double quotation marks"),
-    (r"\|+|&&|[,;]", "{} means nothing here; for both leave a space, for either write OR"),
-    (r"[~^<>={}\[\]\\]|\?(?=\w)|[+#]+$|[\x00-\x1f\x7f-\x9f]", "{} means nothing here"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    at: int
 
 
 def parse_filter(text: str) -> Filter:
-    """Read the filter language; raises QueryError with the position of the mistake."""
+    """Read the filter language; raises QueryError with every mistake that can be found, and their positions."""
     if len(text) > MAX_CHARACTERS:
         raise QueryError("q", f"{len(text)} characters, at most {MAX_CHARACTERS}")
-    parser = _Parser(_to_ascii(text))
-    tree = parser.or_expr()
-    if parser.token.kind == "close":
-        raise parser.error("this ) closes nothing")
+    parser = _Parser(text)
+    tree = parser.filter()
     if len(str(tree)) > MAX_CHARACTERS:
         raise QueryError("q", f"more than {MAX_CHARACTERS} characters in its canonical spelling")
     return tree
 
 
-def _to_ascii(text: str) -> str:
-    """Return `text` with ASCII in place of typographic and full-width characters, at the same positions."""
-    single = (unicodedata.normalize("NFKC", char) for char in text.translate(_TYPOGRAPHIC))
-    return "".join(new if len(new) == 1 and new.isascii() else char for new, char in zip(single, text, strict=True))
+def is_filter(text: str) -> bool:
+    """Say whether `text` can be read."""
+    try:
+        return bool(parse_filter(text))
+    except QueryError:
+        return False
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if not match:
-            raise QueryError("q", _UNREADABLE[text[at]], at)
-        kind, word = str(match.lastgroup), match[0].casefold()
-        if kind != "space":
-            yield _Token(word if kind == "word" and word in _OPERATORS else kind, match[0], at)
-        at = match.end()
-    yield _Token("end", "", at)
+def in_quotation_marks(text: str) -> str | None:
+    """Return `text` as a phrase, which matches every text that holds it.
+
+    None if it is not several words, or if it has fields or operators in capitals, as only a filter has.
+    """
+    tokens = [token for token in read_tokens(text) if token.text.isupper() or token.kind == "field"]
+    is_written_as_filter = any(token.kind in OPERATORS or token.text[:-1].casefold() in _FIELDS for token in tokens)
+    unquoted = "".join(" " if plain == '"' else char for char, plain in zip(text, to_ascii(text), strict=True))
+    phrase = f'"{" ".join(unquoted.split())}"'
+    if (is_written_as_filter and not text.isupper()) or " " not in phrase or len(words(phrase)) < 2:
+        return None
+    return phrase if is_filter(phrase) else None
 
 
 class _Parser:
-    """Reads tokens by recursive descent: a method for each rule of the grammar."""
+    """Reads tokens by recursive descent: a method for each rule of the grammar.
+
+    Raises the mistakes that leave the rest of the text without a meaning; reports the others and goes on.
+    """
 
     def __init__(self, text: str) -> None:
-        self.tokens = list(_tokens(text))
+        self.mistakes: list[QueryError] = []
+        self.tokens: list[Token] = []
         self.next = self.terms = self.depth = 0
+        for token in read_tokens(text):
+            if token.kind == "colon":
+                self.report(f"a : stands only behind a field: {_FIELD_LIST}", token.at)
+            else:
+                self.tokens.append(_settled(token) if token.kind == "label" else token)
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
         """The next token."""
         return self.tokens[self.next]
 
-    def take(self) -> _Token:
+    def take(self) -> Token:
         self.next += 1
         return self.tokens[self.next - 1]
 
-    def error(self, message: str, token: _Token | None = None) -> QueryError:
+    def error(self, message: str, token: Token | None = None) -> QueryError:
         return QueryError("q", message, (token or self.token).at)
 
-    def is_directly_after(self, token: _Token) -> bool:
+    def report(self, message: str, position: int) -> None:
+        self.mistakes.append(QueryError("q", message, position))
+
+    def is_directly_after(self, token: Token) -> bool:
         return self.token.kind != "end" and self.token.at == token.at + len(token.text)
+
+    def filter(self) -> Filter:
+        try:
+            tree = self.or_expr()
+            if self.token.kind == "close":
+                raise self.error("this ) closes nothing")
+        except QueryError as error:
+            self.mistakes.append(error)
+        if self.mistakes:
+            raise QueryError.of(sorted(self.mistakes, key=lambda mistake: mistake.position or 0)) from None
+        return tree
 
     def or_expr(self) -> Filter:
         parts = [self.and_expr()]
@@ -244,36 +243,51 @@ class _Parser:
     def term(self) -> Filter:
         field = self.field() if self.token.kind == "field" else None
         token = self.take()
+        if token.kind == "unclosed":
+            raise self.error("this quotation mark is never closed", token)
         self.terms += 1
         if self.terms > MAX_TERMS:
             raise self.error(f"more than {MAX_TERMS} terms", token)
         text = token.text.removesuffix("*")
         term = Term(tuple(words(text)), token.text.endswith("*"), field)
         if not term.words:
-            raise self.error(f"{one_line(token.text, 20)} holds neither letter nor digit", token)
-        for mistake, advice in _MISTAKES[: 1 if token.kind == "quoted" else None]:
-            if match := re.search(mistake, text):
-                raise QueryError("q", advice.format(one_line(match[0], 5) or "this"), token.at + match.start())
-        if field == "has" and str(term) not in _LINKS:
-            raise self.error(f"there is no {_link_advice(token.text)}", token)
+            self.report(f"{visible(token.text, 20)} holds neither letter nor digit", token.at)
+        elif field == "has" and str(term) not in _LINKS:
+            self.report(f"there is no {_link_advice(token.text)}", token.at)
+        elif token.kind != "quoted" and not text.isalnum():
+            for place, advice in misplaced_signs(text):
+                self.report(advice, token.at + place)
         return term
 
-    def field(self) -> str:
+    def field(self) -> str | None:
         token = self.take()
         name = token.text[:-1].casefold()
+        has_term = self.token.kind in ("word", "quoted", "unclosed", *OPERATORS) and self.is_directly_after(token)
+        if name in _FIELDS and has_term:
+            return name
+        needs = "code, project or image" if name == "has" else "a word or a quoted phrase"
+        message = f"{name}: needs {needs} directly behind it"
         if name not in _FIELDS:
             hint = did_you_mean(name, _FIELDS, ":")
-            raise self.error(f"there is no field {one_line(name, 20)}:{hint} (fields: {_FIELD_LIST})", token)
-        if self.token.kind not in ("word", "quoted", *_OPERATORS) or not self.is_directly_after(token):
-            needs = "code, project or image" if name == "has" else "a word or a quoted phrase"
-            raise self.error(f"{name}: needs {needs} directly behind it", token)
-        return name
+            message = f"there is no field {visible(name, 20)}:{hint} (fields: {_FIELD_LIST})"
+        if not has_term:
+            raise self.error(message, token)
+        self.report(message, token.at)
+        return None
+
+
+def _settled(label: Token) -> Token:
+    """Return a word with a colon before a space as a field, if it resembles one, else as the word it is in a text."""
+    name = label.text[:-1]
+    folded = name.casefold()
+    is_field = folded == "has" or get_close_matches(folded, FIELDS, 1, 0.8)  # 0.7 would take DualTHOR for an author
+    return Token("field", label.text, label.at) if is_field else Token("word", name, label.at)
 
 
 def _link_advice(text: str) -> str:
     """Return a wrong `text` behind `has:`, and what would be right."""
     word = singular("".join(words(text)))
     near = next((name for name, synonyms in _SYNONYMS.items() if word in synonyms.split()), word)
-    value = one_line(text.replace('"', ""), 20)
+    value = visible(text.replace('"', ""), 20)
     hint = did_you_mean(near, HAS, prefix="has:")
     return f"has:{value}{hint} (links: {', '.join(_LINKS)})"

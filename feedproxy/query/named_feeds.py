@@ -29,9 +29,12 @@ class NamedFeed:
 
     def query_for(self, query_string: str) -> Query:
         """Return its query at the page in `query_string`; raises QueryError for any other parameter."""
-        for name, _ in query_pairs(query_string):
-            if name != "page" and not is_ignored(name):
-                raise QueryError(quoted(name), f"a feed with a name takes page only{did_you_mean(name, ['page'])}")
+        others = [name for name, _ in query_pairs(query_string) if name != "page" and not is_ignored(name)]
+        if others:
+            raise QueryError.of(
+                QueryError(quoted(name), f"a feed with a name takes page only{did_you_mean(name, ['page'])}")
+                for name in others
+            )
         return replace(self.query, page=parse_query(query_string).page)
 
 
@@ -84,7 +87,9 @@ def _read_table(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             if not isinstance(table[key], str):
                 raise ValueError("must be text in quotation marks")
             values[key] = read(table[key])
-        except (ValueError, QueryError) as error:
+        except QueryError as error:
+            problems += [f"{key}: {problem}" for problem in error.problems]
+        except ValueError as error:
             problems.append(f"{key}: {error}")
     return values, problems
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from feedproxy.errors import QueryError
-from feedproxy.query.grammar import Filter, parse_filter
-from feedproxy.text import did_you_mean, one_line, plural, whole_number
+from feedproxy.query.grammar import Filter, in_quotation_marks, is_filter, parse_filter
+from feedproxy.text import did_you_mean, plural, visible, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +91,86 @@ class Query:
 PARAMETERS: dict[str, Parameter] = {row.name: row.metadata["parameter"] for row in fields(Query)}
 # The parameters that set a threshold, and the count of a paper that must reach it.
 MEASURES = {"min_upvotes": "upvotes", "min_comments": "comments", "or_upvotes": "upvotes"}
-_IGNORED = re.compile(r"utm_.*|fbclid|_", re.DOTALL)
+# What Google, Microsoft, Meta, X, TikTok, LinkedIn, Yandex, HubSpot, Marketo and Mailchimp add to addresses, and what
+# pages add to their links. A name that could become a parameter of ours stays an error.
+_IGNORED = re.compile(
+    r"utm_.*|_|ref|ref_src|source|fbclid|gclid|dclid|gbraid|wbraid|gad_source|srsltid|_ga|_gl|msclkid|mc_cid|mc_eid"
+    r"|igsh|igshid|yclid|twclid|ttclid|li_fat_id|mkt_tok|_hsenc|_hsmi",
+    re.DOTALL,
+)
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")  # in a value that is decoded already
+# A name such as `c++` in the filter of an address, where + means a space; and what is left of it after decoding.
+_PLUS_PLUS = re.compile(r"""(?:^|&)q=(?:[^&]*(?:[+ (:"-]|%2[028]|%3[Aa]))?([A-Za-z])\+\+(?=$|[&+ )"]|%2[029])""")
+_NO_PLUS = re.compile(r"(?<!\w)([A-Za-z])  (?=[\s)\"]|$)")
+_WITH_PLUS = r"\1++"
+_MAX_SUGGESTION = 1000  # characters
 
 
 def parse_query(query_string: str) -> Query:
-    """Read the query part of a URL, without its `?`; raises QueryError for the first mistake in it."""
+    """Read the query part of a URL, without its `?`; raises QueryError with every mistake in it."""
+    pairs = [(name, text) for name, text in query_pairs(query_string) if not is_ignored(name)]
     values: dict[str, object] = {}
-    for name, text in query_pairs(query_string):
-        if is_ignored(name):
-            continue
-        parameter = PARAMETERS.get(name)
-        if not parameter:
-            hint = did_you_mean(name, PARAMETERS) or f" (parameters: {', '.join(PARAMETERS)})"
-            raise QueryError(quoted(name), f"there is no such parameter{hint}")
-        if name in values:
-            raise QueryError(name, "given more than once")
-        if not text:
-            raise QueryError(name, "is empty; leave it out instead")
+    mistakes: list[QueryError] = []
+    suggestions = [""] * len(pairs)
+    for at, (name, text) in enumerate(pairs):
         try:
-            values[name] = parameter.read(text)
-        except ValueError as error:
-            raise QueryError(name, f"{quoted(text)} {error}") from None
+            if name in values:
+                raise QueryError(name, "given more than once")
+            values[name] = None
+            if name == "q" and (plus := _PLUS_PLUS.search(query_string)):
+                raise _plus_error(plus[1], text)
+            values[name] = _read(name, text)
+        except QueryError as error:
+            mistakes += error.mistakes
+            suggestions[at] = error.suggestion
+    if mistakes:
+        parts = zip(suggestions, pairs, strict=True)
+        meant = "&".join(suggestion or "=".join(map(encoded, pair)) for suggestion, pair in parts)
+        raise QueryError.of(mistakes, meant if any(suggestions) and _is_query(meant) else "")
     return validate(Query(**values))  # type: ignore[arg-type]
+
+
+def _is_query(text: str) -> bool:
+    """Say whether people can use `text` as a query: it may hold bytes that are not UTF-8, or be far too long."""
+    try:
+        return bool(query_pairs(text)) and len(text) <= _MAX_SUGGESTION
+    except QueryError:
+        return False
+
+
+def _read(name: str, text: str) -> object:
+    """Return the value of a parameter; the suggestion in a QueryError is one parameter."""
+    parameter = PARAMETERS.get(name)
+    if _ENCODED.search(f"{name}={text}"):
+        twice = QueryError(name if parameter else quoted(name), "is percent-encoded twice")
+        raise QueryError.of([twice], visible(f"{name}={text}", also="&+#") if text else visible(unquote(name)))
+    if not parameter:
+        raise _unknown(name, text)
+    if not text:
+        raise QueryError(name, "is empty; leave it out instead")
+    try:
+        return parameter.read(text)
+    except ValueError as error:
+        raise QueryError(name, f"{quoted(text)} {error}") from None
+    except QueryError as error:
+        phrase = in_quotation_marks(text)
+        raise QueryError.of(error.mistakes, f"q={encoded(phrase)}" if phrase else "") from None
+
+
+def _plus_error(letter: str, text: str) -> QueryError:
+    """Return the mistake of `c++` in the filter of an address, of which `text` is left."""
+    error = QueryError("q", f"in an address + means a space: write {letter}%2B%2B")
+    return QueryError.of([error], f"q={encoded(_NO_PLUS.sub(_WITH_PLUS, text))}")
+
+
+def _unknown(name: str, text: str) -> QueryError:
+    """Return the mistake of a parameter that does not exist; it may be a filter without `q=`, or a whole query."""
+    near = did_you_mean(name, PARAMETERS)
+    hint = near or f" (parameters: {', '.join(PARAMETERS)})"
+    error = QueryError(quoted(name), f"there is no such parameter{hint}")
+    if near or text or not name:
+        return error
+    return QueryError.of([error], visible(name) if "=" in name else f"q={encoded(name)}" if is_filter(name) else "")
 
 
 def validate(query: Query) -> Query:
@@ -144,6 +202,10 @@ def query_pairs(query_string: str) -> list[tuple[str, str]]:
 
 
 def quoted(text: str) -> str:
-    """Return `text` in quotation marks on one line; percent-encoded if some of it is invisible."""
-    visible = text if one_line(text, len(text)) == text else quote(text, errors="surrogateescape")
-    return f"“{one_line(visible, 40)}”"
+    """Return `text` in quotation marks on one line, with what is invisible in it percent-encoded."""
+    return f"“{re.sub('^ | $', '%20', visible(text, 40))}”"
+
+
+def encoded(text: str) -> str:
+    """Return `text` as it may stand in a query, as readable as it can be."""
+    return visible(text, also="%&+#")

@@ -7,7 +7,7 @@ const OPEN = /^[^"]*("[^"]*"[^"]*)*"[^"]*$|[-:(]$|(^|\s)(and|or|not)\s*$/i;
 const STORE = "feedproxy.filters";
 const MAX_FEEDS = 100; // in an OPML file
 const MAX_ADDRESS = 8000; // characters; servers refuse longer ones
-const LINKS = "#examples a, #choices a, #named-feeds li > a:first-child, .misspelling a, #offers a, #thresholds a, #nothing a, #pages a, #saved li a"; // lead to this page with another query
+const LINKS = "#examples a, #choices a, #named-feeds li > a:first-child, .advice a, .misspelling a, #offers a, #thresholds a, #nothing a, #pages a, #saved li a"; // lead to this page with another query
 
 const form = document.querySelector("#filter");
 const find = (selector, place = document) => place.querySelector(selector);

@@ -20,13 +20,20 @@ _HOW = "/opml?feed=q%3Dagents%26min_upvotes%3D2&feed=feed.atom%3Fq%3Drag makes a
 def opml() -> Response:
     """Answer with the feeds that the query names."""
     pairs = [(name, value) for name, value in query_pairs(query_string()) if not is_ignored(name)]
-    for name, _ in pairs:
-        if name != "feed":
-            hint = did_you_mean(name, ["feed"]) or "; a & within a feed is written %26"
-            raise QueryError(quoted(name), f"there is no such parameter of an OPML file{hint}")
     if not pairs:
         raise QueryError("feed", f"is missing; {_HOW}")
-    return _file(_read(number, address) for number, (_, address) in enumerate(pairs, 1))
+    if others := [_no_parameter(name) for name, _ in pairs if name != "feed"]:
+        raise QueryError.of(others)
+    feeds: list[tuple[Feed, str]] = []
+    mistakes: list[QueryError] = []
+    for number, (_, address) in enumerate(pairs, 1):
+        try:
+            feeds.append(_read(number, address))
+        except QueryError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise QueryError.of(mistakes)
+    return _file(feeds)
 
 
 @bp.get("/feeds.opml")
@@ -39,15 +46,21 @@ def named_feeds() -> Response:
     return _file((Feed(feed.query, base, feed), "rss") for feed in feeds)
 
 
+def _no_parameter(name: str) -> QueryError:
+    hint = did_you_mean(name, ["feed"]) or "; a & within a feed is written %26"
+    return QueryError(quoted(name), f"there is no such parameter of an OPML file{hint}")
+
+
 def _read(number: int, address: str) -> tuple[Feed, str]:
     """Return the feed and format that an address means; an error says which address it is."""
     if not address:
         raise QueryError(f"feed {number}", "is empty; feed.rss is the feed of every paper")
     try:
-        return read_address(address, base_url(), context().service.named_feeds)
+        base = base_url()
+        return read_address(address, base, context().service.named_feeds, server=base)
     except QueryError as error:
         where = "" if error.parameter == quoted(address) else f" {quoted(address)}"
-        raise QueryError(f"feed {number}{where}", str(error)) from error
+        raise QueryError.of(QueryError(f"feed {number}{where}", line) for line in error.problems) from error
 
 
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:

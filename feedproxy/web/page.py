@@ -17,6 +17,7 @@ from feedproxy.query.grammar import FIELDS
 from feedproxy.query.interests import interests
 from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, query_pairs
 from feedproxy.web import responses
+from feedproxy.web.advice import Advice, advice_on_error, advice_on_filter
 from feedproxy.web.cache import Variants
 from feedproxy.web.context import NO_SLASH, base_url, context, query_string
 from feedproxy.web.feeds import feed_response, preferred_format
@@ -73,7 +74,8 @@ def _render(feed: Feed, text: str) -> tuple[Variants, int]:
         page_preview = preview(context().service, feed.query)
         choices = context().service.choices.get()
     document = Document(feed, page_preview.result.entries, page_preview.result.more)
-    values = _values(document, dict(query_pairs(text)), preview=page_preview, choices=choices)
+    typed = dict(query_pairs(text))
+    values = _values(document, typed, advice_on_filter(typed), preview=page_preview, choices=choices)
     robots = not (text or context().config.access_key)
     return responses.page("page.html", robots=robots, **values), page_preview.result.state.revision
 
@@ -81,7 +83,7 @@ def _render(feed: Feed, text: str) -> tuple[Variants, int]:
 def _error_response(error: FeedproxyError) -> Response:
     """Answer with the page without results, the error at its field, and the form as it was filled in."""
     typed = {name: text for name, text in request.args.items() if text}
-    values = _values(Document(Feed(Query(), base_url())), typed, error=error)
+    values = _values(Document(Feed(Query(), base_url())), typed, advice_on_error(error, typed))
     response = responses.html("page.html", error.status, **values)
     response.headers.extend(responses.retry_after(error))
     response.vary.add("Accept")
@@ -91,17 +93,17 @@ def _error_response(error: FeedproxyError) -> Response:
 def _values(
     document: Document,
     typed: Mapping[str, str],
+    advice: Advice,
     *,
     preview: Preview | None = None,
     choices: Iterable[Choice] | None = None,
-    error: FeedproxyError | None = None,
 ) -> dict[str, object]:
     return {
         "document": document,
         "feed": document.feed,
         "first": document.feed.at_page(1),
         "preview": preview,
-        "error": error,
+        "advice": advice,
         "typed": typed,
         "has_options": any(name in PARAMETERS and name not in ("q", "min_upvotes", "page") for name in typed),
         "formats": FORMATS,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from feedproxy.errors import FeedproxyError
+from feedproxy.errors import FeedproxyError, QueryError
 from feedproxy.web.cache import Headers, Variants, build_variants, choose_variant
 
 log = logging.getLogger(__name__)
@@ -49,9 +49,9 @@ def no_store(body: str | bytes, content_type: str, status: int = 200) -> Respons
     return response
 
 
-def text(line: str, status: int = 200) -> Response:
-    """Return one line of plain text."""
-    return no_store(f"{line}\n", "text/plain; charset=utf-8", status)
+def text(lines: str, status: int = 200) -> Response:
+    """Return lines of plain text."""
+    return no_store(f"{lines}\n", "text/plain; charset=utf-8", status)
 
 
 def html(template: str, code: int = 200, **values: object) -> Response:
@@ -87,11 +87,11 @@ def to_response(variants: Variants) -> Response:
 
 
 def handle_error(error: Exception) -> Response:
-    """Answer with the one line of an error."""
+    """Answer with the one line of an error, or with a line for each mistake in a query."""
     if isinstance(error, FeedproxyError):
         if error.public != str(error):
             log.error("%s", error)
-        response = text(error.public, error.status)
+        response = text("\n".join(error.problems) if isinstance(error, QueryError) else error.public, error.status)
         response.headers.extend(retry_after(error))
         return response
     if isinstance(error, HTTPException):

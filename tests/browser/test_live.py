@@ -188,6 +188,23 @@ def test_a_wrong_filter_is_told_at_its_field(open_page: Open, watch: Watch) -> N
     assert field.get_attribute("aria-invalid") in (None, "false")
 
 
+def test_a_pasted_title_is_one_click_from_its_phrase(open_page: Open, watch: Watch) -> None:
+    """What is wrong with a pasted title is told and marked; a click on what is offered mends it without loading."""
+    watch.expects("status of 400")
+    page = open_page()
+    page.evaluate(_MARK)
+    page.locator("#q").fill("Agents, & Tool Use: a Survey")
+    expect(page.locator("#q-error")).to_contain_text("At character 9")
+    assert [",", "&"] == page.locator("#places mark").all_inner_texts()
+    told, wrong = page.locator("#q-error").bounding_box(), page.locator("#places").bounding_box()
+    assert told["height"] > 1.5 * wrong["height"]  # two lines
+    page.locator(".advice a").click()
+    settled(page, "agents tool use a survey")
+    assert {"q": '"Agents, & Tool Use: a Survey"'} == fields(page)
+    expect(page.locator("#q-error")).to_be_hidden()
+    assert is_same_document(page)
+
+
 def test_half_a_phrase_is_waited_for(open_page: Open, watch: Watch) -> None:
     """While a quotation mark is open nothing is said against it and the results stay; left open, it is told."""
     page = open_page("?q=agents")
