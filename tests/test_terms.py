@@ -158,6 +158,7 @@ def test_search_words(text: str) -> None:
 
 # A term, and phrases that find it; `*` behind a beginning.
 SEARCHED = {
+    "code in c++ that ships": ["code in c that ship"],
     "agent": ["agent", "ag ent"],
     "agents": ["agent", "agents", "ag ent"],
     "pre training": ["pre training", "pretraining"],

@@ -242,7 +242,12 @@ def _fold(word: str) -> str:
 
 
 def phrases(words: Sequence[str], *, is_prefix: bool) -> list[Phrase]:
-    """Return the phrases that find the `words` of a term, however a paper writes them."""
+    """Return the phrases that find the `words` of a term, however a paper writes them.
+
+    A long row is found only in the order of the text, where c++ is c.
+    """
+    if len(words) > _AROUND + 1:
+        words = [WORDS.findall(word)[0] for word in words]
     rows = [*_joins(words), *(_halves(words[0], is_prefix=is_prefix) if len(words) == 1 else ())]
     if is_prefix:
         found = [((*map(_fold, before), last), True) for *before, last in rows]
