@@ -138,8 +138,10 @@ def is_filter(text: str) -> bool:
 def in_quotation_marks(text: str) -> str | None:
     """Return `text` as a phrase, which matches every text that holds it.
 
-    None if it is not several words, or if it has fields or operators in capitals, as only a filter has.
+    None if it is not several words, is too long, or has fields or operators in capitals, as only a filter has.
     """
+    if len(text) > MAX_CHARACTERS:
+        return None
     tokens = [token for token in read_tokens(text) if token.text.isupper() or token.kind == "field"]
     is_written_as_filter = any(token.kind in OPERATORS or token.text[:-1].casefold() in _FIELDS for token in tokens)
     unquoted = "".join(" " if plain == '"' else char for char, plain in zip(text, to_ascii(text), strict=True))

@@ -114,7 +114,7 @@ def parse_query(query_string: str) -> Query:
     suggestions = [""] * len(pairs)
     for at, (name, text) in enumerate(pairs):
         try:
-            if name in values:
+            if name in values and name in PARAMETERS:
                 raise QueryError(name, "given more than once")
             values[name] = None
             if name == "q" and (plus := _PLUS_PLUS.search(query_string)):
