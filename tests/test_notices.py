@@ -8,6 +8,7 @@ from feedproxy.query.notices import notices
 TOLD = {
     "all you need is not attention": ["“not” excludes “attention” here; "],
     "Not All Tokens: a Study": ["“Not” excludes “All” here; "],
+    "Why A* Search Is Not Dead": ["“Not” excludes “Dead” here; "],
     "Not: this is not it": ["“not” excludes “it” here; "],
     'Why "good" is not "good enough"': ["“not” excludes “good enough” here; "],
     "why models (LLMs) do not (yet) plan": ["“not” excludes the group behind it here; "],
@@ -26,7 +27,7 @@ SILENT = [
     *(
         "planning and acting and thinking",
         "title:agents plan not act",
-        "agent* plan not act",
+        "agents -plan not act",
         '"A* search"',
         '"is not it"',
     ),
