@@ -1,0 +1,1 @@
+"""How well the search finds what a person means: `python -m tests.search_quality CORPUS`."""
