@@ -80,7 +80,10 @@ class Measure:
         """Judge the ids that a filter finds."""
         ids = frozenset(hits)
         return Figures(
-            len(ids), _share(self.wanted & ids, self.wanted), _share(self.core & ids, self.core), _share(self.right & ids, ids)
+            len(ids),
+            _share(self.wanted & ids, self.wanted),
+            _share(self.core & ids, self.core),
+            _share(self.right & ids, ids),
         )
 
 

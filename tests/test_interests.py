@@ -1,0 +1,73 @@
+"""The ready-made filters: they are a file of feeds, and a word leads to its interest."""
+
+from pathlib import Path
+
+import pytest
+
+from feedproxy.query.grammar import parse_filter
+from feedproxy.query.interests import PATH, interest_of, interests
+from feedproxy.query.named_feeds import read_feeds
+from feedproxy.query.parameters import Query
+from tests.search_quality.interests import Wording, read_definitions
+
+
+def test_are_a_file_of_feeds(tmp_path: Path) -> None:
+    """A copy of the file is a file of feeds with names, and each feed has a filter and nothing else."""
+    copy = tmp_path / "feeds.toml"
+    copy.write_bytes(PATH.read_bytes())
+    assert read_feeds(str(copy)) == interests()
+    assert all(feed.query.q and feed.query == Query(q=feed.query.q) for feed in interests())
+
+
+def test_are_read_once() -> None:
+    """Every call returns the same values."""
+    assert interests() is interests()
+
+
+def test_each_has_a_definition() -> None:
+    """Each interest has a definition to measure it by, and each definition has an interest."""
+    assert {feed.name for feed in interests()} == {wording.name for wording in read_definitions()}
+
+
+@pytest.mark.parametrize("wording", read_definitions(), ids=lambda wording: wording.name)
+def test_the_obvious_filter_leads_to_the_interest(wording: Wording) -> None:
+    """The first filter that a person would type is an alternative of its interest, or its name."""
+    feed = interest_of(parse_filter(wording.obvious))
+    assert feed
+    assert wording.name == feed.name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("RL", "rl"),
+        ('"reinforcement learning"', "rl"),
+        ("grpo", "rl"),
+        ("agentic", "agents"),
+        ("agent*", "agents"),
+        ("robots", "robotics"),
+        ("finetuning", "fine-tuning"),
+        ("multi-modal", "multimodal"),
+        ("tts", "speech"),  # an alternative with an exclusion
+        ("web-agents", "deep-research"),  # the first of two
+        ("memories", "memory"),
+    ],
+)
+def test_a_word_leads_to_an_interest(text: str, name: str) -> None:
+    """Case, plurals, hyphens and longer words do not matter."""
+    feed = interest_of(parse_filter(text))
+    assert feed
+    assert name == feed.name
+
+
+@pytest.mark.parametrize(
+    "text", ["banana", "title:rl", "rl agents", "rl OR agents", "-rl", "r*", '"deep rl"', "mathews"]
+)
+def test_others_lead_nowhere(text: str) -> None:
+    """A word of no interest, a field, several terms and a beginning that finds more than the interest lead nowhere."""
+    assert interest_of(parse_filter(text)) is None
+
+
+def test_no_filter_leads_nowhere() -> None:
+    """The feed of all papers stands for no interest."""
+    assert interest_of(None) is None
