@@ -53,6 +53,10 @@ class Corpus:
         start = max(self.days) - timedelta(days=365)
         return {day: papers for day, papers in self.days.items() if day > start}
 
+    def daily(self, ids: frozenset[str]) -> float:
+        """Return how many of the papers `ids` a listing day of the last year has on average."""
+        return sum(paper.id in ids for papers in self.last_year.values() for paper in papers) / len(self.last_year)
+
     def ids(self, text: str) -> frozenset[str]:
         """Return the ids of the papers that the filter `text` finds; raises QueryError."""
         return self.ids_of(Query(q=parse_filter(text)))

@@ -24,23 +24,18 @@ class Wording:
     name: str
     obvious: str
     wide: re.Pattern[str]
-    right: re.Pattern[str]
+    also: re.Pattern[str]
     wrong: re.Pattern[str]
 
-    def is_wanted(self, paper: Paper) -> bool:
-        """Say whether a usual wording stands in title or abstract."""
-        return self._holds(self.wide, paper.title, paper.summary)
+    def judge(self, paper: Paper) -> tuple[bool, bool, bool]:
+        """Say whether a paper is wanted, whether it belongs to the core, and whether it is a right hit."""
+        text = self._without_wrong(paper.title, paper.summary)
+        is_wanted = bool(self.wide.search(text))
+        is_core = bool(self.wide.search(self._without_wrong(paper.title, *paper.ai_keywords)))
+        return is_wanted, is_core, is_wanted or bool(self.also.search(text))
 
-    def is_core(self, paper: Paper) -> bool:
-        """Say whether a usual wording stands in title or keywords."""
-        return self._holds(self.wide, paper.title, *paper.ai_keywords)
-
-    def is_right(self, paper: Paper) -> bool:
-        """Say whether a usual or related wording stands in title or abstract."""
-        return self._holds(self.right, paper.title, paper.summary)
-
-    def _holds(self, pattern: re.Pattern[str], *texts: str) -> bool:
-        return pattern.search(self.wrong.sub(" # ", " # ".join(texts))) is not None
+    def _without_wrong(self, *texts: str) -> str:
+        return self.wrong.sub(" # ", " # ".join(texts))
 
 
 def read_definitions(path: Path = DEFINITIONS) -> tuple[Wording, ...]:
@@ -49,7 +44,7 @@ def read_definitions(path: Path = DEFINITIONS) -> tuple[Wording, ...]:
 
 
 def _wording(name: str, obvious: str, wide: list[str], also: Iterable[str] = (), wrong: Iterable[str] = ()) -> Wording:
-    return Wording(name, obvious, _compile(wide), _compile([*wide, *also]), _compile(wrong))
+    return Wording(name, obvious, _compile(wide), _compile(also), _compile(wrong))
 
 
 def _compile(wordings: Iterable[str]) -> re.Pattern[str]:
@@ -89,8 +84,8 @@ class Measure:
 
 def measure(wording: Wording, papers: Collection[Paper]) -> Measure:
     """Return which of `papers` an interest is about."""
-    tests = (wording.is_wanted, wording.is_core, wording.is_right)
-    return Measure(*(frozenset(paper.id for paper in papers if test(paper)) for test in tests))
+    judged = [(paper.id, *wording.judge(paper)) for paper in papers]
+    return Measure(*(frozenset(row[0] for row in judged if row[column]) for column in (1, 2, 3)))
 
 
 def _share(part: Collection[str], whole: Collection[str]) -> float:
