@@ -16,7 +16,7 @@ from tests.search_quality.words import failures, read_pairs
 
 
 def lines(path: Path, *, postgresql: bool = False, is_document: bool = False) -> Iterator[str]:
-    """Yield the report on the corpus at `path`; with `is_document` only the table of docs/interests.md."""
+    """Yield the report on the corpus at `path`, or the table and the filters of docs/interests.md."""
     listings = read_listings(path)
     with opened(listings, postgresql=postgresql) as corpus, TemporaryDirectory() as folder:
         if is_document:
@@ -36,7 +36,7 @@ def lines(path: Path, *, postgresql: bool = False, is_document: bool = False) ->
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.search_quality", description=__doc__.partition("\n")[0])
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("--table", action="store_true", help="only the table of docs/interests.md")
+    parser.add_argument("--table", action="store_true", help="only the table and the filters of docs/interests.md")
     parser.add_argument("--postgresql", action="store_true", help="search in PostgreSQL instead of SQLite")
     options = parser.parse_args()
     start = time.monotonic()

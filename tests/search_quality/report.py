@@ -1,12 +1,15 @@
 """A corpus in, Markdown tables of how well the search finds what a person means out."""
 
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from feedproxy.query.grammar import parse_filter
-from feedproxy.query.interests import interests
+from feedproxy.query.interests import PATH, interests
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query
 from tests.search_quality.corpus import Corpus
@@ -80,14 +83,25 @@ def _maker_of_offers() -> Callable[..., Any] | None:
 
 
 def document_lines(corpus: Corpus) -> Iterator[str]:
-    """Yield the table of docs/interests.md."""
+    """Yield the table and the filters of docs/interests.md."""
     rows = []
     for feed, _, papers in measures(corpus):
         ids = corpus.ids_of(feed.query)
         figures = papers.figures(ids)
-        shares = (f"{100 * share:.0f} %" for share in (figures.wide, figures.core, figures.precision))
+        shares = (f"{100 * share:.0f}" for share in (figures.wide, figures.core, figures.precision))
         rows.append((f"`{feed.name}`", feed.title, f"{corpus.daily(ids):.1f}", *shares))
-    yield from table(("name", "interest", "papers a day", "recall", "core", "precision"), rows)
+    yield from table(("name", "interest", "a day", "recall", "core", "precision"), rows)
+    yield "\n## The filters\n"
+    for name, text in filters(PATH):
+        yield f"`{name}`\n\n```text"
+        yield from wrap(text, 110, break_long_words=False, break_on_hyphens=False)
+        yield "```\n"
+
+
+def filters(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name and the filter of each interest, as they are written in the file at `path`."""
+    for table in tomllib.loads(path.read_text())["feed"]:
+        yield table["name"], table["query"].removeprefix("q=")
 
 
 def compound_lines(corpus: Corpus) -> Iterator[str]:
