@@ -1,5 +1,6 @@
 """The ready-made filters: they are a file of feeds, and a word leads to its interest."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from feedproxy.query.interests import PATH, interest_of, interests
 from feedproxy.query.named_feeds import read_feeds
 from feedproxy.query.parameters import Query
 from tests.search_quality.interests import Wording, read_definitions
+from tests.search_quality.report import filters
+from tests.test_documents import ROOT, section
 
 
 def test_are_a_file_of_feeds(tmp_path: Path) -> None:
@@ -22,6 +25,15 @@ def test_are_a_file_of_feeds(tmp_path: Path) -> None:
 def test_are_read_once() -> None:
     """Every call returns the same values."""
     assert interests() is interests()
+
+
+def test_document() -> None:
+    """docs/interests.md has a row for each interest, and its filter as it is in the file."""
+    document = ROOT / "docs" / "interests.md"
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", section(document, "interests"), re.MULTILINE)
+    assert [(feed.name, feed.title) for feed in interests()] == rows
+    blocks = re.findall(r"`([^`]+)`\n\n```text\n([^`]+)```", section(document, "filters"))
+    assert dict(filters(PATH)) == {name: " ".join(text.split()) for name, text in blocks}
 
 
 def test_each_has_a_definition() -> None:
