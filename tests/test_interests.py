@@ -22,6 +22,11 @@ def test_are_a_file_of_feeds(tmp_path: Path) -> None:
     assert all(feed.query.q and feed.query == Query(q=feed.query.q) for feed in interests())
 
 
+def test_have_room() -> None:
+    """Each filter can still be narrowed by two more words."""
+    assert all(parse_filter(f"({feed.query.q}) -survey title:example") for feed in interests())
+
+
 def test_are_read_once() -> None:
     """Every call returns the same values."""
     assert interests() is interests()

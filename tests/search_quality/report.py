@@ -1,12 +1,11 @@
 """A corpus in, Markdown tables of how well the search finds what a person means out."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
 
 from feedproxy.query.grammar import parse_filter
 from feedproxy.query.interests import PATH, interests
@@ -17,7 +16,7 @@ from tests.search_quality.interests import Figures, Measure, measure, read_defin
 from tests.search_quality.titles import count_results, mistakes, pasted
 from tests.search_quality.words import Compound, Pair, compounds
 
-_OFFERS = ("feedproxy.web.preview.offers", "feedproxy.offers", "feedproxy.archive.offers")
+_OFFERS = "feedproxy.offers"
 _BUDGET = 10.0  # seconds
 _FEW = 3
 _MOST_LINES = 400  # of one list
@@ -67,19 +66,11 @@ def _cell(figures: Figures) -> str:
 
 def offered_ids(corpus: Corpus, text: str) -> frozenset[str] | None:
     """Return the ids that the filter `text` finds with all that is offered for it; None if nothing makes offers."""
-    offers = _maker_of_offers()
-    if offers is None:
+    if not find_spec(_OFFERS):
         return None
     query = Query(q=parse_filter(text), days=3660)
-    wider = [offer.query for offer in offers(corpus.archive, query, _BUDGET)]
-    return frozenset().union(*(corpus.ids_of(query) for query in (query, *wider)))
-
-
-def _maker_of_offers() -> Callable[..., Any] | None:
-    for name in _OFFERS:
-        if find_spec(name):
-            return import_module(name).offers  # type: ignore[no-any-return]
-    return None
+    offers = import_module(_OFFERS).offers(corpus.archive, query, _BUDGET)
+    return frozenset().union(*(corpus.ids_of(query) for query in (query, *(offer.query for offer in offers))))
 
 
 def document_lines(corpus: Corpus) -> Iterator[str]:
