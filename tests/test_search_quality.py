@@ -13,7 +13,7 @@ from tests.conftest import CAPTURES
 from tests.search_quality.__main__ import lines
 from tests.search_quality.corpus import Corpus, opened, read_listings
 from tests.search_quality.interests import Figures, measure, read_definitions
-from tests.search_quality.titles import FINDS, LOST, pasted
+from tests.search_quality.titles import ADVISED, FINDS, LOST, pasted
 from tests.search_quality.words import Pair, compounds, failures, read_pairs
 
 REAL = CAPTURES.parent / "search" / "corpus.jsonl.gz"
@@ -95,11 +95,11 @@ def test_no_pairs(tmp_path: Path) -> None:
 
 
 def test_titles(corpus: Corpus) -> None:
-    """Every title in quotation marks finds its paper, and one with an operator in it can be lost."""
+    """Every title in quotation marks finds its paper, and one with an operator in it may need that."""
     results = {paper.title: (plain, quoted) for paper, plain, quoted in pasted(corpus)}
     assert (FINDS, FINDS) == results["Agents that knit"]
-    assert (LOST, FINDS) == results["Not all wool is wool"]
-    assert all(quoted == FINDS for _, quoted in results.values())
+    assert results["Not all wool is wool"][0] in (LOST, ADVISED)
+    assert {FINDS} == {quoted for _, quoted in results.values()}
 
 
 def test_report(path: Path) -> None:
