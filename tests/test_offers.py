@@ -156,7 +156,7 @@ def test_offers_prefixes(stocked: Archive) -> None:
 
 
 def alternatives(tree: Filter | None) -> list[Term]:
-    return [part for part in tree.parts if isinstance(part, Term)] if isinstance(tree, Or) else []
+    return [part for part in (tree.parts if isinstance(tree, Or) else (tree,)) if isinstance(part, Term)]
 
 
 def about(part: Term) -> str:
