@@ -21,7 +21,8 @@ from feedproxy.errors import QueryError
 from feedproxy.model import Listing, Organization, Paper
 from feedproxy.query.grammar import Filter, Not, Or, Term, parse_filter
 from feedproxy.query.parameters import Query
-from tests.naive_words import EXACT, Text, satisfies
+from tests.naive import is_exact, terms
+from tests.naive_words import Text, satisfies
 from tests.postgres import running
 
 _NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -64,7 +65,7 @@ def _split(dice: random.Random, text: str) -> str:
 def _spelled(dice: random.Random, text: str) -> str:
     """Return `text` as somebody else would write it."""
     changes = (
-        *(lambda: text, lambda: text, lambda: text.lower(), lambda: text.upper(), lambda: _plural(text)),
+        *(lambda: text, lambda: text, text.lower, text.upper, lambda: _plural(text)),
         *(lambda: _JOINED.sub("", text), lambda: _JOINED.sub("-", text), lambda: _JOINED.sub(" ", text)),
         *(lambda: _JOINED.sub("-", text, count=1), lambda: _JOINED.sub("", text, count=1)),
         *(lambda: re.sub(r"(?<=[a-zA-Z])(?=\d)", " ", text), lambda: _split(dice, text)),
@@ -80,7 +81,7 @@ def term_text(dice: random.Random, papers: list[Paper]) -> str:
     if dice.random() < 0.5:  # most words with something special are rare
         special = [at for at, word in enumerate(words) if re.search(r"[^\W_][^a-z][^\W_]|[A-Zs]$", word)]
         at = dice.choice(special or [at])
-    text = " ".join(words[at : at + size]).strip("\"“”*.,;:!?()[]{}").replace('"', "")
+    text = " ".join(words[at : at + size]).strip('"“”*.,;:!?()[]{}').replace('"', "")
     for _ in range(dice.choice((0, 1, 1, 2))):
         text = _spelled(dice, text)
     if dice.random() < 0.15:
@@ -98,17 +99,9 @@ def filters(papers: list[Paper], count: int, dice: random.Random) -> Iterator[tu
             wanted = parse_filter(text)
         except QueryError:
             continue
-        if all(len(term.words) <= EXACT for term in _terms(wanted)):
+        if is_exact(wanted):
             yield text, wanted
             count -= 1
-
-
-def _terms(wanted: Filter) -> Iterator[Term]:
-    if isinstance(wanted, Term):
-        yield wanted
-    else:
-        for part in (wanted.part,) if isinstance(wanted, Not) else wanted.parts:
-            yield from _terms(part)
 
 
 # The two sides ----------------------------------------------------------------------------------
@@ -154,7 +147,7 @@ def search(archive: Archive, wanted: Filter) -> frozenset[str]:
 
 def differences(archive: Archive, plain: Plain, wanted: Filter) -> Iterator[tuple[Term, str, bool]]:
     """Yield the terms of `wanted` that are found differently, the paper, and whether the archive finds it."""
-    for term in dict.fromkeys(_terms(wanted)):
+    for term in dict.fromkeys(terms(wanted)):
         here, there = search(archive, term), plain.search(term)
         yield from ((term, name, name in here) for name in sorted(here ^ there))
 

@@ -21,14 +21,11 @@ EXACT = 4  # words of a phrase; of a longer one the document promises only what 
 # 1. Letters that are no plain ones with an accent, and the names of the Greek ones.
 _SMALL = {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ħ": "h", "ð": "d", "þ": "th", "ŧ": "t"}
 _LETTERS = str.maketrans(_SMALL | {letter.upper(): plain.upper() for letter, plain in _SMALL.items() if letter != "ı"})
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρστυφχψως",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi"
-        " chi psi omega sigma".split(),
-        strict=True,
-    )
+_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi"
+    " psi omega sigma"
 )
+_GREEK = dict(zip("αβγδεζηθικλμνξοπρστυφχψως", re.findall(r"\w+", _NAMES), strict=True))
 _LONE_GREEK = re.compile("(?<![α-ωΑ-Ω])[α-ωΑ-Ω](?![α-ωΑ-Ω])")
 
 # 2. Words.
@@ -41,9 +38,12 @@ _WORD = re.compile(rf"(?<!{_L})(?:c\+\+|(?:c\#|a\*|\.net)(?!{_L}))|{_L}+", re.IG
 _SIGNS = "-^_./&'’ʼ−"  # and every dash
 _SHORTEST_BEGUN = 3  # characters of a second half that is only begun, as in `datas*` (open)
 _COMMON = set(
-    "all am an and are as at be by can could did do for from had has have he her him his how in is it its may me more"
-    " my no not of on or our she so some than that the their them then there they this to us we what when which will"
-    " with would you your".split()
+    re.findall(
+        r"\w+",
+        "all am an and are as at be by can could did do for from had has have he her him his how in is it its may me"
+        " more my no not of on or our she so some than that the their them then there they this to us we what when"
+        " which will with would you your",
+    )
 )  # open: the document does not name them
 
 Span = tuple[int, int]  # the place of a word in a text: from which of the text's words to before which
@@ -52,36 +52,24 @@ Span = tuple[int, int]  # the place of a word in a text: from which of the text'
 # A text -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Word:
-    """A word of a text as it is written, in small letters, and what it is found by."""
-
-    written: str
-    forms: frozenset[str]
-
-
 class Text:
-    """A text as the places of its words: by what they are found by, as they are written, and acronyms of two letters.
-
-    A compound is a word with the place of all its parts.
-    """
+    """A text as the places of its words, compounds among them, by what finds them; and of acronyms such as US."""
 
     def __init__(self, text: str) -> None:
-        self.places, self.written, self.acronyms = (defaultdict[str, set[Span]](set) for _ in range(3))
-        words = list(_words(text))
-        for at, (raw, _) in enumerate(words):
-            self._add(_read(raw), (at, at + 1))
-            if len(raw) == 2 and raw.isupper():
-                self.acronyms[raw.casefold()].add((at, at + 1))
-        starts = [at for at, (_, is_held) in enumerate(words) if not is_held] + [len(words)]
-        for start, end in pairwise(starts):
-            if end - start > 1 and _may_join([raw for raw, _ in words[start:end]]):
-                self._add(_compound([raw for raw, _ in words[start:end]]), (start, end))
-        self._sorted = sorted(self.written)
+        self.places, self.acronyms = defaultdict[str, set[Span]](set), defaultdict[str, set[Span]](set)
+        at = 0
+        for run in _runs(text):
+            if len(run) == 1 and re.fullmatch("[A-Z]{2}", run[0]):
+                self.acronyms[run[0].casefold()].add((at, at + 1))
+            for start, end in _compounds(run):
+                self._add(_compound(run[start:end:2]), (at + start // 2, at + (end + 1) // 2))
+            for raw in run[::2]:
+                self._add(_read(raw), (at, at + 1))
+                at += 1
+        self._sorted = sorted(self.places)
 
-    def _add(self, word: Word, place: Span) -> None:
-        self.written[word.written].add(place)
-        for form in word.forms:
+    def _add(self, forms: set[str], place: Span) -> None:
+        for form in forms:
             self.places[form].add(place)
 
     def find(self, forms: frozenset[str]) -> set[Span]:
@@ -89,22 +77,41 @@ class Text:
         return set[Span]().union(*(self.places[form] for form in forms if form in self.places))
 
     def find_prefix(self, prefix: str) -> set[Span]:
-        """Return the places of the words that are written so at the beginning."""
+        """Return the places of the words that are written so at the beginning (open: or their singulars)."""
         places = set[Span]()
-        for written in self._sorted[bisect_left(self._sorted, prefix) :]:
-            if not written.startswith(prefix):
+        for form in self._sorted[bisect_left(self._sorted, prefix) :]:
+            if not form.startswith(prefix):
                 break
-            places |= self.written[written]
+            places |= self.places[form]
         return places
 
 
-def _words(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield each word of `text` with its capitals, and whether one sign holds it to the word before."""
-    normal, end = _plain(text), 0
+def _runs(text: str) -> Iterator[list[str]]:
+    """Yield the words that signs hold together, each with its capitals and the sign behind it: word, sign, word."""
+    normal, end, run = _plain(text), 0, list[str]()
     for match in _WORD.finditer(normal):
         gap = normal[end : match.start()]
-        yield match[0], bool(end) and len(gap) == 1 and (gap in _SIGNS or unicodedata.category(gap) == "Pd")
+        if run and len(gap) == 1 and (gap in _SIGNS or unicodedata.category(gap) == "Pd"):
+            run += [gap, match[0]]
+        else:
+            yield run
+            run = [match[0]]
         end = match.end()
+    yield run
+
+
+def _compounds(run: list[str]) -> Iterator[Span]:
+    """Yield where the compounds of a run are: all of it, but no two digits meet in one.
+
+    Open: the document says that no numbers meet. And a slash parts compounds, except where there is no other sign.
+    """
+    has_others, start = bool({*run[1::2]} - {"/"}), 0
+    for at in range(1, len(run) + 1, 2):
+        is_end = at >= len(run) or (run[at] == "/" and has_others) or not _may_join((run[at - 1], run[at + 1]))
+        if is_end:
+            if at - start > 1:
+                yield start, at
+            start = at + 1
 
 
 def _plain(text: str) -> str:
@@ -121,29 +128,24 @@ def _greek_name(match: re.Match[str]) -> str:
     return name.upper() if match[0].isupper() else name
 
 
-def _read(raw: str) -> Word:
-    """Return a word of a text, where capitals decide about plurals."""
-    written = raw.casefold()
-    forms = {written, singular(written)}
-    if raw[-1] == "s" and len(raw) > 2 and raw[-2].isupper():
-        if len(raw) == 3:  # GPs
-            return Word(written[:-1], frozenset({written[:-1]}))  # open: `gps*` does not find it either
-        forms = {written, written[:-1]}  # LLMs, ReLUs
-    elif raw[-1] == "S" and raw[-2:-1].isupper():  # GPS, CMOS, iOS
-        forms = {written}
-    elif not raw.isalnum():
-        forms.add(written.strip(".+#*"))  # open: C++ is found by `c` as well
-    return Word(written, frozenset(forms))
+def _read(raw: str) -> set[str]:
+    """Return what finds a word of a text, where capitals decide about plurals."""
+    word = raw.casefold()
+    if raw[-1] == "s" and len(raw) > 2 and raw[-2].isupper():  # GPs, LLMs, ReLUs
+        return {word[:-1]} if len(raw) == 3 else {word, word[:-1]}  # open: `gps*` does not find GPs either
+    if raw[-1] == "S" and raw[-2:-1].isupper():  # GPS, CMOS, iOS
+        return {word}
+    return {word, singular(word), word if raw.isalnum() else word.strip(".+#*")}  # open: C++ is found by `c` as well
 
 
-def _compound(parts: Sequence[str]) -> Word:
-    """Return the one word that the words of a text spell; only the last of them may be a plural."""
-    head, last = "".join(parts[:-1]).casefold(), _read(parts[-1])
-    return Word(head + last.written, frozenset(head + form for form in last.forms))
+def _compound(parts: Sequence[str]) -> set[str]:
+    """Return what finds the words of a text as one word; only the last of them may be a plural."""
+    head = "".join(parts[:-1]).casefold()
+    return {head + form for form in _read(parts[-1])} | {singular(head + parts[-1].casefold())}  # open: GEN-AIS
 
 
 def _may_join(parts: Sequence[str]) -> bool:
-    """Say whether words may be joined: no two digits meet (open: the document says, no two numbers)."""
+    """Say whether no two digits meet where `parts` are joined."""
     return not any(one[-1].isdecimal() and other[0].isdecimal() for one, other in pairwise(parts))
 
 
@@ -192,14 +194,15 @@ def _in_a_row(text: Text, spelling: Sequence[Wanted]) -> bool:
 
 @cache
 def _spellings(term: Term) -> list[list[Wanted]]:
-    """Return the words of `term` in every way that neighbours among them may be joined."""
+    """Return the words of `term` in every way that neighbours among them may be joined.
+
+    Open: a word in a phrase is not found in two words that no sign holds together.
+    """
     if len(term.words) == 1:
-        return [[_wanted(term.words[0], is_begun=term.prefix, halves=_halves(term.words[0], is_begun=term.prefix))]]
+        return [[_alone(term.words[0], is_begun=term.prefix)]]
     groupings = _groupings(term.words) if len(term.words) <= EXACT else [[(word,) for word in term.words]]
     allowed = [groups for groups in groupings if all(map(_may_join, groups))]
-    return [
-        [*map(_joined, groups[:-1]), _joined(groups[-1], is_begun=term.prefix)] for groups in allowed
-    ]
+    return [[*map(_joined, groups[:-1]), _joined(groups[-1], is_begun=term.prefix)] for groups in allowed]
 
 
 def _groupings(words: tuple[str, ...]) -> Iterator[list[tuple[str, ...]]]:
@@ -212,32 +215,34 @@ def _groupings(words: tuple[str, ...]) -> Iterator[list[tuple[str, ...]]]:
 
 
 def _joined(group: tuple[str, ...], *, is_begun: bool = False) -> Wanted:
-    """Return the word that `group` spells.
+    """Return the word that `group`, a word of a phrase or several, spells.
 
-    Open: a very common word is not found by its halves, but `u.s.` finds *US*. The singular of joined words is not
-    looked for with `*`. A word in a phrase is not found in two words that no sign holds together.
+    Open: a very common word is not found by its halves, but `u.s.` finds *US* where that is no part of a compound.
+    With `*`, the singular of joined words is not looked for.
     """
-    if len(group) == 1:
-        return _wanted(group[0], is_begun=is_begun)
     word = "".join(group)
+    if len(group) == 1:
+        return _wanted(word, is_begun=is_begun)
     return Wanted(word, frozenset() if is_begun else _forms(word), (), is_begun, is_acronym=word in _COMMON)
 
 
-def _wanted(word: str, *, is_begun: bool = False, halves: tuple[tuple[Wanted, Wanted], ...] = ()) -> Wanted:
-    """Return a word as typed; one that is begun is also found in its singular, if what is typed is a plural."""
-    forms = {singular(word), singular(f"{word}s")} - {word} if is_begun else _forms(word)  # open: `indice*`
-    return Wanted(word, frozenset(forms), halves, is_begun)
+def _wanted(word: str, *, is_begun: bool = False) -> Wanted:
+    """Return a word as typed; a begun one finds its singular too (open: and `indice*` finds *index*)."""
+    forms = frozenset({singular(word), singular(f"{word}s")}) if is_begun else _forms(word)
+    return Wanted(word, forms, (), is_begun)
 
 
-def _halves(word: str, *, is_begun: bool) -> tuple[tuple[Wanted, Wanted], ...]:
-    """Return the pairs of words that spell `word`."""
-    pairs = [(word[:at], word[at:]) for at in range(1, len(word))]
-    return tuple(
+def _alone(word: str, *, is_begun: bool) -> Wanted:
+    """Return a word that is all of a term, with the pairs of words that spell it."""
+    wanted = _wanted(word, is_begun=is_begun)
+    pairs = [(word[:at], word[at:]) for at in range(1, len(word)) if not is_begun or len(word) - at >= _SHORTEST_BEGUN]
+    halves = tuple(
         (_wanted(one), Wanted(other, frozenset() if is_begun else _forms(other), (), is_begun))
         for one, other in pairs
         if _is_half(one) and _is_half(other) and _may_join((one, other))
-        if not is_begun or len(other) >= _SHORTEST_BEGUN
     )
+    relus = {f"{word}s"} if re.search("..(?<!o)u$", word) and not is_begun else set()  # open
+    return Wanted(word, wanted.forms | relus, halves, is_begun)
 
 
 def _is_half(word: str) -> bool:
@@ -245,10 +250,6 @@ def _is_half(word: str) -> bool:
 
 
 def _forms(word: str) -> frozenset[str]:
-    """Return what a word of a filter finds."""
-    forms = {word, singular(word)}
-    if word.endswith("us") and len(word) > 3:  # a filter has no capitals: relus may be ReLUs
-        forms.add(word[:-1])
-    if word.endswith("u") and len(word) > 2:  # open
-        forms.add(f"{word}s")
-    return frozenset(forms)
+    """Return what a word of a filter is found as; it has no capitals, so that relus may be ReLUs."""
+    relu = {word[:-1]} if re.search("..(?<!o)us$", word) else set()
+    return frozenset({word, singular(word)} | relu)

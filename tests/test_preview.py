@@ -20,7 +20,7 @@ from feedproxy.web.preview.highlight import compile_highlighter, excerpt, highli
 from feedproxy.web.preview.suggestions import relaxations, thresholds
 from tests.conftest import Clock
 from tests.factories import paper, paper_id
-from tests.naive import WORDS, Wording, matched, term
+from tests.naive import WORDS, Wording, matched, term, wording
 from tests.test_terms import ANY_TEXT
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_marks_agree_with_the_search(dice: random.Random) -> None:
     """A paper that one term finds has a mark in what that looks at, and no other paper has."""
     wanted = parse_filter(term(dice))
     assert isinstance(wanted, Term)
-    title, summary = (" ".join(dice.choices(WORDS, k=4)) for _ in range(2))
+    title, summary = wording(dice, 4), wording(dice, 4)
     seen = paper(title=title, summary=summary, authors=(dice.choice(WORDS),))
     texts = {"title": title, "abstract": summary, "author": seen.authors[0]}
     found = bool(matched(wanted, {Wording(NOON, seen)}))
