@@ -133,7 +133,7 @@ def _read(raw: str) -> set[str]:
     word = raw.casefold()
     if raw[-1] == "s" and len(raw) > 2 and raw[-2].isupper():  # GPs, LLMs, ReLUs
         return {word[:-1]} if len(raw) == 3 else {word, word[:-1]}  # open: `gps*` does not find GPs either
-    if raw[-1] == "S" and raw[-2:-1].isupper():  # GPS, CMOS, iOS
+    if raw[-1] == "S":  # GPS, CMOS, iOS
         return {word}
     return {word, singular(word), word if raw.isalnum() else word.strip(".+#*")}  # open: C++ is found by `c` as well
 
@@ -241,8 +241,7 @@ def _alone(word: str, *, is_begun: bool) -> Wanted:
         for one, other in pairs
         if _is_half(one) and _is_half(other) and _may_join((one, other))
     )
-    relus = {f"{word}s"} if re.search("..(?<!o)u$", word) and not is_begun else set()  # open
-    return Wanted(word, wanted.forms | relus, halves, is_begun)
+    return Wanted(word, wanted.forms, halves, is_begun)
 
 
 def _is_half(word: str) -> bool:
