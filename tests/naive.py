@@ -196,7 +196,10 @@ def _kin(dice: random.Random, length: int) -> Iterator[str]:
 
 
 def wording(dice: random.Random, length: int) -> str:
-    """Return a text of about `length` words, some of them compounds, none with a compound on both sides."""
+    """Return a text of about `length` words, some of them compounds, none next to another.
+
+    The search does not find a phrase that looks for one of two such neighbours joined and for the other apart.
+    """
     text, is_compound = "", False
     for word in _kin(dice, length):
         sign = dice.choice(_SIGNS) if text and dice.random() < 0.2 else ""
