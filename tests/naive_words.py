@@ -36,15 +36,15 @@ _WORD = re.compile(rf"(?<!{_L})(?:c\+\+|(?:c\#|a\*|\.net)(?!{_L}))|{_L}+", re.IG
 
 # 3. Compounds.
 _SIGNS = "-^_./&'’ʼ−"  # and every dash
-_SHORTEST_BEGUN = 3  # characters of a second half that is only begun, as in `datas*` (open)
 _COMMON = set(
     re.findall(
         r"\w+",
-        "all am an and are as at be by can could did do for from had has have he her him his how in is it its may me"
-        " more my no not of on or our she so some than that the their them then there they this to us we what when"
-        " which will with would you your",
+        "a all am an and are as at be by can could did do for from had has have he her him his how i if in is it its"
+        " may me more my no nor not of on or our s she so some t than that the their them then there they this to us"
+        " was we were what when which who will with would you your",
     )
-)  # open: the document does not name them
+)
+_PARTICLES = {"after", "before", "down", "during", "off", "one", "over", "through", "under"}
 
 Span = tuple[int, int]  # the place of a word in a text: from which of the text's words to before which
 
@@ -141,7 +141,8 @@ def _read(raw: str) -> set[str]:
 def _compound(parts: Sequence[str]) -> set[str]:
     """Return what finds the words of a text as one word; only the last of them may be a plural."""
     head = "".join(parts[:-1]).casefold()
-    return {head + form for form in _read(parts[-1])} | {singular(head + parts[-1].casefold())}  # open: GEN-AIS
+    last = {singular(head + parts[-1].casefold())} if parts[-1][-1] != "S" else set()
+    return {head + form for form in _read(parts[-1])} | last
 
 
 def _may_join(parts: Sequence[str]) -> bool:
@@ -201,8 +202,13 @@ def _spellings(term: Term) -> list[list[Wanted]]:
     if len(term.words) == 1:
         return [[_alone(term.words[0], is_begun=term.prefix)]]
     groupings = _groupings(term.words) if len(term.words) <= EXACT else [[(word,) for word in term.words]]
-    allowed = [groups for groups in groupings if all(map(_may_join, groups))]
+    allowed = [groups for groups in groupings if all(map(_may_join, groups)) and not any(map(_has_common, groups))]
     return [[*map(_joined, groups[:-1]), _joined(groups[-1], is_begun=term.prefix)] for groups in allowed]
+
+
+def _has_common(group: tuple[str, ...]) -> bool:
+    """Say whether a very common word keeps `group` from being joined; it does not in Q&A and U.S."""
+    return len(group) > 1 and not _COMMON.isdisjoint(group) and any(len(word) > 1 for word in group)
 
 
 def _groupings(words: tuple[str, ...]) -> Iterator[list[tuple[str, ...]]]:
@@ -217,13 +223,12 @@ def _groupings(words: tuple[str, ...]) -> Iterator[list[tuple[str, ...]]]:
 def _joined(group: tuple[str, ...], *, is_begun: bool = False) -> Wanted:
     """Return the word that `group`, a word of a phrase or several, spells.
 
-    Open: a very common word is not found by its halves, but `u.s.` finds *US* where that is no part of a compound.
-    With `*`, the singular of joined words is not looked for.
+    Open: `u.s.` finds *US* only where that is no part of a compound.
     """
     word = "".join(group)
-    if len(group) == 1:
-        return _wanted(word, is_begun=is_begun)
-    return Wanted(word, frozenset() if is_begun else _forms(word), (), is_begun, is_acronym=word in _COMMON)
+    if len(group) > 1 and word in _COMMON:
+        return Wanted(word, frozenset(), (), is_begun, is_acronym=True)
+    return _wanted(word, is_begun=is_begun)
 
 
 def _wanted(word: str, *, is_begun: bool = False) -> Wanted:
@@ -233,11 +238,11 @@ def _wanted(word: str, *, is_begun: bool = False) -> Wanted:
 
 
 def _alone(word: str, *, is_begun: bool) -> Wanted:
-    """Return a word that is all of a term, with the pairs of words that spell it."""
+    """Return a word that is all of a term, with the pairs of words that spell it if it is whole."""
     wanted = _wanted(word, is_begun=is_begun)
-    pairs = [(word[:at], word[at:]) for at in range(1, len(word)) if not is_begun or len(word) - at >= _SHORTEST_BEGUN]
+    pairs = [(word[:at], word[at:]) for at in range(1, 0 if is_begun else len(word))]
     halves = tuple(
-        (_wanted(one), Wanted(other, frozenset() if is_begun else _forms(other), (), is_begun))
+        (_wanted(one), _wanted(other))
         for one, other in pairs
         if _is_half(one) and _is_half(other) and _may_join((one, other))
     )
@@ -245,7 +250,7 @@ def _alone(word: str, *, is_begun: bool) -> Wanted:
 
 
 def _is_half(word: str) -> bool:
-    return word.isdecimal() or (len(word) > 1 and word not in _COMMON)
+    return word.isdecimal() or (len(word) > 1 and word not in _COMMON | _PARTICLES)
 
 
 def _forms(word: str) -> frozenset[str]:

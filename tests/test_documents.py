@@ -19,6 +19,7 @@ from feedproxy.cli import main
 from feedproxy.config import SETTINGS, variable
 from feedproxy.ingest.parse import parse
 from feedproxy.query.parameters import PARAMETERS, Query, parse_query
+from feedproxy.query.terms import FUNCTION_WORDS, PARTICLES
 from tests.factories import api, entry
 from tests.test_layers import LAYERS, OWNERS
 
@@ -217,3 +218,9 @@ def test_entry_is_what_is_printed(tmp_path: Path) -> None:
     shown = README.read_text().partition("```xml\n")[2].partition("```")[0]
     lines = [line.strip() for line in shown.splitlines() if "item>" not in line]
     assert [] == [line for line in lines if line not in made]
+
+
+def test_the_very_common_words_are_listed() -> None:
+    """The document of the filter lists the words that are parts of no compound."""
+    text = (ROOT / "docs" / "filter.md").read_text().partition("`u.s.`. They are\n")[2]
+    assert [FUNCTION_WORDS, PARTICLES] == [set(part.split()) for part in text.split("*")[1:4:2]]

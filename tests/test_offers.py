@@ -209,7 +209,11 @@ def test_every_interest_is_offered(archive: Archive, clock: Clock) -> None:
     parts = [part for feed in interests() for part in alternatives(feed.query.q)]
     papers = [paper(number, title=about(part), summary="") for number, part in enumerate(parts)]
     archive.store([Listing(tuple(papers))], clock())
-    first_word = {interest.title: part for part in reversed(parts) if (interest := interest_of(part))}
+    first_word = {
+        interest.title: part
+        for part in reversed(parts)
+        if (interest := interest_of(part)) and interest.query.q != part  # there is nothing to add
+    }
     for title, part in first_word.items():
         found = offers(archive, parse_query(f"q={part} -zebra&min_upvotes=1"), LONG)
         assert title in {offer.text for offer in found}, part

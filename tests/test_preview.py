@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
+from feedproxy.archive.compounds import search_words
 from feedproxy.errors import NoPapersYet
 from feedproxy.model import Entry, Listing, PaperHistory, Step
 from feedproxy.query.grammar import Term, parse_filter
 from feedproxy.query.parameters import Query, parse_query
-from feedproxy.query.readings import readings
-from feedproxy.query.terms import GAP, search_words
+from feedproxy.query.terms import GAP
 from feedproxy.service import Service
 from feedproxy.web.preview import preview, reason, volume
 from feedproxy.web.preview.highlight import compile_highlighter, excerpt, highlight
+from feedproxy.web.preview.readings import readings
 from feedproxy.web.preview.suggestions import relaxations, thresholds
 from tests.conftest import Clock
 from tests.factories import paper, paper_id

@@ -14,6 +14,7 @@ from feedproxy.errors import QueryError
 from feedproxy.model import Listing, Organization, Paper, Step
 from feedproxy.query.grammar import parse_filter
 from feedproxy.query.parameters import Query, parse_query
+from tests import factories
 from tests.conftest import DATABASES, Clock, NewAddress
 from tests.factories import paper as listed
 from tests.factories import paper_id
@@ -201,6 +202,26 @@ def test_each_form_finds_what_a_person_expects(library: Archive, text: str) -> N
     """Words, phrases, prefixes, fields and operators find the papers a reader of the titles would pick."""
     found = library.search(Query(q=parse_filter(text)))
     assert FINDS[text] == ", ".join(entry.paper.title for entry in found.entries)
+
+
+NEIGHBOURS = (
+    ('"pretrained vision"', True),
+    ('"tuning multimodal"', True),
+    ('"pretrained vision-language model"', True),
+    ('"pre-trained visionlanguage"', True),
+    ("finetuning multimodal", True),
+    ('"fine-tuning multimodal model"', True),
+    ('"trained vision"', True),
+    ('"pretrained language"', False),
+)
+
+
+@pytest.mark.parametrize(("text", "expected"), NEIGHBOURS)
+def test_compounds_next_to_each_other(archive: Archive, clock: Clock, text: str, expected: bool) -> None:
+    """A phrase finds neighbouring compounds, each joined or apart, and may end within one."""
+    title = "Pre-trained vision-language models for fine-tuning multi-modal models"
+    archive.store([Listing((factories.paper(title=title),))], clock())
+    assert expected == bool(archive.count(Query(q=parse_filter(text))))
 
 
 def test_the_largest_filters_can_be_searched(library: Archive) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from feedproxy.archive.compounds import search_words
 from feedproxy.archive.rows import Columns, unreadable_column
 from feedproxy.archive.schema import wordings
 from feedproxy.query.grammar import FIELDS, MAX_CHARACTERS
-from feedproxy.query.terms import GAP, search_words
+from feedproxy.query.terms import GAP
 
 COLUMNS = (*FIELDS, "has")  # of a document
 _LONGEST = MAX_CHARACTERS  # of a word; no filter can ask for more

@@ -251,12 +251,13 @@ class _Parser:
         if self.terms > MAX_TERMS:
             raise self.error(f"more than {MAX_TERMS} terms", token)
         text = token.text.removesuffix("*")
-        term = Term(tuple(words(text)), token.text.endswith("*"), field)
+        is_quoted, is_prefix = token.kind == "quoted", token.text.endswith("*")
+        term = Term(tuple(words(text, is_quoted=is_quoted or is_prefix)), is_prefix, field)
         if not term.words:
             self.report(f"{visible(token.text, 20)} holds neither letter nor digit", token.at)
         elif field == "has" and str(term) not in _LINKS:
             self.report(f"there is no {_link_advice(token.text)}", token.at)
-        elif token.kind != "quoted" and not text.isalnum():
+        elif not is_quoted and not text.isalnum():
             for place, advice in misplaced_signs(text):
                 self.report(advice, token.at + place)
         return term

@@ -48,7 +48,7 @@ goalies:goalie goodies:goodie hippies:hippie hoodies:hoodie junkies:junkie magpi
 neckties:necktie newbies:newbie overlies:overlie pixies:pixie prairies:prairie reveries:reverie rookies:rookie
 selfies:selfie smoothies:smoothie sorties:sortie talkies:talkie underlies:underlie unties:untie veggies:veggie
 zombies:zombie brioches:brioche cartouches:cartouche cloches:cloche douches:douche microfiches:microfiche
-panaches:panache
+panaches:panache taxis:taxi
 
 antibiotics:antibiotic attics:attic characteristics:characteristic clerics:cleric clinics:clinic comics:comic
 critics:critic cynics:cynic epidemics:epidemic fabrics:fabric heuristics:heuristic infographics:infographic
@@ -59,10 +59,11 @@ statistics:statistic tactics:tactic tics:tic topics:topic tunics:tunic submetric
 
 abdomen acumen albumen bitumen carmen examen foramen regimen specimen stamen
 
-aids bios cmos cvs dbms hdfs https iaas macos mcts mems naas paas qos saas sars
+bios cmos cvs dbms hdfs https iaas macos mcts mems naas paas qos saas sars
 """
 SINGULARS = {plural: singular or plural for plural, _, singular in (row.partition(":") for row in _WORDS.split())}
-ALSO = {"bases": "basis", "ellipses": "ellipsis"}  # plurals of two words
+# Plurals, or verbs, of two words: the other one.
+ALSO = {"analyses": "analyse", "diagnoses": "diagnose", "halves": "halve", "leaves": "leave", "lives": "live"}
 
 # Endings: how many letters to cut, and what to append. The first row that fits counts; if none does, only the s is cut.
 _SUFFIXES = (

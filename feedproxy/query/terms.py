@@ -1,20 +1,12 @@
-"""Text in, the words that a search compares out.
+"""Text in, the words that a search compares out; the words of a term in, the phrases that find them out.
 
-Papers and filters pass through the same functions. Text is normalised and split into words, and plurals are folded.
-One word is one word however it is written, so a paper's text has two readings:
-
-    text          Multi-modal pre-training of LLMs in C++
-    words         multi modal pre training of llm in c
-    compounds     multimodal pretraining of llm in c++
-
-The index holds all words in their order and, behind a gap, the compounds with the words around them.
+Papers and filters are read by the same rules: text is normalised and split into words, and plurals are folded.
+`archive.compounds` makes the words of a paper with them.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import islice, pairwise, product
-from typing import NamedTuple
 
 from feedproxy.query.letters import plain_text
 from feedproxy.query.plurals import ALSO, SINGULARS, SUFFIXES
@@ -23,25 +15,28 @@ from feedproxy.query.plurals import ALSO, SINGULARS, SUFFIXES
 # is indexed again when somebody opens it.
 RULES = 1
 GAP = "¶"  # between words that are no neighbours; no query contains it
-_AROUND = 3  # words in the index on each side of a compound, so a phrase of four words can hold one anywhere
-_MAX_CACHED = 40  # characters; longer words are rare
-_MAX_COMPOUND = 60  # characters
+AROUND = 3  # words in the index on each side of a compound, so a phrase of four words can hold one anywhere
+MAX_COMPOUND = 60  # characters
 _ALL_JOINS, _ONE_JOIN = 4, 8  # words: of a term up to so long we join any neighbours, or one pair of them
 _SHORTEST = 4  # letters; shorter words stay (gas, his, gps), but for those in the table
 _SHORT_ENDINGS = {"oes": 5, "ies": 4}  # letters; up to this length the singular ends in -e: toes, MoEs, ties
 _MEN = 6  # letters; longer words in -men are plurals: salesmen
 Phrase = tuple[tuple[str, ...], bool]  # search words in a row, and whether the last is only a beginning
 
-# Words that are too frequent to be half of a compound: "in formal" is not informal, nor "a long" along.
-_FREQUENT = """
+# Words that are too common to be part of a compound: "in formal" is not informal, nor "a long" along.
+_COMMON = """
 a all am an and are as at be by can could did do for from had has have he her him his how i if in is it its may me more
 my no nor not of on or our s she so some t than that the their them then there they this to us was we were what when
 which who will with would you your
 """
-_FUNCTION_WORDS = frozenset(_FREQUENT.split())
+FUNCTION_WORDS = frozenset(_COMMON.split())
+# Words that are parts of compounds only where a sign or nothing holds them: "over time" is not overtime.
+PARTICLES = frozenset(("after", "before", "down", "during", "off", "one", "over", "through", "under"))
+_NO_HALVES = FUNCTION_WORDS | PARTICLES
 
 
-def _normalize(text: str) -> str:
+def normalize(text: str) -> str:
+    """Return `text` in the letters that people type."""
     return text if text.isascii() else plain_text(text)
 
 
@@ -53,46 +48,42 @@ def size(text: str) -> int:
 # Words as they are written ---------------------------------------------------------------------------
 
 _WORD = r"(?:(?<!\d)\d{1,3}(?:,\d{3})+(?!\d)|[^\W_]+)"  # 1,000 is one word
-_SIGN = "[-^_./&'’ʼ‐–−]"  # one of them holds two words together
+SIGN = "[-^_./&'’ʼ‐–−]"  # one of them holds two words together
 RUN = re.compile(
     rf"""(?:(?<![^\s("'/])\.(?=[^\W\d_]) | \*)?                 # .net; *emphasis*
-         {_WORD}(?:{_SIGN}{_WORD})*
+         {_WORD}(?:{SIGN}{_WORD})*
          (?:\+\+ | \#(?!\w) | (?<![^\W_]{{5}})\*(?![\w*]))?    # c++, c#, A*""",
     re.VERBOSE,
 )
-WORDS, _SIGNS = re.compile(_WORD), re.compile(_SIGN)
-_PLAIN_RUN = re.compile(rf"[^\W_]+(?:{_SIGN}[^\W_]+)*")
-_NAME = re.compile(r"""\.(?<![^\s("'/]\.)[^\W\d_]""")  # .net
-_NUMBER = re.compile(r",(?<=\d,)\d{3}")  # 1,000
-_CLITIC = re.compile(r"['’ʼ](?:s|re|ve|ll|d|m)$", re.IGNORECASE)  # LLM's, we're
-_PAIR = 2  # letters: US; AI in AIs
-_SHOUTING = 4  # words in capitals only, from which on capitals mean nothing
+WORDS, SIGNS = re.compile(_WORD), re.compile(SIGN)
+_CLITIC = re.compile(r"['’ʼ](?:s|re|ve|ll|d|m)(?![^\W_])", re.IGNORECASE)  # LLM's, we're
+_TWO = 2  # words
+PAIR = 2  # letters: US; AI in AIs
 
 
-class Run(NamedTuple):
-    """Words held together by signs: as search words, and in their other spelling, if they have one.
+def words(text: str, *, is_quoted: bool = True) -> list[str]:
+    """Return the words of a filter's `text`, in small letters; plurals stay.
 
-    `others` are single words that find them too.
+    Of a text that is not quoted, a compound with a very common word is one word: on-policy is not "on policy".
     """
-
-    words: tuple[str, ...]
-    compounds: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a filter's `text`, in small letters; plurals stay."""
-    return [_lower(name) for run in RUN.findall(_normalize(text)) for name in _names(run)]
+    found: list[str] = []
+    for run in RUN.findall(normalize(text)):
+        names = [_lower(name) for name in names_in(run)]
+        joined = "".join(names)
+        is_one = not is_quoted and _TWO == len(names) < len(joined) and not _NO_HALVES.isdisjoint(names)
+        is_one &= names[-1] != "s"  # Agent-S has a name, and is no agents
+        found += [joined] if is_one and joined.isalnum() and joined not in FUNCTION_WORDS else names
+    return found
 
 
 def _lower(word: str) -> str:
     """Return `word` in small letters, and without its plural s if only the capitals tell that it is one (GPs, IMUs)."""
     small = word.casefold()
-    folded = _search_word(word)
+    folded = search_word(word)
     return folded if word[-1] == "s" and folded == small[:-1] != singular(small) else small
 
 
-def _names(run: str) -> list[str]:
+def names_in(run: str) -> list[str]:
     """Return the words of a run; with the signs that belong to a word: c++, .net."""
     if run.replace("-", "").isalnum():
         return run.split("-")
@@ -105,106 +96,17 @@ def _names(run: str) -> list[str]:
     return names
 
 
-def search_words(text: str) -> list[str]:
-    """Return the words of a paper's `text` as the index holds them: in their order, then compounds after gaps."""
-    written = _find_runs(without_shouting(_normalize(text)))
-    runs = [_cached_run(run) if len(run) <= _MAX_CACHED else _read_run(run) for run in written]
-    found: list[str] = []
-    places: list[int] = []
-    others: list[str] = []
-    for at, (words, compounds, more) in enumerate(runs):
-        found += words
-        if compounds:
-            places.append(at)
-        others += more
-    found += _around(places, runs)
-    for word in dict.fromkeys(others):
-        found += (GAP, word)
-    return found
-
-
-def _find_runs(text: str) -> list[str]:
-    """Return the runs in normalised `text`; where nothing rare is, with an expression that takes half the time."""
-    has_rare = "*" in text or "#" in text or "++" in text or _NAME.search(text) or _NUMBER.search(text)
-    return (RUN if has_rare else _PLAIN_RUN).findall(text)
-
-
-def without_shouting(text: str) -> str:
-    """Return `text` in small letters if it has only capitals, which mean nothing then."""
-    return text.lower() if text.isupper() and len(text.split()) >= _SHOUTING else text
-
-
-def read_run(text: str) -> Run:
-    """Return a run of words, as RUN matches it."""
-    return _cached_run(text) if len(text) <= _MAX_CACHED else _read_run(text)
-
-
-def _read_run(text: str) -> Run:
-    if text.isalnum():
-        word, small = _search_word(text), text.casefold()
-        is_pronoun = len(text) == _PAIR and text.isupper() and small in _FUNCTION_WORDS  # US
-        return Run((word,), tuple(small) if is_pronoun else (), _others(word, small))
-    names = _names(text)
-    written = names if text[-1].isalnum() and text[0].isalnum() else [WORDS.findall(name)[0] for name in names]
-    words = tuple(map(_search_word, written))
-    others = [other for word, one in zip(words, written, strict=True) for other in _others(word, one.casefold())]
-    return Run(words, tuple(_compounds(text, names, written)), tuple(others))
-
-
-def _others(word: str, small: str) -> tuple[str, ...]:
-    """Return what else finds the `small` word beside the search word that it became."""
-    if small in ALSO:
-        return (ALSO[small],)
-    return () if small.startswith(word) else (small,)  # `polici*` finds policies
-
-
-def _search_word(word: str) -> str:
+def search_word(word: str) -> str:
     """Return a `word` of a paper as the index holds it."""
     small = word.casefold()
     if word[-1] == "S":
         return small  # GPS, iOS
-    return small[:-1] if word[-1] == "s" and len(word) > _PAIR and word[-2].isupper() else singular(small)  # LLMs
+    return small[:-1] if word[-1] == "s" and len(word) > PAIR and word[-2].isupper() else singular(small)  # LLMs
 
 
-def _compounds(text: str, names: list[str], written: list[str]) -> list[str]:
-    """Return the other spelling of a run, if it has one: `pretraining` for pre-training, `u s` for US."""
-    if names != written:
-        return [_search_word(name) if name.isalnum() else name.casefold() for name in names]
-    if len(written) == 1:
-        return []
-    if "/" in text and len({*_SIGNS.findall(text)}) > 1:  # alternatives
-        words = [word for part in text.split("/") for word in _joined(_names(part))]
-    else:
-        words = _joined(written)
-    return words if len(words) < len(written) and len(max(words, key=len)) <= _MAX_COMPOUND else []
-
-
-def _joined(parts: Sequence[str]) -> list[str]:
-    """Return the word that `parts` make, folded, or several: 3.5 is not 35, so a number never joins a number."""
-    groups = [parts[0]]
-    for part in parts[1:]:
-        if part[0].isdigit() and groups[-1][-1].isdigit():
-            groups.append(part)
-        else:
-            groups[-1] += part
-    return [_search_word(word) if word in parts else singular(word.casefold()) for word in groups]
-
-
-def _around(places: Sequence[int], runs: Sequence[Run]) -> list[str]:
-    """Return the compounds at `places` in `runs` with a few words on each side; a gap before every piece."""
-    found: list[str] = []
-    end = -1
-    for at in places:
-        first = max(at - _AROUND, 0)
-        if first > end:
-            found.append(GAP)
-        for words, compounds, _ in runs[max(first, end) : at + _AROUND + 1]:
-            found += compounds or words
-        end = at + _AROUND + 1
-    return found
-
-
-_cached_run = lru_cache(8192)(_read_run)  # holds nine of ten runs of a text
+def initials(letters: Iterable[str]) -> str:
+    """Return the word for U.S. and US, which is not the word us."""
+    return ".".join(letters)
 
 
 # Singulars -------------------------------------------------------------------------------------------
@@ -246,21 +148,26 @@ def phrases(words: Sequence[str], *, is_prefix: bool) -> list[Phrase]:
 
     A long row is found only in the order of the text, where c++ is c.
     """
-    if len(words) > _AROUND + 1:
+    if len(words) > AROUND + 1:
         words = [WORDS.findall(word)[0] for word in words]
-    rows = [*_joins(words), *(_halves(words[0], is_prefix=is_prefix) if len(words) == 1 else ())]
+    rows = [*_joins(words), *(_halves(words[0]) if len(words) == 1 and not is_prefix else ())]
+    return list(dict.fromkeys(phrase for row in rows for phrase in _spellings(row, is_prefix=is_prefix)))
+
+
+def _spellings(row: Sequence[str], *, is_prefix: bool) -> Iterator[Phrase]:
+    """Yield the folded words of `row`, then with one of them, or all, as they are if they are no plurals."""
+    *before, last = row
     if is_prefix:
-        found = [((*map(_fold, before), last), True) for *before, last in rows]
-        found += [((*map(_fold, words[:-1]), word), False) for word in sorted(plural_prefix_matches(words[-1]))]
+        ends = [(last, True), *((word, False) for word in sorted(plural_prefix_matches(last)))]
     else:
-        found = [(tuple(map(_fold, row)), False) for row in rows]
-        found += [
-            ((*map(_fold, row[:at]), other, *map(_fold, row[at + 1 :])), False)
-            for row in rows
-            for at, word in enumerate(row)
-            for other in _unfolded(word)
-        ]
-    return list(dict.fromkeys(found))
+        ends = [(word, False) for word in (_fold(last), *_unfolded(last))]
+    folded = tuple(map(_fold, before))
+    yield from (((*folded, word), is_beginning) for word, is_beginning in ends)
+    others = [(at, other) for at, word in enumerate(before) for other in _unfolded(word)]
+    end, is_beginning = ends[0]
+    yield from (((*folded[:at], other, *folded[at + 1 :], end), is_beginning) for at, other in others)
+    if others and len(others) + len(ends) > len(ends[:1]) + 1:
+        yield (*(next(iter(_unfolded(word)), _fold(word)) for word in before), ends[-1][0]), ends[-1][1]
 
 
 def _joins(words: Sequence[str]) -> Iterator[list[str]]:
@@ -279,29 +186,36 @@ def _joins(words: Sequence[str]) -> Iterator[list[str]]:
                 groups[-1].append(word)
             else:
                 groups.append([word])
-        if all(len(group) == 1 or _is_compound(group) for group in groups):
-            yield ["".join(group) for group in groups]
+        if all(row := [_compound(group) for group in groups]):
+            yield row
 
 
-def _is_compound(parts: Sequence[str]) -> bool:
+def _compound(parts: Sequence[str]) -> str:
+    """Return the word that `parts` make, or an empty text if they make none."""
     joined = "".join(parts)
+    if len(parts) == 1:
+        return joined
+    if joined in FUNCTION_WORDS:
+        return initials(parts) if len(joined) == len(parts) else ""  # U.S. is not us
+    if len(joined) > len(parts) and not FUNCTION_WORDS.isdisjoint(parts):  # but Q&A
+        return ""
     has_numbers = any(one[-1].isdigit() and other[0].isdigit() for one, other in pairwise(parts))
-    return joined.isalnum() and not has_numbers and len(joined) <= _MAX_COMPOUND and joined not in _FUNCTION_WORDS
+    return joined if joined.isalnum() and not has_numbers and len(joined) <= MAX_COMPOUND else ""
 
 
-def _halves(word: str, *, is_prefix: bool) -> Iterator[list[str]]:
+def _halves(word: str) -> Iterator[list[str]]:
     """Yield the pairs of words that spell `word`: `pre training`, `gpt 4`."""
-    if not word.isascii() or not word.isalnum() or len(word) > _MAX_COMPOUND:
+    if not word.isascii() or not word.isalnum() or len(word) > MAX_COMPOUND:
         return
     for at in range(1, len(word)):
         first, second = word[:at], word[at:]
         is_number = first[-1].isdigit() and second[0].isdigit()
-        if not is_number and _is_half(first) and _is_half(second) and len(second) > 2 * is_prefix:
+        if not is_number and _is_half(first) and _is_half(second):
             yield [first, second]
 
 
 def _is_half(word: str) -> bool:
-    return (len(word) > 1 or word.isdigit()) and word not in _FUNCTION_WORDS
+    return (len(word) > 1 or word.isdigit()) and word not in _NO_HALVES
 
 
 def _unfolded(word: str) -> list[str]:

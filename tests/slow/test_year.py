@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedproxy.archive import Archive
+from feedproxy.archive.compounds import search_words
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.loop import RefreshLoop
@@ -22,7 +23,6 @@ from feedproxy.ingest.schedule import due_days, next_due
 from feedproxy.ingest.source import ListingDays, ListingRequest
 from feedproxy.model import Entry, Listing, Paper
 from feedproxy.query.parameters import Query, parse_query
-from feedproxy.query.terms import search_words
 from tests.conftest import Clock
 from tests.simulation import MIDNIGHTS, TOPICS, World
 

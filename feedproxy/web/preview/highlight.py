@@ -10,7 +10,7 @@ from heapq import merge
 from itertools import accumulate, chain, takewhile
 
 from feedproxy.query.grammar import And, Filter, Not, Or, Term
-from feedproxy.query.readings import readings
+from feedproxy.web.preview.readings import readings
 
 Segments = tuple[tuple[str, bool], ...]
 Highlighter = re.Pattern[str]

@@ -2,8 +2,9 @@
 
 import re
 
+from feedproxy.archive.compounds import read_run, without_shouting
 from feedproxy.query.letters import plain_text_with_places
-from feedproxy.query.terms import GAP, RUN, WORDS, read_run, without_shouting
+from feedproxy.query.terms import GAP, RUN, WORDS
 
 Place = tuple[str, int, int]  # a word, and its start and end in a text
 
