@@ -118,7 +118,7 @@ def test_table(path: Path) -> None:
 
 # Real papers ------------------------------------------------------------------------------------
 
-# Interests that no filter of 32 terms reaches: people write "a compact guardian model", "accelerates RL training".
+# Interests that no filter of 32 terms reaches: people write "a compact planner model".
 _LEAST_RECALL = {"small-models": 0.8, "training": 0.92, "memory": 0.93, "synthetic-data": 0.94}
 
 
