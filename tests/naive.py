@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
+from feedproxy.feeds.tex import readable
 from feedproxy.model import Entry, Paper
 from feedproxy.query.grammar import Filter, Not, Or, Term
 from feedproxy.query.parameters import Query
@@ -25,7 +26,8 @@ class Wording:
 
     def __init__(self, since: datetime, paper: Paper) -> None:
         names = (paper.organization.name, paper.organization.fullname) if paper.organization else ()
-        texts = {"title": (paper.title,), "abstract": (paper.summary,), "author": paper.authors, "org": names}
+        titles = (paper.title, readable(paper.title))
+        texts = {"title": titles, "abstract": (paper.summary,), "author": paper.authors, "org": names}
         self.since = since
         self.texts = {name: [Text(text) for text in held] for name, held in texts.items()}
         links = {"code": paper.github_repo, "project": paper.project_page, "image": paper.image}

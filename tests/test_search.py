@@ -224,6 +224,15 @@ def test_compounds_next_to_each_other(archive: Archive, clock: Clock, text: str,
     assert expected == bool(archive.count(Query(q=parse_filter(text))))
 
 
+@pytest.mark.parametrize(
+    "text", ["r2ai", '"R^2AI: Towards Made-Up Plans"', '"textbf 2ai"', "title:r2ai", '"2AI: Towards"']
+)
+def test_a_title_is_found_as_feeds_show_it(archive: Archive, clock: Clock, text: str) -> None:
+    """A name that TeX tore apart is found in the title as it is shown, and as it was sent."""
+    archive.store([Listing((factories.paper(title="R^textbf{2AI}: Towards Made-Up Plans"),))], clock())
+    assert 1 == archive.count(Query(q=parse_filter(text)))
+
+
 def test_the_largest_filters_can_be_searched(library: Archive) -> None:
     """What the limits of the language allow, the database can take."""
     for text in (

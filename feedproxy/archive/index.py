@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from feedproxy.archive.compounds import search_words
 from feedproxy.archive.rows import Columns, unreadable_column
 from feedproxy.archive.schema import wordings
+from feedproxy.feeds.tex import readable
 from feedproxy.query.grammar import FIELDS, MAX_CHARACTERS
 from feedproxy.query.terms import GAP
 
@@ -26,9 +27,9 @@ Document = tuple[int, Mapping[str, str]]  # the key of a wording, and its words 
 
 def document(wording: Columns) -> Document:
     """Return the index's document of a row of `wordings`."""
-    organization = wording["organization"]
+    organization, title = wording["organization"], wording["title"]
     texts = {
-        "title": ("", wording["title"]),
+        "title": ("", title, *{readable(title)} - {title}),  # a title that somebody copied from a feed finds its paper
         "abstract": (wording["summary"],),
         "author": wording["authors"],
         "org": (organization["name"], organization["fullname"]) if organization else (),
