@@ -14,12 +14,25 @@ from functools import cache
 from itertools import pairwise
 
 from feedproxy.query.grammar import Term
+from feedproxy.query.plurals import ALSO, LATIN
 from feedproxy.query.terms import singular
 
 EXACT = 4  # words of a phrase; of a longer one the document promises only what is written as typed
 
 # 1. Letters that are no plain ones with an accent, and the names of the Greek ones.
-_SMALL = {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ħ": "h", "ð": "d", "þ": "th", "ŧ": "t"}
+_SMALL = {
+    "ł": "l",
+    "ø": "o",
+    "đ": "d",
+    "ı": "i",
+    "æ": "ae",
+    "œ": "oe",
+    "ħ": "h",
+    "ð": "d",
+    "þ": "th",
+    "ŧ": "t",
+    "×": "x",
+}
 _LETTERS = str.maketrans(_SMALL | {letter.upper(): plain.upper() for letter, plain in _SMALL.items() if letter != "ı"})
 _NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi"
@@ -35,7 +48,7 @@ _ENDINGS = re.compile(rf"(?<={_L})['’ʼ](?:s|re|ve|ll|d|m)(?!{_L})", re.IGNORE
 _WORD = re.compile(rf"(?<!{_L})(?:c\+\+|(?:c\#|a\*|\.net)(?!{_L}))|{_L}+", re.IGNORECASE)  # open: C++11 is found by c++
 
 # 3. Compounds.
-_SIGNS = "-^_./&'’ʼ−"  # and every dash
+_SIGNS = "-^_./&'’ʼ−·"  # and every dash
 _COMMON = set(
     re.findall(
         r"\w+",
@@ -203,12 +216,20 @@ def _spellings(term: Term) -> list[list[Wanted]]:
         return [[_alone(term.words[0], is_begun=term.prefix)]]
     groupings = _groupings(term.words) if len(term.words) <= EXACT else [[(word,) for word in term.words]]
     allowed = [groups for groups in groupings if all(map(_may_join, groups)) and not any(map(_has_common, groups))]
+    allowed += [[(word,) for word in words] for words in _parted(term.words)]
     return [[*map(_joined, groups[:-1]), _joined(groups[-1], is_begun=term.prefix)] for groups in allowed]
+
+
+def _parted(words: tuple[str, ...]) -> Iterator[list[str]]:
+    """Yield `words` with one of the first four parted before its number: llama3.1 is *Llama 3.1* too."""
+    for at, word in enumerate(words[:EXACT]):
+        if parts := re.fullmatch("([a-z]+)([0-9].*)", word):
+            yield [*words[:at], *parts.groups(), *words[at + 1 :]]
 
 
 def _has_common(group: tuple[str, ...]) -> bool:
     """Say whether a very common word keeps `group` from being joined; it does not in Q&A and U.S."""
-    return len(group) > 1 and not _COMMON.isdisjoint(group) and any(len(word) > 1 for word in group)
+    return len(group) == 2 and not _COMMON.isdisjoint(group) and any(len(word) > 1 for word in group)
 
 
 def _groupings(words: tuple[str, ...]) -> Iterator[list[tuple[str, ...]]]:
@@ -255,5 +276,5 @@ def _is_half(word: str) -> bool:
 
 def _forms(word: str) -> frozenset[str]:
     """Return what a word of a filter is found as; it has no capitals, so that relus may be ReLUs."""
-    relu = {word[:-1]} if re.search("..(?<!o)us$", word) else set()
-    return frozenset({word, singular(word)} | relu)
+    relu = {word[:-1]} if re.fullmatch("..?.?us", word) and word not in LATIN else set()
+    return frozenset({word, singular(word), ALSO.get(word, word)} | relu)

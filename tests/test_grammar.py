@@ -61,6 +61,8 @@ GRAMMAR = {
     "title:OR": Term(("or",), field="title"),
     '"AND"': Term(("and",)),
     '"not"*': Term(("not",), prefix=True),
+    "see—or guess": Or((Term(("see",)), Term(("guess",)))),
+    '"t-SNE"': Term(("tsne",)),
     "and-or": Term(("andor",)),
     'on-policy "on-policy"': And((Term(("onpolicy",)), Term(("on", "policy")))),
     '"a"b': And((A, B)),

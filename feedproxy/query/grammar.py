@@ -252,7 +252,7 @@ class _Parser:
             raise self.error(f"more than {MAX_TERMS} terms", token)
         text = token.text.removesuffix("*")
         is_quoted, is_prefix = token.kind == "quoted", token.text.endswith("*")
-        term = Term(tuple(words(text, is_quoted=is_quoted or is_prefix)), is_prefix, field)
+        term = Term(tuple(words(text, is_quoted=is_prefix or (is_quoted and " " in text))), is_prefix, field)
         if not term.words:
             self.report(f"{visible(token.text, 20)} holds neither letter nor digit", token.at)
         elif field == "has" and str(term) not in _LINKS:

@@ -8,11 +8,11 @@ _INVISIBLE = ("Mn", "Mc", "Me", "Cf")  # accents, and characters without a width
 # Letters that no Unicode form decomposes, as people type them.
 _LETTERS = {
     "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Ð": "D", "ð": "d", "Þ": "TH", "þ": "th", "ı": "i", "Ŋ": "N", "ŋ": "n",
-    "ĸ": "k", "ẞ": "SS", "ß": "ss", "ə": "e",
+    "ĸ": "k", "ẞ": "SS", "ß": "ss", "ə": "e", "Ə": "E", "×": "x",
 }  # fmt: skip
 _STROKE = re.compile("LATIN (SMALL|CAPITAL) LETTER ([A-Z]) WITH ")  # ł, ø, đ, ħ
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_GREEK = "Α-Ωα-ω"
+_GREEK = "Α-ΡΣ-Ωα-ω"
 _LONE_GREEK = re.compile(f"(?<![{_GREEK}])[{_GREEK}](?![{_GREEK}])")  # a symbol; other words may be Greek
 
 
@@ -45,4 +45,7 @@ def _plain_letter(char: str) -> str:
     if char.isascii() or char in _LETTERS:
         return _LETTERS.get(char, char)
     stroke = _STROKE.match(unicodedata.name(char, ""))
-    return char if not stroke else stroke[2] if stroke[1] == "CAPITAL" else stroke[2].lower()
+    if stroke:
+        return stroke[2] if stroke[1] == "CAPITAL" else stroke[2].lower()
+    small = char.casefold()
+    return char if small == char or len(small) > 1 else _plain_letter(small).upper()  # names of capitals can differ

@@ -98,7 +98,7 @@ _IGNORED = re.compile(
     r"|igsh|igshid|yclid|twclid|ttclid|li_fat_id|mkt_tok|_hsenc|_hsmi",
     re.DOTALL,
 )
-_ENCODED = re.compile("%[0-9A-Fa-f]{2}")  # in a value that is decoded already
+_ENCODED = re.compile("(?:%[0-9A-Fa-f]{2})+")
 # A name such as `c++` in the filter of an address, where + means a space; and what is left of it after decoding.
 _PLUS_PLUS = re.compile(r"""(?:^|&)q=(?:[^&]*(?:[+ (:"-]|%2[028]|%3[Aa]))?([A-Za-z])\+\+(?=$|[&+ )"]|%2[029])""")
 _NO_PLUS = re.compile(r"(?<!\w)([A-Za-z])  (?=[\s)\"]|$)")
@@ -138,10 +138,16 @@ def _is_query(text: str) -> bool:
         return False
 
 
+def _is_encoded(text: str) -> bool:
+    """Say whether part of `text`, which is decoded already, can be decoded once more; `5%accuracy` cannot."""
+    pieces = _ENCODED.findall(text)
+    return any(not unquote(piece).startswith("\N{REPLACEMENT CHARACTER}") for piece in pieces)
+
+
 def _read(name: str, text: str) -> object:
     """Return the value of a parameter; the suggestion in a QueryError is one parameter."""
     parameter = PARAMETERS.get(name)
-    if _ENCODED.search(f"{name}={text}"):
+    if _is_encoded(f"{name}={text}"):
         twice = QueryError(name if parameter else quoted(name), "is percent-encoded twice")
         raise QueryError.of([twice], visible(f"{name}={text}", also="&+#") if text else visible(unquote(name)))
     if not parameter:

@@ -23,16 +23,26 @@ moduli:modulus nuclei:nucleus radii:radius stimuli:stimulus syllabi:syllabus ter
 stadia:stadium aquaria:aquarium auditoria:auditorium vacua:vacuum colloquia:colloquium phyla:phylum dicta:dictum
 desiderata:desideratum ganglia:ganglion mitochondria:mitochondrion tetrahedra:tetrahedron octahedra:octahedron
 octopi:octopus annuli:annulus sulci:sulcus gyri:gyrus thalami:thalamus bacilli:bacillus calculi:calculus
-menisci:meniscus lacunae:lacuna hyphae:hypha amoebae:amoeba retinae:retina personae:persona
+menisci:meniscus lacunae:lacuna hyphae:hypha amoebae:amoeba retinae:retina personae:persona suprema:supremum
+infima:infimum fora:forum septa:septum podia:podium crania:cranium honoraria:honorarium moratoria:moratorium
+icosahedra:icosahedron dodecahedra:dodecahedron hexahedra:hexahedron epiphenomena:epiphenomenon protozoa:protozoon
+thesauri:thesaurus uteri:uterus thrombi:thrombus emboli:embolus homunculi:homunculus plateaux:plateau
 
 appendices:appendix codices:codex cortices:cortex helices:helix indices:index matrices:matrix simplices:simplex
 subindices:subindex submatrices:submatrix vertices:vertex vortices:vortex axes:axis crises:crisis diagnoses:diagnosis
 ellipses:ellipse emphases:emphasis metamorphoses:metamorphosis metastases:metastasis neuroses:neurosis oases:oasis
-prognoses:prognosis synopses:synopsis apices:apex radices:radix directrices:directrix
+prognoses:prognosis synopses:synopsis apices:apex radices:radix directrices:directrix apotheoses:apotheosis
+catharses:catharsis fibroses:fibrosis geneses:genesis meioses:meiosis misdiagnoses:misdiagnosis mitoses:mitosis
+necroses:necrosis nemeses:nemesis praxes:praxis psychoses:psychosis scleroses:sclerosis sepses:sepsis
+stenoses:stenosis symbioses:symbiosis thromboses:thrombosis cervices:cervix neocortices:neocortex
+supermatrices:supermatrix
 
 aliases:alias atlases:atlas biases:bias canvases:canvas gases:gas irises:iris lenses:lens pancreases:pancreas alias
 atlas bias canvas chaos christmas metropolis summons cosmos does ethos iris lens news pancreas pathos series species
 themselves these this ourselves yourselves always sometimes perhaps tennis corps chassis kudos asbestos
+biogases:biogas biogas debiases:debias debias trellises:trellis trellis pelvises:pelvis pelvis mantises:mantis mantis
+thermoses:thermos thermos rhinoceroses:rhinoceros rhinoceros epidermis bayes diabetes keras kubernetes mars paris
+texas
 
 cpus:cpu dpus:dpu gpus:gpu npus:npu tpus:tpu xpus:xpu bureaus:bureau gurus:guru menus:menu plateaus:plateau
 abuses:abuse accuses:accuse excuses:excuse peruses:peruse recluses:recluse reuses:reuse ruses:ruse uses:use
@@ -48,7 +58,8 @@ goalies:goalie goodies:goodie hippies:hippie hoodies:hoodie junkies:junkie magpi
 neckties:necktie newbies:newbie overlies:overlie pixies:pixie prairies:prairie reveries:reverie rookies:rookie
 selfies:selfie smoothies:smoothie sorties:sortie talkies:talkie underlies:underlie unties:untie veggies:veggie
 zombies:zombie brioches:brioche cartouches:cartouche cloches:cloche douches:douche microfiches:microfiche
-panaches:panache taxis:taxi
+panaches:panache taxis:taxi aunties:auntie coteries:coterie indies:indie menageries:menagerie techies:techie
+afterlives:afterlife handkerchieves:handkerchief
 
 antibiotics:antibiotic attics:attic characteristics:characteristic clerics:cleric clinics:clinic comics:comic
 critics:critic cynics:cynic epidemics:epidemic fabrics:fabric heuristics:heuristic infographics:infographic
@@ -63,11 +74,27 @@ bios cmos cvs dbms hdfs https iaas macos mcts mems naas paas qos saas sars
 """
 SINGULARS = {plural: singular or plural for plural, _, singular in (row.partition(":") for row in _WORDS.split())}
 # Plurals, or verbs, of two words: the other one.
-ALSO = {"analyses": "analyse", "diagnoses": "diagnose", "halves": "halve", "leaves": "leave", "lives": "live"}
+ALSO = {
+    "analyses": "analyse",
+    "bases": "basis",
+    "diagnoses": "diagnose",
+    "ellipses": "ellipsis",
+    "halves": "halve",
+    "leaves": "leave",
+    "lives": "live",
+}
+
+# Short words in -us that are no plurals of acronyms in U: opus, but imus.
+LATIN = frozenset(
+    ("anus", "bogus", "bonus", "bus", "fetus", "focus", "genus", "humus", "locus", "lotus", "lupus", "minus")
+)
+LATIN |= {"mucus", "nexus", "onus", "opus", "plus", "sinus", "thus", "torus", "venus", "virus", "zeus", "angus"}
 
 # Endings: how many letters to cut, and what to append. The first row that fits counts; if none does, only the s is cut.
 _SUFFIXES = (
     (("caches", "niches"), 1, ""),
+    (("lenses",), 2, ""),
+    (("lens",), 0, ""),
     (("sses", "xes", "ches", "shes", "tzes", "zzes"), 2, ""),  # classes, boxes, approaches, meshes, waltzes, buzzes
     (("eies", "aies"), 1, ""),
     (("ies",), 3, "y"),  # policies

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise, product
 
 from feedproxy.query.letters import plain_text
-from feedproxy.query.plurals import ALSO, SINGULARS, SUFFIXES
+from feedproxy.query.plurals import ALSO, LATIN, SINGULARS, SUFFIXES
 
 # The version of the rules. Raise it whenever they make other words of any text: an archive with an index by older rules
 # is indexed again when somebody opens it.
@@ -48,13 +48,14 @@ def size(text: str) -> int:
 # Words as they are written ---------------------------------------------------------------------------
 
 _WORD = r"(?:(?<!\d)\d{1,3}(?:,\d{3})+(?!\d)|[^\W_]+)"  # 1,000 is one word
-SIGN = "[-^_./&'’ʼ‐–−]"  # one of them holds two words together
+SIGN = "[-^_./&'’ʼ‐–−·]"  # one of them holds two words together
 RUN = re.compile(
     rf"""(?:(?<![^\s("'/])\.(?=[^\W\d_]) | \*)?                 # .net; *emphasis*
          {_WORD}(?:{SIGN}{_WORD})*
          (?:\+\+ | \#(?!\w) | (?<![^\W_]{{5}})\*(?![\w*]))?    # c++, c#, A*""",
     re.VERBOSE,
 )
+_NUMBERED = re.compile(r"([a-z]+)(\d[^\W_]*)")
 WORDS, SIGNS = re.compile(_WORD), re.compile(SIGN)
 _CLITIC = re.compile(r"['’ʼ](?:s|re|ve|ll|d|m)(?![^\W_])", re.IGNORECASE)  # LLM's, we're
 _TWO = 2  # words
@@ -150,7 +151,7 @@ def phrases(words: Sequence[str], *, is_prefix: bool) -> list[Phrase]:
     """
     if len(words) > AROUND + 1:
         words = [WORDS.findall(word)[0] for word in words]
-    rows = [*_joins(words), *(_halves(words[0]) if len(words) == 1 and not is_prefix else ())]
+    rows = [*_joins(words), *(_halves(words[0]) if len(words) == 1 and not is_prefix else _with_numbers(words))]
     return list(dict.fromkeys(phrase for row in rows for phrase in _spellings(row, is_prefix=is_prefix)))
 
 
@@ -197,7 +198,7 @@ def _compound(parts: Sequence[str]) -> str:
         return joined
     if joined in FUNCTION_WORDS:
         return initials(parts) if len(joined) == len(parts) else ""  # U.S. is not us
-    if len(joined) > len(parts) and not FUNCTION_WORDS.isdisjoint(parts):  # but Q&A
+    if _TWO == len(parts) < len(joined) and not FUNCTION_WORDS.isdisjoint(parts):  # but Q&A
         return ""
     has_numbers = any(one[-1].isdigit() and other[0].isdigit() for one, other in pairwise(parts))
     return joined if joined.isalnum() and not has_numbers and len(joined) <= MAX_COMPOUND else ""
@@ -214,6 +215,13 @@ def _halves(word: str) -> Iterator[list[str]]:
             yield [first, second]
 
 
+def _with_numbers(words: Sequence[str]) -> Iterator[list[str]]:
+    """Yield `words` with one of them parted before its number: `llama 3 1` for llama3.1."""
+    for at, word in enumerate(words[:_ALL_JOINS] if len(words) > 1 else ()):
+        if parts := _NUMBERED.fullmatch(word):
+            yield [*words[:at], *parts.groups(), *words[at + 1 :]]
+
+
 def _is_half(word: str) -> bool:
     return (len(word) > 1 or word.isdigit()) and word not in _NO_HALVES
 
@@ -223,7 +231,7 @@ def _unfolded(word: str) -> list[str]:
     if len(word) < _SHORTEST or word[-1] != "s":
         return []
     if word.endswith("us"):
-        return [] if word.endswith("ous") else [word[:-1]]
+        return [word[:-1]] if len(word) < _MEN and word not in LATIN else []
     return [ALSO.get(word, word)] if singular(word) != word else []
 
 

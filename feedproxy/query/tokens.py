@@ -15,6 +15,7 @@ OPERATORS = ("and", "or", "not")
 _TYPOGRAPHIC = str.maketrans(
     dict.fromkeys("“”„‟«»″〝〞「」『』", '"') | dict.fromkeys("‐‑‒–—―−⁻", "-") | dict.fromkeys("‘’‚′", "'") | {"∗": "*"}
 )
+_DASH = re.compile(r"(?<=\w)[—―](?=\w)")  # a break in a sentence: they see—or guess
 # A colon at the end of a word, phrase or group is punctuation; `label` may still be a field.
 _TOKEN = re.compile(
     r"""(?P<space>\s+|(?<=[^\s(:-]):(?=\s|\Z)) | (?P<open>\() | (?P<close>\)) | (?P<minus>-)
@@ -58,6 +59,7 @@ def read_tokens(text: str) -> list[Token]:
 
 def to_ascii(text: str) -> str:
     """Return `text` with ASCII in place of typographic and full-width characters, at the same positions."""
+    text = _DASH.sub(" ", text)
     single = (unicodedata.normalize("NFKC", char) for char in text.translate(_TYPOGRAPHIC))
     return "".join(new if len(new) == 1 and new.isascii() else char for new, char in zip(single, text, strict=True))
 
