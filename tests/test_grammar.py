@@ -64,7 +64,7 @@ GRAMMAR = {
     "see—or guess": Or((Term(("see",)), Term(("guess",)))),
     '"t-SNE"': Term(("tsne",)),
     "and-or": Term(("andor",)),
-    'on-policy "on-policy"': And((Term(("onpolicy",)), Term(("on", "policy")))),
+    'on-policy "on policy"': And((Term(("onpolicy",)), Term(("on", "policy")))),
     '"a"b': And((A, B)),
     "a(b)-c": And((A, B, Not(C))),
     "a-b--c": Term(("a", "b", "c")),
