@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from feedproxy.query.grammar import parse_filter
-from feedproxy.query.interests import PATH, interest_of, interests
+from feedproxy.query.interests import PATH, describe, interest_of, interests
 from feedproxy.query.named_feeds import read_feeds
 from feedproxy.query.parameters import Query
 from tests.search_quality.interests import Wording, read_definitions
@@ -88,3 +88,18 @@ def test_others_lead_nowhere(text: str) -> None:
 def test_no_filter_leads_nowhere() -> None:
     """The feed of all papers stands for no interest."""
     assert interest_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("addition", "conditions"),
+    [
+        ("", "Recommender systems, at least 2 upvotes"),
+        (" -survey", "Recommender systems -survey, at least 2 upvotes"),
+        (" OR survey", None),
+    ],
+)
+def test_its_title_says_the_filter(addition: str, conditions: str | None) -> None:
+    """In words, the title of an interest stands for its filter, alone or beside other words."""
+    (interest,) = (feed.query.q for feed in interests() if feed.name == "recommendation")
+    query = Query(q=parse_filter(f"({interest}){addition}"), min_upvotes=2)
+    assert describe(query) == (conditions or query.describe)

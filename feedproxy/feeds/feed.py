@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Self
 
 from feedproxy.model import FIRST_LISTING, Entry
+from feedproxy.query.interests import describe
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query
 
@@ -32,18 +33,19 @@ class Feed:
         return str(self.query)
 
     @cached_property
-    def _filter(self) -> str:
-        return self.query.describe
+    def conditions(self) -> str:
+        """What papers must fulfil, in words; empty for all papers."""
+        return describe(self.query)
 
     @property
     def title(self) -> str:
         """The operator's title, or ours with the filter in words."""
-        return self.name.title if self.name else ": ".join(filter(None, (TITLE, self._filter)))
+        return self.name.title if self.name else ": ".join(filter(None, (TITLE, self.conditions)))
 
     @property
     def description(self) -> str:
         """One sentence about what enters this feed."""
-        return f"Papers from Hugging Face Daily Papers ({self._filter or 'all of them'})"
+        return f"Papers from Hugging Face Daily Papers ({self.conditions or 'all of them'})"
 
     @property
     def id(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from feedproxy.query.grammar import And, Filter, Not, Or, Term
 from feedproxy.query.named_feeds import NamedFeed, read_feeds
+from feedproxy.query.parameters import Query
 from feedproxy.query.terms import singular, words
 
 PATH = Path(__file__).with_name("interests.toml")
@@ -16,6 +17,22 @@ PATH = Path(__file__).with_name("interests.toml")
 def interests() -> tuple[NamedFeed, ...]:
     """Return the ready-made filters, the most general ones first; reads them once."""
     return read_feeds(str(PATH))
+
+
+@cache
+def _titles() -> dict[str, str]:
+    """Return the title of each interest by its filter."""
+    return {str(feed.query.q): feed.title for feed in interests()}
+
+
+def describe(query: Query) -> str:
+    """Return the conditions of `query` in words, with the title of an interest in place of its filter."""
+    text, conditions = str(query.q), query.describe
+    if title := _titles().get(text):
+        return title + conditions.removeprefix(text)
+    for interest, title in _titles().items():
+        conditions = conditions.replace(f"({interest})", title)
+    return conditions
 
 
 def interest_of(tree: Filter | None) -> NamedFeed | None:

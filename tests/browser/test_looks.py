@@ -3,7 +3,7 @@
 import gzip
 from collections.abc import Callable
 from itertools import pairwise
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import httpx
 import lxml.html
@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from feedproxy.query.interests import interests
 from tests.browser.chromium import Watch
 from tests.browser.page_model import luminance
 
@@ -45,6 +46,18 @@ def test_narrow_is_one_column(path: str, open_page: Open) -> None:
     boxes = [place.bounding_box() for place in page.locator("main > :visible").all()]
     assert all(upper["y"] + upper["height"] <= lower["y"] + 1 for upper, lower in pairwise(boxes))
     assert all(0 <= box["x"] and box["x"] + box["width"] <= NARROW["width"] for box in boxes)
+
+
+@pytest.mark.parametrize("size", [NARROW, {"width": 1280, "height": 900}])
+def test_a_long_filter_is_short(size: dict[str, int], open_page: Open) -> None:
+    """A ready-made filter is called by its title, and the addresses of a long filter take two lines each."""
+    (feed,) = (feed for feed in interests() if feed.name == "image-generation")
+    page = open_page(f"?{feed.query}", viewport=size)
+    expect(page.locator("#in-words")).to_have_text(f"{feed.title}, last 90 days")
+    assert page.locator("#addresses").bounding_box()["height"] < 260
+    words = quote(" OR ".join(f"nonesuch{number}" for number in range(60)))
+    page.goto(f"./?q=agents%20OR%20{words}")
+    assert page.locator("#in-words").bounding_box()["height"] < 60
 
 
 def _colors(page: Page) -> list[list[float]]:

@@ -173,7 +173,7 @@ def test_kept_filters_stand_before_the_entries(open_page: Open) -> None:
 def test_addresses_are_whole_on_a_phone(open_page: Open) -> None:
     """On a narrow page an address is shown to its end."""
     page = open_page("?q=agents&min_upvotes=2", viewport={"width": 360, "height": 740})
-    hidden = "found => found.filter(link => link.scrollWidth > link.clientWidth).length"
+    hidden = "found => found.filter(link => link.scrollHeight > link.clientHeight).length"
     assert (3, 0) == ((links := page.locator("#addresses a")).count(), links.evaluate_all(hidden))
 
 
