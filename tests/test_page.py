@@ -161,7 +161,7 @@ def test_mistake_stands_at_its_field(
     assert [field] == [element.get("id") for element in wrong]
     assert html.get_element_by_id(wrong[0].get("aria-describedby")).text.startswith(told)
     assert kept.items() <= dict(html.forms[0].form_values()).items()
-    assert [] == html.xpath("//div[@id='results']/*[not(@id='places')]")
+    assert [] == html.xpath("//div[@id='results']/*")
     assert "This filter cannot be read" == html.get_element_by_id("status").text
     assert [] == html.xpath("//link[@rel='alternate']")
 
@@ -173,7 +173,7 @@ def test_every_mistake_is_told_and_marked(settled: httpx.Client) -> None:
     assert ["q", "days"] == [element.get("id") for element in html.xpath("//*[@aria-invalid='true']")]
     places = [line.split(":")[0] for line in html.get_element_by_id("q-error").text.splitlines()]
     assert [f"At character {place}" for place in (2, 4, 12, 14, 16)] == places
-    assert [",", "t", "<", ">", "("] == html.xpath("//p[@id='places']/mark/text()")
+    assert [",", "t", "<", ">", "("] == html.xpath("//div[@id='q-advice']/p[@id='places']/mark/text()")
     assert "a, titel:b <x> (c" == html.get_element_by_id("places").text_content()
     assert html.get_element_by_id("days-error").text.startswith("“0” is not")
     assert html.get_element_by_id("error").text.startswith("“foo”: there is no such parameter")
@@ -376,7 +376,7 @@ def test_wider_filters_are_offered(serve: Serve, tmp_path: Path) -> None:
 
 
 def test_ready_made_filters(serve: Serve) -> None:
-    """Every page has the ready-made filters, each with how much it brings a day, and leads to its page."""
+    """Every page has the ready-made filters with how much they bring a day; each leads to its page."""
     client = serve(listing="demo")
     _, html = page(client, "q=agents")
     links = html.xpath("//details[@id='choices']//a")
@@ -384,10 +384,24 @@ def test_ready_made_filters(serve: Serve) -> None:
     for link in links[:5]:
         _, chosen = page(client, link.get("href").removeprefix("./?"))
         averages = chosen.xpath("//strong[@data-average]/text()") or ["0.0"]
-        assert float(averages[0]) == float(link.getnext().text)
+        assert float(averages[0]) == float(link.find("small").text)
     _, wrong = page(client, "q=%22agents")
     assert len(links) == len(wrong.xpath("//details[@id='choices']//a"))
     assert [] == wrong.xpath("//details[@id='choices']//small")
+
+
+def test_ready_made_filters_keep_the_rest(settled: httpx.Client) -> None:
+    """A ready-made filter replaces the words alone, stands in brackets so that words may follow, and is marked."""
+    for query in ("q=paper&min_upvotes=3&page=2&utm_source=x", "q=paper&min_upvotes=3&days=x"):
+        _, html = page(settled, query)
+        link = html.xpath("//details[@id='choices']//a")[0]
+        assert [] == html.xpath("//details[@id='choices']//a[@aria-current]")
+        _, chosen = page(settled, link.get("href").removeprefix("./?"))
+        values = {name: value for name, value in chosen.forms[0].form_values() if value and value.isdigit()}
+        assert {"min_upvotes": "3", "counts": "0"} == values
+        assert re.fullmatch(r"\(.+ OR .+\)", chosen.forms[0].fields["q"])
+        (marked,) = chosen.xpath("//details[@id='choices']//a[@aria-current='true']")
+        assert link.text.strip() == marked.text.strip()
 
 
 def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, settled: httpx.Client) -> None:

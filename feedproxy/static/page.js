@@ -69,7 +69,7 @@ function put(page) {
   all("link[rel=alternate]").forEach((link) => link.remove());
   document.head.append(...all("link[rel=alternate]", page));
   all(".error", form).forEach((place) => tell(place, page.getElementById(place.id)?.textContent ?? ""));
-  find("#results").replaceWith(find("#results", page));
+  for (const id of ["#q-advice", "#choices ul", "#results"]) find(id).replaceWith(find(id, page));
   find("#status").textContent = find("#status", page).textContent;
   enliven();
   if (place) find(place)?.focus();
@@ -86,7 +86,7 @@ function tell(place, problem) {
 // Return where the focus goes when what has it is replaced.
 function focusedPlace() {
   const focused = document.activeElement;
-  if (!focused?.closest("#results")) return null;
+  if (!focused?.closest("#results, #q-advice")) return null;
   return focused.closest("#thresholds") ? "#thresholds [aria-current]" : "#in-words";
 }
 
@@ -137,9 +137,18 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest(LINKS);
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
+  if (link.closest("#choices")) return choose(link);
   fill(link.search);
   follow(link.search.slice(1));
 });
+
+// Take the words of a ready-made filter, keep the other fields as they are typed, and show the results.
+function choose(link) {
+  find("#q").value = new URLSearchParams(link.search).get("q");
+  find("#choices").open = false;
+  find("#in-words")?.focus();
+  follow(typed());
+}
 
 // Copying --------------------------------------------------------------------------------------
 

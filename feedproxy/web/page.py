@@ -98,6 +98,7 @@ def _values(
     preview: Preview | None = None,
     choices: Iterable[Choice] | None = None,
 ) -> dict[str, object]:
+    others = {name: text for name, text in typed.items() if name in PARAMETERS and name not in advice.problems}
     return {
         "document": document,
         "feed": document.feed,
@@ -111,9 +112,15 @@ def _values(
         "fields": FIELDS,
         "links": HAS,
         "examples": _EXAMPLES,
-        "choices": choices or map(Choice, interests()),
+        "choices": [(choice, _refinable(choice, others)) for choice in choices or map(Choice, interests())],
         "readers": _READERS,
         "named_feeds": context().service.named_feeds,
         "link_of": link_of,
         "is_demo": context().config.listing == DEMO,
     }
+
+
+def _refinable(choice: Choice, typed: Mapping[str, str]) -> str:
+    """Return page 1 of a ready-made filter as a query string, in brackets so that words may follow, for the form."""
+    others = {name: text for name, text in typed.items() if name not in ("q", "page")}
+    return urlencode({"q": f"({choice.feed.query.q})", **others})

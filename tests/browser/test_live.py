@@ -97,10 +97,13 @@ def test_advice_is_followed(open_page: Open) -> None:
     expect(page.locator(".misspelling")).to_have_count(0)
     page.locator("#choices summary").click()
     choice = page.locator("#choices a").first
-    expected = query(choice.get_attribute("href") or "")
+    expected = {"min_upvotes": "1"} | query(choice.get_attribute("href") or "")
     choice.click()
     page.wait_for_url(lambda url: query(url) == expected)
     assert expected == fields(page)
+    expect(page.locator("#choices [aria-current]")).to_have_count(1)
+    assert page.locator("#choices").get_attribute("open") is None
+    assert has_focus(page.locator("#in-words"))
     assert is_same_document(page)
 
 
