@@ -365,14 +365,34 @@ def test_wider_filters_are_offered(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "listing.json").write_bytes(api(found))
     client = serve(listing=str(tmp_path / "listing.json"))
     _, html = page(client, "q=zf+OR+zebar&min_upvotes=2")
-    assert 'Also: "zebra folding" +3' == words(html.get_element_by_id("offers"))
-    assert "No paper here has “zebar”. Did you mean zebra (5 papers)?" == words(html.find_class("misspelling")[0])
-    (offer,) = html.xpath("//p[@id='offers']/a/@href")
+    assert 'Add: + "zebra folding" 3 papers' == words(html.get_element_by_id("offers"))
+    assert "No paper in the archive has “zebar”. Did you mean zebra (5 papers in all)?" == words(
+        html.find_class("misspelling")[0]
+    )
+    (offer,) = html.xpath("//div[@id='offers']//a/@href")
     assert "./?q=zf%20OR%20%22zebra%20folding%22%20OR%20zebar&min_upvotes=2" == offer
     assert ["./?q=zf%20OR%20zebra&min_upvotes=2"] == html.xpath("//p[contains(@class, 'misspelling')]/a/@href")
     _, wider = page(client, offer.removeprefix("./?"))
     assert "5 entries in the last 90 days" == words(wider.get_element_by_id("status"))
-    assert [] == wider.xpath("//p[@id='offers']")
+    assert [] == wider.xpath("//div[@id='offers']")
+
+
+def test_a_ready_made_filter_is_offered_apart(serve: Serve, tmp_path: Path) -> None:
+    """The ready-made filter of a word stands above single words to add, each with what it adds."""
+    texts = ["Embodiment.", "A robot.", "Robots.", "A humanoid.", *["Something else."] * 9]
+    (tmp_path / "listing.json").write_bytes(api([entry(number, summary=text) for number, text in enumerate(texts)]))
+    _, html = page(serve(listing=str(tmp_path / "listing.json")), "q=embodiment")
+    whole, single = map(words, html.xpath("//div[@id='offers']/p"))
+    assert "Ready-made: Robotics and embodied AI 3 more papers" == whole
+    assert "Add: + robot* 2 papers + humanoid 1 paper" == single
+
+
+def test_a_misspelt_filter_has_no_feed(settled: httpx.Client) -> None:
+    """Where a wrong word finds nothing, the page offers the right one, and neither addresses nor every paper."""
+    _, html = page(settled, "q=papre")
+    assert "Did you mean" in words(html.find_class("misspelling")[0])
+    assert [] == html.xpath("//section[@aria-labelledby='subscribe']")
+    assert "Nothing matches." == words(html.get_element_by_id("nothing"))
 
 
 def test_ready_made_filters(serve: Serve) -> None:

@@ -34,11 +34,12 @@ _USUAL = 0.9  # of the papers that a prefix adds; this many must have a usual fo
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A wider query, its change in words, and how many papers it adds."""
+    """A wider query, its change in words, how many papers it adds, and whether these are those of an interest."""
 
     text: str
     query: Query
     papers: int
+    is_interest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class _Candidate:
     text: str
     tree: Filter
     is_learned: bool
+    is_interest: bool = False
 
 
 def offers(archive: Archive, query: Query, budget: float) -> tuple[Offer, ...]:
@@ -71,7 +73,7 @@ def _offers(archive: Archive, query: Query) -> Iterator[Offer]:
                 papers = archive.count(wider) - count
                 is_too_broad = candidate.is_learned and papers > _LARGEST * everything
                 if papers >= max(1, _LEAST * count) and not is_too_broad:
-                    yield Offer(candidate.text, wider, papers)
+                    yield Offer(candidate.text, wider, papers, candidate.is_interest)
 
 
 def positive_terms(tree: Filter | None) -> list[Term]:
@@ -101,7 +103,7 @@ def _candidates(archive: Archive, term: Term) -> Iterator[_Candidate]:
         has_term = any(_covers(part, term) for part in alternatives)
         others = [part for part in alternatives if not (isinstance(part, And) and term in part.parts)]  # `tts -scaling`
         tree = interest.query.q if has_term else Or((term, *others))
-        yield _Candidate(interest.title, tree, is_learned=False)
+        yield _Candidate(interest.title, tree, is_learned=False, is_interest=True)
     learned = () if term.prefix else (*_synonyms(archive, term), *_longer(archive, term))
     distinct = {_key(term)}
     for part in (*learned, *alternatives):
