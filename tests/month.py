@@ -20,7 +20,7 @@ DAYS = tuple(day for day in (LAST - timedelta(days=age) for age in reversed(rang
 NOW = datetime.combine(LAST, time(12), UTC)
 
 _MADE = ("Tiny", "Patient", "Open", "Sparse", "Modular", "Honest", "Streaming", "Frugal", "Latent", "Causal", "Careful")
-_THINGS = ("Agents", "Retrieval", "Diffusion", "Tool Use", "Speech", "World Models", "Long Context", "Policy Gradients")
+_THINGS = ("Agents", "Retrieval", "Diffusion", "Tool Use", "Speech", "Reinforcement Learning", "Long Context", "RL")
 _THINGS += ("Video Generation", "Robot Learning", "Code Models", "RAG")
 _ENDS = ("without Labels", "at Scale", "in One Pass", "from Human Feedback", "on a Phone", "before Acting")
 _ENDS += ("with Half the Data", "in the Wild", "under Uncertainty", "One Step at a Time")

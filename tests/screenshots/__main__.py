@@ -19,7 +19,7 @@ from tests.conftest import serving
 _WIDE, _MIDDLE, _NARROW = (
     {"width": width, "height": height} for width, height in ((900, 975), (768, 1024), (360, 740))
 )
-_SHOWN = "?q=agents&min_upvotes=2"
+_SHOWN = "?q=rl&min_upvotes=2"
 # Each picture: the path, the size of the window, the colours, and whether all of the page is drawn.
 PICTURES = {
     "page": (_SHOWN, _WIDE, "light", False),
