@@ -572,8 +572,8 @@ def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -
         (
             "q=AI %26 Human, Co&limit=x",
             "AI & Human, Co\n   ^\n          ^\n"
-            "feedproxy: q at character 4: & holds neither letter nor digit\n"
-            "feedproxy: q at character 11: , means nothing here; for both leave a space, for either write OR\n"
+            "feedproxy: q at character 4: “&” holds neither letter nor digit\n"
+            "feedproxy: q at character 11: “,” means nothing here; for both leave a space, for either write OR\n"
             "feedproxy: limit: “x” is not a whole number from 1 to 200\n"
             'feedproxy: did you mean q="AI %26 Human, Co"&limit=x?\n',
         ),

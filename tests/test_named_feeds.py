@@ -103,8 +103,8 @@ def table(**values: str) -> str:
         (table(query="'q=a&page=2'"), "feed 1 “a”: query: page: is for readers to ask for; leave it out"),
         (
             table(query="'q=a, b, c&limit=x'"),
-            "feed 1 “a”: query: q at character 2: , means nothing here; for both leave a space",
-            "feed 1 “a”: query: q at character 5: , means nothing here; for both leave a space",
+            "feed 1 “a”: query: q at character 2: “,” means nothing here; for both leave a space",
+            "feed 1 “a”: query: q at character 5: “,” means nothing here; for both leave a space",
             "feed 1 “a”: query: limit: “x” is not a whole number from 1 to 200",
             'feed 1 “a”: query: did you mean q="a, b, c"&limit=x?',
         ),

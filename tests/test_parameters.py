@@ -193,7 +193,13 @@ def test_all_mistakes_are_told_at_once() -> None:
     """Each parameter that is wrong is told, in the order of the address; ten at most."""
     with pytest.raises(QueryError) as raised:
         parse_query("limit=x&q=a|b+c;d&limit=3&days=&foo=1")
-    told = ["limit: “x” is not", "q at character 2: | ", "q at character 6: ; ", "limit: given more", "days: is empty"]
+    told = [
+        "limit: “x” is not",
+        "q at character 2: “|”",
+        "q at character 6: “;”",
+        "limit: given more",
+        "days: is empty",
+    ]
     told.append("“foo”: there is no such parameter")
     assert len(told) == len(raised.value.mistakes)
     assert all(str(error).startswith(start) for start, error in zip(told, raised.value.mistakes, strict=True))

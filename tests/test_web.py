@@ -442,7 +442,7 @@ def test_hostile_query(settled: httpx.Client, query: str) -> None:
         (
             "q=a,+b+foo:c&limit=x&min_upvote=2",
             [
-                "q at character 2: , means nothing here; for both leave a space, for either write OR",
+                "q at character 2: “,” means nothing here; for both leave a space, for either write OR",
                 "q at character 6: there is no field foo: (fields: title:, abstract:, author:, org:, has:)",
                 "limit: “x” is not a whole number from 1 to 200",
                 "“min_upvote”: there is no such parameter, did you mean min_upvotes?",

@@ -254,7 +254,7 @@ class _Parser:
         is_quoted, is_prefix = token.kind == "quoted", token.text.endswith("*")
         term = Term(tuple(words(text, is_quoted=is_prefix or (is_quoted and " " in text))), is_prefix, field)
         if not term.words:
-            self.report(f"{visible(token.text, 20)} holds neither letter nor digit", token.at)
+            self.report(f"“{visible(token.text, 20)}” holds neither letter nor digit", token.at)
         elif field == "has" and str(term) not in _LINKS:
             self.report(f"there is no {_link_advice(token.text)}", token.at)
         elif not is_quoted and not text.isalnum():

@@ -27,13 +27,13 @@ _TOKEN = re.compile(
 # Signs that mean something in other languages, and what to write instead. To ignore them would be a guess; an error can
 # become a feature later. Not among them: one sign between letters or digits (`R^2`), `1,000`, `c++`, `c#`.
 _MISTAKES = (
-    (r"\*+", "{} stands only at the end of a word or behind a phrase"),
-    (r"^[!¬]+", "{} means nothing here; to exclude, write -"),
-    (r"^'+", "{} means nothing here; for a phrase, use double quotation marks"),
-    (r"\|+|&&+|;+|(?<!\d),+|,+(?!\d)", "{} means nothing here; for both leave a space, for either write OR"),
+    (r"\*+", "“{}” stands only at the end of a word or behind a phrase"),
+    (r"^[!¬]+", "“{}” means nothing here; to exclude, write -"),
+    (r"^'+", "“{}” means nothing here; for a phrase, use double quotation marks"),
+    (r"\|+|&&+|;+|(?<!\d),+|,+(?!\d)", "“{}” means nothing here; for both leave a space, for either write OR"),
     (
         r"[~<>={}\[\]\\]+|\^{2,}|(?<!\w)\^|\^(?!\w)|\?(?=\w)|\+{3,}|#{2,}|\+#|#\+|(?<=\w)#(?=\w)|[\x00-\x1f\x7f-\x9f]+",
-        "{} means nothing here",
+        "“{}” means nothing here",
     ),
 )
 
