@@ -110,6 +110,27 @@ def test_offers_belong_to_their_part(stocked: Archive) -> None:
         assert {} == offered(stocked, query), query
 
 
+def test_offers_for_words_in_a_row(stocked: Archive) -> None:
+    """Words in a row are offered what they would be as a phrase, and still need not stand next to each other."""
+    assert {"zf": ("zebra folding OR zf", 4)} == offered(stocked, "q=zebra folding")
+    assert {"zf": ("(zebra folding OR zf) -ovens", 4)} == offered(stocked, "q=zebra folding -ovens")
+    assert {"zf": ("stands (zebra folding OR zf) OR quokka3", 2)} == offered(
+        stocked, "q=stands zebra folding OR quokka3"
+    )
+    for query in ("q=folding zebra", "q=zebra -ovens folding", "q=title:zebra folding", "q=zebra* folding"):
+        assert {} == offered(stocked, query), query
+
+
+def test_offers_an_interest_for_words_in_a_row(archive: Archive, clock: Clock) -> None:
+    """The name of an interest leads to it without quotation marks too, and its words alone to no other."""
+    titles = ("The use of a tool", "Function calling", "MCP", "Tool calls")
+    archive.store([Listing(tuple(paper(at, title=title, summary="") for at, title in enumerate(titles)))], clock())
+    first, *others = offers(archive, parse_query("q=tool use"), LONG)
+    assert ("Tool use and function calling", 3) == (first.text, first.papers)
+    assert str(first.query.q).startswith('tool use OR "tool usage" OR ')
+    assert all(str(offer.query.q).startswith("tool use OR ") for offer in others)
+
+
 def test_offers_nothing_broad(stocked: Archive) -> None:
     """What we learned from papers is not offered if it adds more than a quarter of all papers."""
     summary = "A made-up paper about nothing (MUPAN)."
@@ -277,7 +298,7 @@ def test_replaces_a_term_wherever_it_is_looked_for(dice: random.Random) -> None:
 
 def test_offers_hold_what_they_promise(stocked: Archive) -> None:
     """What an offer adds is the difference of the two feeds, and nothing of the first is lost."""
-    for text in ("zf", '"zebra folding" OR quokka', "wombat zf", "(quokka OR zf) paper -one"):
+    for text in ("zf", '"zebra folding" OR quokka', "wombat zf", "(quokka OR zf) paper -one", "here zebra folding"):
         query = parse_query(f"q={text}&limit=200")
         before = {entry.paper.id for entry in stocked.search(query).entries}
         for offer in offers(stocked, query, LONG):

@@ -1,7 +1,8 @@
 """A query in; wider queries, which add what else goes by the same name, out. Changes no query by itself.
 
-Each offer adds alternatives to one word or phrase of the filter. They come from the ready-made filters of
-`query.interests`, from the abbreviations that papers define, and from longer words with the same beginning.
+Each offer adds alternatives to one word or phrase of the filter, or to several words in a row, which may be a phrase
+without its quotation marks. They come from the ready-made filters of `query.interests`, from the abbreviations that
+papers define, and from longer words with the same beginning.
 """
 
 from collections import Counter
@@ -24,6 +25,7 @@ from feedproxy.query.terms import singular, words
 ALL_DAYS = 3660
 _MOST = 6  # offers
 _TEXT_FIELDS = (None, "title", "abstract")
+_LONGEST_ROW = 4  # terms that we look up as a phrase
 _SAMPLE = 100  # papers that we read, the newest with a term
 _SPELLINGS = 3  # of an abbreviation or its long form
 _WITNESSES = 2  # papers that must define an abbreviation
@@ -34,12 +36,11 @@ _USUAL = 0.9  # of the papers that a prefix adds; this many must have a usual fo
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A wider query, its change in words, how many papers it adds, and whether these are those of an interest."""
+    """A wider query, its change in words, and how many papers it adds."""
 
     text: str
     query: Query
     papers: int
-    is_interest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,6 @@ class _Candidate:
     text: str
     tree: Filter
     is_learned: bool
-    is_interest: bool = False
 
 
 def offers(archive: Archive, query: Query, budget: float) -> tuple[Offer, ...]:
@@ -63,17 +63,46 @@ def offers(archive: Archive, query: Query, budget: float) -> tuple[Offer, ...]:
 
 
 def _offers(archive: Archive, query: Query) -> Iterator[Offer]:
-    if not (terms := positive_terms(query.q)):
+    if not query.q or not positive_terms(query.q):
         return
     count, everything = archive.count(query), archive.count(Query(days=query.days))
-    for term in terms:
-        for candidate in _candidates(archive, term):
-            with suppress(QueryError):  # no address can say it
-                wider = with_replacement(query, term, candidate.tree)
-                papers = archive.count(wider) - count
-                is_too_broad = candidate.is_learned and papers > _LARGEST * everything
-                if papers >= max(1, _LEAST * count) and not is_too_broad:
-                    yield Offer(candidate.text, wider, papers, candidate.is_interest)
+    for part, candidate in _changes(archive, query.q):
+        with suppress(QueryError):  # no address can say it
+            wider = with_replacement(query, part, candidate.tree)
+            papers = archive.count(wider) - count
+            is_too_broad = candidate.is_learned and papers > _LARGEST * everything
+            if papers >= max(1, _LEAST * count) and not is_too_broad:
+                yield Offer(candidate.text, wider, papers)
+
+
+def _changes(archive: Archive, tree: Filter) -> Iterator[tuple[Filter, _Candidate]]:
+    """Yield a term of `tree`, or several in a row, with each filter that could replace it.
+
+    A row that we can replace as a phrase keeps its meaning, and its terms are not replaced alone.
+    """
+    in_phrases: set[Term] = set()
+    for row in _rows(tree):
+        if in_phrases.isdisjoint(row):
+            phrase = Term(tuple(word for term in row for word in term.words))
+            for candidate in _candidates(archive, phrase):
+                in_phrases.update(row)
+                others = (part for part in _alternatives(candidate.tree) if not _covers(phrase, part))
+                yield And(row), replace(candidate, tree=Or((And(row), *others)))
+    for term in positive_terms(tree):
+        if term not in in_phrases:
+            yield from ((term, candidate) for candidate in _candidates(archive, term))
+
+
+def _rows(tree: Filter) -> Iterator[tuple[Term, ...]]:
+    """Yield the terms that stand next to each other and could be a phrase, the longest rows of a group first."""
+    parts = tree.parts if isinstance(tree, And | Or) else ()
+    for size in range(min(len(parts), _LONGEST_ROW), 1, -1) if isinstance(tree, And) else ():
+        for at in range(len(parts) - size + 1):
+            row = tuple(part for part in parts[at : at + size] if isinstance(part, Term))
+            if len(row) == size and not any(term.field or term.prefix for term in row):
+                yield row
+    for part in parts:
+        yield from _rows(part)
 
 
 def positive_terms(tree: Filter | None) -> list[Term]:
@@ -84,15 +113,23 @@ def positive_terms(tree: Filter | None) -> list[Term]:
     return list(dict.fromkeys(term for part in parts for term in positive_terms(part)))
 
 
-def with_replacement(query: Query, term: Term, replacement: Filter) -> Query:
-    """Return page 1 of `query` with `replacement` wherever it looks for `term`; raises QueryError if it is too long."""
-    return parse_query(str(replace(query, q=query.q and _replaced(query.q, term, replacement), page=1)))
+def with_replacement(query: Query, part: Filter, replacement: Filter) -> Query:
+    """Return page 1 of `query` with `replacement` wherever it looks for `part`, a term or a row of terms in an And.
+
+    Raises QueryError if it is too long.
+    """
+    return parse_query(str(replace(query, q=query.q and _replaced(query.q, part, replacement), page=1)))
 
 
-def _replaced(tree: Filter, term: Term, replacement: Filter) -> Filter:
-    if isinstance(tree, And | Or):
-        return type(tree)(tuple(_replaced(part, term, replacement) for part in tree.parts))
-    return replacement if tree == term else tree
+def _replaced(tree: Filter, part: Filter, replacement: Filter) -> Filter:
+    if tree == part:
+        return replacement
+    if not isinstance(tree, And | Or):
+        return tree
+    parts = tuple(_replaced(inner, part, replacement) for inner in tree.parts)
+    size = len(part.parts) if isinstance(tree, And) and isinstance(part, And) else len(parts) + 1
+    at = next((at for at in range(len(parts) - size + 1) if And(parts[at : at + size]) == part), None)
+    return type(tree)(parts if at is None else (*parts[:at], replacement, *parts[at + size :]))
 
 
 def _candidates(archive: Archive, term: Term) -> Iterator[_Candidate]:
@@ -103,7 +140,7 @@ def _candidates(archive: Archive, term: Term) -> Iterator[_Candidate]:
         has_term = any(_covers(part, term) for part in alternatives)
         others = [part for part in alternatives if not (isinstance(part, And) and term in part.parts)]  # `tts -scaling`
         tree = interest.query.q if has_term else Or((term, *others))
-        yield _Candidate(interest.title, tree, is_learned=False, is_interest=True)
+        yield _Candidate(interest.title, tree, is_learned=False)
     learned = () if term.prefix else (*_synonyms(archive, term), *_longer(archive, term))
     distinct = {_key(term)}
     for part in (*learned, *alternatives):
@@ -116,9 +153,14 @@ def _alternatives(tree: Filter | None) -> tuple[Filter, ...]:
     return tree.parts if isinstance(tree, Or) else (tree,) if tree else ()
 
 
-def _covers(part: Filter, term: Term) -> bool:
+def _covers(part: Filter, term: Filter) -> bool:
     """Say whether `part` finds all that `term` finds: robot* and robots do for "robots fold"."""
-    if not isinstance(part, Term) or part.field != term.field or (term.prefix and not part.prefix):
+    if (
+        not isinstance(part, Term)
+        or not isinstance(term, Term)
+        or part.field != term.field
+        or term.prefix > part.prefix
+    ):
         return _key(part) == _key(term)
     rows = (term.words[at : at + len(part.words)] for at in range(len(term.words) - len(part.words) + 1))
     return any(_begins(row, part) for row in rows) or _key(part) == _key(term)
