@@ -499,7 +499,7 @@ def test_check(run: Run, kept: Path, query: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("q=zf&min_upvotes=1", ['also "zebra folding"  +2 papers  q=zf OR "zebra folding"']),
+        ("q=zf&min_upvotes=1", ['or "zebra folding"  +2 papers  q=zf OR "zebra folding"']),
         ('q="zebra foldign"', ['no paper here has foldign; did you mean folding (4 papers)?  q="zebra folding"']),
         ("q=xyzzy OR folding -nonesuch", ["no paper here has xyzzy"]),
         ("q=folding", []),

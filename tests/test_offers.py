@@ -201,6 +201,24 @@ def test_offers_an_interest(archive: Archive, clock: Clock) -> None:
     assert interest.title not in {offer.text for offer in offers(archive, interest.query, LONG)}
 
 
+def test_offers_nothing_twice(archive: Archive, clock: Clock) -> None:
+    """A beginning is not offered if a whole interest, or a whole phrase of it, adds the same papers."""
+    texts = ("Agentic plans", "RAG", "Retrieval-augmented generation", "Augmented generation", "TTS")
+    archive.store([Listing(tuple(paper(at, title=text, summary="") for at, text in enumerate(texts)))], clock())
+    assert [("Agents", 1, True)] == [
+        (offer.text, offer.papers, offer.is_interest) for offer in offers(archive, parse_query("q=agents"), LONG)
+    ]
+    assert ["Retrieval-augmented generation (RAG)", '"augmented generation"', '"retrieval augment"*'] == list(
+        offered(archive, "q=rag")
+    )
+
+
+def test_offers_single_terms(archive: Archive, clock: Clock) -> None:
+    """An alternative with exceptions is part of its interest, and no offer by itself."""
+    archive.store([Listing(tuple(paper(at, title=text) for at, text in enumerate(("TTS", "ASR", "Voices"))))], clock())
+    assert ["Speech", "voice*"] == list(offered(archive, "q=speech"))
+
+
 COVERS = (
     ("robot*", "robotics", True),
     ("robot*", '"robots fold"', True),

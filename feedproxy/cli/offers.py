@@ -20,6 +20,9 @@ def echo_offers(archive: Archive, query: Query) -> None:
     for word in misspellings(archive, query, _BUDGET, partial(read_vocabulary, archive)):
         advice = f"; did you mean {word.similar} ({plural(word.papers, 'paper')})?" if word.similar else ""
         click.echo(f"no paper here has {word.word}{advice}{f'  q={word.query.q}' if word.query else ''}")
-    rows = [(f"also {row.text}", plural(row.papers, "paper"), row.query.q) for row in offers(archive, query, _BUDGET)]
+    rows = [
+        (f"{'ready-made' if row.is_interest else 'or'} {row.text}", plural(row.papers, "paper"), row.query.q)
+        for row in offers(archive, query, _BUDGET)
+    ]
     for text, papers, q in rows:
         click.echo(f"{text:{max(len(row[0]) for row in rows)}}  +{papers:{max(len(row[1]) for row in rows)}}  q={q}")

@@ -36,20 +36,25 @@ _USUAL = 0.9  # of the papers that a prefix adds; this many must have a usual fo
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A wider query, its change in words, and how many papers it adds."""
+    """A wider query, its change in words, how many papers it adds, and whether these are those of an interest."""
 
     text: str
     query: Query
     papers: int
+    is_interest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """What could replace a term; `is_learned` from papers, not written by people."""
+    """What could replace a term, and the one term that this adds, or None for a whole interest.
+
+    `is_learned` from papers, not written by people.
+    """
 
     text: str
     tree: Filter
-    is_learned: bool
+    term: Term | None = None
+    is_learned: bool = False
 
 
 def offers(archive: Archive, query: Query, budget: float) -> tuple[Offer, ...]:
@@ -59,20 +64,32 @@ def offers(archive: Archive, query: Query, budget: float) -> tuple[Offer, ...]:
         for offer in _offers(archive, query):
             if all(offer.text != other.text and offer.query != other.query for other in different):
                 different.append(offer)
-    return tuple(sorted(different, key=lambda offer: (-offer.papers, offer.text))[:_MOST])
+    return tuple(sorted(different, key=lambda offer: (-offer.papers, not offer.is_interest, offer.text))[:_MOST])
 
 
 def _offers(archive: Archive, query: Query) -> Iterator[Offer]:
     if not query.q or not positive_terms(query.q):
         return
     count, everything = archive.count(query), archive.count(Query(days=query.days))
+    earlier: list[tuple[Filter, int, _Candidate]] = []
     for part, candidate in _changes(archive, query.q):
         with suppress(QueryError):  # no address can say it
             wider = with_replacement(query, part, candidate.tree)
             papers = archive.count(wider) - count
             is_too_broad = candidate.is_learned and papers > _LARGEST * everything
-            if papers >= max(1, _LEAST * count) and not is_too_broad:
-                yield Offer(candidate.text, wider, papers)
+            is_same = any((part, papers) == other[:2] and _is_same(candidate, other[2]) for other in earlier)
+            if papers >= max(1, _LEAST * count) and not is_too_broad and not is_same:
+                earlier.append((part, papers, candidate))
+                yield Offer(candidate.text, wider, papers, is_interest=not candidate.term)
+
+
+def _is_same(one: _Candidate, other: _Candidate) -> bool:
+    """Say whether a beginning adds what `other`, a whole interest or a term, does if it adds as many papers."""
+    if not one.term or not one.term.prefix:
+        return False
+    if other.term:
+        return _covers(one.term, other.term)
+    return any(_covers(part, one.term) for part in _alternatives(other.tree))
 
 
 def _changes(archive: Archive, tree: Filter) -> Iterator[tuple[Filter, _Candidate]]:
@@ -140,13 +157,14 @@ def _candidates(archive: Archive, term: Term) -> Iterator[_Candidate]:
         has_term = any(_covers(part, term) for part in alternatives)
         others = [part for part in alternatives if not (isinstance(part, And) and term in part.parts)]  # `tts -scaling`
         tree = interest.query.q if has_term else Or((term, *others))
-        yield _Candidate(interest.title, tree, is_learned=False)
+        yield _Candidate(interest.title, tree)
     learned = () if term.prefix else (*_synonyms(archive, term), *_longer(archive, term))
+    terms = [part for part in (*learned, *alternatives) if isinstance(part, Term)]
     distinct = {_key(term)}
-    for part in (*learned, *alternatives):
+    for part in sorted(terms, key=lambda part: part.prefix):  # a whole word says more than a beginning
         if (key := _key(part)) not in distinct:
             distinct.add(key)
-            yield _Candidate(str(part), Or((term, part)), is_learned=part in learned)
+            yield _Candidate(str(part), Or((term, part)), part, is_learned=part in learned)
 
 
 def _alternatives(tree: Filter | None) -> tuple[Filter, ...]:
@@ -155,13 +173,10 @@ def _alternatives(tree: Filter | None) -> tuple[Filter, ...]:
 
 def _covers(part: Filter, term: Filter) -> bool:
     """Say whether `part` finds all that `term` finds: robot* and robots do for "robots fold"."""
-    if (
-        not isinstance(part, Term)
-        or not isinstance(term, Term)
-        or part.field != term.field
-        or term.prefix > part.prefix
-    ):
+    if not isinstance(part, Term) or not isinstance(term, Term):
         return _key(part) == _key(term)
+    if part.field != term.field or term.prefix > part.prefix:
+        return False
     rows = (term.words[at : at + len(part.words)] for at in range(len(term.words) - len(part.words) + 1))
     return any(_begins(row, part) for row in rows) or _key(part) == _key(term)
 
