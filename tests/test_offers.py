@@ -365,6 +365,7 @@ def test_misspellings(stocked: Archive) -> None:
     assert "abstract:quokka" == str(found.query and found.query.q)
     (found,) = ask(query=parse_query("q=xyzzy"))
     assert ("xyzzy", None, None) == (found.word, found.similar, found.query)
+    assert ["g 2zf", "2401 00001"] == [word.word for word in ask(query=parse_query("q=G^2ZF OR 2401.00001"))]
     for query in ("q=zebras", "q=quok*", "q=author:xyzzy", "q=paper -xyzzy", ""):
         assert () == ask(query=parse_query(query)), query
     assert 5 == len(ask(query=parse_query("q=xya OR xyb OR xyc OR xyd OR xye OR xyf")))

@@ -23,7 +23,10 @@ Vocabulary = Mapping[str, int]  # words, and how many papers have each
 
 @dataclass(frozen=True, slots=True)
 class Misspelling:
-    """A word that no paper has, maybe a similar one that `papers` papers have, and the query with that one."""
+    """A word that no paper has, maybe a similar one that `papers` papers have, and the query with that one.
+
+    Of a phrase with a number no word means much alone, so all of it stands there: `g 2rpo` for G^2RPO.
+    """
 
     word: str
     similar: str | None = None
@@ -58,19 +61,22 @@ def misspellings(
                 is_prefix = term.prefix and at == len(term.words) - 1
                 look = Query(q=Term((word,), is_prefix), days=ALL_DAYS, limit=1)
                 if len(unknown) < _MOST and not archive.search(look).entries:
-                    unknown.setdefault(word, (term, at))
-    return tuple(_misspelling(archive, query, term, at, read) for term, at in unknown.values())
+                    has_number = not "".join(term.words).isalpha()
+                    unknown.setdefault(" ".join(term.words) if has_number else word, (term, at))
+    return tuple(_misspelling(archive, query, name, *place, read) for name, place in unknown.items())
 
 
-def _misspelling(archive: Archive, query: Query, term: Term, at: int, read: Callable[[], Vocabulary]) -> Misspelling:
+def _misspelling(
+    archive: Archive, query: Query, name: str, term: Term, at: int, read: Callable[[], Vocabulary]
+) -> Misspelling:
     word = term.words[at]
     with suppress(DeadlineError, QueryError):  # time is up, or no address can say it
         if similar := most_similar(word, read()):
             corrected = replace(term, words=(*term.words[:at], similar, *term.words[at + 1 :]))
             correct = with_replacement(query, term, corrected)
             papers = archive.count(Query(q=Term((similar,)), days=ALL_DAYS))
-            return Misspelling(word, similar, papers, correct)
-    return Misspelling(word)
+            return Misspelling(name, similar, papers, correct)
+    return Misspelling(name)
 
 
 def most_similar(word: str, vocabulary: Vocabulary) -> str | None:
