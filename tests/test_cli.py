@@ -500,8 +500,11 @@ def test_check(run: Run, kept: Path, query: str, told: str) -> None:
     ("query", "told"),
     [
         ("q=zf&min_upvotes=1", ['or "zebra folding"  +2 papers  q=zf OR "zebra folding"']),
-        ('q="zebra foldign"', ['no paper here has foldign; did you mean folding (4 papers)?  q="zebra folding"']),
-        ("q=xyzzy OR folding -nonesuch", ["no paper here has xyzzy"]),
+        (
+            'q="zebra foldign"',
+            ['no paper in the archive has “foldign”; did you mean folding (4 papers in all)?  q="zebra folding"'],
+        ),
+        ("q=xyzzy OR folding -nonesuch", ["no paper in the archive has “xyzzy”"]),
         ("q=folding", []),
     ],
 )
@@ -629,7 +632,7 @@ def test_check_points_at_the_mistake(run: Run, text: str, column: int) -> None:
 def test_check_tells_a_small_operator(run: Run, kept: Path) -> None:
     """`check` says what a small `not` in a pasted title does, and which query has the title as it is."""
     result = run("check", "q=why attention is not enough", archive=str(kept))
-    told = "feedproxy: “not” excludes “enough” here; put the text in quotation marks to search for it as it is: "
+    told = "note: “not” excludes “enough” here; put the text in quotation marks to search for it as it is: "
     assert (0, f'{told}q="why attention is not enough"\n') == (result.exit_code, result.stderr)
     assert result.stdout.startswith("why attention is -enough\n")
 

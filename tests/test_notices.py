@@ -26,6 +26,7 @@ SILENT = [
     ),
     *(
         "planning and acting and thinking",
+        "rl and agents or tools",
         "title:agents plan not act",
         "agents -plan not act",
         '"A* search"',

@@ -7,7 +7,6 @@ import click
 from feedproxy.cli.context import (
     address_argument,
     configured,
-    echo_errors,
     feed_at,
     make_refresher,
     refresh_if_possible,
@@ -17,6 +16,7 @@ from feedproxy.config import Config
 from feedproxy.errors import QueryError
 from feedproxy.feeds.feed_url import read_filter
 from feedproxy.ingest.hub import Hub
+from feedproxy.logs import cleaned
 from feedproxy.query.notices import notices
 from feedproxy.text import visible
 
@@ -41,7 +41,8 @@ def check(config: Config, address: str) -> None:
     click.echo(query.describe or "every paper")
     click.echo(feed.address(form))
     click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {where}")
-    echo_errors(f"{notice}" for notice in notices(read_filter(address)))
+    for notice in notices(read_filter(address)):
+        click.echo(f"note: {cleaned(str(notice))}", err=True)
     echo_offers(refresher.archive, query)
 
 

@@ -18,8 +18,8 @@ def echo_offers(archive: Archive, query: Query) -> None:
     if not archive.state().newest_entry_at:
         return
     for word in misspellings(archive, query, _BUDGET, partial(read_vocabulary, archive)):
-        advice = f"; did you mean {word.similar} ({plural(word.papers, 'paper')})?" if word.similar else ""
-        click.echo(f"no paper here has {word.word}{advice}{f'  q={word.query.q}' if word.query else ''}")
+        advice = f"; did you mean {word.similar} ({plural(word.papers, 'paper')} in all)?" if word.similar else ""
+        click.echo(f"no paper in the archive has “{word.word}”{advice}{f'  q={word.query.q}' if word.query else ''}")
     rows = [
         (f"{'ready-made' if row.is_interest else 'or'} {row.text}", plural(row.papers, "paper"), row.query.q)
         for row in offers(archive, query, _BUDGET)

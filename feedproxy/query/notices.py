@@ -35,8 +35,9 @@ def _small_operators(text: str, tokens: list[Token]) -> Iterator[Notice]:
     """Yield a notice for each small `not` and `or` in what looks like a text rather than a filter."""
     phrase = in_quotation_marks(text)
     words = [token for token in tokens if token.kind in ("word", "quoted", "label")]
-    has_other = any(token.kind in ("minus", "field") for token in tokens)
-    if not phrase or has_other or len(words) < _MIN_WORDS:
+    kinds = {token.kind for token in tokens}
+    is_filter = kinds & {"minus", "field"} or {"and", "or"} <= kinds  # `rl and agents or tools`
+    if not phrase or is_filter or len(words) < _MIN_WORDS:
         return
     advice = "put the text in quotation marks to search for it as it is"
     for token, after in pairwise(tokens):
