@@ -64,11 +64,16 @@ def whole_number(text: str, low: int, high: int) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,15}", text) and low <= int(text) <= high else None
 
 
+def most_similar(name: str, names: Iterable[str]) -> str | None:
+    """Return the most similar of `names`, or None."""
+    folded = {other.casefold(): other for other in names}
+    return next((folded[near] for near in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)), None)
+
+
 def did_you_mean(name: str, names: Iterable[str], suffix: str = "", prefix: str = "") -> str:
     """Return the end of a sentence that suggests the most similar of `names`, or an empty text."""
-    folded = {other.casefold(): other for other in names}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
-    return f", did you mean {prefix}{folded[close[0]]}{suffix}?" if close else ""
+    near = most_similar(name, names)
+    return f", did you mean {prefix}{near}{suffix}?" if near else ""
 
 
 def plural(count: int, noun: str) -> str:

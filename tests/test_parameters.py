@@ -92,6 +92,8 @@ MISTAKES = {
     "limit=%2535": "limit: is percent-encoded twice",
     "q%253Dagents": "“q%3Dagents”: is percent-encoded twice",
     "limi%2574=5": "“limi%74”: is percent-encoded twice",
+    "q=q&a": "q: in an address & separates parameters: write q%26a",
+    "upvotes=5": "“upvotes”: there is no such parameter, did you mean min_upvotes?",
     "q=c++": "q: in an address + means a space: write c%2B%2B",
     "min_upvotes=2&q=rl+G++%20x": "q: in an address + means a space: write G%2B%2B",
     "si=1": f"“si”: there is no such parameter (parameters: {', '.join(PARAMETERS)})",
@@ -124,7 +126,7 @@ def test_each_mistake_is_told_in_one_line(query_string: str) -> None:
 SUGGESTIONS = {
     "q=%2522tool%2520use%2522&min_upvotes=2": "q=%22tool%20use%22&min_upvotes=2",
     "q=title%253Aa%252Bb%2526c": "q=title%3Aa%2Bb%26c",
-    "q=%25252520a": "q=%252520a",
+    "q=%25252520a": "",
     "q%253Dagents": "q=agents",
     "q%3Dagents%26limit%3D5": "q=agents&limit=5",
     "agents": "q=agents",
@@ -134,11 +136,24 @@ SUGGESTIONS = {
     "q=title:c++": "q=title:c%2B%2B",
     "q=%22g++%22": 'q="g%2B%2B"',
     "q=AI+%26+Humans:+50%25+more,+%23+1&utm_x=1&limit=5": 'q="AI %26 Humans: 50%25 more, %23 1"&limit=5',
-    "q=a,+b&limit=x": 'q="a, b"&limit=x',
+    "q=a,+b&limit=x": "",
+    "q=agents,+tools": "q=agents tools",
+    "q=rl+%26+agents;+titel:x": "q=rl agents title:x",
+    "q=a|b+!c": "q=a OR b -c",
+    'q="a,+b"+||+c': 'q="a, b" OR c',
+    "q=agents+min_upvotes=2": "q=agents&min_upvotes=2",
+    "q=agents+min_upvotes=2&min_upvotes=3": "",
+    "q=one,+two,+three+and+four": 'q="one, two, three and four"',
+    "q=q&a": "q=q%26a",
+    "q=q&a&limit=5": "q=q%26a&limit=5",
+    "q=agents & tools": "q=agents tools",
+    'q="tool use&min_upvotes=x&foo=1': "",
+    "q:+agents": "q=agents",
+    "q=&a": "",
     "q=%2522a%25FF": "",
     "%00": "",
     "q=((a)": "",
-    "q=a,b": "",
+    "q=a,b": "q=a b",
     "q=a+OR": "",
     "min_upvote": "",
     "xyz=1": "",
@@ -150,11 +165,12 @@ SUGGESTIONS = {
 
 @pytest.mark.parametrize("query_string", SUGGESTIONS)
 def test_an_error_offers_what_may_be_meant(query_string: str) -> None:
-    """A text in quotation marks, a query decoded once, a plus encoded, a filter with its name; else nothing."""
+    """A text in quotation marks or a repaired filter, a query decoded once, a plus encoded; else nothing."""
     with pytest.raises(QueryError) as raised:
         parse_query(query_string)
     suggestion = SUGGESTIONS[query_string]
     assert suggestion == raised.value.suggestion
+    assert not suggestion or parse_query(suggestion)
     assert f"did you mean {suggestion}?" == raised.value.problems[-1] or not suggestion
 
 

@@ -8,7 +8,7 @@ from feedproxy.errors import QueryError
 from feedproxy.feeds import FORMATS, Feed
 from feedproxy.query.grammar import is_filter
 from feedproxy.query.named_feeds import NamedFeed
-from feedproxy.query.parameters import encoded, parse_query, query_pairs, quoted
+from feedproxy.query.parameters import as_query, parse_query, query_pairs, quoted
 from feedproxy.text import did_you_mean, visible
 
 # `feed:` and `feed://` are what browsers and readers put before the address of a feed.
@@ -16,6 +16,8 @@ _SCHEME = re.compile(r"(?:feed:)?(?P<server>(?:(?:https?|feed):)?//)?", re.IGNOR
 # Any server, and any prefix before the path of a feed.
 _SERVER = re.compile(r"[^/?#]+(?=[?#]|$)|[^?#]*?/(?=(?:f/)?[^/?#]*(?:[?#]|$))")
 _PATH = re.compile(r"[/?]|f/|feed[.?#]")
+_XML = re.compile(r"\.xml$")  # as many feeds are named elsewhere
+_PAPER = re.compile(r"\d{4}\.\d{4,5}(?:v\d+)?(?:\.pdf)?")  # in the address of a paper
 _SHARP = re.compile(r"(?:[=+ (]|%2[028])([a-z])#(?=$|[&+ )]|%2[029])", re.IGNORECASE)  # `c#`
 
 
@@ -66,12 +68,12 @@ def split(text: str, server: str = "") -> tuple[str, str]:
 
 def _hint(path: str, query_string: str, paths: list[str]) -> str:
     """Return the end of a message about a path that leads to no feed; it may be a filter alone."""
-    if near := did_you_mean(path, paths):
+    if near := did_you_mean(_XML.sub(".rss", path), paths):
         return near
     if "%3f" in path.casefold():
         return f", did you mean {visible(unquote(path), 200)}?"
     is_encoded = "%" in path
-    if "/" in path or not is_filter(unquote(path) if is_encoded else path):
+    if "/" in path or _PAPER.fullmatch(path) or not is_filter(unquote(path) if is_encoded else path):
         return "; feed.rss?q=agents is one"
-    parameters = filter(None, (f"q={path if is_encoded else encoded(path)}", query_string))
+    parameters = filter(None, (f"q={path}" if is_encoded else as_query(path), query_string))
     return f", did you mean {visible('&'.join(parameters), 300)}?"

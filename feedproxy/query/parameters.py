@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from feedproxy.errors import QueryError
-from feedproxy.query.grammar import Filter, in_quotation_marks, is_filter, parse_filter
+from feedproxy.query.grammar import Filter, is_filter, parse_filter
+from feedproxy.query.repairs import meant_filter
 from feedproxy.text import did_you_mean, plural, visible, whole_number
 
 
@@ -103,12 +104,31 @@ _ENCODED = re.compile("(?:%[0-9A-Fa-f]{2})+")
 _PLUS_PLUS = re.compile(r"""(?:^|&)q=(?:[^&]*(?:[+ (:"-]|%2[028]|%3[Aa]))?([A-Za-z])\+\+(?=$|[&+ )"]|%2[029])""")
 _NO_PLUS = re.compile(r"(?<!\w)([A-Za-z])  (?=[\s)\"]|$)")
 _WITH_PLUS = r"\1++"
+_NAMES = {"upvotes": "min_upvotes", "comments": "min_comments"}  # that people may give a parameter
+_LABEL = re.compile(r"q\s*:\s*(?=\S)", re.IGNORECASE)  # before a filter
+_NUMBERS = re.compile(  # parameters that stand in the filter
+    rf"\s+(?:{'|'.join(name for name, row in PARAMETERS.items() if isinstance(row.default, int))})=\d+(?=\s|$)"
+)
 _MAX_SUGGESTION = 1000  # characters
 
 
 def parse_query(query_string: str) -> Query:
     """Read the query part of a URL, without its `?`; raises QueryError with every mistake in it."""
     pairs = [(name, text) for name, text in query_pairs(query_string) if not is_ignored(name)]
+    if len(joined := _joined(pairs)) < len(pairs):
+        raise _ampersand_error(joined)
+    values, mistakes, suggestions = _read_pairs(pairs, query_string)
+    if mistakes:
+        parts = zip(suggestions, pairs, strict=True)
+        meant = "&".join(suggestion or "=".join(map(encoded, pair)) for suggestion, pair in parts)
+        raise QueryError.of(mistakes, meant if any(suggestions) and _is_query(meant) else "")
+    return validate(Query(**values))  # type: ignore[arg-type]
+
+
+def _read_pairs(
+    pairs: list[tuple[str, str]], query_string: str
+) -> tuple[dict[str, object], list[QueryError], list[str]]:
+    """Return the values of the parameters, all mistakes, and for each pair what may be meant, or an empty text."""
     values: dict[str, object] = {}
     mistakes: list[QueryError] = []
     suggestions = [""] * len(pairs)
@@ -123,17 +143,15 @@ def parse_query(query_string: str) -> Query:
         except QueryError as error:
             mistakes += error.mistakes
             suggestions[at] = error.suggestion
-    if mistakes:
-        parts = zip(suggestions, pairs, strict=True)
-        meant = "&".join(suggestion or "=".join(map(encoded, pair)) for suggestion, pair in parts)
-        raise QueryError.of(mistakes, meant if any(suggestions) and _is_query(meant) else "")
-    return validate(Query(**values))  # type: ignore[arg-type]
+    return values, mistakes, suggestions
 
 
 def _is_query(text: str) -> bool:
-    """Say whether people can use `text` as a query: it may hold bytes that are not UTF-8, or be far too long."""
+    """Say whether `text` is a query without mistakes, and short enough to read."""
     try:
-        return bool(query_pairs(text)) and len(text) <= _MAX_SUGGESTION
+        pairs = query_pairs(text) if len(text) <= _MAX_SUGGESTION else []
+        values, mistakes, _ = _read_pairs(pairs, text)
+        return bool(pairs) and not mistakes and bool(validate(Query(**values)))  # type: ignore[arg-type]
     except QueryError:
         return False
 
@@ -159,8 +177,39 @@ def _read(name: str, text: str) -> object:
     except ValueError as error:
         raise QueryError(name, f"{quoted(text)} {error}") from None
     except QueryError as error:
-        phrase = in_quotation_marks(text)
-        raise QueryError.of(error.mistakes, f"q={encoded(phrase)}" if phrase else "") from None
+        raise QueryError.of(error.mistakes, _filter_parameter(text)) from None
+
+
+def _joined(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return parameters, with what stands behind an & in the filter as part of it: `q=q&a`."""
+    joined: list[tuple[str, str]] = []
+    for name, text in pairs:
+        before = joined[-1] if joined else ("", "")
+        if before[0] == "q" and before[1] and name and not text and name not in PARAMETERS:
+            joined[-1] = ("q", f"{before[1]}&{name}")
+        else:
+            joined.append((name, text))
+    return joined
+
+
+def _ampersand_error(joined: list[tuple[str, str]]) -> QueryError:
+    """Return the mistake of `q&a` in an address, whose parameters `joined` are without it."""
+    text = dict(joined)["q"]
+    parts = (
+        (_filter_parameter(text) if name == "q" and not is_filter(text) else "") or f"{name}={encoded(text)}"
+        for name, text in joined
+    )
+    meant = "&".join(parts)
+    error = QueryError("q", f"in an address & separates parameters: write {visible(text, 40, also='%&+#')}")
+    return QueryError.of([error], meant if _is_query(meant) else "")
+
+
+def _filter_parameter(text: str) -> str:
+    """Return the parameters that a filter with mistakes may mean, such as `q=agents&min_upvotes=2`, or nothing."""
+    parameters = [match[0].strip() for match in _NUMBERS.finditer(text)]
+    rest = _NUMBERS.sub("", text) if parameters else text
+    meant = rest if parameters and is_filter(rest) else meant_filter(rest)
+    return "&".join((f"q={encoded(meant)}", *parameters)) if meant else ""
 
 
 def _plus_error(letter: str, text: str) -> QueryError:
@@ -171,12 +220,12 @@ def _plus_error(letter: str, text: str) -> QueryError:
 
 def _unknown(name: str, text: str) -> QueryError:
     """Return the mistake of a parameter that does not exist; it may be a filter without `q=`, or a whole query."""
-    near = did_you_mean(name, PARAMETERS)
+    near = did_you_mean(_NAMES.get(name.casefold(), name), PARAMETERS)
     hint = near or f" (parameters: {', '.join(PARAMETERS)})"
     error = QueryError(quoted(name), f"there is no such parameter{hint}")
     if near or text or not name:
         return error
-    return QueryError.of([error], visible(name) if "=" in name else f"q={encoded(name)}" if is_filter(name) else "")
+    return QueryError.of([error], visible(name) if "=" in name else as_query(name) if is_filter(name) else "")
 
 
 def validate(query: Query) -> Query:
@@ -210,6 +259,11 @@ def query_pairs(query_string: str) -> list[tuple[str, str]]:
 def quoted(text: str) -> str:
     """Return `text` in quotation marks on one line, with what is invisible in it percent-encoded."""
     return f"“{re.sub('^ | $', '%20', visible(text, 40))}”"
+
+
+def as_query(text: str) -> str:
+    """Return a filter as a query, without the label in `q: agents`."""
+    return f"q={encoded(_LABEL.sub('', text, count=1) if _LABEL.match(text) else text)}"
 
 
 def encoded(text: str) -> str:
