@@ -583,7 +583,7 @@ def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -
             "AI & Human, Co\n   ^\n          ^\n"
             "feedproxy: q at character 4: “&” holds neither letter nor digit\n"
             "feedproxy: q at character 11: “,” means nothing here; for both leave a space, for either write OR\n"
-            "feedproxy: limit: “x” is not a whole number from 1 to 200\n"
+            "feedproxy: limit: “x” is not a whole number from 1 to 200\n",
         ),
         ("q=%2522a%2522", "feedproxy: q: is percent-encoded twice\nfeedproxy: did you mean q=%22a%22?\n"),
         ("https://x.example/feed.rss?q=((a)", "((a)\n^\nfeedproxy: q at character 1: this ( is never closed\n"),

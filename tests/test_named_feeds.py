@@ -106,7 +106,6 @@ def table(**values: str) -> str:
             "feed 1 “a”: query: q at character 2: “,” means nothing here; for both leave a space",
             "feed 1 “a”: query: q at character 5: “,” means nothing here; for both leave a space",
             "feed 1 “a”: query: limit: “x” is not a whole number from 1 to 200",
-            'feed 1 “a”: query: did you mean q="a, b, c"&limit=x?',
         ),
         (
             table(query="'q=%2522a%2522'"),

@@ -196,7 +196,7 @@ def test_all_mistakes_are_told_at_once(client: httpx.Client) -> None:
     assert [
         "feed 1 “q=a, b,”: q at character 2: “,” means nothing here; for both leave a space, for either write OR",
         "feed 1 “q=a, b,”: q at character 5: “,” means nothing here; for both leave a space, for either write OR",
-        'feed 1 “q=a, b,”: did you mean q="a, b,"?',
+        "feed 1 “q=a, b,”: did you mean q=a b?",
         "feed 3 “limit=x”: limit: “x” is not a whole number from 1 to 200",
         "feed 4 “q=%2522a%2522”: q: is percent-encoded twice",
         "feed 4 “q=%2522a%2522”: did you mean q=%22a%22?",

@@ -396,7 +396,7 @@ def lines(response: httpx.Response) -> list[str]:
         ("q=title:", "q at character 1: title: needs a word or a quoted phrase directly behind it"),
         ("q=%22open", "q at character 1: this quotation mark is never closed"),
         ("q=((a)", "q at character 1: this ( is never closed"),
-        ("q=titel:a", "q at character 1: there is no field titel:, did you mean title:?"),
+        ("q=xyzzy:a", "q at character 1: there is no field xyzzy: "),
         ("q=has:github", "q at character 5: there is no has:github, did you mean has:code? (links: has:code, has:"),
         ("q=%FF", "q: is not UTF-8"),
         ("&".join(f"a{n}=1" for n in range(101)), "query: holds more than 100 parameters"),
@@ -446,7 +446,6 @@ def test_hostile_query(settled: httpx.Client, query: str) -> None:
                 "q at character 6: there is no field foo: (fields: title:, abstract:, author:, org:, has:)",
                 "limit: “x” is not a whole number from 1 to 200",
                 "“min_upvote”: there is no such parameter, did you mean min_upvotes?",
-                'did you mean q="a, b foo:c"&limit=x&min_upvote=2?',
             ],
         ),
         (
@@ -887,7 +886,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: py
     assert not (tmp_path / "archive.sqlite").exists()
     response = app.test_client().get("/feed.atom")
     on_worker_exit(app.extensions["feedproxy"])
-    assert 12 == len(feedparser.parse(response.data).entries)
+    assert 16 == len(feedparser.parse(response.data).entries)
     assert "localhost" == urlsplit(feedparser.parse(response.data).feed.link).netloc
 
 
