@@ -105,7 +105,7 @@ def test_image(start: Callable[..., str], image: str) -> None:
     podman("start", CONTAINER)
     assert served == entries(CONTAINER)
     logged = podman("logs", CONTAINER, logs=True)
-    assert (1, 0) == (logged.count("12 papers in them, 12 new"), logged.count("ERROR"))
+    assert (1, 0) == (logged.count("16 papers in them, 16 new"), logged.count("ERROR"))
 
 
 # The unit ---------------------------------------------------------------------------------------
@@ -156,5 +156,5 @@ def test_unit(start: Callable[..., str], machine: str) -> None:
     inside("systemctl start feedproxy")
     assert before == served()
     logged = inside("journalctl --unit feedproxy")
-    assert (1, 0) == (logged.count("12 papers in them, 12 new"), logged.count("ERROR"))
+    assert (1, 0) == (logged.count("16 papers in them, 16 new"), logged.count("ERROR"))
     assert " OK " in inside("systemd-analyze security --threshold=20 feedproxy").splitlines()[-1]
