@@ -48,7 +48,7 @@ def test_wheel(tmp_path: Path) -> None:
     subprocess.run([installed / "pip", "install", "-q", wheel], cwd=tmp_path, env=PIPS_OWN, check=True)
     serve = [str(installed / "feedproxy"), "serve", "--demo", "--bind", "127.0.0.1:0"]
     with running(serve, cwd=tmp_path, env={"XDG_DATA_HOME": str(tmp_path / "share")}) as address:
-        assert 12 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
+        assert 16 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
         assert [200] * 2 == [httpx.get(address + path, timeout=30).status_code for path in ("", "static/style.css")]
 
 
@@ -153,7 +153,7 @@ def test_containerfile(clean: Path) -> None:
     assert 0 != subprocess.run(check, stderr=subprocess.DEVNULL, check=False, **own).returncode
     with running(command, **own) as address:
         assert 0 == subprocess.run(check, check=False, **own).returncode
-        assert 12 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
+        assert 16 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
     owned = [path for path in image.folder.rglob("*") if not path.is_symlink() and path.stat().st_uid == user]
     assert ["feedproxy", "archive.sqlite"] == [path.name for path in owned]
     assert image.done["VOLUME"] == str(owned[0])
