@@ -102,8 +102,9 @@ def compound_lines(corpus: Corpus) -> Iterator[str]:
     for has_sign, what in ((True, "a sign"), (False, "only a space")):
         chosen = [compound for compound in every if compound.has_sign is has_sign]
         unequal = [compound for compound in chosen if not compound.is_one]
-        yield f"{len(chosen)} with {what} between."
-        yield f'`a-b`, `ab` and `"a b"` find the same papers for {len(chosen) - len(unequal)} of them.\n'
+        same = sum(hits[0] == hits[1] for hits in (compound.hits for compound in chosen))
+        yield f"{len(chosen)} with {what} between. `a-b` and `ab` find the same papers for {same} of them,"
+        yield f'and `"a b"` finds those too for {len(chosen) - len(unequal)}.\n'
         yield from _listed(map(_difference, unequal))
 
 
