@@ -757,7 +757,7 @@ def named(folder: Path, title: str) -> str:
 def test_feeds_are_utf_8(tmp_path: Path, environment: dict[str, str]) -> None:
     """A feed is written in UTF-8, as it says, whatever the terminal's encoding."""
     done = program(tmp_path, "feed", "link=arxiv", **environment, FEEDPROXY_PUBLIC_URL="https://feeds.example.org")
-    assert 12 == len(feedparser.parse(done.stdout).entries)
+    assert 16 == len(feedparser.parse(done.stdout).entries)
     assert done.stdout.decode("utf-8").startswith("<?xml version='1.0' encoding='UTF-8'?>")
     assert not done.stdout.isascii()
 
