@@ -93,7 +93,7 @@ def test_image(start: Callable[..., str], image: str) -> None:
     options[options.index("feedproxy:/var/lib/feedproxy")] = f"{CONTAINER}:/var/lib/feedproxy"
     start("--read-only-tmpfs=false", "--env", "FEEDPROXY_LISTING=demo", *options, image)
     served = entries(CONTAINER)
-    assert 12 == len(served)
+    assert 16 == len(served)
     podman("healthcheck", "run", CONTAINER)
     assert "10001" == podman("exec", CONTAINER, "id", "-u")
     assert WRITABLE == set(podman("exec", CONTAINER, "sh", "-c", FIND, good=False).split())
@@ -146,7 +146,7 @@ def test_unit(start: Callable[..., str], machine: str) -> None:
     copy, enable = (commands(begin)[0] for begin in ("cp deploy/feedproxy.service", "systemctl daemon-reload"))
     inside(f"cd /srv/feedproxy; {copy}; echo FEEDPROXY_LISTING=demo > /etc/feedproxy.env; {enable}")
     before = served()
-    assert 12 == len(before)
+    assert 16 == len(before)
     (killed,) = facts("MainPID")
     inside(f"kill -KILL {killed}; until systemctl show feedproxy | grep -qx NRestarts=1; do :; done")
     assert before == served()
