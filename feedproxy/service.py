@@ -11,7 +11,7 @@ from feedproxy.archive import Archive, SearchResult
 from feedproxy.errors import NoPapersYet, UnknownFeedError
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.offers.choices import count_choices
-from feedproxy.offers.remembered import Remembered
+from feedproxy.offers.memo import Memo
 from feedproxy.offers.spelling import read_vocabulary
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query, parse_query, quoted
@@ -38,7 +38,7 @@ class Service:
 
     def __init__(self, archive: Archive, named_feeds: Iterable[NamedFeed] = ()) -> None:
         self.archive, self.named_feeds = archive, tuple(named_feeds)
-        self.choices, self.vocabulary = Remembered(archive, count_choices), Remembered(archive, read_vocabulary)
+        self.choices, self.vocabulary = Memo(archive, count_choices), Memo(archive, read_vocabulary)
 
     def feed(self, query_string: str, base: str, name: str | None = None) -> Feed:
         """Return the feed of a query string, or the page of the feed `name` that the query string asks for.

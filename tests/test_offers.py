@@ -15,7 +15,7 @@ from feedproxy.offers import Offer, _covers, offers, positive_terms, with_replac
 from feedproxy.offers.abbreviations import definitions
 from feedproxy.offers.choices import count_choices
 from feedproxy.offers.endings import has_longer_form
-from feedproxy.offers.remembered import Remembered
+from feedproxy.offers.memo import Memo
 from feedproxy.offers.spelling import misspellings, most_similar, read_vocabulary
 from feedproxy.query.grammar import Filter, Or, Term, parse_filter
 from feedproxy.query.interests import interest_of, interests
@@ -289,9 +289,9 @@ def test_choices_of_an_empty_archive(archive: Archive) -> None:
 
 def test_remembers_until_something_changes(stocked: Archive) -> None:
     """A value is made once for the papers there are, and again for others."""
-    numbers = Remembered(stocked, lambda archive: archive.stats().papers)
+    numbers = Memo(stocked, lambda archive: archive.stats().papers)
     counted: list[int] = []
-    once = Remembered(stocked, lambda _: counted.append(1))
+    once = Memo(stocked, lambda _: counted.append(1))
     before = numbers.get()
     assert (None, None) == (once.get(), once.get())
     assert [1] == counted

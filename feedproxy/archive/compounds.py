@@ -25,6 +25,7 @@ from feedproxy.query.terms import (
     SIGN,
     SIGNS,
     WORDS,
+    digits_meet,
     initials,
     names_in,
     normalize,
@@ -51,20 +52,22 @@ class Run(NamedTuple):
 
 def search_words(text: str) -> list[str]:
     """Return the words of a paper's `text` as the index holds them: in their order, then compounds after gaps."""
-    written = _find_runs(without_shouting(normalize(text)))
-    runs = [_cached_run(run) if len(run) <= _MAX_CACHED else _read_run(run) for run in written]
-    found: list[str] = []
+    texts = _find_runs(without_shouting(normalize(text)))
+    runs = [
+        _cached_run(run) if len(run) <= _MAX_CACHED else _read_run(run) for run in texts
+    ]  # a call less than read_run
+    row: list[str] = []
     places: list[int] = []
     others: list[str] = []
     for at, (words, compounds, more) in enumerate(runs):
-        found += words
+        row += words
         if compounds:
             places.append(at)
         others += more
-    found += _around(places, runs)
+    row += _around(places, runs)
     for word in dict.fromkeys(others):
-        found += (GAP, word)
-    return found
+        row += (GAP, word)
+    return row
 
 
 def _find_runs(text: str) -> list[str]:
@@ -86,13 +89,13 @@ def read_run(text: str) -> Run:
 def _read_run(text: str) -> Run:
     if text.isalnum():
         word, small = search_word(text), text.casefold()
-        is_pronoun = len(text) == PAIR and text.isupper() and small in FUNCTION_WORDS  # US
-        return Run((word,), (initials(small),) if is_pronoun else (), _others(word, small))
+        has_initials = len(text) == PAIR and text.isupper() and small in FUNCTION_WORDS  # US
+        return Run((word,), (initials(small),) if has_initials else (), _others(word, small))
     names = names_in(text)
-    written = names if text[-1].isalnum() and text[0].isalnum() else [WORDS.findall(name)[0] for name in names]
-    words = tuple(map(search_word, written))
-    others = [other for word, one in zip(words, written, strict=True) for other in _others(word, one.casefold())]
-    return Run(words, tuple(_compounds(text, names, written)), tuple(others))
+    plain = names if text[-1].isalnum() and text[0].isalnum() else [WORDS.findall(name)[0] for name in names]
+    words = tuple(map(search_word, plain))
+    others = [other for word, one in zip(words, plain, strict=True) for other in _others(word, one.casefold())]
+    return Run(words, tuple(_compounds(text, names, plain)), tuple(others))
 
 
 def _others(word: str, small: str) -> tuple[str, ...]:
@@ -101,24 +104,24 @@ def _others(word: str, small: str) -> tuple[str, ...]:
     return (*others, ALSO[small]) if small in ALSO else others
 
 
-def _compounds(text: str, names: list[str], written: list[str]) -> list[str]:
-    """Return the other spelling of a run, if it has one: `pretraining` for pre-training, `u s` for US."""
-    if names != written:
+def _compounds(text: str, names: list[str], plain: list[str]) -> list[str]:
+    """Return the other spelling of a run, if it has one: `pretraining` for pre-training, `u.s` for US."""
+    if names != plain:
         return [search_word(name) if name.isalnum() else name.casefold() for name in names]
-    if len(written) == 1:
+    if len(plain) == 1:
         return []
     if "/" in text and len({*SIGNS.findall(text)}) > 1:  # alternatives
-        words = [word for part in text.split("/") for word in _joined(names_in(part))]
+        words = [word for part in text.split("/") for word in _join(names_in(part))]
     else:
-        words = _joined(written)
-    return words if len(words) < len(written) and len(max(words, key=len)) <= MAX_COMPOUND else []
+        words = _join(plain)
+    return words if len(words) < len(plain) and len(max(words, key=len)) <= MAX_COMPOUND else []
 
 
-def _joined(parts: Sequence[str]) -> list[str]:
-    """Return the word that `parts` make, folded, or several: 3.5 is not 35, so a number never joins a number."""
+def _join(parts: Sequence[str]) -> list[str]:
+    """Return the word that `parts` make, folded, or several where digits meet."""
     groups = [parts[0]]
     for part in parts[1:]:
-        if part[0].isdigit() and groups[-1][-1].isdigit():
+        if digits_meet(groups[-1], part):
             groups.append(part)
         else:
             groups[-1] += part
@@ -130,26 +133,26 @@ def _around(places: Sequence[int], runs: Sequence[Run]) -> list[str]:
 
     Where others are near, each compound comes a second time, among their words: a phrase may end within a compound.
     """
-    found: list[str] = []
+    row: list[str] = []
     near: list[int] = []
     end = -1
     for at, before, after in zip(places, (-AROUND - 1, *places), (*places[1:], len(runs) + AROUND), strict=False):
         first, last = max(at - AROUND, 0), at + AROUND + 1
         if first > end:
-            found.append(GAP)
+            row.append(GAP)
         for words, compounds, _ in runs[max(first, end) : last]:
-            found += compounds or words
+            row += compounds or words
         end = last
         if at - before <= AROUND or after - at <= AROUND:
             near.append(at)
     for at in near:
-        found.append(GAP)
+        row.append(GAP)
         for run in runs[max(at - AROUND, 0) : at]:
-            found += run.words
-        found += runs[at].compounds
+            row += run.words
+        row += runs[at].compounds
         for run in runs[at + 1 : at + AROUND + 1]:
-            found += run.words
-    return found
+            row += run.words
+    return row
 
 
 _cached_run = lru_cache(8192)(_read_run)  # holds nine of ten runs of a text

@@ -4,13 +4,7 @@ import unicodedata
 
 import click
 
-from feedproxy.cli.context import (
-    address_argument,
-    configured,
-    feed_at,
-    make_refresher,
-    refresh_if_possible,
-)
+from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, refresh_if_possible
 from feedproxy.cli.offers import echo_offers
 from feedproxy.config import Config
 from feedproxy.errors import QueryError

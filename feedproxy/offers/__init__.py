@@ -200,11 +200,11 @@ def _folded(words: Sequence[str]) -> str:
 
 def _synonyms(archive: Archive, term: Term) -> list[Term]:
     """Return the abbreviations or long forms of `term` that papers define, the most common first."""
-    wanted, spellings = _folded(term.words), dict[str, Counter[tuple[str, ...]]]()
+    key, spellings = _folded(term.words), dict[str, Counter[tuple[str, ...]]]()
     for paper in _newest(archive, term):
-        near = (pair for pair in definitions(paper.summary) if pair[0][0].casefold() == wanted[0])  # so begin both
+        near = (pair for pair in definitions(paper.summary) if pair[0][0].casefold() == key[0])  # so begin both
         pairs = {(tuple(words(short)), tuple(words(long))) for short, long in near}
-        others = {other for pair in pairs for one, other in permutations(pair) if _folded(one) == wanted}
+        others = {other for pair in pairs for one, other in permutations(pair) if _folded(one) == key}
         for other in others:
             spellings.setdefault(_folded(other), Counter())[other] += 1
     by_papers = sorted(spellings.items(), key=lambda item: (-item[1].total(), item[0]))

@@ -87,12 +87,12 @@ def most_similar(word: str, vocabulary: Vocabulary) -> str | None:
     """
     if not _SHORTEST <= len(word) <= _LONGEST or not word.isalpha():
         return None
-    allowed = 1 if len(word) < 6 else 2
+    distance = 1 if len(word) < 6 else 2
     near = [
         (mistakes, -papers, other)
         for other, papers in vocabulary.items()
-        if other[0] in word[:2] and abs(len(other) - len(word)) <= allowed
-        if 0 < (mistakes := _mistakes(word, other)) <= allowed
+        if other[0] in word[:2] and abs(len(other) - len(word)) <= distance
+        if 0 < (mistakes := _mistakes(word, other)) <= distance
     ]
     return min(near)[2] if near else None
 

@@ -52,5 +52,5 @@ def _quoted_stars(text: str, tokens: list[Token]) -> Iterator[Notice]:
     """Yield a notice for each phrase that ends in a star, where prefixes of other languages have it."""
     for token in tokens:
         if token.kind == "quoted" and re.search(r'\w\*"$', token.text):
-            meant = f'{text[: token.at]}{token.text[:-2]}"*{text[token.at + len(token.text) :]}'
-            yield Notice("“*” in quotation marks is a sign like others; for words that begin so, put it behind", meant)
+            advice = f'{text[: token.at]}{token.text[:-2]}"*{text[token.at + len(token.text) :]}'
+            yield Notice("“*” in quotation marks is a sign like others; for words that begin so, put it behind", advice)

@@ -115,13 +115,13 @@ _MAX_SUGGESTION = 1000  # characters
 def parse_query(query_string: str) -> Query:
     """Read the query part of a URL, without its `?`; raises QueryError with every mistake in it."""
     pairs = [(name, text) for name, text in query_pairs(query_string) if not is_ignored(name)]
-    if len(joined := _joined(pairs)) < len(pairs):
-        raise _ampersand_error(joined)
+    if len(whole := _join_ampersands(pairs)) < len(pairs):
+        raise _ampersand_error(whole)
     values, mistakes, suggestions = _read_pairs(pairs, query_string)
     if mistakes:
         parts = zip(suggestions, pairs, strict=True)
-        meant = "&".join(suggestion or "=".join(map(encoded, pair)) for suggestion, pair in parts)
-        raise QueryError.of(mistakes, meant if any(suggestions) and _is_query(meant) else "")
+        advice = "&".join(suggestion or "=".join(map(encoded, pair)) for suggestion, pair in parts)
+        raise QueryError.of(mistakes, advice if any(suggestions) and _is_query(advice) else "")
     return validate(Query(**values))  # type: ignore[arg-type]
 
 
@@ -180,36 +180,36 @@ def _read(name: str, text: str) -> object:
         raise QueryError.of(error.mistakes, _filter_parameter(text)) from None
 
 
-def _joined(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _join_ampersands(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return parameters, with what stands behind an & in the filter as part of it: `q=q&a`."""
-    joined: list[tuple[str, str]] = []
+    whole: list[tuple[str, str]] = []
     for name, text in pairs:
-        before = joined[-1] if joined else ("", "")
+        before = whole[-1] if whole else ("", "")
         if before[0] == "q" and before[1] and name and not text and name not in PARAMETERS:
-            joined[-1] = ("q", f"{before[1]}&{name}")
+            whole[-1] = ("q", f"{before[1]}&{name}")
         else:
-            joined.append((name, text))
-    return joined
+            whole.append((name, text))
+    return whole
 
 
-def _ampersand_error(joined: list[tuple[str, str]]) -> QueryError:
-    """Return the mistake of `q&a` in an address, whose parameters `joined` are without it."""
-    text = dict(joined)["q"]
+def _ampersand_error(whole: list[tuple[str, str]]) -> QueryError:
+    """Return the mistake of `q&a` in an address, whose parameters `whole` are without it."""
+    text = dict(whole)["q"]
     parts = (
         (_filter_parameter(text) if name == "q" and not is_filter(text) else "") or f"{name}={encoded(text)}"
-        for name, text in joined
+        for name, text in whole
     )
-    meant = "&".join(parts)
+    advice = "&".join(parts)
     error = QueryError("q", f"in an address & separates parameters: write {visible(text, 40, also='%&+#')}")
-    return QueryError.of([error], meant if _is_query(meant) else "")
+    return QueryError.of([error], advice if _is_query(advice) else "")
 
 
 def _filter_parameter(text: str) -> str:
     """Return the parameters that a filter with mistakes may mean, such as `q=agents&min_upvotes=2`, or nothing."""
     parameters = [match[0].strip() for match in _NUMBERS.finditer(text)]
     rest = _NUMBERS.sub("", text) if parameters else text
-    meant = rest if parameters and is_filter(rest) else meant_filter(rest)
-    return "&".join((f"q={encoded(meant)}", *parameters)) if meant else ""
+    advice = rest if parameters and is_filter(rest) else meant_filter(rest)
+    return "&".join((f"q={encoded(advice)}", *parameters)) if advice else ""
 
 
 def _plus_error(letter: str, text: str) -> QueryError:

@@ -6,7 +6,7 @@ Papers and filters are read by the same rules: text is normalised and split into
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, pairwise, product
+from itertools import islice, pairwise, product, starmap
 
 from feedproxy.query.letters import plain_text
 from feedproxy.query.plurals import ALSO, LATIN, SINGULARS, SUFFIXES
@@ -67,14 +67,14 @@ def words(text: str, *, is_quoted: bool = True) -> list[str]:
 
     Of a text that is not quoted, a compound with a very common word is one word: on-policy is not "on policy".
     """
-    found: list[str] = []
+    row: list[str] = []
     for run in RUN.findall(normalize(text)):
         names = [_lower(name) for name in names_in(run)]
-        joined = "".join(names)
-        is_one = not is_quoted and _TWO == len(names) < len(joined) and not _NO_HALVES.isdisjoint(names)
+        whole = "".join(names)
+        is_one = not is_quoted and _TWO == len(names) < len(whole) and not _NO_HALVES.isdisjoint(names)
         is_one &= names[-1] != "s"  # Agent-S has a name, and is no agents
-        found += [joined] if is_one and joined.isalnum() and joined not in FUNCTION_WORDS else names
-    return found
+        row += [whole] if is_one and whole.isalnum() and whole not in FUNCTION_WORDS else names
+    return row
 
 
 def _lower(word: str) -> str:
@@ -103,6 +103,11 @@ def search_word(word: str) -> str:
     if word[-1] == "S":
         return small  # GPS, iOS
     return small[:-1] if word[-1] == "s" and len(word) > PAIR and word[-2].isupper() else singular(small)  # LLMs
+
+
+def digits_meet(first: str, second: str) -> bool:
+    """Say whether two digits would stand side by side if the words were joined: 3.5 is not 35."""
+    return first[-1].isdigit() and second[0].isdigit()
 
 
 def initials(letters: Iterable[str]) -> str:
@@ -167,7 +172,7 @@ def _spellings(row: Sequence[str], *, is_prefix: bool) -> Iterator[Phrase]:
     others = [(at, other) for at, word in enumerate(before) for other in _unfolded(word)]
     end, is_beginning = ends[0]
     yield from (((*folded[:at], other, *folded[at + 1 :], end), is_beginning) for at, other in others)
-    if others and len(others) + len(ends) > len(ends[:1]) + 1:
+    if others and len(others) + len(ends) > _TWO:  # more than one word may be no plural
         yield (*(next(iter(_unfolded(word)), _fold(word)) for word in before), ends[-1][0]), ends[-1][1]
 
 
@@ -193,15 +198,15 @@ def _joins(words: Sequence[str]) -> Iterator[list[str]]:
 
 def _compound(parts: Sequence[str]) -> str:
     """Return the word that `parts` make, or an empty text if they make none."""
-    joined = "".join(parts)
+    whole = "".join(parts)
     if len(parts) == 1:
-        return joined
-    if joined in FUNCTION_WORDS:
-        return initials(parts) if len(joined) == len(parts) else ""  # U.S. is not us
-    if _TWO == len(parts) < len(joined) and not FUNCTION_WORDS.isdisjoint(parts):  # but Q&A
+        return whole
+    if whole in FUNCTION_WORDS:
+        return initials(parts) if len(whole) == len(parts) else ""  # U.S. is not us
+    if _TWO == len(parts) < len(whole) and not FUNCTION_WORDS.isdisjoint(parts):  # but Q&A
         return ""
-    has_numbers = any(one[-1].isdigit() and other[0].isdigit() for one, other in pairwise(parts))
-    return joined if joined.isalnum() and not has_numbers and len(joined) <= MAX_COMPOUND else ""
+    is_word = whole.isalnum() and not any(starmap(digits_meet, pairwise(parts))) and len(whole) <= MAX_COMPOUND
+    return whole if is_word else ""
 
 
 def _halves(word: str) -> Iterator[list[str]]:
@@ -210,8 +215,7 @@ def _halves(word: str) -> Iterator[list[str]]:
         return
     for at in range(1, len(word)):
         first, second = word[:at], word[at:]
-        is_number = first[-1].isdigit() and second[0].isdigit()
-        if not is_number and _is_half(first) and _is_half(second):
+        if not digits_meet(first, second) and _is_half(first) and _is_half(second):
             yield [first, second]
 
 

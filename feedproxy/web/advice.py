@@ -50,9 +50,9 @@ def advice_on_error(error: FeedproxyError, typed: Mapping[str, str]) -> Advice:
 
 def advice_on_filter(typed: Mapping[str, str]) -> Advice:
     """Return what to say about a query that can be read."""
-    found = notices(typed.get("q", ""))
-    links = [Link(notice.suggestion, urlencode({**typed, "q": notice.suggestion})) for notice in found]
-    return Advice(notices=tuple(zip((notice.message for notice in found), links, strict=True)))
+    rows = notices(typed.get("q", ""))
+    links = [Link(notice.suggestion, urlencode({**typed, "q": notice.suggestion})) for notice in rows]
+    return Advice(notices=tuple(zip((notice.message for notice in rows), links, strict=True)))
 
 
 def _link(suggestion: str) -> Link | None:

@@ -8,7 +8,7 @@ from feedproxy.archive import Archive
 T = TypeVar("T")
 
 
-class Remembered(Generic[T]):
+class Memo(Generic[T]):
     """What `make` returns for the present papers of `archive`; safe to use from several threads."""
 
     def __init__(self, archive: Archive, make: Callable[[Archive], T]) -> None:
