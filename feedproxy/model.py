@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import quote_plus
 
+from feedproxy.periods import Period
+
 FIRST_LISTING = date(2023, 5, 4)  # the first Daily Papers
 COUNTS = ("upvotes", "comments")  # of a paper: the fields that a vote or a comment raises
 HAS = {"code": "github_repo", "project": "project_page", "image": "image"}  # names in the filter, attributes of `Paper`
@@ -41,7 +43,7 @@ class Paper:
 
     `id` is the arXiv identifier, or the words of the title with hyphens if the listing has no identifiers. The paper
     entered Daily Papers at `submitted_at` and arXiv at `published_at`. A text capture has no upvotes (None) and no
-    names of authors, only `author_count`.
+    names of authors, only `author_count`. `ai_summary` is the Hub's own, in a sentence or two.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Paper:
     github_repo: str | None = None
     project_page: str | None = None
     ai_keywords: tuple[str, ...] = ()
+    ai_summary: str | None = None
 
     @property
     def effective_upvotes(self) -> int:
@@ -92,6 +95,26 @@ class Entry:
     paper: Paper
     entered_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The best papers of a closed period, best first; it never changes.
+
+    The papers are as the archive knew them at the closing: their upvotes (or comments, where the upvotes are unknown),
+    wording and links are those of that time. `late` are papers of the digest before, or of the time since, that have
+    risen into its ranks since then. It entered its feed at `entered_at` (aware UTC).
+    """
+
+    period: Period
+    entered_at: datetime
+    papers: tuple[Paper, ...]
+    late: tuple[Paper, ...] = ()
+
+    @property
+    def updated_at(self) -> datetime:
+        """The time when it entered."""
+        return self.entered_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from sqlalchemy.engine import Dialect
 from feedproxy.model import Paper
 from feedproxy.query.terms import RULES
 
-FIRST = 5  # the schema of the first release
-SCHEMA = 5  # `migrations` leads here from older ones
+FIRST = 6  # the schema of the first release
+SCHEMA = 6  # `migrations` leads here from older ones
 metadata = sa.MetaData()
 LATE = 32 * 86_400  # seconds; we read listings again for 30 days, so nearly everything comes sooner
 LATEST = 253_402_300_799  # seconds: the end of the year 9999, Python's last
 SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _BIG = SECONDS.copy()  # as large, but no time
+_BY_BYTES = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")  # the same order in every database
 
 
 class _Day(sa.TypeDecorator[Any]):
@@ -44,12 +45,12 @@ def _date_key(name: str) -> sa.Column[int]:
     return sa.Column(name, SECONDS, primary_key=True, autoincrement=False)
 
 
-# `wording` is the key of the current one.
+# `wording` is the key of the current one. The first `ai_summary` stays; it came at `ai_summary_at`.
 papers = sa.Table(
     "papers",
     metadata,
     _date_key("listed_at"),
-    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("id", _BY_BYTES, nullable=False, unique=True),
     sa.Column("wording", SECONDS, nullable=False),
     sa.Column("submitted_at", SECONDS, nullable=False),
     sa.Column("published_at", SECONDS),
@@ -60,6 +61,8 @@ papers = sa.Table(
     sa.Column("github_repo", sa.Text),
     sa.Column("project_page", sa.Text),
     sa.Column("ai_keywords", sa.JSON, nullable=False),
+    sa.Column("ai_summary", sa.Text),
+    sa.Column("ai_summary_at", SECONDS),
     sa.Column("revised_at", SECONDS),
 )
 
@@ -120,7 +123,21 @@ listing_days = sa.Table(
     sa.Column("validator", sa.Text),
 )
 
-# One row. `rules` is the version of the search index's rules for words.
+# The periods that are closed, of each kind in `periods`, with the times when they begin and end. A digest shows what the
+# archive knew at `closed_at`, and enters its feed at `entered_at`, which differs from that of any other of its kind.
+closings = sa.Table(
+    "closings",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("start", SECONDS, primary_key=True, autoincrement=False),
+    sa.Column("until", SECONDS, nullable=False),
+    sa.Column("closed_at", SECONDS, nullable=False),
+    sa.Column("entered_at", SECONDS, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row. `rules` is the version of the search index's rules for words, `closed_at` the last time when a
+# period was closed; whatever comes later is dated later.
 state = sa.Table(
     "state",
     metadata,
@@ -130,6 +147,7 @@ state = sa.Table(
     sa.Column("refreshed_at", SECONDS),
     sa.Column("newest", SECONDS),
     sa.Column("backdated_at", SECONDS),
+    sa.Column("closed_at", SECONDS),
     sa.Column("rules", sa.Integer, nullable=False),
 )
 
