@@ -85,7 +85,7 @@ WORDING = ("title", "summary", "authors", "organization")
 # The columns of a `Paper`, in its order, and their tables.
 PAPER = [(wordings if name in WORDING else papers).c[name] for name in Paper.__dataclass_fields__]
 WORDED = papers.outerjoin(wordings, wordings.c.since == papers.c.wording)
-_BESIDE = (papers.c.listed_at, papers.c.wording, papers.c.revised_at, wordings.c.has)
+_BESIDE = (papers.c.listed_at, papers.c.wording, papers.c.revised_at, papers.c.ai_summary_at, wordings.c.has)
 PAPERS: sa.Select[Any] = sa.select(*PAPER, *_BESIDE).select_from(WORDED)
 
 # The rising steps of each paper's highest counts.
