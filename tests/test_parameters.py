@@ -1,6 +1,7 @@
 """The parameters of a URL: what each may be, the canonical query, and the error for each mistake."""
 
 import itertools
+from dataclasses import replace
 from urllib.parse import parse_qs, quote, unquote
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 
 from feedproxy.errors import QueryError
 from feedproxy.query.grammar import And, Term
-from feedproxy.query.parameters import PARAMETERS, Query, parse_query
+from feedproxy.query.parameters import PARAMETERS, Query, parse_query, validate
 from tests.naive import filter_texts, query_strings
 
 AGENTS = Term(("agents",))
@@ -27,6 +28,12 @@ READ = {
     "q=agents&or_upvotes=1000000": Query(q=AGENTS, or_upvotes=1_000_000),
     "min_upvotes=5&or_upvotes=50": Query(min_upvotes=5, or_upvotes=50),
     "min_comments=5&or_upvotes=50": Query(min_comments=5, or_upvotes=50),
+    "digest=day": Query(digest="day", days=90),
+    "digest=week&top=1": Query(digest="week", top=1, days=366),
+    "digest=month&top=50": Query(digest="month", top=50, days=3660),
+    "digest=week&days=90": Query(digest="week", days=90),
+    "digest=week&limit=200&top=12": Query(digest="week", limit=200, top=12),
+    "digest=week&counts=0&q=agents": Query(q=AGENTS, digest="week"),
     "days=1": Query(days=1),
     "days=3660": Query(days=3660),
     "limit=1": Query(limit=1),
@@ -52,6 +59,9 @@ READ = {
 }
 
 DEFAULTS = "min_upvotes=0&min_comments=0&or_upvotes=0&days=90&limit=50&page=1&link=hf&content=full&counts=0"
+
+NO_DIGEST = "top: needs digest=day, week or month"
+COUNTED = "counts: a digest shows the upvotes of its closing and never changes; leave counts out"
 
 ALONE = "or_upvotes: widens other conditions and there are none; min_upvotes is the one to use alone"
 
@@ -103,6 +113,34 @@ MISTAKES = {
     "%ff=1&link=hf%ff": "link: is not UTF-8",
     "%C3=1": "query: is not UTF-8",
     "&".join(["_=1"] * 101): "query: holds more than 100 parameters",
+    **{
+        f"digest={text}": f"digest: “{text}” is not one of day, week, month, did you mean {kind}?"
+        for text, kind in {
+            "daily": "day",
+            "days": "day",
+            "Day": "day",
+            "weekly": "week",
+            "weeks": "week",
+            "Week": "week",
+            "WEEKLY": "week",
+            "monthly": "month",
+            "months": "month",
+        }.items()
+    },
+    "digest=year": "digest: “year” is not one of day, week, month",
+    "digest=1": "digest: “1” is not one of day, week, month",
+    "digest=": "digest: is empty; leave it out instead",
+    "digest=day&digest=week": "digest: given more than once",
+    "digests=week": "“digests”: there is no such parameter, did you mean digest?",
+    "top=5": NO_DIGEST,
+    "top=10&q=agents": NO_DIGEST,
+    "digest=week&top=0": "top: “0” is not a whole number from 1 to 50",
+    "digest=week&top=51": "top: “51” is not a whole number from 1 to 50",
+    "digest=week&top=all": "top: “all” is not a whole number from 1 to 50",
+    "digest=week&counts=1": COUNTED,
+    "digest=day&limit=200&top=13": "limit: 200 digests of 13 papers are too many; at most 192",
+    "digest=day&limit=51&top=50": "limit: 51 digests of 50 papers are too many; at most 50",
+    "digest=day&or_upvotes=5": ALONE,
     "or_upvotes=5": ALONE,
     "or_upvotes=5&days=3": ALONE,
 }
@@ -142,6 +180,11 @@ SUGGESTIONS = {
     "q=a|b+!c": "q=a OR b -c",
     'q="a,+b"+||+c': 'q="a, b" OR c',
     "q=agents+min_upvotes=2": "q=agents&min_upvotes=2",
+    "q=agents+digest=week+top=5": "q=agents&digest=week&top=5",
+    "q=agents+top=5": "",
+    "digest=week&counts=1&q=agents": "q=agents&digest=week",
+    "digest=week&top=50&limit=200": "digest=week&top=50",
+    "top=5": "",
     "q=agents+min_upvotes=2&min_upvotes=3": "",
     "q=one,+two,+three+and+four": 'q="one, two, three and four"',
     "q=q&a": "q=q%26a",
@@ -197,12 +240,25 @@ def test_a_hundred_parameters_are_not_too_many() -> None:
     assert Query() == parse_query("&".join(["_=1"] * 100))
 
 
+def test_a_query_made_in_code_has_the_days_of_its_kind() -> None:
+    """Without `days`, a query reaches as far back as is usual for its digests; the canonical text leaves that out."""
+    assert {"": 90, "day": 90, "week": 366, "month": 3660} == {
+        kind: Query(digest=kind).days for kind in ("", "day", "week", "month")
+    }
+    assert "digest=week" == str(Query(digest="week"))
+    assert "digest=month" == str(replace(Query(), digest="month", days=0))
+    assert "digest=week&days=90" == str(replace(Query(), digest="week"))
+    assert "days=366" == str(replace(Query(digest="week"), digest=""))
+    with pytest.raises(QueryError, match=NO_DIGEST):
+        validate(Query(top=5))
+
+
 def test_defaults_may_be_spelled_out() -> None:
     """A query with every default spelled out is the query without them, and canonically has none."""
     assert Query() == parse_query(DEFAULTS)
     assert "" == str(Query())
     assert Query(q=AGENTS) == parse_query(f"{DEFAULTS}&q=agents")
-    assert set(PARAMETERS) == {"q", *parse_qs(DEFAULTS)} == set(Query.__dataclass_fields__)
+    assert set(PARAMETERS) == {"q", "digest", "top", *parse_qs(DEFAULTS)} == set(Query.__dataclass_fields__)
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -237,6 +293,10 @@ def test_the_order_of_parameters_never_matters() -> None:
     ("query_string", "canonical"),
     [
         ("q=%22Tool+use%22+or+title%3Aa%2A", "q=%22tool%20use%22%20OR%20title:a*"),
+        ("top=10&q=agents&digest=week&days=366&limit=50", "q=agents&digest=week"),
+        ("digest=month&top=5&days=366", "digest=month&top=5&days=366"),
+        ("digest=week&days=90", "digest=week&days=90"),
+        ("digest=day&days=90", "digest=day"),
         ("q=(a+or+b)+not+大", "q=(a%20OR%20b)%20-%E5%A4%A7"),
         ("counts=1&content=none&page=2&days=07&q=Agents", "q=agents&days=7&page=2&content=none&counts=1"),
     ],

@@ -5,11 +5,12 @@ The meaning of a URL never changes, so we only ever add parameters.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from feedproxy.errors import QueryError
+from feedproxy.periods import KINDS
 from feedproxy.query.grammar import Filter, is_filter, parse_filter
 from feedproxy.query.repairs import meant_filter
 from feedproxy.text import did_you_mean, plural, visible, whole_number
@@ -25,11 +26,12 @@ class Parameter:
     meaning: str
 
 
-def _parameter(default: object, values: str, read: Callable[[str], object], meaning: str) -> Any:
-    return field(default=default, metadata={"parameter": Parameter(default, values, read, meaning)})
+def _parameter(default: object, values: str, read: Callable[[str], object], meaning: str, unset: object = None) -> Any:
+    parameter = Parameter(default, values, read, meaning)
+    return field(default=default if unset is None else unset, metadata={"parameter": parameter})
 
 
-def _number(default: int, low: int, high: int, meaning: str) -> Any:
+def _number(default: int, low: int, high: int, meaning: str, unset: int | None = None) -> Any:
     values = f"a whole number from {low} to {high}"
 
     def read(text: str) -> int:
@@ -37,7 +39,7 @@ def _number(default: int, low: int, high: int, meaning: str) -> Any:
             raise ValueError(f"is not {values}")
         return number
 
-    return _parameter(default, values, read, meaning)
+    return _parameter(default, values, read, meaning, unset)
 
 
 def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
@@ -45,15 +47,23 @@ def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
 
     def read(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"is not {values}{did_you_mean(text, choices)}")
+            raise ValueError(f"is not {values}{did_you_mean(_CHOICES.get(text.casefold(), text), choices)}")
         return text
 
     return _parameter(default, values, read, meaning)
 
 
+_CHOICES = {"daily": "day", "weekly": "week", "monthly": "month"}  # that people may write for others
+# How many days back a feed reaches unless `days` says so: that of every paper, and that of each kind of digest.
+DAYS = {"": 90, "day": 90, "week": 366, "month": 3660}
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The parameters of a feed; equal queries make equal feeds."""
+    """The parameters of a feed; equal queries make equal feeds.
+
+    `digest` is empty for a feed of papers. `days` of 0 becomes the default for the kind of digest.
+    """
 
     q: Filter | None = _parameter(  # noqa: RUF009 (makes a field)
         None, "the filter language", parse_filter, "the words to look for"
@@ -61,12 +71,24 @@ class Query:
     min_upvotes: int = _number(0, 0, 1_000_000, "reached at least N upvotes")
     min_comments: int = _number(0, 0, 1_000_000, "reached at least N comments")
     or_upvotes: int = _number(0, 0, 1_000_000, "or reached N upvotes, regardless of the other conditions")
-    days: int = _number(90, 1, 3660, "how many days back, counted from the newest date in the archive")
+    digest: str = _choice("", KINDS, "one entry for each closed day, week or month, with its best papers")
+    top: int = _number(10, 1, 50, "at most N papers in a digest")
+    days: int = _number(
+        DAYS[""],
+        1,
+        3660,
+        "days back from the archive's newest date; 366 for weeks, 3660 for months",
+        unset=0,
+    )
     limit: int = _number(50, 1, 200, "at most N entries")
     page: int = _number(1, 1, 10_000, "2 for the entries after the first `limit`, and so on")
     link: str = _choice("hf", ("hf", "arxiv", "pdf"), "where an entry's link leads; its id stays the same")
     content: str = _choice("full", ("full", "none"), "`none` leaves out the abstract and the links")
     counts: int = _number(0, 0, 1, "1 adds votes and comments; the feed then changes with every vote")
+
+    def __post_init__(self) -> None:
+        if not self.days:
+            object.__setattr__(self, "days", DAYS[self.digest])
 
     def __str__(self) -> str:
         """Return the canonical query string: fixed order, no defaults, percent-encoded UTF-8."""
@@ -74,7 +96,7 @@ class Query:
         return "&".join(
             f"{name}={quote(str(value), safe='():*,')}"
             for name, value in values.items()
-            if value != PARAMETERS[name].default
+            if value != (DAYS[self.digest] if name == "days" else PARAMETERS[name].default)
         )
 
     @property
@@ -107,9 +129,11 @@ _WITH_PLUS = r"\1++"
 _NAMES = {"upvotes": "min_upvotes", "comments": "min_comments"}  # that people may give a parameter
 _LABEL = re.compile(r"q\s*:\s*(?=\S)", re.IGNORECASE)  # before a filter
 _NUMBERS = re.compile(  # parameters that stand in the filter
-    rf"\s+(?:{'|'.join(name for name, row in PARAMETERS.items() if isinstance(row.default, int))})=\d+(?=\s|$)"
+    rf"\s+(?:(?:{'|'.join(name for name, row in PARAMETERS.items() if isinstance(row.default, int))})=\d+"
+    rf"|digest=(?:{'|'.join(KINDS)}))(?=\s|$)"
 )
 _MAX_SUGGESTION = 1000  # characters
+_MAX_PAPERS = 2500  # in all digests of a page
 
 
 def parse_query(query_string: str) -> Query:
@@ -122,6 +146,13 @@ def parse_query(query_string: str) -> Query:
         parts = zip(suggestions, pairs, strict=True)
         advice = "&".join(suggestion or "=".join(map(encoded, pair)) for suggestion, pair in parts)
         raise QueryError.of(mistakes, advice if any(suggestions) and _is_query(advice) else "")
+    return _make_query(values)
+
+
+def _make_query(values: dict[str, object]) -> Query:
+    """Return the query of these parameters, which are read already; raises QueryError."""
+    if "top" in values and "digest" not in values:
+        raise _top_alone()
     return validate(Query(**values))  # type: ignore[arg-type]
 
 
@@ -151,7 +182,7 @@ def _is_query(text: str) -> bool:
     try:
         pairs = query_pairs(text) if len(text) <= _MAX_SUGGESTION else []
         values, mistakes, _ = _read_pairs(pairs, text)
-        return bool(pairs) and not mistakes and bool(validate(Query(**values)))  # type: ignore[arg-type]
+        return bool(pairs) and not mistakes and bool(_make_query(values))
     except QueryError:
         return False
 
@@ -236,7 +267,26 @@ def validate(query: Query) -> Query:
         )
     if 0 < query.or_upvotes <= query.min_upvotes:
         raise QueryError("or_upvotes", f"{query.or_upvotes} is not above min_upvotes, which then counts for nothing")
+    if query.digest:
+        _validate_digest(query)
+    elif query.top != PARAMETERS["top"].default:
+        raise _top_alone()
     return query
+
+
+def _validate_digest(query: Query) -> None:
+    """Raise QueryError if a feed of digests cannot have the parameters of `query`."""
+    if query.counts:
+        error = QueryError("counts", "a digest shows the upvotes of its closing and never changes; leave counts out")
+        raise QueryError.of([error], str(replace(query, counts=0)))
+    if query.limit * query.top > _MAX_PAPERS:
+        limit = _MAX_PAPERS // query.top
+        error = QueryError("limit", f"{query.limit} digests of {query.top} papers are too many; at most {limit}")
+        raise QueryError.of([error], str(replace(query, limit=limit)))
+
+
+def _top_alone() -> QueryError:
+    return QueryError("top", f"needs digest={', '.join(KINDS[:-1])} or {KINDS[-1]}")
 
 
 def is_ignored(name: str) -> bool:
