@@ -10,6 +10,11 @@ _DAY = timedelta(days=1)
 _HUB = "https://huggingface.co/papers"
 
 
+def midnight(day: date) -> datetime:
+    """Return the beginning of `day`, UTC."""
+    return datetime.combine(day, time(), UTC)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
     """A listing day, an ISO week (Monday to Sunday) or a month; `start` is its first day."""
@@ -42,7 +47,7 @@ class Period:
         By then most of its votes are cast: a day's ten best are 91 % settled a day after it, a week's 92 % on Monday.
         """
         wait = {"day": timedelta(days=1, hours=3), "week": timedelta(hours=6), "month": timedelta(days=1, hours=3)}
-        return datetime.combine(self.end, time(), UTC) + wait[self.kind]
+        return midnight(self.end) + wait[self.kind]
 
     @property
     def next(self) -> Self:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive import Archive, E, SearchResult
 from feedproxy.errors import NoPapersYet, UnknownFeedError
 from feedproxy.feeds import FORMATS, Document, Feed
+from feedproxy.model import Digest, Entry
 from feedproxy.offers.choices import count_choices
 from feedproxy.offers.memo import Memo
 from feedproxy.offers.spelling import read_vocabulary
@@ -52,19 +53,26 @@ class Service:
             raise UnknownFeedError(f"no feed here has the name {quoted(name)}{did_you_mean(name, by_name)}")
         return Feed(by_name[name].query_for(query_string), base, by_name[name])
 
-    def search(self, query: Query) -> SearchResult:
-        """Return the entries of `query`; raises NoPapersYet while the archive is empty, and ArchiveError."""
-        result = self.archive.search(query)
-        if result.state.newest_entry_at is None:
-            raise NoPapersYet
-        return result
+    def search(self, query: Query) -> SearchResult[Entry]:
+        """Return the papers of `query`; raises NoPapersYet while the archive is empty, and ArchiveError."""
+        return _demand_papers(self.archive.search(query))
+
+    def digests(self, query: Query) -> SearchResult[Digest]:
+        """Return the digests of `query`; raises the same errors as `search`."""
+        return _demand_papers(self.archive.digests(query))
 
     def render(self, feed: Feed, form: str) -> RenderedDocument:
         """Return the document of `feed` in the format `form`; raises the same errors as `search`."""
-        result = self.search(feed.query)
+        result = (self.digests if feed.query.digest else self.search)(feed.query)
         document = Document(feed, result.entries, result.more)
         # A vote changes the body of a feed with counts but no date in it; so can an operator who edits a named feed.
         # A backfill can change only entries that are older than the newest.
         is_dated = not (feed.query.counts or feed.name)
         updated = max(filter(None, (document.updated, result.state.backdated_at))) if is_dated else None
         return RenderedDocument(FORMATS[form].render(document), updated, result.state.revision)
+
+
+def _demand_papers(result: SearchResult[E]) -> SearchResult[E]:
+    if result.state.newest_entry_at is None:
+        raise NoPapersYet
+    return result

@@ -61,7 +61,7 @@ class Disturbed(Hub):
 class FixedSource:
     """A source that gives one listing of today again and again, or raises what it was made with."""
 
-    name = "given"
+    name, has_all_days = "given", False
 
     def __init__(self, answer: Any, *, rest: timedelta = timedelta()) -> None:
         self.answer, self.rest, self.looks = answer, rest, 0

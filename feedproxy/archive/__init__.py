@@ -9,24 +9,26 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
 from feedproxy.archive import schema
 from feedproxy.archive.admin import problems
 from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, time_limit
+from feedproxy.archive.closing import Progress, write_closings
 from feedproxy.archive.dating import merge_listings, refresh_times
+from feedproxy.archive.digests import read_digests, read_next_digest
 from feedproxy.archive.lease import Coordination
 from feedproxy.archive.rows import (
     Unreadable,
+    days_of,
     demand_readable,
     entries_of,
     moment,
     moment_or_none,
     seconds,
     state_of,
-    unreadable_column,
 )
 from feedproxy.archive.search import (
     DAY,
@@ -49,7 +51,7 @@ from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.writer import Changes, Writer, revision_after
 from feedproxy.errors import ArchiveError, LeaseError
-from feedproxy.model import Entry, Listing, ListingDay, PaperHistory, Step
+from feedproxy.model import Digest, Entry, Listing, ListingDay, PaperHistory, Step
 from feedproxy.query.parameters import Query
 from feedproxy.query.terms import RULES
 
@@ -62,11 +64,14 @@ class Stats:
     last_paper_at: datetime | None
 
 
+E = TypeVar("E", Entry, Digest)
+
+
 @dataclass(frozen=True, slots=True)
-class SearchResult:
+class SearchResult(Generic[E]):
     """One page of a feed's entries, newest first; whether there are `more`; and the state of their archive."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[E, ...]
     more: bool
     state: State
 
@@ -132,16 +137,8 @@ class Archive(Coordination):
 
     def days(self, limit: int | None = _MOST_DAYS) -> dict[date, ListingDay]:
         """Return the newest `limit` listing days that were ever requested; None for all."""
-        days = sa.select(schema.listing_days).order_by(schema.listing_days.c.day.desc()).limit(limit)
         with self._transaction() as db:
-            rows = db.execute(days).all()
-        return {
-            row.day: ListingDay(
-                row.day, moment_or_none(row.asked_at), moment_or_none(row.good_at), row.papers, row.validator
-            )
-            for row in rows
-            if not unreadable_column(schema.listing_days, row._mapping)  # a refresh overwrites it
-        }
+            return _read_days(db, limit)
 
     def mark_requested(self, days: Sequence[date], now: datetime) -> None:
         """Note requests for `days`, so that a failed one waits."""
@@ -162,7 +159,7 @@ class Archive(Coordination):
             state = _read_state(db, _LOCKED)
             if state.rules != RULES:
                 raise ArchiveError("another version of feedproxy has rebuilt the search index; restart this one")
-            times = refresh_times(listings, seconds(now), state.refreshed_at, state.first_refreshed_at)
+            times = refresh_times(listings, seconds(now), state.refreshed_at, state.first_refreshed_at, state.closed_at)
             row, days = schema.listing_days.c, [listing.day for listing in listings if listing.day]
             read = set(db.scalars(sa.select(row.day).where(row.day.in_(days), row.good_at > 0)))
             writer = Writer(db, self._database, times, newest=state.newest)
@@ -182,7 +179,35 @@ class Archive(Coordination):
         self._watcher.look_again()
         return changes
 
-    def search(self, query: Query) -> SearchResult:
+    def close_periods(
+        self,
+        now: datetime,
+        previous: datetime | None,
+        token: int | None = None,
+        *,
+        only_history: bool = False,
+        all_files: bool = False,
+    ) -> int:
+        """Close every period whose time has come, after a good refresh; return their number.
+
+        `previous` is the good refresh before that one; `all_files` and `token` are as in `Progress` and `store`.
+        """
+        with self._transaction(writing=True) as db:
+            if token is not None and token != db.scalar(_TOKEN):
+                raise LeaseError
+            state = _read_state(db, _LOCKED)
+            if state.first_refreshed_at is None or state.newest is None:
+                return 0
+            at = max(seconds(now), state.refreshed_at or 0)
+            progress = Progress(_read_days(db, None), moment(state.first_refreshed_at), moment(at), all_files)
+            revision, earliest = revision_after(state.revision, now), seconds(previous) if previous else 0
+            number = write_closings(db, progress, revision, state.newest, earliest, only_history=only_history)
+            if number:
+                db.execute(sa.update(schema.state).values(revision=revision, closed_at=state.newest))
+        self._watcher.look_again()
+        return number
+
+    def search(self, query: Query) -> SearchResult[Entry]:
         """Return the page of entries that `query` asks for, newest first."""
         rows: Sequence[sa.Row[Any]] = []
         with self._transaction(searching=bool(query.q)) as db:
@@ -196,6 +221,21 @@ class Archive(Coordination):
                     break
         more = len(rows) > query.limit
         return SearchResult(entries_of(rows[: query.limit]), more, self._watcher.offer(state_of(state)))
+
+    def digests(self, query: Query) -> SearchResult[Digest]:
+        """Return the page of digests that `query` asks for, newest first."""
+        with self._transaction(searching=bool(query.q)) as db:
+            state = _read_state(db)
+            entries, more = read_digests(db, self._database.bind, query, state.newest)
+        return SearchResult(entries, more, self._watcher.offer(state_of(state)))
+
+    def next_digest(self, query: Query) -> Digest | None:
+        """Return the digest of the first period that is not closed yet and has papers, as it would be now."""
+        with self._transaction(searching=bool(query.q)) as db:
+            state = _read_state(db)
+            if state.newest is None or state.first_refreshed_at is None:
+                return None
+            return read_next_digest(db, self._database.bind, query, moment(state.newest))
 
     def count(self, query: Query) -> int:
         """Return the number of entries on all pages of `query`."""
@@ -255,6 +295,11 @@ def open_database(address: str, patience: float = PATIENCE, opening: OpenMode = 
 
 def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row[Any]:
     return demand_readable(schema.state, db.execute(statement).one())
+
+
+def _read_days(db: sa.Connection, limit: int | None) -> dict[date, ListingDay]:
+    days = sa.select(schema.listing_days).order_by(schema.listing_days.c.day.desc()).limit(limit)
+    return days_of(db.execute(days).all())
 
 
 def _read_late(db: sa.Connection, days: int) -> tuple[sa.Row[Any], list[int]]:

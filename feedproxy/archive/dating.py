@@ -22,11 +22,12 @@ saved listing we know a time before which somebody took it, and date nothing in 
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from feedproxy.model import COUNTS, Listing, Paper
 
 _FAR = 86_400  # seconds
+_NEAR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,17 @@ class RefreshTimes:
     latest: int
 
 
-def refresh_times(listings: Sequence[Listing], now: int, previous: int | None, first: int | None) -> RefreshTimes:
-    """Return the times of a refresh with `listings`; `previous` and `first` come from the archive."""
+def refresh_times(
+    listings: Sequence[Listing], now: int, previous: int | None, first: int | None, closed_at: int | None = None
+) -> RefreshTimes:
+    """Return the times of a refresh with `listings`; `previous`, `first` and `closed_at` come from the archive.
+
+    Nothing may be dated before `closed_at`, the newest date when a period was last closed: its digest did not know it.
+    """
     previous, first = _plausible(previous, now), _plausible(first, now)
     at = max(now, previous or 0)
+    if closed_at is not None:
+        previous = max(previous or 0, closed_at)
     limits = [listing.taken_before for listing in listings]
     latest = max((int(limit.timestamp()) if limit else at for limit in limits), default=at)
     return RefreshTimes(at, previous, first or at, max(min(at, latest), previous or 0))
@@ -72,12 +80,13 @@ def first_free_second(now: int, *, number: int, previous: int | None, newest: in
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A paper as one refresh saw it: its last wording, first time, and highest counts.
+    """A paper as one refresh saw it: its last wording, first time and listing day, and highest counts.
 
     `backfilled`: all its listings are from before the archive's first refresh, and read for the first time.
     """
 
     paper: Paper
+    day: date
     max_counts: Mapping[str, int]
     backfilled: bool
 
@@ -94,12 +103,23 @@ def merge_listings(listings: Iterable[Listing], read: Set[date], first: int) -> 
         is_past = listing.day is not None and listing.day not in read and listing.day < began.date()
         for paper in listing.papers:
             counts = {"upvotes": paper.effective_upvotes, "comments": paper.comments}
-            after = Observation(paper, counts, is_past and paper.submitted_at <= began)
+            day = listing_day(listing, paper)
+            after = Observation(paper, day, counts, is_past and paper.submitted_at <= began)
             if before := observations.get(paper.id):
                 counts = {measure: max(value, counts[measure]) for measure, value in before.max_counts.items()}
-                after = Observation(revise(before.paper, paper), counts, before.backfilled and after.backfilled)
+                is_past_too = before.backfilled and after.backfilled
+                after = Observation(revise(before.paper, paper), before.day, counts, is_past_too)
             observations[paper.id] = after
     return sorted(observations.values(), key=lambda one: (one.paper.submitted_at, one.paper.id))
+
+
+def listing_day(listing: Listing, paper: Paper) -> date:
+    """Return the day on which the paper was listed: that of `listing`, if the listing time is near it.
+
+    Until May 2026 a listing had papers from the evening before, UTC.
+    """
+    day = paper.submitted_at.date()
+    return listing.day if listing.day and abs(listing.day - day) <= _NEAR else day
 
 
 def revise(paper: Paper, new: Paper) -> Paper:

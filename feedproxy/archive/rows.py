@@ -6,7 +6,8 @@ shape. So we check each value before we use it. Executes nothing.
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive import schema
 from feedproxy.archive.state import State
-from feedproxy.model import Entry, Organization, Paper
+from feedproxy.model import Entry, ListingDay, Organization, Paper
 from feedproxy.text import one_line
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,17 @@ def state_of(row: sa.Row[Any]) -> State:
     return State(row.revision, *times)
 
 
+def days_of(rows: Iterable[sa.Row[Any]]) -> dict[date, ListingDay]:
+    """Return the readable listing days in `rows`; a refresh overwrites the others."""
+    return {
+        row.day: ListingDay(
+            row.day, moment_or_none(row.asked_at), moment_or_none(row.good_at), row.papers, row.validator
+        )
+        for row in rows
+        if not unreadable_column(schema.listing_days, row._mapping)
+    }
+
+
 def paper_of(row: Sequence[Any]) -> Paper:
     """Return the paper in a row that begins with the columns `schema.PAPER`; raises Unreadable."""
     for (name, fits), value in zip(_PAPER_FITS, row, strict=False):
@@ -113,12 +125,25 @@ def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
     """Return the readable entries in `rows`; logs the others once."""
     entries = []
     for row in rows:
-        try:
+        with _left_out(row):
             entered_at, revised_at = moment(row.entered_at), moment(row.revised_at or 0)
             entries.append(Entry(paper_of(row), entered_at, max(entered_at, revised_at)))
-        except Unreadable as reason:
-            _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
     return tuple(entries)
+
+
+def readable_paper(row: sa.Row[Any]) -> Paper | None:
+    """Return the paper in `row`, or None if it cannot be read; logs it once."""
+    with _left_out(row):
+        return paper_of(row)
+    return None
+
+
+@contextmanager
+def _left_out(row: sa.Row[Any]) -> Iterator[None]:
+    try:
+        yield
+    except Unreadable as reason:
+        _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
 
 
 @lru_cache(1000)

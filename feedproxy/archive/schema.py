@@ -19,7 +19,6 @@ LATE = 32 * 86_400  # seconds; we read listings again for 30 days, so nearly eve
 LATEST = 253_402_300_799  # seconds: the end of the year 9999, Python's last
 SECONDS = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _BIG = SECONDS.copy()  # as large, but no time
-_BY_BYTES = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")  # the same order in every database
 
 
 class _Day(sa.TypeDecorator[Any]):
@@ -45,14 +44,16 @@ def _date_key(name: str) -> sa.Column[int]:
     return sa.Column(name, SECONDS, primary_key=True, autoincrement=False)
 
 
-# `wording` is the key of the current one. The first `ai_summary` stays; it came at `ai_summary_at`.
+# `wording` is the key of the current one, `listing_day` the beginning of the day on whose listing the paper came. The
+# first `ai_summary` stays; it came at `ai_summary_at`.
 papers = sa.Table(
     "papers",
     metadata,
     _date_key("listed_at"),
-    sa.Column("id", _BY_BYTES, nullable=False, unique=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("wording", SECONDS, nullable=False),
     sa.Column("submitted_at", SECONDS, nullable=False),
+    sa.Column("listing_day", SECONDS, nullable=False),
     sa.Column("published_at", SECONDS),
     sa.Column("author_count", sa.Integer, nullable=False),
     sa.Column("upvotes", sa.Integer),
@@ -85,8 +86,8 @@ WORDING = ("title", "summary", "authors", "organization")
 # The columns of a `Paper`, in its order, and their tables.
 PAPER = [(wordings if name in WORDING else papers).c[name] for name in Paper.__dataclass_fields__]
 WORDED = papers.outerjoin(wordings, wordings.c.since == papers.c.wording)
-_BESIDE = (papers.c.listed_at, papers.c.wording, papers.c.revised_at, papers.c.ai_summary_at, wordings.c.has)
-PAPERS: sa.Select[Any] = sa.select(*PAPER, *_BESIDE).select_from(WORDED)
+_BESIDE = [papers.c[name] for name in ("listed_at", "wording", "listing_day", "revised_at", "ai_summary_at")]
+PAPERS: sa.Select[Any] = sa.select(*PAPER, *_BESIDE, wordings.c.has).select_from(WORDED)
 
 # The rising steps of each paper's highest counts.
 ledger = sa.Table(
@@ -123,8 +124,9 @@ listing_days = sa.Table(
     sa.Column("validator", sa.Text),
 )
 
-# The periods that are closed, of each kind in `periods`, with the times when they begin and end. A digest shows what the
-# archive knew at `closed_at`, and enters its feed at `entered_at`, which differs from that of any other of its kind.
+# The closed periods of each kind in `periods`, with the times when they begin and end. A digest shows what the archive
+# knew at `closed_at`, its newest date then, and enters its feed at `entered_at`, which no other of its kind has.
+# `revision` is that of the archive since the row was written.
 closings = sa.Table(
     "closings",
     metadata,
@@ -133,11 +135,12 @@ closings = sa.Table(
     sa.Column("until", SECONDS, nullable=False),
     sa.Column("closed_at", SECONDS, nullable=False),
     sa.Column("entered_at", SECONDS, nullable=False),
+    sa.Column("revision", _BIG, nullable=False),
     sqlite_with_rowid=False,
 )
 
-# One row. `rules` is the version of the search index's rules for words, `closed_at` the last time when a
-# period was closed; whatever comes later is dated later.
+# One row. `rules` is the version of the search index's rules for words, `closed_at` the newest date when a
+# period was last closed.
 state = sa.Table(
     "state",
     metadata,

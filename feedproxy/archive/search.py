@@ -161,7 +161,7 @@ def select_count(conditions: tuple[str, ...], *, late: bool) -> sa.Select[Any]:
 
 @cache
 def _crossings(conditions: tuple[str, ...], numbers: tuple[str, ...], late: bool) -> sa.Select[Any]:
-    member, step = _members(conditions, late, alternative_dates=False), ledger.c
+    member, step = members(conditions, late=late, alternative_dates=False), ledger.c
     times = [sa.func.min(sa.case((step.value >= sa.bindparam(name), step.reached_at))) for name in numbers]
     last = Greatest(sa.func.coalesce(member.c.since, 0), sa.func.coalesce(sa.func.max(step.reached_at), 0))
     is_vote = sa.and_(step.measure == MEASURES["min_upvotes"], step.paper == member.c.paper)
@@ -171,11 +171,11 @@ def _crossings(conditions: tuple[str, ...], numbers: tuple[str, ...], late: bool
 
 def _entries(conditions: tuple[str, ...], late: bool) -> sa.Select[Any]:
     """Select `paper` (its `listed_at`) and `entered_at` of everything in the window."""
-    member = _members(conditions, late)
+    member = members(conditions, late=late)
     return sa.select(member.c.paper, member.c.since.label("entered_at")).where(member.c.since >= _start)
 
 
-def _members(conditions: tuple[str, ...], late: bool, *, alternative_dates: bool = True) -> sa.Subquery:
+def members(conditions: tuple[str, ...], *, late: bool, alternative_dates: bool = True) -> sa.Subquery:
     """Select the papers that meet all conditions, or had `or_upvotes` (without `alternative_dates` dated NULL)."""
     parts: list[sa.Select[Any]] = []
     for among in (_Papers(), _LatePapers())[: 1 + late]:

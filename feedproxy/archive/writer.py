@@ -18,6 +18,7 @@ from feedproxy.archive.dating import Observation, RefreshTimes, entry_date, firs
 from feedproxy.archive.index import Document, document
 from feedproxy.archive.rows import LARGEST, mended_paper, paper_of, readable_part, seconds, unreadable_column
 from feedproxy.model import Paper
+from feedproxy.periods import midnight
 
 _CHUNK = 500
 _APART = 1_000_000  # microseconds
@@ -117,7 +118,9 @@ class Writer:
 
     def _insert(self, change: _Change) -> list[str]:
         date = self._allocate_date(change)
-        self._rows[schema.papers].append({"listed_at": date, "wording": date} | _columns(change.paper))
+        day = seconds(midnight(change.observation.day))
+        keys = {"listed_at": date, "wording": date, "listing_day": day}
+        self._rows[schema.papers].append(keys | _columns(change.paper))
         self._append_step(date, {}, change.observation, date)
         self._add_wording(date, date, change.paper)
         return ["new"]

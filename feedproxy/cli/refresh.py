@@ -61,6 +61,7 @@ def backfill(config: Config, since: date, until: date | None) -> None:
             except ListingError as error:
                 total += Outcome(problems=(str(error),))
                 unread.append(str(day))
+    refresher.archive.close_periods(refresher.clock(), None, only_history=True)
     echo_errors(total.problems)
     click.echo(f"{since} to {until}: {total}")
     if unread:

@@ -7,9 +7,10 @@ from pathlib import Path
 from feedproxy.errors import ListingError, SavedListingError
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.parse import parse, require_papers
-from feedproxy.ingest.parse.fields import leading_day, midnight
+from feedproxy.ingest.parse.fields import leading_day
 from feedproxy.ingest.schedule import MAX_LEAD, ListingDays, ListingRequest
 from feedproxy.model import Listing
+from feedproxy.periods import midnight
 
 _PAUSE = timedelta(seconds=10)  # between two looks at the files
 _HUB_WINDOW = timedelta(days=32)  # after a day begins, during which we would read its listing at the Hub
@@ -25,6 +26,8 @@ class SavedListings:
 
     Ignores hidden files, and the files that editors and file managers leave behind.
     """
+
+    has_all_days = True
 
     def __init__(self, path: Path, name: str = "") -> None:
         self.name = name or str(path)

@@ -22,6 +22,8 @@ _CLOCK_ERROR = timedelta(minutes=30)
 class Hub:
     """The Hub, or a mirror of it, behind `fetcher`."""
 
+    has_all_days = False
+
     def __init__(self, fetcher: Fetcher) -> None:
         self.name = fetcher.name
         self._fetcher = fetcher

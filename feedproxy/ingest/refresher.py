@@ -89,10 +89,13 @@ class Refresher:
         try:
             with HeldLease(self.archive, token, self.clock, self._prolong_every) as lease:
                 self._lease = lease
+                previous = self.archive.state().refreshed_at
                 due = self.source.due(self.archive.days(), self.clock(), force=force)
                 outcome = self.fetch_and_store(*due, lease=lease)
                 if outcome.listings and self.archive.state().newest_entry_at is None:
                     raise UpstreamError("the listing has no papers")
+                if outcome.listings:
+                    self.archive.close_periods(self.clock(), previous, token, all_files=self.source.has_all_days)
         except BaseException as error:
             with suppress(ArchiveError):  # the lease runs out by itself
                 if isinstance(error, LeaseError) and self._lease:

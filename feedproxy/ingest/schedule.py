@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from feedproxy.ingest.parse.fields import midnight
 from feedproxy.model import ListingDay
+from feedproxy.periods import midnight
 
 WINDOW = timedelta(days=30)
 LIVE = timedelta(minutes=15)

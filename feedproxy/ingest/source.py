@@ -16,9 +16,10 @@ __all__ = ["Hub", "ListingDays", "ListingRequest", "SavedListings", "Source", "o
 
 
 class Source(Protocol):
-    """A place that listings come from."""
+    """A place that listings come from; with `has_all_days` it gives all it has, and other days have no listing."""
 
     name: str
+    has_all_days: bool
 
     def keep_pace(self, turn: Turn) -> None:
         """Before each request call `turn` with the interval between requests, and wait for the seconds it returns."""

@@ -55,7 +55,7 @@ class Seen:
 class MadeUp:
     """A source of made-up listings by the Hub's timetable, which counts, and notes what was news in them."""
 
-    name = "made up"
+    name, has_all_days = "made up", False
 
     def __init__(self, world: World) -> None:
         self.world, self.requests = world, 0

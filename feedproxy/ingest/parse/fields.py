@@ -5,7 +5,7 @@ All forms of listing share these. The limits are far above anything the Hub has 
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 
 from feedproxy.model import Paper
 from feedproxy.query.terms import size
@@ -56,11 +56,6 @@ def leading_day(text: str) -> date | None:
     match = re.match(r"\d{4}-\d\d-\d\d", text, re.ASCII)
     start = read_time(match[0]) if match else None
     return start.date() if start else None
-
-
-def midnight(day: date) -> datetime:
-    """Return the beginning of `day`, UTC."""
-    return datetime.combine(day, time(), UTC)
 
 
 def as_text(value: object) -> str:

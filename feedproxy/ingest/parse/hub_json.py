@@ -11,8 +11,9 @@ from typing import Any
 
 from feedproxy.errors import ListingError
 from feedproxy.ingest.parse import fields
-from feedproxy.ingest.parse.fields import Entries, InvalidEntry, as_text, leading_day, midnight, read_count, read_time
+from feedproxy.ingest.parse.fields import Entries, InvalidEntry, as_text, leading_day, read_count, read_time
 from feedproxy.model import Organization, Paper, is_arxiv_id
+from feedproxy.periods import midnight
 from feedproxy.text import one_line, paragraphs, safe_url
 
 _MAX_PAGE = 2**21  # characters; ten times the longest so far

@@ -18,8 +18,9 @@ from functools import partial
 
 from feedproxy.errors import ListingError
 from feedproxy.ingest.parse import fields
-from feedproxy.ingest.parse.fields import Entries, InvalidEntry, midnight
+from feedproxy.ingest.parse.fields import Entries, InvalidEntry
 from feedproxy.model import Organization, Paper
+from feedproxy.periods import midnight
 from feedproxy.text import one_line, paragraphs
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

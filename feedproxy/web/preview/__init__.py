@@ -92,7 +92,7 @@ class Preview:
     paper has.
     """
 
-    result: SearchResult
+    result: SearchResult[Entry]
     count: int
     entries: tuple[PreviewEntry, ...]
     volume: Volume
