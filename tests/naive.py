@@ -252,7 +252,7 @@ _VALUES = {
     "min_upvotes": ("0", "1", "2", "3", "5", "50"),
     "min_comments": ("0", "1", "2", "10"),
     "or_upvotes": ("1", "5", "20", "50"),
-    "days": ("1", "2", "3", "8", "31", "90", "3660"),
+    "days": ("1", "2", "3", "8", "31", "90", "366", "3660"),
     "limit": ("1", "3", "10", "20", "50", "200"),
     "page": ("1", "2", "3"),
     "link": ("hf", "arxiv", "pdf"),
@@ -260,9 +260,11 @@ _VALUES = {
     "counts": ("0", "1"),
     "utm_source": ("x", ""),
 }
+_DIGESTS = {"digest": ("day", "week", "month"), "top": ("1", "5", "10", "50")}
 _MISTAKES = (
     *(("min_upvotes", "abc"), ("min_comments", "-1"), ("or_upvotes", "٣"), ("days", "0"), ("limit", "201")),
     *(("page", "1e9"), ("link", "ps"), ("min_upvote", "2"), ("q", ""), ("limit", ""), ("content", "Full")),
+    *(("digest", "weekly"), ("top", "0"), ("top", "5")),
 )
 
 
@@ -270,6 +272,7 @@ def query_string(dice: random.Random) -> str:
     """Return a filter and some other parameters in any order, now and then with a mistake among them."""
     names = dice.sample(sorted(_VALUES), dice.choice((0, 0, 1, 2, 3, 4)))
     pairs = [(name, dice.choice(_VALUES[name])) for name in names]
+    pairs += [(name, dice.choice(_DIGESTS[name])) for name in list(_DIGESTS)[: dice.choice((0, 0, 0, 0, 1, 2))]]
     pairs += [("q", filter_text(dice))] * (dice.random() < 0.85)
     pairs += [dice.choice(_MISTAKES)] * (dice.random() < 0.1)
     dice.shuffle(pairs)

@@ -13,12 +13,15 @@ from feedproxy.errors import QueryError
 from feedproxy.periods import KINDS
 from feedproxy.query.grammar import Filter, is_filter, parse_filter
 from feedproxy.query.repairs import meant_filter
-from feedproxy.text import did_you_mean, plural, visible, whole_number
+from feedproxy.text import did_you_mean, most_similar, plural, visible, whole_number
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter, its values and meaning in words; `read` turns its text into a value, or raises ValueError."""
+    """One parameter, its values and meaning in words.
+
+    `read` turns its text into a value, or raises ValueError with what is wrong and perhaps the value that is meant.
+    """
 
     default: object
     values: str
@@ -47,7 +50,8 @@ def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
 
     def read(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"is not {values}{did_you_mean(_CHOICES.get(text.casefold(), text), choices)}")
+            near = most_similar(_CHOICES.get(text.casefold(), text), choices)
+            raise ValueError(f"is not {values}{f', did you mean {near}?' if near else ''}", near)
         return text
 
     return _parameter(default, values, read, meaning)
@@ -74,11 +78,7 @@ class Query:
     digest: str = _choice("", KINDS, "one entry for each closed day, week or month, with its best papers")
     top: int = _number(10, 1, 50, "at most N papers in a digest")
     days: int = _number(
-        DAYS[""],
-        1,
-        3660,
-        "days back from the archive's newest date; 366 for weeks, 3660 for months",
-        unset=0,
+        DAYS[""], 1, 3660, "days back from the archive's newest date; weeks: 366, months: 3660", unset=0
     )
     limit: int = _number(50, 1, 200, "at most N entries")
     page: int = _number(1, 1, 10_000, "2 for the entries after the first `limit`, and so on")
@@ -98,6 +98,11 @@ class Query:
             for name, value in values.items()
             if value != (DAYS[self.digest] if name == "days" else PARAMETERS[name].default)
         )
+
+    @property
+    def selection(self) -> str:
+        """What a digest holds, such as `10 best of each week`; empty for a feed of papers."""
+        return f"{f'{self.top} ' if self.top > 1 else ''}best of each {self.digest}" if self.digest else ""
 
     @property
     def describe(self) -> str:
@@ -206,7 +211,9 @@ def _read(name: str, text: str) -> object:
     try:
         return parameter.read(text)
     except ValueError as error:
-        raise QueryError(name, f"{quoted(text)} {error}") from None
+        message, *near = error.args
+        mistake = QueryError(name, f"{quoted(text)} {message}")
+        raise QueryError.of([mistake], f"{name}={near[0]}" if any(near) else "") from None
     except QueryError as error:
         raise QueryError.of(error.mistakes, _filter_parameter(text)) from None
 

@@ -45,7 +45,7 @@ def advice_on_error(error: FeedproxyError, typed: Mapping[str, str]) -> Advice:
     elsewhere = problems.pop("", [])
     places = [mistake.position for mistake in error.mistakes if mistake.position is not None]
     by_field = {name: "\n".join(line[0].upper() + line[1:] for line in lines) for name, lines in problems.items()}
-    return Advice(True, by_field, tuple(elsewhere), _marked(typed.get("q", ""), places), _link(error.suggestion))
+    return Advice(True, by_field, tuple(elsewhere), _marked(typed.get("q", ""), places), _link(error.suggestion, typed))
 
 
 def advice_on_filter(typed: Mapping[str, str]) -> Advice:
@@ -55,9 +55,11 @@ def advice_on_filter(typed: Mapping[str, str]) -> Advice:
     return Advice(notices=tuple(zip((notice.message for notice in rows), links, strict=True)))
 
 
-def _link(suggestion: str) -> Link | None:
+def _link(suggestion: str, typed: Mapping[str, str]) -> Link | None:
+    """Return a link to the query that may be meant; its text is the filter, or all of it if the filter was right."""
     pairs = query_pairs(suggestion)
-    return Link(dict(pairs).get("q", suggestion), urlencode(pairs)) if suggestion else None
+    q = dict(pairs).get("q", suggestion)
+    return Link(suggestion if q == typed.get("q") else q, urlencode(pairs)) if suggestion else None
 
 
 def _marked(text: str, places: list[int]) -> tuple[tuple[str, bool], ...]:

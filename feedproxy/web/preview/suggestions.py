@@ -25,7 +25,8 @@ def thresholds(query: Query) -> list[Query]:
 
 def relaxations(query: Query) -> Iterator[tuple[str, Query]]:
     """Yield a change in words, such as `with any number of upvotes`, and the looser query."""
-    for text, relaxed in chain(islice(_relaxed(query), _TRIES), [("every paper", Query(days=_MAX_DAYS))]):
+    everything = Query(digest=query.digest, top=query.top, days=_MAX_DAYS)
+    for text, relaxed in chain(islice(_relaxed(query), _TRIES), [("every paper", everything)]):
         with suppress(QueryError):  # no address can say it
             yield text, parse_query(str(replace(relaxed, page=1)))
 
