@@ -528,6 +528,11 @@ def test_check_offers(run: Run, tmp_path: Path, query: str, told: list[str]) -> 
         ("https://feeds.example.org/f/a.atom", "agents\nhttp://localhost:8000/f/a.atom\n"),
         ("f/a.rss?page=2", "agents\nhttp://localhost:8000/f/a.rss?page=2\n"),
         ("feed.rss", "every paper\nhttp://localhost:8000/feed.rss\n"),
+        (
+            "https://feeds.example.org/feed.atom?top=5&digest=week&q=agents",
+            "5 best of each week: agents\nhttp://localhost:8000/feed.atom?q=agents&digest=week&top=5\n",
+        ),
+        ("digest=month&days=3660", "10 best of each month\nhttp://localhost:8000/feed.rss?digest=month\n"),
         ("HTTPS://Feeds.example.org/feed.json?q=agents#top", "agents\nhttp://localhost:8000/feed.json?q=agents\n"),
         ("feed:https://feeds.example.org/feed.rss?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
         ("Feed://feeds.example.org/f/a.atom#", "agents\nhttp://localhost:8000/f/a.atom\n"),
@@ -567,7 +572,7 @@ def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -
         (
             "feed.rss?agents",
             "feedproxy: “agents”: there is no such parameter (parameters: q, min_upvotes, min_comments, "
-            "or_upvotes, days, limit, page, link, content, counts)\nfeedproxy: did you mean q=agents?\n",
+            "or_upvotes, digest, top, days, limit, page, link, content, counts)\nfeedproxy: did you mean q=agents?\n",
         ),
         (
             "https://x.example/feeds.rss?q=a",
@@ -584,6 +589,17 @@ def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -
             "feedproxy: q at character 4: “&” holds neither letter nor digit\n"
             "feedproxy: q at character 11: “,” means nothing here; for both leave a space, for either write OR\n"
             "feedproxy: limit: “x” is not a whole number from 1 to 200\n",
+        ),
+        (
+            "feed.rss?digest=weekly&q=agents",
+            "feedproxy: digest: “weekly” is not one of day, week, month, did you mean week?\n"
+            "feedproxy: did you mean digest=week&q=agents?\n",
+        ),
+        ("q=agents&top=5", "feedproxy: top: needs digest=day, week or month\n"),
+        (
+            "digest=week&counts=1",
+            "feedproxy: counts: a digest shows the upvotes of its closing and never changes; leave counts out\n"
+            "feedproxy: did you mean digest=week?\n",
         ),
         ("q=%2522a%2522", "feedproxy: q: is percent-encoded twice\nfeedproxy: did you mean q=%22a%22?\n"),
         ("https://x.example/feed.rss?q=((a)", "((a)\n^\nfeedproxy: q at character 1: this ( is never closed\n"),

@@ -1,6 +1,7 @@
 """The ready-made filters: they are a file of feeds, and a word leads to its interest."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,4 @@ def test_its_title_says_the_filter(addition: str, conditions: str | None) -> Non
     (interest,) = (feed.query.q for feed in interests() if feed.name == "recommendation")
     query = Query(q=parse_filter(f"({interest}){addition}"), min_upvotes=2)
     assert describe(query) == (conditions or query.describe)
+    assert describe(query) == describe(replace(query, digest="week", top=5))

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from lxml import etree
 
-from feedproxy.errors import ConfigError
+from feedproxy.errors import ConfigError, QueryError
+from feedproxy.query.grammar import parse_filter
 from feedproxy.query.named_feeds import NamedFeed, read_feeds
-from feedproxy.query.parameters import parse_query
+from feedproxy.query.parameters import Query, parse_query
 from tests.conftest import Clock, serving
 from tests.factories import api, entries
 from tests.test_feeds import check_atom
@@ -57,6 +58,16 @@ def test_file(tmp_path: Path) -> None:
         NamedFeed("agents", "Agents worth a <look> & more", parse_query(AGENTS)),
         NamedFeed("all-3", "Everything", parse_query("limit=3")),
     ) == read_feeds(write_feeds(tmp_path, FEEDS))
+
+
+def test_file_with_a_digest(tmp_path: Path) -> None:
+    """A feed of digests may have a name; its pages are those of its digests."""
+    text = '[[feed]]\nname = "best"\ntitle = "The best"\nquery = "digest=week&top=5&q=agents"\n'
+    (feed,) = read_feeds(write_feeds(tmp_path, text))
+    assert Query(q=parse_filter("agents"), digest="week", top=5, days=366) == feed.query
+    assert "q=agents&digest=week&top=5&page=2" == str(feed.query_for("page=2"))
+    with pytest.raises(QueryError, match="“top”: a feed with a name takes page only"):
+        feed.query_for("top=10")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "\ufeff", "feed = []"])
@@ -112,6 +123,12 @@ def table(**values: str) -> str:
             "feed 1 “a”: query: q: is percent-encoded twice",
             "feed 1 “a”: query: did you mean q=%22a%22?",
         ),
+        (
+            table(query="'digest=weeks&top=0'"),
+            "feed 1 “a”: query: digest: “weeks” is not one of day, week, month, did you mean week?",
+            "feed 1 “a”: query: top: “0” is not a whole number from 1 to 50",
+        ),
+        (table(query="'top=5'"), "feed 1 “a”: query: top: needs digest=day, week or month"),
         (
             table(query="'q=rl c++'"),
             "feed 1 “a”: query: q: in an address + means a space: write c%2B%2B",

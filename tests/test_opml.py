@@ -149,6 +149,12 @@ def test_newsboat_imports_it(client: httpx.Client, tmp_path: Path) -> None:
     assert wanted == [line.split()[0] for line in (tmp_path / "urls").read_text().splitlines()]
 
 
+def test_digests(client: httpx.Client) -> None:
+    """A feed of digests stands in the file under its canonical address, each only once."""
+    file = outlines(client.get(asked("digest=week&q=agents&top=10&days=366", "?top=10&digest=week&q=Agents&page=2")))
+    assert [("rss", f"{BASE}/feed.rss?q=agents&digest=week")] == [(form, address) for form, _, address in file]
+
+
 def test_every_address_answers(serve: Callable[..., httpx.Client], folder: Path) -> None:
     """What stands in a file is a feed of this server."""
     client = serve(listing=str(folder / "listing.json"), feeds=str(folder / "feeds.toml"), public_url=BASE)
@@ -167,6 +173,8 @@ def test_every_address_answers(serve: Callable[..., httpx.Client], folder: Path)
             "feed=feed.rss%3Fmin_upvote%3D2",
             "feed 1 “feed.rss?min_upvote=2”: “min_upvote”: there is no such parameter",
         ),
+        ("feed=digest%3Dyear", "feed 1 “digest=year”: digest: “year” is not one of day, week, month"),
+        ("feed=feed.rss%3Ftop%3D5", "feed 1 “feed.rss?top=5”: top: needs digest=day, week or month"),
         ("feed=agents", "feed 1: “agents”: there is no such feed here, did you mean q=agents?"),
         ("feed=feed.xml%3Fq%3Da", "feed 1 “feed.xml?q=a”: “feed.xml”: there is no such feed here, did you mean feed."),
         (

@@ -121,6 +121,22 @@ def test_every_parameter_has_a_field(settled: httpx.Client) -> None:
         assert html.get_element_by_id(field.get("aria-describedby")).text is None
 
 
+def test_answers_a_query_of_digests(settled: httpx.Client) -> None:
+    """The page of a query of digests names its feeds, keeps its fields, and leads to other numbers of upvotes."""
+    response, html = page(settled, "top=5&digest=week&days=&q=agents")
+    assert 200 == response.status_code
+    address = f"{base(settled)}/feed.rss?q=agents&digest=week&top=5"
+    assert address == html.xpath("//link[@rel='alternate']/@href")[0]
+    assert {"digest": "week", "top": "5"}.items() <= dict(html.forms[0].form_values()).items()
+    assert all("digest=week&top=5" in link for link in html.xpath("//*[@id='thresholds']//a/@href"))
+    _, html = page(settled, "q=zebrafish&digest=week&top=5&limit=3")
+    assert "./?digest=week&top=5&days=3660" in html.xpath("//div[@id='nothing']//a/@href")
+    response, html = page(settled, "q=agents&digest=weekly")
+    assert 400 == response.status_code
+    assert "did you mean week?" in words(html.get_element_by_id("digest-error"))
+    assert ["q=agents&digest=week"] == html.xpath("//p[@class='advice']/a/text()")
+
+
 def test_keeps_what_was_typed(settled: httpx.Client) -> None:
     """The form holds the query again, further parameters too, but not the page; what is hidden is shown if used."""
     _, html = page(settled, "q=%22tool+use%22&min_upvotes=2&link=pdf&page=2&utm_source=x&_=1")
@@ -146,6 +162,8 @@ def test_form_leads_to_the_plain_query(settled: httpx.Client) -> None:
         ("q=title%3A&min_upvotes=2", "q", "At character 1: title: needs", {"q": "title:", "min_upvotes": "2"}),
         ("q=a&min_upvotes=two", "min_upvotes", "“two” is not", {"q": "a", "min_upvotes": "two"}),
         ("q=a&days=x&link=pdf", "days", "“x” is not", {"q": "a", "days": "x", "link": "pdf"}),
+        ("q=a&digest=year&top=5", "digest", "“year” is not", {"q": "a", "top": "5"}),
+        ("q=a&top=10", "top", "Needs digest=", {"q": "a", "top": "10"}),
         ("q=a&link=ps", "link", "“ps” is not", {"q": "a"}),
         ("q=na%EFve&days=9", "q", "Is not UTF-8", {"q": "na%EFve", "days": "9"}),
         ("q=a&days=%FF&limit=", "days", "Is not UTF-8", {"q": "a", "days": "%FF", "limit": ""}),

@@ -184,7 +184,13 @@ SUGGESTIONS = {
     "q=agents+top=5": "",
     "digest=week&counts=1&q=agents": "q=agents&digest=week",
     "digest=week&top=50&limit=200": "digest=week&top=50",
+    "digest=weekly&q=%22tool+use%22": 'digest=week&q="tool use"',
+    "q=agents&digest=Day&top=5&link=HF": "q=agents&digest=day&top=5&link=hf",
+    "digest=year": "",
+    "digest=weeks&top=99": "",
+    "digest=daily&counts=1": "",
     "top=5": "",
+    "top=5&digest=": "",
     "q=agents+min_upvotes=2&min_upvotes=3": "",
     "q=one,+two,+three+and+four": 'q="one, two, three and four"',
     "q=q&a": "q=q%26a",
@@ -326,6 +332,8 @@ def test_any_query_is_a_mistake_or_reads_back_alike(query_string: str) -> None:
     ("query_string", "expected"),
     [
         ("limit=5&days=3&counts=1", ""),
+        ("digest=week&top=5&days=90", ""),
+        ("digest=week&q=agents&min_upvotes=2", "agents, at least 2 upvotes"),
         ("q=Agents", "agents"),
         ("q=agents&min_upvotes=2", "agents, at least 2 upvotes"),
         ("min_upvotes=1&min_comments=1", "at least 1 upvote, at least 1 comment"),
@@ -335,6 +343,19 @@ def test_any_query_is_a_mistake_or_reads_back_alike(query_string: str) -> None:
 def test_a_query_in_words(query_string: str, expected: str) -> None:
     """What a query asks for can be said in a few words, for the title of its feed."""
     assert expected == parse_query(query_string).describe
+
+
+@pytest.mark.parametrize(
+    ("query_string", "expected"),
+    [
+        ("q=agents", ""),
+        ("q=agents&digest=week", "10 best of each week"),
+        ("digest=month&top=1", "best of each month"),
+    ],
+)
+def test_a_digest_in_words(query_string: str, expected: str) -> None:
+    """What each digest holds can be said in a few words; a feed of papers has none."""
+    assert expected == parse_query(query_string).selection
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

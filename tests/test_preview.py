@@ -157,6 +157,9 @@ def test_thresholds_are_queries_that_can_be_read() -> None:
     assert [0, 1, 2, 3, 5, 10, 20, 50] == [query.min_upvotes for query in thresholds(Query(min_upvotes=3, page=4))]
     assert [1, 2, 5] == [query.min_upvotes for query in thresholds(parse_query("min_upvotes=2&or_upvotes=10"))]
     assert {1} == {query.page for query in thresholds(Query(page=4))}
+    assert ["digest=week&top=5&days=90", "min_upvotes=1&digest=week&top=5&days=90"] == [
+        str(query) for query in thresholds(parse_query("digest=week&top=5&days=90"))[:2]
+    ]
 
 
 WIDER = {
@@ -169,6 +172,13 @@ WIDER = {
     },
     'q="in-context learn"*&days=3660': {"q=in%20context%20learn*&days=3660", "days=3660"},
     "q=has:code -has:image&days=3660": {"q=-has:image&days=3660", "q=has:code&days=3660", "days=3660"},
+    "q=agents&digest=day&top=5&limit=200": {
+        "q=agents&digest=day&top=5&days=3660&limit=200", "q=agents*&digest=day&top=5&limit=200",
+        "digest=day&top=5&days=3660",
+    },
+    "min_upvotes=9&digest=week&page=2": {"min_upvotes=9&digest=week&days=3660", "digest=week", "digest=week&days=3660"},
+    "q=agents&digest=month": {"q=agents*&digest=month", "digest=month"},
+    "q=agents&digest=month&days=90": {"q=agents&digest=month", "q=agents*&digest=month&days=90", "digest=month"},
     "q=a OR b&or_upvotes=9&page=3": {"q=a%20OR%20b&or_upvotes=9&days=3660", "days=3660"},
 }  # fmt: skip
 
