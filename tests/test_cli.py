@@ -592,8 +592,7 @@ def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -
         ),
         (
             "feed.rss?digest=weekly&q=agents",
-            "feedproxy: digest: “weekly” is not one of day, week, month, did you mean week?\n"
-            "feedproxy: did you mean digest=week&q=agents?\n",
+            "feedproxy: digest: “weekly” is not one of day, week, month, did you mean week?\n",
         ),
         ("q=agents&top=5", "feedproxy: top: needs digest=day, week or month\n"),
         (

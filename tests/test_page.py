@@ -134,6 +134,7 @@ def test_answers_a_query_of_digests(settled: httpx.Client) -> None:
     response, html = page(settled, "q=agents&digest=weekly")
     assert 400 == response.status_code
     assert "did you mean week?" in words(html.get_element_by_id("digest-error"))
+    _, html = page(settled, "q=agents&digest=week&counts=1")
     assert ["q=agents&digest=week"] == html.xpath("//p[@class='advice']/a/text()")
 
 

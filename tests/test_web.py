@@ -617,7 +617,8 @@ def made_up_query(dice: random.Random) -> str:
     for name in dice.sample(sorted(PARAMETERS), dice.choice([1, 1, 1, 2, 3])):
         tokens = "".join(dice.choices(TOKENS, k=dice.choice([1, 1, 2, 3, 8, 60])))
         wild = dice.choice([*NUMBERS, tokens, "hf", "none"])
-        fitting = {"q": tokens, "digest": "week", "link": "pdf", "content": "none"}.get(name, dice.choice(["1", "2", "9"]))
+        words = {"q": tokens, "digest": "week", "link": "pdf", "content": "none"}
+        fitting = words.get(name, dice.choice(["1", "2", "9"]))
         pairs.append(f"{name}={quote(wild if dice.random() < 0.2 else fitting)}")
     if dice.random() < 0.1:
         pairs.insert(0, dice.choice(JUNK))

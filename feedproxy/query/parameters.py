@@ -13,15 +13,12 @@ from feedproxy.errors import QueryError
 from feedproxy.periods import KINDS
 from feedproxy.query.grammar import Filter, is_filter, parse_filter
 from feedproxy.query.repairs import meant_filter
-from feedproxy.text import did_you_mean, most_similar, plural, visible, whole_number
+from feedproxy.text import did_you_mean, plural, visible, whole_number
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter, its values and meaning in words.
-
-    `read` turns its text into a value, or raises ValueError with what is wrong and perhaps the value that is meant.
-    """
+    """One parameter, its values and meaning in words; `read` turns its text into a value, or raises ValueError."""
 
     default: object
     values: str
@@ -50,8 +47,7 @@ def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
 
     def read(text: str) -> str:
         if text not in choices:
-            near = most_similar(_CHOICES.get(text.casefold(), text), choices)
-            raise ValueError(f"is not {values}{f', did you mean {near}?' if near else ''}", near)
+            raise ValueError(f"is not {values}{did_you_mean(_CHOICES.get(text.casefold(), text), choices)}")
         return text
 
     return _parameter(default, values, read, meaning)
@@ -211,9 +207,7 @@ def _read(name: str, text: str) -> object:
     try:
         return parameter.read(text)
     except ValueError as error:
-        message, *near = error.args
-        mistake = QueryError(name, f"{quoted(text)} {message}")
-        raise QueryError.of([mistake], f"{name}={near[0]}" if any(near) else "") from None
+        raise QueryError(name, f"{quoted(text)} {error}") from None
     except QueryError as error:
         raise QueryError.of(error.mistakes, _filter_parameter(text)) from None
 
