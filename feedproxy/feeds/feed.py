@@ -6,13 +6,14 @@ from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Self
 
-from feedproxy.model import FIRST_LISTING, Entry
+from feedproxy.model import FIRST_LISTING, Digest, Entry
 from feedproxy.query.interests import describe
 from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query
+from feedproxy.text import plural
 
 TITLE = "Daily Papers"
-_HUB = "https://huggingface.co/papers"
+HUB = "https://huggingface.co/papers"
 NOTHING_YET = datetime.combine(FIRST_LISTING, time(), UTC)  # `updated` of an empty document
 LANGUAGE = "en"
 
@@ -40,18 +41,26 @@ class Feed:
     @property
     def title(self) -> str:
         """The operator's title, or ours with the filter in words."""
-        return self.name.title if self.name else ": ".join(filter(None, (TITLE, self.conditions)))
+        if self.name:
+            return self.name.title
+        number = f"{self.query.top} " if self.query.top > 1 else ""
+        digest = f", {number}best of each {self.query.digest}" if self.query.digest else ""
+        return ": ".join(filter(None, (f"{TITLE}{digest}", self.conditions)))
 
     @property
     def description(self) -> str:
         """One sentence about what enters this feed."""
-        return f"Papers from Hugging Face Daily Papers ({self.conditions or 'all of them'})"
+        papers = "Papers"
+        if self.query.digest:
+            number = plural(self.query.top, "paper") if self.query.top > 1 else "paper"
+            papers = f"The {number} of each {self.query.digest} with the most upvotes,"
+        return f"{papers} from Hugging Face Daily Papers ({self.conditions or 'all of them'})"
 
     @property
     def id(self) -> str:
         """A URN, the same on every page of the feed; without a name also the same on every server."""
         first = self.at_page(1)
-        seed = f"{first.base}/{first.name.path('')}" if first.name else f"{_HUB}?{first._query_string}"
+        seed = f"{first.base}/{first.name.path('')}" if first.name else f"{HUB}?{first._query_string}"
         return uuid.uuid5(uuid.NAMESPACE_URL, seed).urn
 
     @property
@@ -76,7 +85,7 @@ class Document:
     """One page of a feed: `entries` newest first, and whether older ones follow."""
 
     feed: Feed
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[Entry | Digest, ...] = ()
     has_more: bool = False
 
     @property

@@ -3,10 +3,9 @@
 import json
 from typing import Any
 
-from feedproxy.feeds.entry import entry_view
+from feedproxy.feeds.entry import EntryView
 from feedproxy.feeds.feed import LANGUAGE, Document
-from feedproxy.model import Entry
-from feedproxy.query.parameters import Query
+from feedproxy.feeds.views import views
 
 
 def json_feed(document: Document) -> bytes:
@@ -23,27 +22,25 @@ def json_feed(document: Document) -> bytes:
         "favicon": feed.icon,
         "language": LANGUAGE,
         "authors": [{"name": "Hugging Face Daily Papers", "url": "https://huggingface.co/papers"}],
-        "items": [_item(entry, feed.query) for entry in document.entries],
+        "items": [_item(view) for view in views(document)],
     }
     return json.dumps(_without_none(members), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _item(entry: Entry, query: Query) -> dict[str, object]:
-    paper, view = entry.paper, entry_view(entry, query)
-    counts = {"upvotes": paper.upvotes, "comments": paper.comments}
+def _item(view: EntryView) -> dict[str, object]:
     full = {"content_html": view.html, "summary": view.summary or None}
     item = {
         "id": view.id,
         "url": view.link,
-        "external_url": paper.links.arxiv,
+        "external_url": view.external_url,
         "title": view.title,
         **(full if view.html else {"content_text": ""}),
         "image": view.image,
-        "date_published": entry.entered_at.isoformat(),
-        "date_modified": entry.updated_at.isoformat(),
+        "date_published": view.published.isoformat(),
+        "date_modified": view.updated.isoformat(),
         "authors": [{"name": name} for name in view.authors] or None,
-        "tags": list(paper.ai_keywords) or None,
-        "_feedproxy": _without_none(counts) if query.counts else None,
+        "tags": list(view.categories) or None,
+        "_feedproxy": dict(view.extension) or None,
     }
     return _without_none(item)
 

@@ -12,10 +12,9 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
 
-from feedproxy.feeds.entry import EntryView, entry_view
+from feedproxy.feeds.entry import EntryView
 from feedproxy.feeds.feed import LANGUAGE, Document
-from feedproxy.model import Entry, Paper
-from feedproxy.query.parameters import Query
+from feedproxy.feeds.views import views
 
 # feedgen's own function changes the locale of the whole process, which other threads see.
 feedgen.feed.formatRFC2822 = feedgen.entry.formatRFC2822 = format_datetime
@@ -51,15 +50,14 @@ class _FeedElements(BaseExtension):  # type: ignore[misc]
 class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
     """Elements that feedgen's entry lacks or gets wrong."""
 
-    paper: Paper
-    query: Query
     view: EntryView
 
     def extend_atom(self, element: Any) -> Any:
         link = element.find("link")
         link.set("rel", "alternate")
         link.set("type", self.view.link_type)
-        xml_elem("link", element, href=self.view.discussion, rel="replies", type="text/html")
+        if self.view.discussion:
+            xml_elem("link", element, href=self.view.discussion, rel="replies", type="text/html")
         if not self.view.html:  # RFC 4287, section 4.1.1.1, advises a summary that is not empty
             xml_elem("summary", element).text = self.view.credit or self.view.title
         for text in (element.find("title"), element.find("summary")):
@@ -74,11 +72,11 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
     def _shared(self, element: Any) -> Any:
         if self.view.image:
             xml_elem(f"{{{_MEDIA}}}thumbnail", element, url=self.view.image)
-        if self.query.counts:
-            xml_elem(f"{{{_SLASH}}}comments", element).text = str(self.paper.comments)
-        if self.query.counts and self.paper.upvotes is not None:
+        if "comments" in self.view.counts:
+            xml_elem(f"{{{_SLASH}}}comments", element).text = str(self.view.counts["comments"])
+        if "upvotes" in self.view.counts:
             community = xml_elem(f"{{{_MEDIA}}}community", element)
-            xml_elem(f"{{{_MEDIA}}}statistics", community, favorites=str(self.paper.upvotes))
+            xml_elem(f"{{{_MEDIA}}}statistics", community, favorites=str(self.view.counts["upvotes"]))
         return element
 
 
@@ -107,30 +105,30 @@ def _generator(document: Document, form: str) -> FeedGenerator:
     generator.icon(feed.icon)
     generator.ttl(_TTL)
     generator.updated(document.updated)
-    for entry in document.entries:
-        _add(generator, entry, feed.query, form)
+    for view in views(document):
+        _add(generator, view, form)
     return generator
 
 
-def _add(generator: FeedGenerator, entry: Entry, query: Query, form: str) -> None:
+def _add(generator: FeedGenerator, view: EntryView, form: str) -> None:
     """Add an entry, with only the elements of this format: feedgen spends time on the others too."""
-    paper, view = entry.paper, entry_view(entry, query)
     element = generator.add_entry(order="append")
-    element.paper.paper, element.paper.query, element.paper.view = paper, query, view
-    element.guid(view.id, permalink=True)
+    element.paper.view = view
+    element.guid(view.id, permalink=view.is_permalink)
     element.title(view.title)
     element.link(href=view.link)
-    element.published(entry.entered_at)
-    if paper.ai_keywords:
-        element.category([{"term": keyword} for keyword in paper.ai_keywords])
+    element.published(view.published)
+    if view.categories:
+        element.category([{"term": category} for category in view.categories])
     if view.html:
         element.content(view.html, type="html")
     if form == "rss":
-        element.comments(view.discussion)
+        if view.discussion:
+            element.comments(view.discussion)
         if view.html:
             element.description(html.escape(view.summary, quote=False))
         return
-    element.updated(entry.updated_at)
+    element.updated(view.updated)
     element.author([{"name": name} for name in view.authors])
     if view.html:
         element.summary(view.summary or None)

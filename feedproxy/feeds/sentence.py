@@ -1,0 +1,53 @@
+"""A text in, its first sentence on one line out; for English, and for scripts with a full stop of their own."""
+
+import re
+
+MAX_SENTENCE = 300  # characters
+_LOOK = MAX_SENTENCE + 50  # characters to read: a sentence that ends later is cut anyway
+_END = re.compile(r"""[.!?…]{1,9}["'”’»)\]]{0,3}(?=\s|$)|[。！？][”’」』）]?""")
+_LAST_WORD = re.compile(r"[^\s(\[“‘\"'/—–]*$")
+# A full stop behind these ends no sentence.
+_SHORT = frozenset(
+    "e.g i.e cf vs v viz resp approx ca fig figs tab eq eqs sec secs ch app ref refs thm prop def no nos vol pp p ed"
+    " eds dr prof mr mrs ms st mt inc ltd corp co dept univ jr sr w.r.t s.t i.i.d a.k.a".split()
+)
+# Behind these it ends one if a word follows that begins a sentence more often than a name.
+_EITHER = frozenset(["al", "etc", "ph.d"])
+_INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])*")  # `J`, `U.S`
+_OPENERS = frozenset("We The This These Our In It However To Here They Thus Moreover".split())
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of the first paragraph, at most 300 characters; a longer one is cut at a word."""
+    line = " ".join(text[: 4 * _LOOK].strip().partition("\n\n")[0].split())[:_LOOK]
+    end = next((match.end() for match in _END.finditer(line) if _is_end(line, match)), len(line))
+    return cut(line[:end], MAX_SENTENCE)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return `text`, at most `limit` characters of it; ends with `…` behind a whole word if it was longer."""
+    if len(text) <= limit:
+        return text
+    words, _, _ = text[:limit].rpartition(" ")
+    return (words or text[: limit - 1]).rstrip(" ,;:–—-(") + "…"
+
+
+def _is_end(line: str, match: re.Match[str]) -> bool:
+    following = line[match.end() :].split(maxsplit=1)
+    if match[0][0] in "。！？" or not following:
+        return True
+    if following[0].strip("\"'“‘«([.,;:").islower():  # `iGPT` is not
+        return False
+    if match[0] != ".":
+        return True
+    word = _word_before(line, match.start())
+    if word.isdigit() and match.start() == len(word):  # `1. Introduction`
+        return False
+    if word.casefold() in _EITHER or _INITIALS.fullmatch(word):
+        return following[0] in _OPENERS
+    return word.casefold() not in _SHORT
+
+
+def _word_before(line: str, at: int) -> str:
+    match = _LAST_WORD.search(line[max(0, at - 20) : at])
+    return match[0] if match else ""
