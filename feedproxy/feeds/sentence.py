@@ -4,8 +4,9 @@ import re
 
 MAX_SENTENCE = 300  # characters
 _LOOK = MAX_SENTENCE + 50  # characters to read: a sentence that ends later is cut anyway
-_END = re.compile(r"""[.!?…]{1,9}["'”’»)\]]{0,3}(?=\s|$)|[。！？][”’」』）]?""")
-_LAST_WORD = re.compile(r"[^\s(\[“‘\"'/—–]*$")
+_END = re.compile(r"""[.!?…。！？]+["'”’»)\]」』）]*""")
+_WIDE = "。！？"  # need no space behind them
+_NO_WORD = re.compile(r"[\s(\[“‘\"'/—–]")
 # A full stop behind these ends no sentence.
 _SHORT = frozenset(
     "e.g i.e cf vs v viz resp approx ca fig figs tab eq eqs sec secs ch app ref refs thm prop def no nos vol pp p ed"
@@ -19,7 +20,7 @@ _OPENERS = frozenset("We The This These Our In It However To Here They Thus More
 
 def first_sentence(text: str) -> str:
     """Return the first sentence of the first paragraph, at most 300 characters; a longer one is cut at a word."""
-    line = " ".join(text[: 4 * _LOOK].strip().partition("\n\n")[0].split())[:_LOOK]
+    line = " ".join(text[:_LOOK].strip().partition("\n\n")[0].split())
     end = next((match.end() for match in _END.finditer(line) if _is_end(line, match)), len(line))
     return cut(line[:end], MAX_SENTENCE)
 
@@ -33,21 +34,27 @@ def cut(text: str, limit: int) -> str:
 
 
 def _is_end(line: str, match: re.Match[str]) -> bool:
-    following = line[match.end() :].split(maxsplit=1)
-    if match[0][0] in "。！？" or not following:
+    """Say whether the full stop or the like at `match` ends a sentence."""
+    behind = line[match.end() :]
+    if match[0][0] in _WIDE or not behind:
         return True
-    if following[0].strip("\"'“‘«([.,;:").islower():  # `iGPT` is not
+    if not behind[0].isspace():  # `3.14`, `node.js`
         return False
-    if match[0] != ".":
+    following = behind.split(maxsplit=1)[0].strip("\"'“‘«([.,;:")
+    if following.islower():  # not `iGPT`
+        return False
+    return match[0] != "." or not _is_short(_word_before(line, match.start()), following, match.start())
+
+
+def _is_short(word: str, following: str, at: int) -> bool:
+    """Say whether `word`, with a full stop at `at`, is a short form in the middle of a sentence."""
+    if word.isdigit() and len(word) == at:  # `1. Introduction`
         return True
-    word = _word_before(line, match.start())
-    if word.isdigit() and match.start() == len(word):  # `1. Introduction`
-        return False
     if word.casefold() in _EITHER or _INITIALS.fullmatch(word):
-        return following[0] in _OPENERS
-    return word.casefold() not in _SHORT
+        return following not in _OPENERS
+    return word.casefold() in _SHORT
 
 
 def _word_before(line: str, at: int) -> str:
-    match = _LAST_WORD.search(line[max(0, at - 20) : at])
-    return match[0] if match else ""
+    """Return the word that ends at `at`; of a long one, the end."""
+    return re.split(_NO_WORD, line[max(0, at - 20) : at])[-1]

@@ -1,0 +1,92 @@
+"""The first sentence of an abstract is found where a person would end it."""
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedproxy.feeds.sentence import MAX_SENTENCE, cut, first_sentence
+
+# The first sentence and what follows it.
+SENTENCES = {
+    "plain": ("We made this up.", " Nothing in it is true."),
+    "question": ("Can agents plan?", " We ask."),
+    "exclamation": ("They can!", " We show it."),
+    "several marks": ("Can they really?!", " Yes."),
+    "dots": ("Agents wait…", " Then they act."),
+    "three dots": ("Agents wait...", " Then they act."),
+    "decimal": ("It is 3.5 times as fast as version 2.0 was.", " We say why."),
+    "file": ("Our runtime for node.js and model.pt files is open.", " It is small."),
+    "e.g.": ("Tools (e.g. Search, e.g., Maps) help.", " We add some."),
+    "i.e.": ("One agent, i.e. ALICE, acts.", " It does."),
+    "et al.": ("We extend Placeholder et al. (2024) and Example et al. 2025.", " We win."),
+    "et al. at the end": ("This is due to Placeholder et al.", " We extend it."),
+    "vs.": ("We study Agents vs. Tools.", " Both win."),
+    "Fig.": ("See Fig. 2 and Eq. (3) for more.", " We do."),
+    "etc. in the middle": ("Books, films, etc. Example collected are here.", " We read them."),
+    "etc. at the end": ("We used books, films, etc.", " However, not all of them."),
+    "country": ("Most U.S. Senators agree with it.", " Not all do."),
+    "country at the end": ("Most live in the U.S.", " We asked them."),
+    "initials": ("The method of J. R. Example is old.", " It works."),
+    "degree": ("Ada Example, Ph.D. and Dr. Placeholder agree.", " They do."),
+    "unknown abbreviation": ("Agents of approx. five kinds, incl. old ones, act.", " They do."),
+    "quotation": ("They said “We agree.”", " Then they left."),
+    "straight quotation": ('They said "We agree."', " Then they left."),
+    "brackets": ("(They did agree.)", " Then they left."),
+    "name in lower case": ("We train agents.", " iAgent is one of them."),
+    "question in the middle": ("Agents ask why? and get an answer.", " It helps."),
+    "number in front": ("1. Agents act.", " 2. They wait."),
+    "Chinese": ("我们编造了这个。", "没有什么是真的。"),
+    "paragraphs": ("A heading without a full stop", "\n\nThe text. And more."),
+    "no end": ("Nothing ends here", ""),
+    "end of the text": ("It ends here.", ""),
+    "nothing": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("sentence", "rest"), SENTENCES.values(), ids=SENTENCES)
+def test_first_sentence(sentence: str, rest: str) -> None:
+    """A sentence ends at its full stop, and at none of those in it."""
+    assert sentence == first_sentence(sentence + rest)
+
+
+def test_a_long_sentence_is_cut_at_a_word() -> None:
+    """Of a long sentence whole words remain, and an ellipsis says so."""
+    words = "agents and tools, " * 30
+    assert "agents and tools, " * 16 + "agents and…" == first_sentence(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "short"),
+    [
+        ("one two", 7, "one two"),
+        ("one two three", 9, "one two…"),
+        ("one, two", 7, "one…"),
+        ("onetwothree", 5, "onet…"),
+        ("one two", 4, "one…"),
+    ],
+)
+def test_cut(text: str, limit: int, short: str) -> None:
+    """A text is cut at a word, without the comma behind it; a word that is too long is cut anywhere."""
+    assert short == cut(text, limit)
+
+
+@given(text=st.text(st.sampled_from("ab.AB \n?!…)”e.g,"), max_size=500))
+def test_any_text(text: str) -> None:
+    """The sentence of any text is one line, short, and the text's beginning."""
+    sentence = first_sentence(text)
+    assert len(sentence) <= MAX_SENTENCE
+    assert "\n" not in sentence
+    beginning = sentence.removesuffix("…") if len(text) > MAX_SENTENCE else sentence
+    assert " ".join(text.split()).startswith(beginning)
+
+
+@pytest.mark.parametrize("piece", [".", ". ", "e.g. ", "a.", "(", "?\"'", "A. ", "\n\n", " "])
+def test_a_hostile_text_costs_no_more(piece: str) -> None:
+    """The longest text of nothing but stops takes no time."""
+    text = piece * (10_000 // len(piece))
+    began = perf_counter()
+    for _ in range(20):
+        first_sentence(text)
+    assert perf_counter() - began < 1
