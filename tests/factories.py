@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from feedproxy.model import Entry, Organization, Paper
+from feedproxy.model import Digest, Entry, Organization, Paper
+from feedproxy.periods import Period
 
 DAY = date(2026, 3, 10)
 _SUBJECTS = ("Agents", "Retrieval", "Diffusion", "Tool Use", "Policy Gradients", "Long Context", "Surveys", "GPUs")
@@ -142,4 +143,21 @@ def entered(papers: Iterable[Paper], *, noon: datetime = datetime(2026, 3, 10, 1
     return tuple(
         Entry(found, at := noon - timedelta(seconds=rank), at + timedelta(hours=1) * (rank % 3 == 2))
         for rank, found in enumerate(papers)
+    )
+
+
+def digests() -> tuple[Digest, ...]:
+    """Return two weekly digests, newest first: one with difficult papers and late ones, one with a single paper."""
+    newest = Period.of("week", DAY)
+    previous = newest.previous
+    late = paper(
+        11, upvotes=9, submitted_at=datetime(2026, 3, 3, tzinfo=UTC), ai_summary="We made up <this> summary. Twice."
+    )
+    return (
+        Digest(newest, newest.closes_at + timedelta(minutes=3), difficult_papers(), (late,)),
+        Digest(
+            previous,
+            previous.closes_at,
+            (paper(12, upvotes=1_000, thumbnail=None, submitted_at=late.submitted_at),),
+        ),
     )

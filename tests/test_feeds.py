@@ -29,6 +29,7 @@ from tests import factories
 
 BASE = "https://feeds.example.org"
 ENTRIES = factories.entered(factories.difficult_papers())
+DIGESTS = factories.digests()
 GRAMMAR = etree.RelaxNG(etree.parse(Path(__file__).with_name("atom.rng")))
 NS = {
     "a": "http://www.w3.org/2005/Atom",
@@ -71,6 +72,8 @@ GOLDEN: dict[str, Callable[[], Document]] = {
     ),
     "named": lambda: Document(Feed(parse_query("q=agents&limit=2&page=2"), BASE, NAMED), ENTRIES[2:4], True),
     "empty": lambda: Document(Feed(parse_query("q=agents"), BASE)),
+    "digest": lambda: Document(Feed(parse_query("q=agents&digest=week"), BASE), DIGESTS),
+    "digest-none": lambda: Document(Feed(parse_query("digest=week&top=8&link=pdf&content=none"), BASE), DIGESTS),
 }
 
 

@@ -37,9 +37,10 @@ def digest_view(digest: Digest, feed: Feed) -> EntryView:
         [_item(paper, link_of(paper.links, query), is_full) for paper in papers]
         for papers in (digest.papers, digest.late)
     )
-    lists = {"papers": [item.members for item in papers]}
+    extension: dict[str, object] = {"digest": period.kind, "period": period.code}
+    extension["papers"] = [item.members for item in papers]
     if late:
-        lists["since_last"] = [item.members for item in late]
+        extension["since_last"] = [item.members for item in late]
     return EntryView(
         id=_id(period, query),
         is_permalink=False,
@@ -56,7 +57,7 @@ def digest_view(digest: Digest, feed: Feed) -> EntryView:
             origin=_origin(digest),
         ),
         image=image,
-        extension={"digest": period.kind, "period": period.code} | lists,
+        extension=extension,
     )
 
 
@@ -94,7 +95,8 @@ def _item(paper: Paper, address: str, is_full: bool) -> _Item:
         sentence=_sentence(paper) if is_full else "",
         links=each_once(names),
     )
-    return _Item(html, f"{cut(title, _MAX_TITLE)} ({count})", {"id": paper.id, "title": title, "url": address} | counts)
+    members = {"id": paper.id, "title": title, "url": address, **counts}
+    return _Item(html, f"{cut(title, _MAX_TITLE)} ({count})", members)
 
 
 def _sentence(paper: Paper) -> str:

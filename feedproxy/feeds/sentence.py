@@ -8,14 +8,14 @@ _END = re.compile(r"""[.!?…。！？]+["'”’»)\]」』）]*""")
 _WIDE = "。！？"  # need no space behind them
 _NO_WORD = re.compile(r"[\s(\[“‘\"'/—–]")
 # A full stop behind these ends no sentence.
-_SHORT = frozenset(
-    "e.g i.e cf vs v viz resp approx ca fig figs tab eq eqs sec secs ch app ref refs thm prop def no nos vol pp p ed"
-    " eds dr prof mr mrs ms st mt inc ltd corp co dept univ jr sr w.r.t s.t i.i.d a.k.a".split()
+_SHORT = re.compile(
+    r"e\.g|i\.e|cf|vs?|viz|resp|approx|ca|figs?|tab|eqs?|secs?|ch|app|refs?|thm|prop|def|nos?|vol|pp?|eds?|dr|prof|mrs?"
+    r"|ms|st|mt|inc|ltd|corp|co|dept|univ|jr|sr|w\.r\.t|s\.t|i\.i\.d|a\.k\.a",
+    re.IGNORECASE,
 )
-# Behind these it ends one if a word follows that begins a sentence more often than a name.
-_EITHER = frozenset(["al", "etc", "ph.d"])
-_INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])*")  # `J`, `U.S`
-_OPENERS = frozenset("We The This These Our In It However To Here They Thus Moreover".split())
+# Behind these and initials it ends one if a word follows that begins a sentence more often than a name.
+_EITHER = re.compile(r"al|etc|ph\.d|[^\W\d_](?:\.[^\W\d_])*", re.IGNORECASE)  # `J`, `U.S`
+_OPENERS = {"We", "The", "This", "These", "Our", "In", "It", "However", "To", "Here", "They", "Thus", "Moreover"}
 
 
 def first_sentence(text: str) -> str:
@@ -50,9 +50,9 @@ def _is_short(word: str, following: str, at: int) -> bool:
     """Say whether `word`, with a full stop at `at`, is a short form in the middle of a sentence."""
     if word.isdigit() and len(word) == at:  # `1. Introduction`
         return True
-    if word.casefold() in _EITHER or _INITIALS.fullmatch(word):
-        return following not in _OPENERS
-    return word.casefold() in _SHORT
+    if _SHORT.fullmatch(word):
+        return True
+    return bool(_EITHER.fullmatch(word)) and following not in _OPENERS
 
 
 def _word_before(line: str, at: int) -> str:
