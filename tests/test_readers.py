@@ -4,7 +4,8 @@ import calendar
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import chain
@@ -16,9 +17,12 @@ import httpx
 import jsonfeed
 import pytest
 from reader import make_reader
+from werkzeug.serving import make_server
 
 from feedproxy.archive import Archive
+from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.feeds.entry import byline, first_authors
+from feedproxy.feeds.views import views
 from feedproxy.ingest.source import SavedListings
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import parse_query
@@ -131,6 +135,40 @@ def test_difficult_papers(filled: Filled) -> None:
     check(*filled(DIFFICULT))
 
 
+# Digests ----------------------------------------------------------------------------------------
+
+DIGESTS = Document(Feed(parse_query("digest=week"), "https://feeds.example.org"), factories.digests())
+
+
+def answer_with_digests(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
+    """Answer a request (WSGI) with the digests in the format of its path."""
+    form = environ["PATH_INFO"].removeprefix("/feed.")
+    start_response("200 OK", [("Content-Type", FORMATS[form].content_type)])
+    return [FORMATS[form].render(DIGESTS)]
+
+
+@pytest.fixture
+def digests() -> Iterator[httpx.Client]:
+    """Serve the digests and yield a client."""
+    server = make_server("127.0.0.1", 0, answer_with_digests, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}") as client:
+        yield client
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(("reader", "name", "seen", "which"), READERS, ids=[f"{row[0]}, {row[1]}" for row in READERS])
+def test_digests(
+    reader: str, name: str, seen: Callable[[httpx.Client, str], Iterable[Seen]], which: slice, digests: httpx.Client
+) -> None:
+    """Every reader shows each digest once, with its id and date, and no author."""
+    expected = [(view.id, view.published, None if name == "rss" else view.updated, "") for view in views(DIGESTS)]
+    assert sorted(expected) == sorted(seen(digests, f"/feed.{name}")), reader
+
+
 # newsboat ---------------------------------------------------------------------------------------
 
 NEWSBOAT = shutil.which("newsboat")
@@ -147,6 +185,16 @@ def test_newsboat(name: str, captures: Path, filled: Filled, tmp_path: Path) -> 
     for url, (_, entries) in zip(urls, served, strict=True):
         wanted = [expected(entry, name) for entry in entries]
         assert sorted((guid, date.timestamp(), names) for guid, date, _, names in wanted) == found[url]
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(NEWSBOAT is None, reason="newsboat is not installed (apt-get install newsboat)")
+@pytest.mark.parametrize("name", ["rss", "atom"])
+def test_digests_in_newsboat(name: str, digests: httpx.Client, tmp_path: Path) -> None:
+    """In newsboat every digest arrives, with its id and date."""
+    url = str(digests.base_url.join(f"/feed.{name}"))
+    wanted = sorted((view.id, view.published.timestamp(), "") for view in views(DIGESTS))
+    assert wanted == newsboat(tmp_path, [url])[url]
 
 
 def newsboat(home: Path, urls: list[str]) -> dict[str, list[tuple[str, int, str]]]:

@@ -9,7 +9,7 @@ _WIDE = "。！？"  # need no space behind them
 _NO_WORD = re.compile(r"[\s(\[“‘\"'/—–]")
 # A full stop behind these ends no sentence.
 _SHORT = re.compile(
-    r"e\.g|i\.e|cf|vs?|viz|resp|approx|ca|figs?|tab|eqs?|secs?|ch|app|refs?|thm|prop|def|nos?|vol|pp?|eds?|dr|prof|mrs?"
+    r"e\.g|i\.e|cf|vs|viz|resp|approx|ca|figs?|tab|eqs?|secs?|ch|app|refs?|thm|prop|def|nos?|vol|pp|eds?|dr|prof|mrs?"
     r"|ms|st|mt|inc|ltd|corp|co|dept|univ|jr|sr|w\.r\.t|s\.t|i\.i\.d|a\.k\.a",
     re.IGNORECASE,
 )
