@@ -171,7 +171,7 @@ def read_next_digest(db: sa.Connection, bind: Bind, query: Query, now: datetime)
         closing = Closing(start, until, NEVER, seconds(period.closes_at), 0)
         candidates = _candidates(db, bind, query, {"first": start, "until": until, "closed_at": NEVER})
         for contents in rank([closing], candidates, query.top):
-            return next(_digests(db, query.digest, [contents]))
+            return next(_digests(db, query.digest, [contents]), None)
         period = period.next
     return None
 
@@ -208,7 +208,9 @@ def _digests(db: sa.Connection, kind: str, page: Sequence[Contents]) -> Iterator
             tuple(paper for key, votes in part if (paper := _paper_at(wordings[key], closing.closed_at, votes)))
             for part in (best, late[id(contents)])
         )
-        yield Digest(Period(kind, moment(closing.start).date()), moment(closing.entered_at), *parts)
+        digest = Digest(Period(kind, moment(closing.start).date()), moment(closing.entered_at), *parts)
+        if digest.papers:
+            yield digest
 
 
 def _rows(db: sa.Connection, statement: sa.Select[Any], keys: Collection[int]) -> Iterator[sa.Row[Any]]:
