@@ -48,6 +48,7 @@ from feedproxy.archive.search import (
     windows,
 )
 from feedproxy.archive.sqlite import SQLite, path_of
+from feedproxy.archive.standings import Standings
 from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.writer import Changes, Writer, revision_after
 from feedproxy.errors import ArchiveError, LeaseError
@@ -104,6 +105,7 @@ class Archive(Coordination):
         # Every poll asks for the state of a second ago, which costs no read once `watch` has started its thread.
         self.watch, self.cached_state = self._watcher.watch, self._watcher.cached_state
         self._timer = timer or time.monotonic
+        self._standings = Standings()
         self._problems: tuple[float, tuple[str, ...]] = -math.inf, ()
 
     def close(self) -> None:
@@ -226,7 +228,8 @@ class Archive(Coordination):
         """Return the page of digests that `query` asks for, newest first."""
         with self._transaction(searching=bool(query.q)) as db:
             state = _read_state(db)
-            entries, more = read_digests(db, self._database.bind, query, state.newest)
+            view = self._standings.at(db, state)
+            entries, more = read_digests(view, self._database.bind, query, state.newest)
         return SearchResult(entries, more, self._watcher.offer(state_of(state)))
 
     def next_digest(self, query: Query) -> Digest | None:
@@ -235,7 +238,8 @@ class Archive(Coordination):
             state = _read_state(db)
             if state.newest is None or state.first_refreshed_at is None:
                 return None
-            return read_next_digest(db, self._database.bind, query, moment(state.newest))
+            view = self._standings.at(db, state)
+            return read_next_digest(view, self._database.bind, query, moment(state.newest))
 
     def count(self, query: Query) -> int:
         """Return the number of entries on all pages of `query`."""

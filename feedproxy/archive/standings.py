@@ -1,0 +1,236 @@
+"""The standings of closed periods, kept in memory: all papers by their upvotes at the closing, and their rises since.
+
+Standings are the same for every query and never change, but where history is filled in; so they are read once. Rises
+and papers are kept as long as nothing changes in the archive.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from feedproxy.archive.rows import LARGEST, readable_paper
+from feedproxy.archive.schema import PAPER, closings, ledger, papers, wordings
+from feedproxy.archive.search import DAY
+from feedproxy.model import HAS, Paper
+
+SPAN = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY}  # seconds; no period is longer
+_EARLY = 2 * DAY  # how long before its listing day a paper may be dated
+_CHUNK = 500  # papers
+_MOST_PAPERS = 5_000  # in memory
+_UPVOTES = sa.and_(ledger.c.measure == "upvotes", ledger.c.value <= LARGEST)
+_LINKS = HAS | {"image": "thumbnail"}  # the attributes of a paper by the names of its links
+
+
+class Closing(NamedTuple):
+    """A row of `closings`, epoch seconds; `closed_at` may be in the future."""
+
+    kind: str
+    start: int
+    until: int
+    closed_at: int
+    entered_at: int
+    revision: int
+
+
+# The keys of papers, each with its upvotes, best first; and the keys, upvotes and times of rises.
+Standing = tuple[Sequence[int], Sequence[int]]
+Rises = tuple[Sequence[int], Sequence[int], Sequence[int]]
+_NO_RISES: Rises = (), (), ()
+
+
+@cache
+def select_closings() -> sa.Select[Any]:
+    """Return the statement that selects the closings of a `kind`, oldest period first."""
+    columns = (closings.c[name] for name in Closing._fields)
+    return sa.select(*columns).where(closings.c.kind == sa.bindparam("kind")).order_by(closings.c.start)
+
+
+@cache
+def select_standings() -> sa.Select[Any]:
+    """Return the statement that selects the papers of each period of `kind` from `first` to `until`.
+
+    Rows: the start of the period, the paper's key, and its upvotes when the period was closed; the best paper first.
+    """
+    step, row, period = ledger.c, papers.c, closings.c
+    then = sa.select(step.value).where(_UPVOTES, step.paper == row.listed_at, step.reached_at <= period.closed_at)
+    votes = sa.func.coalesce(then.order_by(step.value.desc()).limit(1).scalar_subquery(), 0).label("votes")
+    columns = (period.start, row.listed_at, votes, row.submitted_at, row.id)
+    table = papers.join(closings, sa.and_(*_is_within(row, period), row.listed_at <= period.closed_at))
+    return sa.select(*columns).select_from(table).where(row.listing_day < _number("until"))
+
+
+@cache
+def select_open_standing() -> sa.Select[Any]:
+    """Return the statement that selects the papers listed from `first` to `until`, with their upvotes now."""
+    step, row = ledger.c, papers.c
+    now = sa.select(sa.func.max(step.value)).where(_UPVOTES, step.paper == row.listed_at).scalar_subquery()
+    columns = (_number("first").label("start"), row.listed_at, sa.func.coalesce(now, 0).label("votes"))
+    rows = sa.select(*columns, row.submitted_at, row.id).where(row.listed_at >= _number("low"))
+    return rows.where(row.listing_day >= _number("first"), row.listing_day < _number("until"))
+
+
+@cache
+def select_rises() -> sa.Select[Any]:
+    """Return the statement that selects what happened after the closing, of periods of `kind` from `first` on.
+
+    Rows: the start of the period, the paper's key, its upvotes, and when it reached them. A paper that came after the
+    closing of its period has a row even if it has no upvotes.
+    """
+    step, row, period = ledger.c, papers.c, closings.c
+    rise = sa.and_(_UPVOTES, step.paper == row.listed_at, step.reached_at > period.closed_at)
+    table = papers.join(closings, sa.and_(*_is_within(row, period))).outerjoin(ledger, rise)
+    is_late = sa.or_(step.value.is_not(None), row.listed_at > period.closed_at)
+    since = sa.func.coalesce(step.reached_at, row.listed_at).label("since")
+    votes = sa.func.coalesce(step.value, 0).label("votes")
+    return sa.select(period.start, row.listed_at, votes, since).select_from(table).where(is_late)
+
+
+@cache
+def select_papers() -> sa.Select[Any]:
+    """Return the statement that selects every wording of the papers with these `keys`, each with its paper, by date."""
+    columns = (papers.c.listed_at, papers.c.ai_summary_at, wordings.c.since, wordings.c.has)
+    table = papers.join(wordings, wordings.c.paper == papers.c.listed_at)
+    has_key = papers.c.listed_at.in_(sa.bindparam("keys", expanding=True))
+    return sa.select(*PAPER, *columns).select_from(table).where(has_key).order_by(wordings.c.since)
+
+
+def _number(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
+def _is_within(row: Any, period: Any) -> Iterator[sa.ColumnElement[bool]]:
+    """Say that a paper was listed in the period; the parameters say which papers and periods to look at."""
+    yield row.listed_at >= _number("low")
+    yield row.listing_day >= _number("first")
+    yield period.kind == sa.bindparam("kind")
+    yield period.start <= row.listing_day
+    yield period.start > row.listing_day - _number("span")  # so that an index finds the period
+    yield period.until > row.listing_day
+
+
+def _window(kind: str, first: int) -> dict[str, Any]:
+    return {"kind": kind, "first": first, "low": first - _EARLY, "span": SPAN[kind]}
+
+
+class Standings:
+    """The memory of one archive; threads may share it."""
+
+    def __init__(self) -> None:
+        self._standings: dict[Closing, Standing] = {}
+        self._backdated_at: int | None = None
+        self._current = _Current(0)
+
+    def at(self, db: sa.Connection, state: sa.Row[Any]) -> "View":
+        """Return the view of a transaction of `db`, which has read `state`."""
+        if state.backdated_at != self._backdated_at:  # history may have been filled in
+            self._standings, self._backdated_at = {}, state.backdated_at
+        if state.revision != self._current.revision:
+            self._current = _Current(state.revision)
+        return View(db, self._standings, self._current)
+
+
+@dataclass(slots=True)
+class _Current:
+    """What is valid for one revision of the archive."""
+
+    revision: int
+    rises: dict[tuple[str, int], Mapping[int, Rises]] = field(default_factory=dict)
+    papers: dict[tuple[int, int, int], Paper | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one transaction reads, from memory if it is there."""
+
+    db: sa.Connection
+    _standings: dict[Closing, Standing]
+    _current: _Current
+
+    def closings(self, kind: str) -> list[Closing]:
+        """Return the closings of this kind, oldest period first."""
+        return [Closing(*row) for row in self.db.execute(select_closings(), {"kind": kind})]
+
+    def standings(self, closed: Sequence[Closing]) -> dict[int, Standing]:
+        """Return the standing of each of these periods of one kind, by its start."""
+        missing = [closing for closing in closed if closing not in self._standings]
+        if missing:
+            first, until = min(one.start for one in missing), max(one.until for one in missing)
+            window = _window(missing[0].kind, first) | {"until": until}
+            by_start = _standings_of(self.db.execute(select_standings(), window))
+            self._standings.update({one: by_start.get(one.start, ((), ())) for one in missing})
+        return {closing.start: self._standings[closing] for closing in closed}
+
+    def open_standing(self, start: int, until: int) -> Standing:
+        """Return the present standing of a period that is not closed yet."""
+        window = {"first": start, "until": until, "low": start - _EARLY}
+        return _standings_of(self.db.execute(select_open_standing(), window)).get(start, ((), ()))
+
+    def rises(self, kind: str, first: int) -> Mapping[int, Rises]:
+        """Return what happened after the closing of each period of `kind` from `first` on, by its start."""
+        if (kind, first) not in self._current.rises:
+            rows = self.db.execute(select_rises(), _window(kind, first))
+            by_start = defaultdict(list)
+            for row in rows:
+                by_start[row.start].append(row[1:])
+            rises = {start: _columns(3, some) for start, some in by_start.items()}
+            self._current.rises[kind, first] = defaultdict(lambda: _NO_RISES, rises)
+        return self._current.rises[kind, first]
+
+    def papers(self, keys: Collection[tuple[int, int, int]]) -> Mapping[tuple[int, int, int], Paper | None]:
+        """Return papers as they were: each by its key, a time when a period was closed, and its upvotes then.
+
+        An unreadable one is None.
+        """
+        memory = self._current.papers
+        missing = {key for key in keys if key not in memory}
+        if len(memory) + len(missing) > _MOST_PAPERS:
+            memory = {key: memory[key] for key in keys if key in memory}
+        listed_at = sorted({key[0] for key in missing})
+        rows = defaultdict(list)
+        for at in range(0, len(listed_at), _CHUNK):
+            for row in self.db.execute(select_papers(), {"keys": listed_at[at : at + _CHUNK]}):
+                rows[row.listed_at].append(row)
+        memory |= {key: _paper_at(rows[key[0]], *key[1:]) for key in missing}
+        self._current.papers = memory
+        return memory
+
+
+def _standings_of(rows: Iterable[sa.Row[Any]]) -> dict[int, Standing]:
+    """Return the standing of each period in rows of its start, the paper, its upvotes, listing time and id."""
+    by_start = defaultdict(list)
+    for row in rows:
+        by_start[row.start].append((-row.votes, row.submitted_at, row.id, row.listed_at))
+    return {
+        start: _columns(2, ((paper, -votes) for votes, _, _, paper in sorted(places)))
+        for start, places in by_start.items()
+    }
+
+
+def _columns(number: int, rows: Iterable[Sequence[int]]) -> Any:
+    """Return rows of numbers as columns, each of which takes eight bytes a number."""
+    columns = tuple(array("q") for _ in range(number))
+    for row in rows:
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    return columns
+
+
+def _paper_at(rows: Sequence[sa.Row[Any]], closed_at: int, votes: int) -> Paper | None:
+    """Return the paper in `rows`, its wordings, as the archive knew it at `closed_at`; None if it is unreadable.
+
+    The addresses of its links have no dates: they are those of now.
+    """
+    *_, row = None, *(row for row in rows if row.since <= closed_at)
+    paper = readable_paper(row) if row else None
+    if row is None or paper is None:
+        return None
+    changes: dict[str, Any] = {_LINKS[name]: None for name in HAS if name not in str(row.has).split()}
+    if row.ai_summary_at is None or row.ai_summary_at > closed_at:
+        changes["ai_summary"] = None
+    changes |= {"comments": votes} if paper.upvotes is None else {"upvotes": votes, "comments": 0}
+    return replace(paper, **changes)
