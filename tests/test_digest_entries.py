@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from feedproxy.feeds import FORMATS, Document, Feed
-from feedproxy.feeds.digest import digest_view
 from feedproxy.feeds.entry import EntryView
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Organization, Paper
@@ -32,7 +31,8 @@ def digest(*papers: Paper, period: Period = WEEK, late: tuple[Paper, ...] = ()) 
 
 
 def view(made: Digest, query: str = "digest=week", name: NamedFeed | None = None, base: str = BASE) -> EntryView:
-    return digest_view(made, Feed(parse_query(query), base, name))
+    (found,) = Document(Feed(parse_query(query), base, name), (made,)).views
+    return found
 
 
 def render(form: str, *digests: Digest, query: str = "digest=week") -> bytes:

@@ -22,7 +22,6 @@ from werkzeug.serving import make_server
 from feedproxy.archive import Archive
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.feeds.entry import byline, first_authors
-from feedproxy.feeds.views import views
 from feedproxy.ingest.source import SavedListings
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import parse_query
@@ -165,7 +164,7 @@ def test_digests(
     reader: str, name: str, seen: Callable[[httpx.Client, str], Iterable[Seen]], which: slice, digests: httpx.Client
 ) -> None:
     """Every reader shows each digest once, with its id and date, and no author."""
-    expected = [(view.id, view.published, None if name == "rss" else view.updated, "") for view in views(DIGESTS)]
+    expected = [(view.id, view.published, None if name == "rss" else view.updated, "") for view in DIGESTS.views]
     assert sorted(expected) == sorted(seen(digests, f"/feed.{name}")), reader
 
 
@@ -193,7 +192,7 @@ def test_newsboat(name: str, captures: Path, filled: Filled, tmp_path: Path) -> 
 def test_digests_in_newsboat(name: str, digests: httpx.Client, tmp_path: Path) -> None:
     """In newsboat every digest arrives, with its id and date."""
     url = str(digests.base_url.join(f"/feed.{name}"))
-    wanted = sorted((view.id, view.published.timestamp(), "") for view in views(DIGESTS))
+    wanted = sorted((view.id, view.published.timestamp(), "") for view in DIGESTS.views)
     assert wanted == newsboat(tmp_path, [url])[url]
 
 

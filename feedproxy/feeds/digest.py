@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feedproxy.feeds.entry import EntryView, count_of, credit, each_once, link_of, template
-from feedproxy.feeds.feed import HUB, Feed
 from feedproxy.feeds.sentence import cut, first_sentence
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Paper
@@ -13,6 +12,7 @@ from feedproxy.periods import Period
 from feedproxy.query.parameters import Query
 from feedproxy.text import plural
 
+_HUB = "https://huggingface.co/papers"
 _AUTHORS = 3
 _MAX_SUMMARY = 500  # characters, as much as a preview shows
 _MAX_TITLE = 120  # characters, in the summary
@@ -29,9 +29,9 @@ class _Item(NamedTuple):
     members: dict[str, object]
 
 
-def digest_view(digest: Digest, feed: Feed) -> EntryView:
-    """Return the view of a digest in its feed."""
-    query, period, image = feed.query, digest.period, digest.papers[0].image
+def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryView:
+    """Return the view of a digest in the feed of `query`, which has the `topic` and the web page `page`."""
+    period, image = digest.period, digest.papers[0].image
     is_full = query.content == "full"
     papers, late = (
         [_item(paper, link_of(paper.links, query), is_full) for paper in papers]
@@ -44,8 +44,8 @@ def digest_view(digest: Digest, feed: Feed) -> EntryView:
     return EntryView(
         id=_id(period, query),
         is_permalink=False,
-        title=_title(digest, feed),
-        link=period.hub_page or feed.at_page(1).address(),
+        title=_title(digest, topic),
+        link=period.hub_page or page,
         link_type="text/html",
         published=digest.entered_at,
         updated=digest.updated_at,
@@ -64,14 +64,13 @@ def digest_view(digest: Digest, feed: Feed) -> EntryView:
 def _id(period: Period, query: Query) -> str:
     """Return a URN, the same on every server and wherever the links lead."""
     conditions = Query(**{name: getattr(query, name) for name in _IDENTITY})
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{HUB}?{conditions}#{period.code}").urn
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{_HUB}?{conditions}#{period.code}").urn
 
 
-def _title(digest: Digest, feed: Feed) -> str:
+def _title(digest: Digest, topic: str) -> str:
     count = len(digest.papers)
     best = f"{count} best" if count > 1 else "Best"
-    words = feed.name.title if feed.name else feed.conditions
-    return ": ".join(filter(None, (f"{best} of {digest.period.title}", words)))
+    return ": ".join(filter(None, (f"{best} of {digest.period.title}", topic)))
 
 
 def _origin(digest: Digest) -> str:

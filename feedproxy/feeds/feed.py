@@ -6,6 +6,8 @@ from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Self
 
+from feedproxy.feeds.digest import digest_view
+from feedproxy.feeds.entry import EntryView, entry_view
 from feedproxy.model import FIRST_LISTING, Digest, Entry
 from feedproxy.query.interests import describe
 from feedproxy.query.named_feeds import NamedFeed
@@ -13,7 +15,7 @@ from feedproxy.query.parameters import Query
 from feedproxy.text import plural
 
 TITLE = "Daily Papers"
-HUB = "https://huggingface.co/papers"
+_HUB = "https://huggingface.co/papers"
 NOTHING_YET = datetime.combine(FIRST_LISTING, time(), UTC)  # `updated` of an empty document
 LANGUAGE = "en"
 
@@ -60,7 +62,7 @@ class Feed:
     def id(self) -> str:
         """A URN, the same on every page of the feed; without a name also the same on every server."""
         first = self.at_page(1)
-        seed = f"{first.base}/{first.name.path('')}" if first.name else f"{HUB}?{first._query_string}"
+        seed = f"{first.base}/{first.name.path('')}" if first.name else f"{_HUB}?{first._query_string}"
         return uuid.uuid5(uuid.NAMESPACE_URL, seed).urn
 
     @property
@@ -87,6 +89,16 @@ class Document:
     feed: Feed
     entries: tuple[Entry | Digest, ...] = ()
     has_more: bool = False
+
+    @property
+    def views(self) -> list[EntryView]:
+        """The entries as every format shows them."""
+        feed, query, page = self.feed, self.feed.query, self.feed.at_page(1).address()
+        topic = feed.name.title if feed.name else feed.conditions
+        return [
+            digest_view(entry, query, topic, page) if isinstance(entry, Digest) else entry_view(entry, query)
+            for entry in self.entries
+        ]
 
     @property
     def updated(self) -> datetime:

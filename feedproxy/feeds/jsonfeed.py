@@ -5,7 +5,6 @@ from typing import Any
 
 from feedproxy.feeds.entry import EntryView
 from feedproxy.feeds.feed import LANGUAGE, Document
-from feedproxy.feeds.views import views
 
 
 def json_feed(document: Document) -> bytes:
@@ -22,7 +21,7 @@ def json_feed(document: Document) -> bytes:
         "favicon": feed.icon,
         "language": LANGUAGE,
         "authors": [{"name": "Hugging Face Daily Papers", "url": "https://huggingface.co/papers"}],
-        "items": [_item(view) for view in views(document)],
+        "items": [_item(view) for view in document.views],
     }
     return json.dumps(_without_none(members), ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -14,7 +14,6 @@ from feedgen.util import xml_elem
 
 from feedproxy.feeds.entry import EntryView
 from feedproxy.feeds.feed import LANGUAGE, Document
-from feedproxy.feeds.views import views
 
 # feedgen's own function changes the locale of the whole process, which other threads see.
 feedgen.feed.formatRFC2822 = feedgen.entry.formatRFC2822 = format_datetime
@@ -105,7 +104,7 @@ def _generator(document: Document, form: str) -> FeedGenerator:
     generator.icon(feed.icon)
     generator.ttl(_TTL)
     generator.updated(document.updated)
-    for view in views(document):
+    for view in document.views:
         _add(generator, view, form)
     return generator
 
