@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _PASSES = 6  # a change may uncover a leftover, as in `textbf{x^{2}}`; real texts need three
-_CACHE = 1_000  # texts, the titles and abstracts of about three weeks
+_CACHE = 2_000  # texts: titles and abstracts of about three weeks, and those of fifty digests
 
 _GREEK = dict(
     zip(
