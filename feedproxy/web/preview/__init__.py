@@ -5,7 +5,7 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from feedproxy.archive import Archive, SearchResult
@@ -105,7 +105,7 @@ class Preview:
 def preview(service: Service, query: Query) -> Preview:
     """Return the preview of `query`; raises ArchiveError and NoPapersYet."""
     began, archive = time.monotonic(), service.archive
-    result = service.search(replace(query, digest=""))  # of digests, the papers they are made of
+    result = service.search(query)
     histories = archive.histories([entry.paper.id for entry in result.entries])
     others = thresholds(query)
     days, dates_by_threshold = archive.entry_dates_by_threshold(query, [other.min_upvotes for other in others])
