@@ -45,9 +45,8 @@ class Feed:
         """The operator's title, or ours with the filter in words."""
         if self.name:
             return self.name.title
-        number = f"{self.query.top} " if self.query.top > 1 else ""
-        digest = f", {number}best of each {self.query.digest}" if self.query.digest else ""
-        return ": ".join(filter(None, (f"{TITLE}{digest}", self.conditions)))
+        title = ", ".join(filter(None, (TITLE, self.query.selection)))
+        return ": ".join(filter(None, (title, self.conditions)))
 
     @property
     def description(self) -> str:
