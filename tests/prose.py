@@ -80,4 +80,5 @@ _OPTIONAL = {
     "github_repo": (0.45, lambda dice, paper: f"https://code.example.org/{WORDS[dice.randrange(2000)]}/{paper.id}"),
     "project_page": (0.25, lambda _, paper: f"https://{paper.id.replace('.', '-')}.example.org/"),
     "ai_keywords": (0.7, lambda dice, _: tuple(dict.fromkeys(_phrase(dice, 2) for _ in range(dice.randint(3, 8))))),
+    "ai_summary": (0.65, lambda dice, _: f"{_phrase(dice, dice.randint(20, 40)).capitalize()}."),
 }

@@ -103,6 +103,7 @@ def test_every_field():
         githubRepo="https://example.org/code",
         projectPage="https://example.org/project/",
         ai_keywords=["agents", "tool use", "agents"],
+        ai_summary=" A made-up\npaper. ",
     )
 
     assert Paper(
@@ -120,6 +121,7 @@ def test_every_field():
         github_repo="https://example.org/code",
         project_page="https://example.org/project/",
         ai_keywords=("agents", "tool use"),
+        ai_summary="A made-up paper.",
     ) == of(raw)
 
 
@@ -483,6 +485,7 @@ def test_text_titles_with_the_same_words():
         {"authors": [None, 3, {"name": None}, {"name": ["Ada"]}]},
         {"ai_keywords": "agents"},
         {"ai_keywords": [None, {}, 3]},
+        {"ai_summary": ["A summary."]},
         {"publishedAt": "never"},
         {"publishedAt": 3},
         {"organization": 3},
@@ -497,19 +500,36 @@ def test_bad_optional_field(fields: dict[str, Any]):
 def test_unsafe_text():
     """What XML forbids is dropped from text, also half a surrogate pair; markup and emoji stay."""
     hostile = "A\x00 <b>\ud800&amp;\udc00 \U0001f600\ufffe ]]>\x1b\x85"
-    paper = of(entry(title=hostile, summary=hostile, authors=[{"name": hostile}], ai_keywords=[hostile]))
+    paper = of(
+        entry(title=hostile, summary=hostile, authors=[{"name": hostile}], ai_keywords=[hostile], ai_summary=hostile)
+    )
 
     clean = "A <b>&amp; \U0001f600 ]]>"
-    assert (clean, clean, (clean,), (clean,)) == (paper.title, paper.summary, paper.authors, paper.ai_keywords)
+    assert (clean, clean, clean) == (paper.title, paper.summary, paper.ai_summary)
+    assert ((clean,), (clean,)) == (paper.authors, paper.ai_keywords)
 
 
 def test_enormous():
     """Enormous text is cut, and enormous lists are kept."""
     names = [{"name": f"Author {number}"} for number in range(10_000)]
-    paper = of(entry(title="x" * 100_000, summary="y" * 100_000, authors=names))
+    paper = of(entry(title="x" * 100_000, summary="y" * 100_000, authors=names, ai_summary="z" * 100_000))
 
-    assert (500, 10_000, 10_000) == (len(paper.title), len(paper.summary), paper.author_count)
+    assert (500, 10_000, 5_000) == (len(paper.title), len(paper.summary), len(paper.ai_summary or ""))
+    assert 10_000 == paper.author_count
     assert paper.title.endswith("x…")
+
+
+@pytest.mark.parametrize("value", [None, "", " \n\t", "\x00", 3, True, {"text": "A summary."}])
+def test_no_ai_summary(value: object):
+    """What is no text, or a text of nothing but spaces, is no AI summary; on the page as in the API."""
+    listed = [changed(ai_summary=value)]
+
+    assert [None, None] == [only(data).ai_summary for data in (api(listed), page(listed))]
+
+
+def test_ai_summary_on_the_page():
+    """The page has the AI summary where the API has it."""
+    assert "A made-up paper." == only(page([entry(ai_summary="A made-up paper.")])).ai_summary
 
 
 # Bounds -----------------------------------------------------------------------------------------
@@ -538,7 +558,10 @@ def test_too_many_entries():
     assert ((), "48,001 more") == (listing.papers, listing.skipped[-1].name)
 
 
-@pytest.mark.parametrize("grown", [{"summary": "\ufdfa" * 3000}, {"authors": [{"name": "\ufdfa" * 150}] * 20}])
+@pytest.mark.parametrize(
+    "grown",
+    [{"summary": "\ufdfa" * 3000}, {"ai_summary": "\ufdfa" * 3000}, {"authors": [{"name": "\ufdfa" * 150}] * 20}],
+)
 def test_paper_with_too_much_text(grown: dict[str, Any]):
     """A paper whose text grows beyond 64 kB where it is normalised is left out; 2,000 authors fit."""
     many = [{"name": f"Author {number}"} for number in range(2000)]
@@ -633,7 +656,13 @@ HOSTILE: tuple[Any, ...] = (
     *("9913.00001", "2099-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "2026-13-01", "http://[", "//", "<b>"),
     *([], {}, [[]], {"name": {}}, [None], {"paper": {}}),
 )
-MADE = entries(3, organization={"name": "ex", "fullname": "Ex"}, ai_keywords=["x"], githubRepo="https://example.org")
+MADE = entries(
+    3,
+    organization={"name": "ex", "fullname": "Ex"},
+    ai_keywords=["x"],
+    githubRepo="https://example.org",
+    ai_summary="z",
+)
 LINES = capture(TEXT, ("Second", "y\n\nz", "example Example", "Mar 7, 2026 1,002")).decode().splitlines()
 HOSTILE_LINES = ("", "·", "Mar 8, 2026 ,", "Feb 29", "Feb 29, 2025", "• ,,, authors", "Jan 9, ٢٠٢٦ ٣", "\x00", "[", "<")
 

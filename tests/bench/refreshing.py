@@ -117,4 +117,5 @@ def _fields(made: Paper) -> dict[str, Any]:
         "githubRepo": made.github_repo,
         "projectPage": made.project_page,
         "ai_keywords": list(made.ai_keywords) or None,
+        "ai_summary": made.ai_summary,
     }

@@ -11,6 +11,7 @@ from feedproxy.model import Paper
 from feedproxy.query.terms import size
 
 MAX_TITLE, MAX_SUMMARY, MAX_NAME = 500, 10_000, 200  # characters; the longest so far: 200, 1,923 and 90
+MAX_AI_SUMMARY = 5_000  # characters; the longest so far: 1,319
 MAX_AUTHORS, MAX_KEYWORDS = 2000, 50  # the most so far: 664 and 12
 MAX_PAPERS = MAX_SKIPPED = 2000  # of a listing; the most papers so far: 78
 MAX_ENTRIES = 10_000  # of a listing; we look at no more
@@ -29,7 +30,7 @@ class InvalidEntry(Exception):  # noqa: N818 (a reason, not a failure)
 def text_size(paper: Paper) -> int:
     """Return how many bytes of normalised text `paper` has; exact up to `MAX_PAPER_BYTES`."""
     names = (paper.organization.name, paper.organization.fullname) if paper.organization else ()
-    texts = (paper.title, paper.summary, *paper.authors, *names, *paper.ai_keywords)
+    texts = (paper.title, paper.summary, *paper.authors, *names, *paper.ai_keywords, paper.ai_summary or "")
     characters = sum(map(len, texts))
     return characters if characters > MAX_PAPER_BYTES else sum(map(size, texts))
 

@@ -97,6 +97,7 @@ def _paper(entry: Any, paper: Any, day: date | None) -> Paper:
         github_repo=safe_url(as_text(paper.get("githubRepo"))),
         project_page=safe_url(as_text(paper.get("projectPage"))),
         ai_keywords=tuple(islice(keywords, fields.MAX_KEYWORDS)),
+        ai_summary=one_line(as_text(paper.get("ai_summary")), fields.MAX_AI_SUMMARY) or None,
     )
 
 
