@@ -123,11 +123,12 @@ def listing_day(listing: Listing, paper: Paper) -> date:
 
 
 def revise(paper: Paper, new: Paper) -> Paper:
-    """Return `paper` with its own id and listing time, and the fields of `new` that have a value."""
+    """Return `paper` with its own id, listing time and AI summary, and the fields of `new` that have a value."""
+    lasting = ("id", "submitted_at", *["ai_summary"] * bool(paper.ai_summary))
     changes = {
         name: getattr(new, name)
         for name in Paper.__dataclass_fields__
-        if name not in ("id", "submitted_at") and (name in COUNTS or getattr(new, name))
+        if name not in lasting and (name in COUNTS or getattr(new, name))
     }
     if new.upvotes is None:
         changes["upvotes"] = paper.upvotes
@@ -135,5 +136,5 @@ def revise(paper: Paper, new: Paper) -> Paper:
 
 
 def same_content(paper: Paper, other: Paper) -> bool:
-    """Say whether two papers differ at most in their counts."""
-    return replace(other, upvotes=paper.upvotes, comments=paper.comments) == paper
+    """Say whether two papers differ at most in their counts and the AI summary, which feeds of papers do not show."""
+    return replace(other, upvotes=paper.upvotes, comments=paper.comments, ai_summary=paper.ai_summary) == paper

@@ -34,7 +34,10 @@ _UPDATE = sa.update(schema.papers).where(schema.papers.c.listed_at == sa.bindpar
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The numbers of papers that are new, have another text, a new highest count, or only other counts."""
+    """The numbers of papers that are new, have another text, a new highest count, or only other counts.
+
+    A paper that only gets its AI summary is among the last.
+    """
 
     new: int = 0
     revisions: int = 0
@@ -47,11 +50,15 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class _PaperRow:
-    """A paper in the archive: its keys, itself, its highest counts, and whether a part is unreadable."""
+    """A paper in the archive: its keys, itself, its highest counts, and whether a part is unreadable.
+
+    Its first AI summary came at `summary_at`.
+    """
 
     listed_at: int
     wording: int
     paper: Paper
+    summary_at: int | None
     tops: dict[str, int]
     is_damaged: bool = False
 
@@ -118,15 +125,17 @@ class Writer:
 
     def _insert(self, change: _Change) -> list[str]:
         date = self._allocate_date(change)
-        day = seconds(midnight(change.observation.day))
-        keys = {"listed_at": date, "wording": date, "listing_day": day}
+        day, summary_at = seconds(midnight(change.observation.day)), date if change.paper.ai_summary else None
+        keys = {"listed_at": date, "wording": date, "listing_day": day, "ai_summary_at": summary_at}
         self._rows[schema.papers].append(keys | _columns(change.paper))
         self._append_step(date, {}, change.observation, date)
         self._add_wording(date, date, change.paper)
         return ["new"]
 
     def _update(self, change: _Change, row: _PaperRow) -> list[str]:
-        columns = _columns(change.paper) | {"key": row.listed_at}
+        columns = _columns(change.paper) | {"key": row.listed_at, "ai_summary_at": row.summary_at}
+        if change.paper.ai_summary and row.summary_at is None:
+            columns["ai_summary_at"] = max(self.times.latest, self.times.previous or 0)
         if change.is_rising or change.is_revised:
             date = self._allocate_date(change)
             self._append_step(row.listed_at, row.tops, change.observation, date)
@@ -207,7 +216,10 @@ def _paper_row(row: sa.Row[Any]) -> _PaperRow:
     is_damaged = unreadable_column(schema.WORDED, row._mapping) is not None
     paper = mended_paper(row, row.listed_at) if is_damaged else paper_of(row)
     wording = row.wording if type(row.wording) is int else row.listed_at
-    return _PaperRow(row.listed_at, wording, paper, tops, is_damaged)
+    summary_at = readable_part(schema.WORDED, row._mapping).get("ai_summary_at") if is_damaged else row.ai_summary_at
+    if summary_at is None and row.ai_summary is not None:  # it is lost
+        summary_at = row.listed_at
+    return _PaperRow(row.listed_at, wording, paper, summary_at, tops, is_damaged)
 
 
 def revision_after(before: int, now: datetime) -> int:
