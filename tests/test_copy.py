@@ -17,10 +17,11 @@ from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, NewAddress, Run, documents, one_line
 from tests.factories import difficult_papers, paper
 from tests.invariants import violations
+from tests.test_integrity import close_days
 
 Opened = Callable[[object, OpenMode], Database]
 Opener = Callable[..., Archive]
-COPIED = (*schema.GROWING, schema.listing_days, schema.state)
+COPIED = (*schema.GROWING, schema.listing_days, schema.closings, schema.state)
 QUERIES = [
     "",
     "min_upvotes=3",
@@ -55,13 +56,14 @@ def away(kinds: tuple[str, str], new_address: NewAddress) -> str:
 
 @pytest.fixture
 def home(kinds: tuple[str, str], new_address: NewAddress, open_archive: Opener, clock: Clock) -> str:
-    """An archive of some days in which papers rose and were reworded."""
+    """An archive of some days in which papers rose and were reworded, and one day was closed."""
     path = new_address(kinds[0])
     archive = open_archive(path)
     for number in range(1, 5):
         papers = (*difficult_papers(), paper(20, title=f"Zebras {number}", upvotes=number), paper(20 + number))
         archive.store([Listing(papers, day=clock().date())], clock.tick(hours=9))
     archive.close()
+    close_days(path, 1, clock)
     return path
 
 

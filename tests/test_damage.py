@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -21,7 +22,7 @@ from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, NewAddress, Run, one_line
 from tests.factories import paper
 from tests.invariants import violations
-from tests.test_integrity import damage, titles
+from tests.test_integrity import close_days, damage, titles
 
 Opener = Callable[..., Archive]
 NOWHERE = "http://127.0.0.1:9"
@@ -30,12 +31,14 @@ OTHERS = {f"Paper {number}" for number in range(1, 8)}
 
 
 def fill(archive: Archive, clock: Clock) -> None:
-    """Store eight papers of which the newest, *Damaged*, rose since."""
+    """Store eight papers of which the newest, *Damaged*, rose since, and close two days."""
     papers = [*(paper(number, title=f"Paper {number}") for number in range(1, 8)), paper(8, title="Paper Damaged")]
+    papers[-1] = replace(papers[-1], ai_summary="It was whole.")
     archive.store([Listing(tuple(papers), day=clock().date())], clock())
     archive.store([Listing((paper(7, title="Paper Renamed"),))], clock.tick(hours=1))
     archive.store([Listing((papers[6], paper(8, title="Paper Damaged", upvotes=5)))], clock.tick(hours=1))
     archive.close()
+    close_days(archive.address, 2, clock)
 
 
 @pytest.fixture
@@ -56,6 +59,8 @@ VALUES = [
     ("authors", "'" + "[" * 50_000 + "'"),
     ("authors", "'[\"\\ud800\"]'"),
     ("ai_keywords", "x'00ff'"),
+    ("ai_summary", "x'41'"),
+    ("ai_summary", "CAST(x'ff41' AS TEXT)"),
     ("organization", "'Example Lab'"),
     ("organization", '\'{"name": "example-lab"}\''),
     ("organization", "'[1]'"),
@@ -164,6 +169,14 @@ def test_row_of_another_shape_in_postgresql(
         ("UPDATE listing_days SET day = 'soon'", "listing_days soon (day)"),
         ("UPDATE listing_days SET day = CAST(x'ff' AS TEXT)", "(day)"),
         ("UPDATE listing_days SET good_at = 'x'", "(good_at)"),
+        ("UPDATE closings SET kind = CAST(x'ff' AS TEXT)", "(kind)"),
+        (
+            "UPDATE closings SET start = 'soon' WHERE start = (SELECT min(start) FROM closings)",
+            "closings day soon (start)",
+        ),
+        ("UPDATE closings SET until = -1", "(until)"),
+        ("UPDATE closings SET closed_at = x'00'", "2 cases: closings day "),
+        ("UPDATE closings SET entered_at = 1 << 60", "(entered_at)"),
     ],
 )
 def test_row_of_another_table(
@@ -197,7 +210,15 @@ def test_row_of_another_table(
     [
         *(
             f"UPDATE state SET {column} = 'x'"
-            for column in ("revision", "newest", "rules", "refreshed_at", "first_refreshed_at", "backdated_at")
+            for column in (
+                "revision",
+                "newest",
+                "rules",
+                "refreshed_at",
+                "first_refreshed_at",
+                "backdated_at",
+                "closed_at",
+            )
         ),
         "UPDATE state SET newest = 1 << 60",
         "DELETE FROM state",
@@ -208,6 +229,7 @@ def test_state_that_cannot_be_read(
 ) -> None:
     """Without it nothing can be served: 503, one line everywhere; --repair makes it again of what there is."""
     before = open_archive(path).search(parse_query("")).entries
+    closed_at = rows_of(path, "SELECT closed_at FROM state")
     damage(path, statement)
     client = serve(archive=str(path), listing=NOWHERE)
     assert {503} == {client.get(address).status_code for address in PATHS if "/status" not in address}
@@ -217,6 +239,7 @@ def test_state_that_cannot_be_read(
     repaired = run("archive", "check", "--repair", "--archive", path)
     assert (0, True) == (repaired.exit_code, "every row can be read: not so in 1 case: state" in repaired.stdout)
     assert before == open_archive(path).search(parse_query("")).entries
+    assert closed_at == rows_of(path, "SELECT closed_at FROM state")
     assert 200 == client.get("/feed.rss").status_code
 
 
@@ -274,6 +297,60 @@ def test_links_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, c
     assert 0 == run("archive", "check", "--archive", path).exit_code
 
 
+SUMMARY = f"SELECT ai_summary, ai_summary_at FROM papers {DAMAGED['papers']}"
+
+
+@pytest.mark.parametrize("value", ["'soon'", "x'00'", "-1", "1 << 60", "NULL"])
+@pytest.mark.parametrize("repairs", [0, 1])
+def test_time_of_an_ai_summary(
+    run: Run, path: Path, open_archive: Opener, clock: Clock, value: str, repairs: int
+) -> None:
+    """Feeds do without it; a refresh writes that the summary came when its paper was listed."""
+    damage_paper(path, "ai_summary_at", value)
+    checked = run("archive", "check", *["--repair"] * repairs, "--archive", path)
+    assert (value != "NULL") == ("papers 9913.00008 (ai_summary_at)" in checked.stdout)
+    archive = open_archive(path)
+    assert {*OTHERS, "Paper Damaged"} == titles(archive) == titles(archive, "q=paper")
+    archive.store([Listing((paper(8, title="Paper Damaged", ai_summary="Late.", upvotes=9),))], clock.tick(hours=1))
+    assert rows_of(path, f"SELECT 'It was whole.', listed_at FROM papers {DAMAGED['papers']}") == rows_of(path, SUMMARY)
+    assert 0 == run("archive", "check", "--archive", path).exit_code
+
+
+@pytest.mark.parametrize("value", ["x'41'", "NULL"])
+def test_ai_summary_that_is_lost(path: Path, open_archive: Opener, clock: Clock, value: str) -> None:
+    """The next one takes its place and its time."""
+    [(_, came_at)] = rows_of(path, SUMMARY)
+    damage_paper(path, "ai_summary", value)
+    archive = open_archive(path)
+    for text in (None, "It is whole again.", "It never changes."):
+        archive.store([Listing((paper(8, title="Paper Damaged", ai_summary=text),))], clock.tick(hours=1))
+    assert [("It is whole again.", came_at)] == rows_of(path, SUMMARY)
+
+
+def test_closing_that_cannot_be_read(run: Run, path: Path, tmp_path: Path) -> None:
+    """A copy and --repair leave it out, and no other."""
+    closings = "SELECT * FROM closings"
+    damage(path, "UPDATE closings SET closed_at = 'x' WHERE start = (SELECT min(start) FROM closings)")
+    *_, whole = rows_of(path, closings)
+    copied = run("archive", "copy", path, tmp_path / "copy.sqlite")
+    assert (0, True) == (copied.exit_code, "as they cannot be read: closings day" in copied.stderr)
+    assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+    assert [whole] == rows_of(path, closings) == rows_of(tmp_path / "copy.sqlite", closings)
+
+
+@pytest.mark.parametrize("column", ["closed_at", "entered_at"])
+def test_closing_that_is_to_come(run: Run, path: Path, column: str) -> None:
+    """A time that became one of centuries later is none any more after --repair, in the state neither."""
+    [(_, *row), last] = rows_of(path, "SELECT * FROM closings ORDER BY start")
+    for table in ("state", "closings") if column == "closed_at" else ("closings",):
+        where = f"WHERE start = {last[1]}" if table == "closings" else ""
+        damage(path, f"UPDATE {table} SET {column} = 1 << 36 {where}")
+    damage(path, "UPDATE search_data SET block = x'00'")
+    assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+    assert [("day", *row)] == rows_of(path, "SELECT * FROM closings")
+    assert [(row[2],)] == rows_of(path, "SELECT closed_at FROM state")
+
+
 @pytest.mark.parametrize("column", ["until", "token"])
 def test_lease_that_lost_a_value(run: Run, path: Path, open_archive: Opener, clock: Clock, column: str) -> None:
     """It is free, and --repair mends it."""
@@ -308,6 +385,7 @@ def test_key_that_is_lost_is_in_the_other_row(
         ("UPDATE ledger SET reached_at = 1 << 36 WHERE value = 5", set()),
         ("UPDATE wordings SET since = 1 << 36 WHERE title = 'Paper Renamed'", set()),
         ("UPDATE papers SET revised_at = 1 << 36 {papers}", set()),
+        ("UPDATE papers SET ai_summary_at = 1 << 36 {papers}", set()),
         ("UPDATE papers SET listed_at = 1 << 36 {papers}", {"Paper Damaged"}),
     ],
 )
@@ -328,6 +406,7 @@ def test_dates_that_are_to_come(
     archive.store([Listing((paper(8, title="Paper Damaged", upvotes=9),))], clock.tick(days=801))
     assert {*OTHERS, "Paper Damaged"} == titles(archive)
     assert [] == violations(archive._database)
+    assert [] == rows_of(path, "SELECT id FROM papers WHERE ai_summary_at <> listed_at")
 
 
 @pytest.mark.parametrize("value", ["12345", "1 << 36"])
@@ -345,7 +424,7 @@ def test_key_of_a_wording_that_never_was(path: Path, open_archive: Opener, clock
 
 
 def history(path: Path, clock: Clock, papers: int) -> None:
-    """Make an archive of so many papers in which some rose and were reworded."""
+    """Make an archive of so many papers in which some rose and were reworded, and of as many closed days."""
     with closing(Archive(str(path))) as archive:
         for first in range(1, papers, 50):
             numbers = range(first, first + 50)
@@ -354,6 +433,7 @@ def history(path: Path, clock: Clock, papers: int) -> None:
             later = tuple(paper(number, upvotes=9, title=f"Okapi {number}") for number in numbers[::3])
             archive.store([Listing(later, day=clock().date())], clock.tick(hours=3))
             clock.tick(hours=20)
+    close_days(path, papers, clock)
     with closing(sqlite3.connect(path)) as file:
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -453,12 +533,15 @@ def test_damaged_index_in_postgresql(
 
 
 @pytest.mark.integration
-def test_lost_table_in_postgresql(run: Run, new_address: NewAddress, open_archive: Opener, clock: Clock) -> None:
-    """A table that no copy takes along is made again by --repair."""
+@pytest.mark.parametrize("table", ["turns", "closings"])
+def test_lost_table_in_postgresql(
+    run: Run, new_address: NewAddress, open_archive: Opener, clock: Clock, table: str
+) -> None:
+    """A table that no feed of papers needs is made again by --repair."""
     shared = new_address("postgresql")
     fill(open_archive(shared), clock)
-    damage(shared, "DROP TABLE turns")
-    assert 'relation "turns" does not exist' in run("archive", "check", "--archive", shared).stdout
+    damage(shared, f"DROP TABLE {table}")
+    assert f'relation "{table}" does not exist' in run("archive", "check", "--archive", shared).stdout
     assert 0 == run("archive", "check", "--repair", "--archive", shared).exit_code
     assert 0 == open_archive(shared).turn(clock(), 1)
 
@@ -501,6 +584,23 @@ def test_wordings_are_found_by_their_papers(run: Run, tmp_path: Path, clock: Clo
     after = set(rows_of(path, present))
     assert after <= ever
     assert len(before) - 50 < len(after) < len(before)
+
+
+@pytest.mark.integration
+def test_closings_of_other_pages_stay(run: Run, path: Path, clock: Clock) -> None:
+    """Where pages of the closings are junk, --repair keeps those of the other pages, and all papers."""
+    clock.tick(days=30)
+    damage(path, "DELETE FROM closings")
+    close_days(path, 1000, clock)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = set(rows_of(path, "SELECT * FROM closings"))
+    junk_leaves(path, "closings")
+    assert 0 == run("archive", "check", "--repair", "--archive", path).exit_code
+    after = set(rows_of(path, "SELECT * FROM closings"))
+    assert after < before
+    assert len(before) // 2 < len(after)
+    assert [(8,)] == rows_of(path, "SELECT count(*) FROM papers")
 
 
 @pytest.mark.integration

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from feedproxy.archive import Archive, open_database
+from feedproxy.archive.search import DAY
 from feedproxy.ingest.schedule import missing_days
 from feedproxy.model import Listing
 from feedproxy.query.parameters import Query, parse_query
@@ -52,6 +53,15 @@ def damage(archive: Path | str, statement: str) -> None:
     else:
         with closing(open_database(archive)) as database, database.transaction(writing=True) as db:
             db.exec_driver_sql(statement)
+
+
+def close_days(archive: Path | str, number: int, clock: Clock) -> None:
+    """Write into `archive` that so many days were closed, the last one now."""
+    last = int(clock().timestamp())
+    ends = {closed_at: closed_at - closed_at % DAY - DAY for closed_at in range(last, last - DAY * number, -DAY)}
+    rows = [f"('day', {end - DAY}, {end}, {closed_at}, {closed_at})" for closed_at, end in ends.items()]
+    damage(archive, f"INSERT INTO closings VALUES {', '.join(rows)}")
+    damage(archive, f"UPDATE state SET closed_at = {last}")
 
 
 def titles(archive: Archive, query: str = "") -> set[str]:

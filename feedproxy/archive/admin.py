@@ -26,8 +26,8 @@ _NAMES = 10  # rows that a message names
 _NEWEST = 2_000  # papers, more than feeds of 90 days show
 _ANY = Query(q=parse_filter("-a"))  # finds nearly everything
 _AS_STORED = sa.types.NullType()  # SQLAlchemy cannot convert a junk key to a date
-_papers, _wordings, _ledger, _dates = (
-    table.c for table in (schema.papers, schema.wordings, schema.ledger, schema.dates)
+_papers, _wordings, _ledger, _dates, _closings = (
+    table.c for table in (schema.papers, schema.wordings, schema.ledger, schema.dates, schema.closings)
 )
 
 # Check --------------------------------------------------------------------------------------------
@@ -165,8 +165,9 @@ def _complete(db: sa.Connection, now: datetime) -> None:
     Papers stay, with their current wording: a refresh or a backfill reads their days again and mends them.
     """
     schema.metadata.create_all(db)  # only the missing tables
-    for table in (schema.ledger, schema.wordings, schema.dates, schema.listing_days, schema.lease, schema.turns):
-        _drop_unreadable(db, table)
+    for table in schema.metadata.sorted_tables:
+        if table not in (schema.papers, schema.state):
+            _drop_unreadable(db, table)
     _drop_future(db, now)
     _restore_steps(db)
     _forget_days(db)
@@ -200,10 +201,13 @@ def _drop_future(db: sa.Connection, now: datetime) -> None:
         (schema.wordings, _wordings.since, _wordings.paper),
         (schema.papers, _papers.listed_at),
         (schema.dates, _dates.date),
+        (schema.closings, _closings.closed_at, _closings.entered_at),
     ):
         db.execute(sa.delete(table).where(sa.or_(*(date > last for date in dates))))
     is_future = _papers.revised_at.between(last + 1, schema.LATEST)
     db.execute(sa.update(schema.papers).where(is_future).values(revised_at=None))
+    is_future = _papers.ai_summary_at.between(last + 1, schema.LATEST)
+    db.execute(sa.update(schema.papers).where(is_future).values(ai_summary_at=_papers.listed_at))
 
 
 def _restore_steps(db: sa.Connection) -> None:
@@ -237,7 +241,9 @@ def _restate(db: sa.Connection, now: datetime) -> None:
     readable = readable_part(schema.state, row) if row else {}
     newest = db.scalar(sa.select(sa.func.max(_dates.date)).where(_dates.date <= schema.LATEST))
     values = schema.SINGLE[schema.state] | {"first_refreshed_at": newest, "refreshed_at": newest} | readable
-    values |= {"newest": newest, "revision": revision_after(readable.get("revision", 0), now)}
+    closed_at = db.scalar(sa.select(sa.func.max(_closings.closed_at)))
+    revision = revision_after(readable.get("revision", 0), now)
+    values |= {"newest": newest, "closed_at": closed_at, "revision": revision}
     db.execute(sa.delete(schema.state))
     db.execute(sa.insert(schema.state).values(values))
 
@@ -261,7 +267,7 @@ def copy(source: Database, target: Database, progress: Progress) -> tuple[int, l
             unreadable = {row["listed_at"]: name_of(schema.papers, row, at) for row, at in _unreadable_papers(read)}
             keys = set(read.scalars(sa.select(_papers.listed_at)))
         rows, left_out = 0, list(unreadable.values())
-        for table in (*schema.GROWING, schema.listing_days, schema.state):
+        for table in (*schema.GROWING, schema.listing_days, schema.closings, schema.state):
             number, length = 0, _number(read, table)
             with closing(_pieces(source, read, table, keys, unreadable.keys(), left_out)) as pieces:
                 for piece in pieces:

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,10 +23,14 @@ from feedproxy.archive.rows import read_text
 from feedproxy.archive.sqlite import SQLite, driver, real_path
 from feedproxy.errors import ArchiveError
 from feedproxy.model import COUNTS
+from feedproxy.periods import KINDS
 
 _MOST_DAYS = 5_000  # listing days: more than there were since 2023
 _KEYS = {"papers": "listed_at", "wordings": "since", "dates": "date"}
 _STEPS = f"measure IN {COUNTS} AND paper"  # the key of `ledger` begins with the measure
+_PERIODS = f"kind IN {KINDS} AND start"
+_FIRST = int(datetime(2023, 5, 1, tzinfo=UTC).timestamp())  # the Monday before the first listing
+_STARTS = range(_FIRST, _FIRST + _MOST_DAYS * 86_400, 86_400)  # of periods: seconds
 # A paper and its current wording name each other, so each row can restore a key in the other. A key in `dates` belongs
 # to a lost wording: a refresh writes that again under the same key.
 _AFTERWARDS = (
@@ -160,6 +165,7 @@ def _salvage(damaged: Path, sound: Path) -> bool:
             *((table, key, dates) for table, key in _KEYS.items()),
             ("ledger", _STEPS, dates),
             ("listing_days", "rowid", range(_MOST_DAYS)),
+            ("closings", _PERIODS, _STARTS),
             ("state", "only", [1]),
             ("lease", "only", [1]),
         ):

@@ -44,7 +44,7 @@ def checksum(db: sa.Connection, table: sa.Table) -> str:
 def facts(address: str) -> list[object]:
     """Return what tells one archive from another: every table, and the bytes of feeds."""
     with closing(open_database(address, opening=OpenMode.EXISTING)) as database, database.transaction() as db:
-        held = [checksum(db, table) for table in (*schema.GROWING, schema.listing_days, schema.state)]
+        held = [checksum(db, table) for table in (*schema.GROWING, schema.listing_days, schema.closings, schema.state)]
     with closing(Archive(address)) as archive:
         return [*held, *documents(archive, *map(parse_query, _QUERIES))]
 
