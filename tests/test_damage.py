@@ -177,6 +177,7 @@ def test_row_of_another_shape_in_postgresql(
         ("UPDATE closings SET until = -1", "(until)"),
         ("UPDATE closings SET closed_at = x'00'", "2 cases: closings day "),
         ("UPDATE closings SET entered_at = 1 << 60", "(entered_at)"),
+        ("UPDATE closings SET revision = 'x'", "(revision)"),
     ],
 )
 def test_row_of_another_table(
@@ -295,6 +296,18 @@ def test_links_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, c
     dates = [entry.entered_at for entry in archive.search(parse_query("q=has:image")).entries]
     assert dates == [entry.entered_at for entry in before]
     assert 0 == run("archive", "check", "--archive", path).exit_code
+
+
+def test_listing_day_that_cannot_be_read(run: Run, path: Path, open_archive: Opener, clock: Clock) -> None:
+    """Feeds do without it, and the next listing of its paper mends it, once."""
+    day = rows_of(path, "SELECT listing_day FROM papers")
+    damage_paper(path, "listing_day", "'today'")
+    assert "papers 9913.00008 (listing_day)" in run("archive", "check", "--archive", path).stdout
+    archive = open_archive(path)
+    assert {*OTHERS, "Paper Damaged"} == titles(archive)
+    seen = Listing((paper(8, title="Paper Damaged", upvotes=5),), day=paper(8).submitted_at.date())
+    assert [1, 0] == [archive.store([seen], clock.tick(hours=1)).revisions for _ in range(2)]
+    assert day == rows_of(path, "SELECT listing_day FROM papers")
 
 
 SUMMARY = f"SELECT ai_summary, ai_summary_at FROM papers {DAMAGED['papers']}"

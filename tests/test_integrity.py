@@ -59,7 +59,7 @@ def close_days(archive: Path | str, number: int, clock: Clock) -> None:
     """Write into `archive` that so many days were closed, the last one now."""
     last = int(clock().timestamp())
     ends = {closed_at: closed_at - closed_at % DAY - DAY for closed_at in range(last, last - DAY * number, -DAY)}
-    rows = [f"('day', {end - DAY}, {end}, {closed_at}, {closed_at})" for closed_at, end in ends.items()]
+    rows = [f"('day', {end - DAY}, {end}, {closed_at}, {closed_at}, 1)" for closed_at, end in ends.items()]
     damage(archive, f"INSERT INTO closings VALUES {', '.join(rows)}")
     damage(archive, f"UPDATE state SET closed_at = {last}")
 

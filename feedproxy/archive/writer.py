@@ -52,12 +52,13 @@ class Changes:
 class _PaperRow:
     """A paper in the archive: its keys, itself, its highest counts, and whether a part is unreadable.
 
-    Its first AI summary came at `summary_at`.
+    Its first AI summary came at `summary_at`; `listing_day` is None if it is unreadable.
     """
 
     listed_at: int
     wording: int
     paper: Paper
+    listing_day: int | None
     summary_at: int | None
     tops: dict[str, int]
     is_damaged: bool = False
@@ -95,6 +96,8 @@ class Writer:
         self.db, self.database, self.times, self.newest = db, database, times, newest
         self.backdated = False
         self._first_free = times.latest
+        # The first second that no earlier closing covers; the next one does if this refresh gives any date.
+        self._summary_at = max(times.previous or 0, newest or 0) + 1
         self._next: dict[int, int] = {}
         self._dates: dict[int, set[int]] = {}
         self._updates: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
@@ -133,9 +136,9 @@ class Writer:
         return ["new"]
 
     def _update(self, change: _Change, row: _PaperRow) -> list[str]:
-        columns = _columns(change.paper) | {"key": row.listed_at, "ai_summary_at": row.summary_at}
-        if change.paper.ai_summary and row.summary_at is None:
-            columns["ai_summary_at"] = max(self.times.latest, self.times.previous or 0)
+        day = seconds(midnight(change.observation.day)) if row.listing_day is None else row.listing_day
+        summary_at = self._summary_at if row.summary_at is None and change.paper.ai_summary else row.summary_at
+        columns = _columns(change.paper) | {"key": row.listed_at, "listing_day": day, "ai_summary_at": summary_at}
         if change.is_rising or change.is_revised:
             date = self._allocate_date(change)
             self._append_step(row.listed_at, row.tops, change.observation, date)
@@ -216,10 +219,11 @@ def _paper_row(row: sa.Row[Any]) -> _PaperRow:
     is_damaged = unreadable_column(schema.WORDED, row._mapping) is not None
     paper = mended_paper(row, row.listed_at) if is_damaged else paper_of(row)
     wording = row.wording if type(row.wording) is int else row.listed_at
-    summary_at = readable_part(schema.WORDED, row._mapping).get("ai_summary_at") if is_damaged else row.ai_summary_at
+    readable = readable_part(schema.WORDED, row._mapping) if is_damaged else row._mapping
+    summary_at = readable.get("ai_summary_at")
     if summary_at is None and row.ai_summary is not None:  # it is lost
         summary_at = row.listed_at
-    return _PaperRow(row.listed_at, wording, paper, summary_at, tops, is_damaged)
+    return _PaperRow(row.listed_at, wording, paper, readable.get("listing_day"), summary_at, tops, is_damaged)
 
 
 def revision_after(before: int, now: datetime) -> int:
