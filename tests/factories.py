@@ -99,7 +99,6 @@ def difficult_papers() -> tuple[Paper, ...]:
             github_repo="https://code.example.org/made/up",
             project_page="https://project.example.org/",
             ai_keywords=("agents", "tool use"),
-            ai_summary="A paper that was made up has two paragraphs.",
         ),
         paper(
             2,
@@ -112,7 +111,6 @@ def difficult_papers() -> tuple[Paper, ...]:
             github_repo="https://code.example.org/?a=1&b='2'",
             project_page="https://project.example.org/?x=]]&y=%22",
             ai_keywords=("R&D", "<think>", '"quoted"', "]]>"),
-            ai_summary="If p < 0.05 & <b>'q'</b>, then ]]> or \\& &lt;.",
         ),
         paper(3, authors=many[:25]),
         paper(4, authors=many, upvotes=0),

@@ -60,7 +60,11 @@ def home(kinds: tuple[str, str], new_address: NewAddress, open_archive: Opener, 
     path = new_address(kinds[0])
     archive = open_archive(path)
     for number in range(1, 5):
-        papers = (*difficult_papers(), paper(20, title=f"Zebras {number}", upvotes=number), paper(20 + number))
+        papers = (
+            *difficult_papers(),
+            paper(20, title=f"Zebras {number}", upvotes=number),
+            paper(20 + number, ai_summary="…"),
+        )
         archive.store([Listing(papers, day=clock().date())], clock.tick(hours=9))
     archive.close()
     close_days(path, 1, clock)
