@@ -17,7 +17,7 @@ from itertools import count
 
 import sqlalchemy as sa
 
-from feedproxy.archive.rows import seconds
+from feedproxy.archive.rows import seconds, unreadable_column
 from feedproxy.archive.schema import closings
 from feedproxy.model import ListingDay
 from feedproxy.periods import KINDS, Period, midnight
@@ -103,7 +103,7 @@ def closing_rows(
 
 def _read_closings(db: sa.Connection) -> tuple[set[Period], dict[str, int]]:
     """Return the closed periods, and the newest date of each kind (epoch seconds)."""
-    rows = db.execute(sa.select(closings.c.kind, closings.c.start, closings.c.entered_at)).all()
-    readable = [row for row in rows if row.kind in KINDS and type(row.start) is type(row.entered_at) is int]
+    rows = db.execute(sa.select(closings)).all()
+    readable = [row for row in rows if row.kind in KINDS and not unreadable_column(closings, row._mapping)]
     periods = {Period(row.kind, datetime.fromtimestamp(row.start, UTC).date()) for row in readable}
     return periods, {kind: max((row.entered_at for row in readable if row.kind == kind), default=0) for kind in KINDS}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from feedproxy.archive.rows import LARGEST, readable_paper
-from feedproxy.archive.schema import PAPER, closings, ledger, papers, wordings
+from feedproxy.archive.schema import LATEST, PAPER, closings, ledger, papers, wordings
 from feedproxy.archive.search import DAY
 from feedproxy.model import HAS, Paper
 
@@ -35,6 +35,11 @@ class Closing(NamedTuple):
     closed_at: int
     entered_at: int
     revision: int
+
+
+def is_readable(closing: Closing) -> bool:
+    """Say whether the row of a closing has times that can be; a damaged file may return anything."""
+    return {*map(type, closing[1:])} == {int} and all(0 <= time <= LATEST for time in closing[1:5])
 
 
 # The keys of papers, each with its upvotes, best first; and the keys, upvotes and times of rises.
@@ -152,8 +157,9 @@ class View:
     _current: _Current
 
     def closings(self, kind: str) -> list[Closing]:
-        """Return the closings of this kind, oldest period first."""
-        return [Closing(*row) for row in self.db.execute(select_closings(), {"kind": kind})]
+        """Return the readable closings of this kind, oldest period first."""
+        rows = self.db.execute(select_closings(), {"kind": kind})
+        return [closing for row in rows if is_readable(closing := Closing(*row))]
 
     def standings(self, closed: Sequence[Closing]) -> dict[int, Standing]:
         """Return the standing of each of these periods of one kind, by its start."""

@@ -45,7 +45,7 @@ class Feed:
         """The operator's title, or ours with the filter in words."""
         if self.name:
             return self.name.title
-        title = ", ".join(filter(None, (TITLE, self.query.selection)))
+        title = f"{TITLE}, {self.query.selection}" if self.query.digest else TITLE
         return ": ".join(filter(None, (title, self.conditions)))
 
     @property
@@ -92,12 +92,14 @@ class Document:
     @property
     def views(self) -> list[EntryView]:
         """The entries as every format shows them."""
-        feed, query, page = self.feed, self.feed.query, self.feed.at_page(1).address()
+        return [self._view(entry) for entry in self.entries]
+
+    def _view(self, entry: Entry | Digest) -> EntryView:
+        feed = self.feed
+        if isinstance(entry, Entry):
+            return entry_view(entry, feed.query)
         topic = feed.name.title if feed.name else feed.conditions
-        return [
-            digest_view(entry, query, topic, page) if isinstance(entry, Digest) else entry_view(entry, query)
-            for entry in self.entries
-        ]
+        return digest_view(entry, feed.query, topic, feed.at_page(1).address())
 
     @property
     def updated(self) -> datetime:
