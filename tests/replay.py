@@ -1,0 +1,170 @@
+"""Refreshes of the real archive, each told to the naive digests too, and the comparison of both."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from feedproxy.archive import Archive
+from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.ingest.files import SavedListings
+from feedproxy.ingest.http import Turn
+from feedproxy.ingest.hub import Hub
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.schedule import due_days, missing_days, next_due
+from feedproxy.ingest.source import ListingDays, ListingRequest
+from feedproxy.model import Digest, Listing
+from feedproxy.query.parameters import Query
+from tests.conftest import Clock, documents
+from tests.naive_digests import NaiveDigests, Row, row
+
+Batches = list[list[ListingRequest]]
+
+
+class Taped:
+    """What was read from a source since the last look, in batches as they are stored, and the days that failed."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        self.batches: Batches = []
+        self.listings: dict[ListingRequest, Listing] = {}
+        self.failed: list[date] = []
+
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> Batches:
+        self.batches = super().due(days, now, force=force)  # type: ignore[misc]
+        return self.batches
+
+    def get(self, request: ListingRequest, now: datetime) -> Listing:
+        try:
+            listing: Listing = super().get(request, now)  # type: ignore[misc]
+        except ListingError:
+            if request.day:
+                self.failed.append(request.day)
+            raise
+        self.listings[request] = listing
+        return listing
+
+    def tell(self, naive: NaiveDigests, now: datetime) -> None:
+        """Tell what was read, and forget it."""
+        for batch in self.batches or [[request] for request in self.listings]:
+            if read := [self.listings[request] for request in batch if request in self.listings]:
+                naive.read(read, now)
+        naive.failed.update(self.failed)
+        self.batches, self.listings, self.failed = [], {}, []
+
+
+class Listed:
+    """A source that answers from a function, by the Hub's timetable; what raises in it is raised."""
+
+    name = "made up"
+
+    def __init__(self, listing: Callable[[date, datetime], Listing]) -> None:
+        self._listing = listing
+
+    def keep_pace(self, turn: Turn) -> None:
+        """Ask nobody."""
+
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> Batches:
+        return [[ListingRequest(day) for day in batch] for batch in due_days(days, now, force=force)]
+
+    def next_due(self, days: ListingDays, now: datetime) -> datetime:
+        return next_due(days, now)
+
+    def get(self, request: ListingRequest, now: datetime) -> Listing:
+        assert request.day
+        return self._listing(request.day, now)
+
+
+class TapedListed(Taped, Listed):
+    """`Listed`, taped."""
+
+
+class TapedHub(Taped, Hub):
+    """The Hub, taped."""
+
+
+class TapedFiles(Taped, SavedListings):
+    """Saved listings, taped."""
+
+
+@dataclass
+class Replay:
+    """The real archive and the naive digests, refreshed together, and what was compared of each query before."""
+
+    archive: Archive
+    clock: Clock
+    source: Taped
+    queries: Sequence[Query] = ()
+    naive: NaiveDigests = field(default_factory=NaiveDigests)
+    before: dict[tuple[Query, str], tuple[object, ...]] = field(default_factory=dict)
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.refresher = Refresher(self.source, self.archive, self.clock, lambda: self.jitter)  # type: ignore[arg-type]
+
+    def refresh(self, *, force: bool = False) -> bool:
+        """Refresh once; return whether it was good."""
+        try:
+            outcome = self.refresher.refresh_once(force=force)
+        except FeedproxyError:
+            self.source.tell(self.naive, self.clock())
+            return False
+        self.source.tell(self.naive, self.clock())
+        assert outcome is not None, "somebody else refreshes"
+        self.naive.close(self.clock())
+        return True
+
+    def backfill(self, since: date, until: date) -> None:
+        """Fill in the missing days, oldest first, and refresh."""
+        for day in missing_days(self.archive.days(None), since, until):
+            self.refresher.fetch_and_store([ListingRequest(day)])
+            self.source.tell(self.naive, self.clock())
+        self.clock.tick(minutes=15)
+        assert self.refresh()
+
+    def until(self, end: datetime, pause: timedelta = timedelta(minutes=15), *, check: bool = False) -> None:
+        """Refresh every now and then until `end`, each time a moment after `pause`."""
+        while self.clock() + pause <= end:
+            self.clock.now += pause
+            self.refresh()
+            if check:
+                self.check()
+
+    def check(self) -> None:
+        """Assert that every query has the digests that the naive program says, and that none changed since before."""
+        for query in self.queries:
+            real = self.archive.digests(query)
+            assert shown(self.naive, query) == list(map(shown_digest, real)), str(query)
+            for digest in real:
+                seen = self.before.setdefault((query, digest.period.code), shown_digest(digest))
+                assert seen == shown_digest(digest), f"{query}: {digest.period.title} has changed"
+
+    def bytes(self) -> list[bytes]:
+        """Return the feed of each query in every format."""
+        return documents(self.archive, *self.queries)
+
+
+def shown(naive: NaiveDigests, query: Query) -> list[tuple[str, datetime, tuple[Row, ...], tuple[Row, ...]]]:
+    """Return what the naive program shows, as far as `limit` goes."""
+    return [digest.shown for digest in naive.digests(query)][: query.limit]
+
+
+def shown_digest(digest: Digest) -> tuple[str, datetime, tuple[Row, ...], tuple[Row, ...]]:
+    """Return what a real digest shows, in the form of a naive one."""
+    return (digest.period.code, digest.entered_at, tuple(map(row, digest.papers)), tuple(map(row, digest.late)))
+
+
+def listing_of(days: dict[date, Iterable[object]]) -> Callable[[date, datetime], Listing]:
+    """Return a function that lists `days`, whatever the time; a day that holds an error raises it."""
+
+    def listing(day: date, _: datetime) -> Listing:
+        listed = days.get(day, ())
+        if isinstance(listed, Exception):
+            raise listed
+        return Listing(tuple(listed), day=day)  # type: ignore[arg-type]
+
+    return listing
+
+
+def broken(day: date, _: datetime) -> Listing:
+    """Be a source that does not answer."""
+    raise UpstreamError(f"no answer for {day}")
