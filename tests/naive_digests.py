@@ -180,10 +180,10 @@ class NaiveDigests:
         return [sight for sight in ranked if sight.paper.id not in shown and sight.upvotes >= last.fewest]
 
     def _ranked(self, periods: list[Period], closing: Closing, query: Query) -> list[Sight]:
-        """Return the papers of `periods` that met the conditions by a closing, as they were known then, best first."""
+        """Return the papers of successive periods that met the conditions by a closing, as known then, best first."""
         meeting = []
         for past in self.sights.values():
-            if any(Period.of(one.kind, past[0].paper.submitted_at.date()) == one for one in periods):
+            if periods[0].start <= past[0].paper.submitted_at.date() < periods[-1].end:
                 by_then = [sight for sight in past if sight.number <= closing.number and sight.at <= closing.at]
                 if by_then and self._meets(by_then, query):
                     meeting.append(by_then[-1])

@@ -1,11 +1,11 @@
 """Refreshes of the real archive, each told to the naive digests too, and the comparison of both."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from feedproxy.archive import Archive
-from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
+from feedproxy.errors import FeedproxyError, ListingError
 from feedproxy.ingest.files import SavedListings
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.hub import Hub
@@ -53,25 +53,30 @@ class Taped:
 
 
 class Listed:
-    """A source that answers from a function, by the Hub's timetable; what raises in it is raised."""
+    """A source that answers from a function, by the Hub's timetable, but reads no empty day again once it is over."""
 
     name = "made up"
 
     def __init__(self, listing: Callable[[date, datetime], Listing]) -> None:
         self._listing = listing
+        self._over: set[date] = set()
 
     def keep_pace(self, turn: Turn) -> None:
         """Ask nobody."""
 
     def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> Batches:
-        return [[ListingRequest(day) for day in batch] for batch in due_days(days, now, force=force)]
+        batches = [[day for day in batch if day not in self._over] for batch in due_days(days, now, force=force)]
+        return [[ListingRequest(day) for day in batch] for batch in batches if batch]
 
     def next_due(self, days: ListingDays, now: datetime) -> datetime:
         return next_due(days, now)
 
     def get(self, request: ListingRequest, now: datetime) -> Listing:
         assert request.day
-        return self._listing(request.day, now)
+        listing = self._listing(request.day, now)
+        if now.date() - request.day > timedelta(days=10) and not listing.papers:
+            self._over.add(request.day)
+        return listing
 
 
 class TapedListed(Taped, Listed):
@@ -151,20 +156,3 @@ def shown(naive: NaiveDigests, query: Query) -> list[tuple[str, datetime, tuple[
 def shown_digest(digest: Digest) -> tuple[str, datetime, tuple[Row, ...], tuple[Row, ...]]:
     """Return what a real digest shows, in the form of a naive one."""
     return (digest.period.code, digest.entered_at, tuple(map(row, digest.papers)), tuple(map(row, digest.late)))
-
-
-def listing_of(days: dict[date, Iterable[object]]) -> Callable[[date, datetime], Listing]:
-    """Return a function that lists `days`, whatever the time; a day that holds an error raises it."""
-
-    def listing(day: date, _: datetime) -> Listing:
-        listed = days.get(day, ())
-        if isinstance(listed, Exception):
-            raise listed
-        return Listing(tuple(listed), day=day)  # type: ignore[arg-type]
-
-    return listing
-
-
-def broken(day: date, _: datetime) -> Listing:
-    """Be a source that does not answer."""
-    raise UpstreamError(f"no answer for {day}")
