@@ -68,6 +68,7 @@ class NaiveDigests:
     def __init__(self, *, all_days: bool = False) -> None:
         self.all_days = all_days
         self.sights: dict[str, list[Sight]] = {}
+        self.homes: dict[str, date] = {}  # the day that each paper belongs to
         self.read_at: dict[date, datetime] = {}
         self.failed: set[date] = set()
         self.first: datetime | None = None
@@ -85,6 +86,7 @@ class NaiveDigests:
         self._number += 1
         self.first = self.first or now
         seen: dict[str, tuple[Paper, int, int, bool]] = {}
+        homes: dict[str, date] = {}
         for listing in listings:
             is_past = listing.day is not None and listing.day < self.first.date() and listing.day not in self.read_at
             for paper in listing.papers:
@@ -94,8 +96,10 @@ class NaiveDigests:
                     best = (max(before[1], counts[0]), max(before[2], counts[1]))
                     one = (_merged(before[0], paper), *best, before[3] and one[3])
                 seen[paper.id] = one
+                homes.setdefault(paper.id, _home(paper, listing.day))
         for paper, upvotes, comments, is_history in seen.values():
             self._see(paper, (upvotes, comments), now, is_history=is_history)
+        self.homes = homes | self.homes
         for listing in listings:
             if listing.day:
                 self.read_at[listing.day] = now
@@ -133,7 +137,7 @@ class NaiveDigests:
         self.closings[closing.period.kind].append(closing)
 
     def _open(self, kind: str, now: datetime) -> Iterator[Period]:
-        days = [*self.read_at, *self.failed, *(past[0].paper.submitted_at.date() for past in self.sights.values())]
+        days = [*self.read_at, *self.failed, *self.homes.values()]
         closed = {closing.period for closing in self.closings[kind]}
         period = Period.of(kind, min(days, default=now.date()))
         while period.closes_at <= now:
@@ -182,8 +186,8 @@ class NaiveDigests:
     def _ranked(self, periods: list[Period], closing: Closing, query: Query) -> list[Sight]:
         """Return the papers of successive periods that met the conditions by a closing, as known then, best first."""
         meeting = []
-        for past in self.sights.values():
-            if periods[0].start <= past[0].paper.submitted_at.date() < periods[-1].end:
+        for name, past in self.sights.items():
+            if periods[0].start <= self.homes[name] < periods[-1].end:
                 by_then = [sight for sight in past if sight.number <= closing.number and sight.at <= closing.at]
                 if by_then and self._meets(by_then, query):
                     meeting.append(by_then[-1])
@@ -215,3 +219,9 @@ def _merged(paper: Paper, new: Paper) -> Paper:
     summary = paper.ai_summary or new.ai_summary
     own = {"submitted_at": paper.submitted_at, "upvotes": upvotes, "comments": new.comments, "ai_summary": summary}
     return Paper(**lasting | own)
+
+
+def _home(paper: Paper, listing_day: date | None) -> date:
+    """Return the day that a new paper belongs to: that of its listing, unless its own time says something else."""
+    own = paper.submitted_at.date()
+    return listing_day if listing_day and abs(listing_day - own) <= _DAY else own

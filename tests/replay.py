@@ -17,6 +17,7 @@ from feedproxy.query.parameters import Query
 from tests.conftest import Clock, documents
 from tests.naive_digests import NaiveDigests, Row, row
 
+Shown = tuple[str, datetime, tuple[Row, ...], tuple[Row, ...]]  # a digest: period, date, papers, papers that rose late
 Batches = list[list[ListingRequest]]
 
 
@@ -55,7 +56,7 @@ class Taped:
 class Listed:
     """A source that answers from a function, by the Hub's timetable, but reads no empty day again once it is over."""
 
-    name = "made up"
+    name, has_all_days = "made up", False
 
     def __init__(self, listing: Callable[[date, datetime], Listing]) -> None:
         self._listing = listing
@@ -137,8 +138,9 @@ class Replay:
     def check(self) -> None:
         """Assert that every query has the digests that the naive program says, and that none changed since before."""
         for query in self.queries:
-            real = self.archive.digests(query)
-            assert shown(self.naive, query) == list(map(shown_digest, real)), str(query)
+            real = self.archive.digests(query).entries
+            wrong = differences(shown(self.naive, query), list(map(shown_digest, real)))
+            assert not wrong, "\n".join([str(query), *wrong])
             for digest in real:
                 seen = self.before.setdefault((query, digest.period.code), shown_digest(digest))
                 assert seen == shown_digest(digest), f"{query}: {digest.period.title} has changed"
@@ -148,11 +150,30 @@ class Replay:
         return documents(self.archive, *self.queries)
 
 
-def shown(naive: NaiveDigests, query: Query) -> list[tuple[str, datetime, tuple[Row, ...], tuple[Row, ...]]]:
+def shown(naive: NaiveDigests, query: Query) -> list[Shown]:
     """Return what the naive program shows, as far as `limit` goes."""
     return [digest.shown for digest in naive.digests(query)][: query.limit]
 
 
-def shown_digest(digest: Digest) -> tuple[str, datetime, tuple[Row, ...], tuple[Row, ...]]:
+def shown_digest(digest: Digest) -> Shown:
     """Return what a real digest shows, in the form of a naive one."""
     return (digest.period.code, digest.entered_at, tuple(map(row, digest.papers)), tuple(map(row, digest.late)))
+
+
+def differences(expected: list[Shown], real: list[Shown]) -> list[str]:
+    """Return a line for each digest that is in one list alone, with the first part that differs."""
+    ours, theirs = {one[0]: one for one in expected}, {one[0]: one for one in real}
+    lines = [f"{code}: missing" for code in ours.keys() - theirs.keys()]
+    lines += [f"{code}: too many" for code in theirs.keys() - ours.keys()]
+    for code in ours.keys() & theirs.keys():
+        if ours[code][1] != theirs[code][1]:
+            lines.append(f"{code}: date {ours[code][1]} expected, {theirs[code][1]}")
+        for name, place in (("papers", 2), ("late", 3)):
+            one, other = ours[code][place], theirs[code][place]
+            if one != other:
+                ids = [[paper[:2] for paper in papers] for papers in (one, other)]
+                parts = (
+                    [pair for pair in zip(one, other, strict=False) if pair[0] != pair[1]] if ids[0] == ids[1] else []
+                )
+                lines.append(f"{code}: {name} {ids[0]} expected, {ids[1]} {parts[:1]}")
+    return sorted(lines) or ["in another order"] * (expected != real)

@@ -89,7 +89,7 @@ def digests(replay: Replay, text: str) -> dict[str, list[tuple[str, int | None]]
     replay.check()
     return {
         digest.period.code: [(one.id[-2:], one.upvotes) for one in digest.papers]
-        for digest in replay.archive.digests(parse_query(text + ALL))
+        for digest in replay.archive.digests(parse_query(text + ALL)).entries
     }
 
 
@@ -97,7 +97,7 @@ def late(replay: Replay, text: str) -> dict[str, list[tuple[str, int | None]]]:
     """Return the same of the papers that rose late."""
     return {
         digest.period.code: [(one.id[-2:], one.upvotes) for one in digest.late]
-        for digest in replay.archive.digests(parse_query(text + ALL))
+        for digest in replay.archive.digests(parse_query(text + ALL)).entries
         if digest.late
     }
 
@@ -144,7 +144,7 @@ def test_dated_by_the_refresh_that_closes_it(replay: Replay, board: Board) -> No
     run(replay, "2026-09-03T02:40", 0.5)
     replay.clock.now = at("2026-09-03T03:00")
     replay.refresh()
-    found = replay.archive.digests(QUERIES[0])
+    found = replay.archive.digests(QUERIES[0]).entries
     assert [at("2026-09-03T03:00")] == [digest.entered_at for digest in found]
     replay.check()
 
@@ -232,7 +232,7 @@ def test_wording_and_links_of_the_closing(replay: Replay, board: Board) -> None:
     vote(board, "2026-09-01", 0, title="Another Title", ai_summary="Too late.", upvotes=2)
     vote(board, "2026-09-01", 1, github_repo="https://code.example.org/made/up", ai_summary="Another.", upvotes=90)
     run(replay, "2026-09-07T16:10", 6)
-    first, second = replay.archive.digests(parse_query("digest=week"))[0].papers
+    first, second = replay.archive.digests(parse_query("digest=week")).entries[0].papers
     assert ("Paper 1 on Retrieval", None, 5) == (first.title, first.ai_summary, first.upvotes)
     assert ("It came in time.", None, 4) == (second.ai_summary, second.github_repo, second.upvotes)
     replay.check()
@@ -312,7 +312,7 @@ def test_down_over_a_closing(replay: Replay, board: Board, pause: timedelta) -> 
     replay.clock.now = down + pause
     replay.refresh()
     for query in replay.queries:
-        dates = [digest.entered_at for digest in replay.archive.digests(query)]
+        dates = [digest.entered_at for digest in replay.archive.digests(query).entries]
         assert dates == sorted(set(dates), reverse=True)
         assert all(when <= replay.clock.now for when in dates)
     replay.check()
@@ -337,7 +337,7 @@ def test_failing_at_the_closing(replay: Replay, board: Board) -> None:
     replay.clock.now = at("2026-09-07T12:05")
     assert replay.refresh()
     assert {"2026-W36": [("01", 5), ("02", 4)]} == digests(replay, "digest=week")
-    assert at("2026-09-07T12:05") == replay.archive.digests(QUERIES[1])[0].entered_at
+    assert at("2026-09-07T12:05") == replay.archive.digests(QUERIES[1]).entries[0].entered_at
 
 
 def test_day_that_keeps_failing(replay: Replay, board: Board) -> None:
@@ -364,7 +364,7 @@ def test_first_run_in_the_middle(replay: Replay, board: Board, began: str) -> No
         put(board, str(date(2026, 8, 10) + number * _DAY), 5, 3, 2, first=1 + 10 * number)
     start(replay, began)
     replay.check()
-    for digest in replay.archive.digests(QUERIES[1]):
+    for digest in replay.archive.digests(QUERIES[1]).entries:
         assert digest.period.closes_at == digest.entered_at
     for number in range(60):
         vote(board, str(date(2026, 8, 10) + number * _DAY), 2, upvotes=4 + number)
@@ -403,7 +403,7 @@ def test_first_fill_that_is_cut_off(replay: Replay, board: Board) -> None:
     replay.clock.tick(hours=1)
     assert replay.refresh()
     assert ["2026-W37", "2026-W36", "2026-W35", "2026-W34"] == list(digests(replay, "digest=week"))
-    assert at("2026-09-14T06:00") == replay.archive.digests(QUERIES[1])[0].entered_at
+    assert at("2026-09-14T06:00") == replay.archive.digests(QUERIES[1]).entries[0].entered_at
 
 
 # Whole stretches --------------------------------------------------------------------------------

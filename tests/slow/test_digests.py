@@ -236,7 +236,7 @@ def test_crowd_at_the_closing(archive: Archive, clock: Clock) -> None:
 
 def in_time(archive: Archive, kind: str) -> int:
     """Return how many digests were closed after the first refresh."""
-    return len(archive.digests(parse_query(f"digest={kind}{ALL}")))
+    return len(archive.digests(parse_query(f"digest={kind}{ALL}")).entries)
 
 
 def test_killed_at_the_closing(archive: Archive, clock: Clock) -> None:
@@ -271,11 +271,11 @@ def test_killed_at_the_closing(archive: Archive, clock: Clock) -> None:
             before = {row[:2]: row for row in rows(archive)}
             assert found.items() <= before.items()
             for rank, query in enumerate(QUERIES):
-                now = {(rank, one.period.code): shown_digest(one) for one in archive.digests(query)}
+                now = {(rank, one.period.code): shown_digest(one) for one in archive.digests(query).entries}
                 assert all(shown_before.get(key, value) == value for key, value in now.items()), "a digest has changed"
                 shown_before |= now
         print(f"\n{dict(outcomes)}")
-        days = {one.period.start for one in archive.digests(parse_query("digest=day&limit=200&days=3660"))}
+        days = {one.period.start for one in archive.digests(parse_query("digest=day&limit=200&days=3660")).entries}
         assert {first + number * _DAY for number in range(_ROUNDS)} <= days
 
 
