@@ -1,6 +1,7 @@
 """Refreshes of the real archive, each told to the naive digests too, and the comparison of both."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -120,12 +121,13 @@ class Replay:
         return True
 
     def backfill(self, since: date, until: date) -> None:
-        """Fill in the missing days, oldest first, and refresh."""
+        """Fill in the missing days as far as they can be read, oldest first, and refresh."""
         for day in missing_days(self.archive.days(None), since, until):
-            self.refresher.fetch_and_store([ListingRequest(day)])
+            with suppress(FeedproxyError):
+                self.refresher.fetch_and_store([ListingRequest(day)])
             self.source.tell(self.naive, self.clock())
         self.clock.tick(minutes=15)
-        assert self.refresh()
+        self.refresh()
 
     def until(self, end: datetime, pause: timedelta = timedelta(minutes=15), *, check: bool = False) -> None:
         """Refresh every now and then until `end`, each time a moment after `pause`."""

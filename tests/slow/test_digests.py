@@ -231,7 +231,7 @@ def test_crowd_at_the_closing(archive: Archive, clock: Clock) -> None:
         with closing(Archive(archive.address)) as other:
             assert replay.bytes() == documents(other, *QUERIES)
         kinds = Counter(kind for kind, _ in seen)
-        assert {("week", 2), ("day", 13)} <= {(kind, in_time(archive, kind)) for kind in kinds}
+        assert {("week", 2), ("day", 14)} <= {(kind, in_time(archive, kind)) for kind in kinds}
 
 
 def in_time(archive: Archive, kind: str) -> int:
