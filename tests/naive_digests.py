@@ -176,18 +176,20 @@ class NaiveDigests:
         last = max(earlier, key=lambda digest: digest.closing.period)
         if closing.period.start - last.closing.period.end > _REACH:
             return []
-        periods = [last.closing.period]
-        while periods[-1].next < closing.period:
-            periods.append(periods[-1].next)
+        closings = self.closings[closing.period.kind]
+        by_then = [
+            one.period for one in closings[: closings.index(closing)]
+        ]  # the others will have digests of their own
+        periods = [period for period in by_then if last.closing.period <= period < closing.period]
         shown = {paper[0] for paper in last.papers}
         ranked = self._ranked(periods, closing, query)
         return [sight for sight in ranked if sight.paper.id not in shown and sight.upvotes >= last.fewest]
 
     def _ranked(self, periods: list[Period], closing: Closing, query: Query) -> list[Sight]:
-        """Return the papers of successive periods that met the conditions by a closing, as known then, best first."""
+        """Return the papers of `periods` that met the conditions by a closing, as they were known then, best first."""
         meeting = []
         for name, past in self.sights.items():
-            if periods[0].start <= self.homes[name] < periods[-1].end:
+            if any(period.start <= self.homes[name] < period.end for period in periods):
                 by_then = [sight for sight in past if sight.number <= closing.number and sight.at <= closing.at]
                 if by_then and self._meets(by_then, query):
                     meeting.append(by_then[-1])
