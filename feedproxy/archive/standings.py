@@ -83,16 +83,17 @@ def select_open_standing() -> sa.Select[Any]:
 def select_rises() -> sa.Select[Any]:
     """Return the statement that selects what happened after the closing, of periods of `kind` from `first` on.
 
-    Rows: the start of the period, the paper's key, its upvotes, and when it reached them. A paper that came after the
-    closing of its period has a row even if it has no upvotes.
+    Rows: the start of the period, the paper's key, its upvotes, when it reached them, and whether it came only after
+    the closing; then it has a row even if it has no upvotes.
     """
     step, row, period = ledger.c, papers.c, closings.c
     rise = sa.and_(_UPVOTES, step.paper == row.listed_at, step.reached_at > period.closed_at)
     table = papers.join(closings, sa.and_(*_is_within(row, period))).outerjoin(ledger, rise)
-    is_late = sa.or_(step.value.is_not(None), row.listed_at > period.closed_at)
+    is_new = row.listed_at > period.closed_at
     since = sa.func.coalesce(step.reached_at, row.listed_at).label("since")
     votes = sa.func.coalesce(step.value, 0).label("votes")
-    return sa.select(period.start, row.listed_at, votes, since).select_from(table).where(is_late)
+    rows = sa.select(period.start, row.listed_at, votes, since, is_new.label("is_new")).select_from(table)
+    return rows.where(sa.or_(step.value.is_not(None), is_new))
 
 
 @cache
@@ -180,9 +181,9 @@ class View:
         """Return what happened after the closing of each period of `kind` from `first` on, by its start."""
         if (kind, first) not in self._current.rises:
             rows = self.db.execute(select_rises(), _window(kind, first))
-            by_start = defaultdict(list)
+            by_start: dict[int, list[Sequence[int]]] = defaultdict(list)
             for row in rows:
-                by_start[row.start].append(row[1:])
+                by_start[row.start] += [row[1:4], *[(row.listed_at, 0, row.listed_at)] * row.is_new]
             rises = {start: _columns(3, some) for start, some in by_start.items()}
             self._current.rises[kind, first] = defaultdict(lambda: _NO_RISES, rises)
         return self._current.rises[kind, first]

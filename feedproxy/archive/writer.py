@@ -96,8 +96,8 @@ class Writer:
         self.db, self.database, self.times, self.newest = db, database, times, newest
         self.backdated = False
         self._first_free = times.latest
-        # The first second that no earlier closing covers; the next one does if this refresh gives any date.
-        self._summary_at = max(times.previous or 0, newest or 0) + 1
+        self._has_summaries = False
+        self._summary_at = max(times.previous or 0, newest or 0) + 1  # the first second that no earlier closing covers
         self._next: dict[int, int] = {}
         self._dates: dict[int, set[int]] = {}
         self._updates: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
@@ -114,6 +114,8 @@ class Writer:
         numbers: Counter[str] = Counter()
         for change in changes:
             numbers.update(self._update(change, change.row) if change.row else self._insert(change))
+        if self._has_summaries and self._summary_at > (self.newest or 0):  # so that the next closing covers them
+            self._give_out(self._summary_at)
         self._flush()
         return Changes(**numbers)
 
@@ -138,6 +140,7 @@ class Writer:
     def _update(self, change: _Change, row: _PaperRow) -> list[str]:
         day = seconds(midnight(change.observation.day)) if row.listing_day is None else row.listing_day
         summary_at = self._summary_at if row.summary_at is None and change.paper.ai_summary else row.summary_at
+        self._has_summaries |= summary_at == self._summary_at
         columns = _columns(change.paper) | {"key": row.listed_at, "listing_day": day, "ai_summary_at": summary_at}
         if change.is_rising or change.is_revised:
             date = self._allocate_date(change)
@@ -160,10 +163,13 @@ class Writer:
             date += 1
         dates.add(date)
         self._next[base] = date + 1
+        self._give_out(date)
+        return date
+
+    def _give_out(self, date: int) -> None:
         self._rows[schema.dates].append({"date": date})
         self.backdated |= self.newest is not None and date < self.newest
         self.newest = max(self.newest or date, date)
-        return date
 
     def _dates_near(self, date: int) -> set[int]:
         """Return the used dates in the block of `date`."""
