@@ -3,6 +3,7 @@
 FEEDPROXY_YEAR_DAYS says how many days the year has (default 365), FEEDPROXY_KILL_ROUNDS how many kills (default 60).
 """
 
+import json
 import multiprocessing
 import os
 import random
@@ -33,7 +34,7 @@ from tests import hub as fake
 from tests.conftest import Clock, NewAddress, documents
 from tests.factories import entries
 from tests.naive_digests import NaiveDigests
-from tests.replay import Replay, TapedFiles, TapedHub, TapedListed, shown_digest
+from tests.replay import Replay, TapedFiles, TapedHub, TapedListed, shown, shown_digest
 from tests.simulation import World
 from tests.test_digests import ALL, QUERIES, agree, entries_of
 
@@ -184,6 +185,14 @@ def test_fake_hub(archive: Archive, clock: Clock) -> None:
                     entry["paper"]["upvotes"] = max(0, entry["paper"]["upvotes"] + dice.choice((-1, 1, 2, 5)))
             replay.refresh()
             replay.check()
+        for query, body in zip(QUERIES, replay.bytes()[2::3], strict=True):
+            items = [(item["date_published"], item["_feedproxy"]["papers"]) for item in json.loads(body)["items"]]
+            real = [(date, [(one["id"], one["title"], one["upvotes"]) for one in papers]) for date, papers in items]
+            expected = [
+                (when.isoformat(), [(paper[0], paper[3], paper[1]) for paper in papers])
+                for _, when, papers, _ in shown(replay.naive, query)
+            ]
+            assert expected == real
 
 
 def some(number: int) -> list[Any]:
@@ -267,7 +276,9 @@ def test_killed_at_the_closing(archive: Archive, clock: Clock) -> None:
             outcomes["killed after it had closed" if len(found) > len(before) else "killed before it closed"] += 1
             assert before.items() <= found.items()
             clock.tick(seconds=LEASE.total_seconds() + 5)
+            began = time.monotonic()
             Refresher(Hub(Fetcher(hub.url, interval=0)), archive, clock).refresh_once()
+            alone = 1.3 * (time.monotonic() - began)
             before = {row[:2]: row for row in rows(archive)}
             assert found.items() <= before.items()
             for rank, query in enumerate(QUERIES):
