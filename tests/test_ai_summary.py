@@ -163,7 +163,7 @@ def keeps_its_first(archive: Archive, plain: Archive, seed: int) -> None:
     assert [] == violations(archive._database)
 
 
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32))
 def test_any_sequence_of_listings(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     """Whatever comes, a paper's first AI summary and its time never change, and feeds are as they are without any."""
