@@ -15,6 +15,12 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
+def next_closing(after: datetime) -> datetime:
+    """Return the first time after `after` (aware UTC) at which a period closes."""
+    recent = (Period.of(kind, after.date() - number * _DAY) for kind in KINDS for number in range(3))
+    return min(period.closes_at for period in recent if period.closes_at > after)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
     """A listing day, an ISO week (Monday to Sunday) or a month; `start` is its first day."""

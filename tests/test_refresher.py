@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from feedproxy.ingest.refresher import Outcome, Refresher, utc_now
 from feedproxy.ingest.schedule import missing_days
 from feedproxy.ingest.source import Hub, ListingDays, ListingRequest, SavedListings
 from feedproxy.model import Listing, ListingDay
-from feedproxy.query.parameters import Query
+from feedproxy.periods import Period
+from feedproxy.query.parameters import Query, parse_query
 from tests import hub as fake
 from tests.conftest import Clock
 from tests.factories import DAY, api, entries, entry, paper_id
@@ -498,6 +499,24 @@ def test_folder_of_long_listings(tmp_path: Path, archive: Archive, clock: Clock)
     refresher = Refresher(SavedListings(folder), archive, clock)
 
     assert [Outcome(9, 900, 900), Outcome()] == [refresher.refresh_once(), refresher.refresh_once()]
+
+
+# Saved listings and closings ----------------------------------------------------------------------
+
+
+def test_files_that_do_not_change(tmp_path: Path, archive: Archive, clock: Clock) -> None:
+    """A day is closed in time although its file was read at noon and nothing has changed since."""
+    (tmp_path / f"{DAY}.json").write_bytes(api(entries(3)))
+    clock.now = datetime.combine(DAY, time(12), UTC)
+    loop, query = RefreshLoop(Refresher(SavedListings(tmp_path), archive, clock)), parse_query("digest=day")
+    dates = []
+    for _ in range(40 * 4):
+        loop.tick()
+        dates += [digest.entered_at for digest in archive.digests(query).entries if digest.entered_at not in dates]
+        clock.tick(minutes=15)
+
+    closing = Period.of("day", DAY).closes_at
+    assert [closing] == dates
 
 
 # A clock that ran ahead ---------------------------------------------------------------------------

@@ -29,7 +29,8 @@ _PATIENCE = timedelta(days=7)  # with a day that cannot be read
 class Progress:
     """What the archive has read by `now`, since its `first` refresh (aware UTC).
 
-    With `all_files` the source has no listings but those it gave: a day that was never asked for has none.
+    With `all_files` the source gives all it has, and again what has changed: a day that was never asked for has no
+    listing, and one that was read has not changed since.
     """
 
     days: Mapping[date, ListingDay]
@@ -51,7 +52,8 @@ class Progress:
         if entry is None:
             return self.all_files
         has_failed = is_late and day >= self.first.date() and entry.asked_at is not None
-        return has_failed or (entry.good_at is not None and entry.good_at >= midnight(day + timedelta(days=1)))
+        end = midnight(day) if self.all_files else midnight(day + timedelta(days=1))
+        return has_failed or (entry.good_at is not None and entry.good_at >= end)
 
 
 def periods_to_close(progress: Progress, closed: Set[Period]) -> Iterator[Period]:

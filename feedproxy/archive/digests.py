@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive.rows import moment, seconds
 from feedproxy.archive.search import DAY, NEVER, conditions, members, parameters
-from feedproxy.archive.standings import SPAN, Closing, Rises, Standing, View
+from feedproxy.archive.standings import NO_RISES, SPAN, Closing, Rises, Standing, View
 from feedproxy.model import Digest, Paper
 from feedproxy.periods import Period, midnight
 from feedproxy.query.parameters import Query
@@ -169,7 +169,7 @@ def _votes_at(
             if number < least:
                 break
             votes[paper] = number
-        for paper, number, since in zip(*rises[start], strict=True):
+        for paper, number, since in zip(*rises.get(start, NO_RISES), strict=True):
             if since <= at and number >= votes.get(paper, least):
                 votes[paper] = number
     return votes

@@ -45,7 +45,7 @@ def is_readable(closing: Closing) -> bool:
 # The keys of papers, each with its upvotes, best first; and the keys, upvotes and times of rises.
 Standing = tuple[Sequence[int], Sequence[int]]
 Rises = tuple[Sequence[int], Sequence[int], Sequence[int]]
-_NO_RISES: Rises = (), (), ()
+NO_RISES: Rises = (), (), ()
 
 
 @cache
@@ -145,7 +145,7 @@ class _Current:
     """What is valid for one revision of the archive."""
 
     revision: int
-    rises: dict[tuple[str, int], Mapping[int, Rises]] = field(default_factory=dict)
+    rises: dict[str, tuple[int, Mapping[int, Rises]]] = field(default_factory=dict)  # by kind, with the first period
     papers: dict[tuple[int, int, int], Paper | None] = field(default_factory=dict)
 
 
@@ -178,15 +178,16 @@ class View:
         return _standings_of(self.db.execute(select_open_standing(), window)).get(start, ((), ()))
 
     def rises(self, kind: str, first: int) -> Mapping[int, Rises]:
-        """Return what happened after the closing of each period of `kind` from `first` on, by its start."""
-        if (kind, first) not in self._current.rises:
+        """Return what happened after the closing of each period of `kind`, at least from `first` on, by its start."""
+        since, rises = self._current.rises.get(kind, (first + 1, {}))
+        if since > first:
             rows = self.db.execute(select_rises(), _window(kind, first))
             by_start: dict[int, list[Sequence[int]]] = defaultdict(list)
             for row in rows:
                 by_start[row.start] += [row[1:4], *[(row.listed_at, 0, row.listed_at)] * row.is_new]
             rises = {start: _columns(3, some) for start, some in by_start.items()}
-            self._current.rises[kind, first] = defaultdict(lambda: _NO_RISES, rises)
-        return self._current.rises[kind, first]
+            self._current.rises[kind] = first, rises
+        return rises
 
     def papers(self, keys: Collection[tuple[int, int, int]]) -> Mapping[tuple[int, int, int], Paper | None]:
         """Return papers as they were: each by its key, a time when a period was closed, and its upvotes then.

@@ -94,7 +94,7 @@ class Refresher:
                 outcome = self.fetch_and_store(*due, lease=lease)
                 if outcome.listings and self.archive.state().newest_entry_at is None:
                     raise UpstreamError("the listing has no papers")
-                if outcome.listings:
+                if outcome.listings or self.source.has_all_days:
                     self.archive.close_periods(self.clock(), previous, token, all_files=self.source.has_all_days)
         except BaseException as error:
             with suppress(ArchiveError):  # the lease runs out by itself
