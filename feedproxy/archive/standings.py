@@ -145,6 +145,7 @@ class _Current:
     """What is valid for one revision of the archive."""
 
     revision: int
+    closings: dict[str, Sequence[Closing]] = field(default_factory=dict)
     rises: dict[str, tuple[int, Mapping[int, Rises]]] = field(default_factory=dict)  # by kind, with the first period
     papers: dict[tuple[int, int, int], Paper | None] = field(default_factory=dict)
 
@@ -157,10 +158,12 @@ class View:
     _standings: dict[Closing, Standing]
     _current: _Current
 
-    def closings(self, kind: str) -> list[Closing]:
+    def closings(self, kind: str) -> Sequence[Closing]:
         """Return the readable closings of this kind, oldest period first."""
-        rows = self.db.execute(select_closings(), {"kind": kind})
-        return [closing for row in rows if is_readable(closing := Closing(*row))]
+        if kind not in self._current.closings:
+            closed = (Closing(*row) for row in self.db.execute(select_closings(), {"kind": kind}))
+            self._current.closings[kind] = tuple(filter(is_readable, closed))
+        return self._current.closings[kind]
 
     def standings(self, closed: Sequence[Closing]) -> dict[int, Standing]:
         """Return the standing of each of these periods of one kind, by its start."""

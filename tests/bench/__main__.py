@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth": memory.growth,
     "strangers": strangers.steady,
     "cold": cold.queries,
+    "digests": cold.digests,
     "postgres": databases.cold,
     "late": late.cold,
     "refresh": cold.refreshes,

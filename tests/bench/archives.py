@@ -27,7 +27,7 @@ _LOOKS = (29, 2, 0)  # how many days after its own a listing is read
 _BATCH = 200  # days filled in at once
 _EVENING = time(23, 30, tzinfo=UTC)
 _MAKERS = (
-    *(f"feedproxy/archive/{name}.py" for name in ("dating", "index", "schema", "sqlite", "writer")),
+    *(f"feedproxy/archive/{name}.py" for name in ("closing", "dating", "index", "schema", "sqlite", "writer")),
     *("feedproxy/query/terms.py", "tests/simulation.py", "tests/prose.py", "tests/bench/archives.py"),
 )
 
@@ -56,6 +56,7 @@ def make(path: Path, count: int) -> None:
     with closing(Archive(str(path))) as archive:
         for now, listings in refreshes(newest(count)):
             archive.store(listings, now)
+            archive.close_periods(now, None, all_files=True)
 
 
 def newest(count: int, span: int = _DAYS) -> Days:

@@ -14,7 +14,8 @@ from itertools import count
 from feedgen.feed import FeedGenerator
 
 from feedproxy.archive import Archive
-from feedproxy.feeds import Feed
+from feedproxy.archive.standings import Standings
+from feedproxy.feeds import Feed, digest
 from feedproxy.feeds.entry import MAX_AUTHORS, entry_view
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import Query, parse_query
@@ -32,6 +33,13 @@ KINDS = {
     "votes alone": "min_upvotes=5",
     "no condition": "",
 }
+DIGESTS = {
+    "a year of weeks": "digest=week",
+    "a year of weeks, common word": "digest=week&q=agent",
+    "90 days": "digest=day",
+    "50 months": "digest=month",
+    "ten years of weeks, 200 of them": "digest=week&days=3660&limit=200",
+}
 _BASE = "http://localhost:8000"
 _FEW, _MANY = 1000, 100_000
 _NEW = 30
@@ -45,6 +53,20 @@ def queries(run: Run) -> Iterator[Figure]:
         few, many = (stack.enter_context(closing(Archive(str(kept(size))))) for size in (_FEW, _MANY))
         for kind, text in KINDS.items():
             yield from _kind(kind, text, few, many, run)
+
+
+def digests(run: Run) -> Iterator[Figure]:
+    """Compare a cold feed of digests with one of fifty papers, at 100,000 papers."""
+    with closing(Archive(str(kept(_MANY)))) as archive:
+        rows = [(kind, text, asked) for kind, text in DIGESTS.items()]
+        for kind, text, ask in (*rows, ("a year of weeks, the first feed of a process", "digest=week", asked_first)):
+            conditions = "&".join(part for part in text.split("&") if part.startswith("q="))
+            measures = partial(asked, archive, conditions), partial(ask, archive, text)
+            for measure in measures:
+                measure()
+            plain, other = interleaved(2 * run.rounds, *(partial(_ms, measure) for measure in measures))
+            goal = Goal("≤", 3) if kind.startswith("a year of weeks") else None
+            yield compared(f"cold digests, {kind} / cold feed of papers", other, plain, goal, _MS)
 
 
 def _kind(kind: str, text: str, few: Archive, many: Archive, run: Run) -> Iterator[Figure]:
@@ -68,6 +90,13 @@ def asked(archive: Archive, text: str) -> bytes:
         query = replace(query, or_upvotes=10**6 - next(_unasked) if query.min_upvotes else 0)
     document = Service(archive).render(Feed(query, _BASE), "rss")
     return build_variants("rss", document.body, "application/rss+xml", document.updated).gzip.body
+
+
+def asked_first(archive: Archive, text: str) -> bytes:
+    """Answer a query of digests with nothing in memory."""
+    archive._standings = Standings()
+    digest._item.cache_clear()
+    return asked(archive, text)
 
 
 def feedgen_alone(entries: list[tuple[Entry, str]]) -> bytes:
