@@ -44,7 +44,7 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
     return EntryView(
         id=_id(period, query),
         is_permalink=False,
-        title=_title(digest, topic),
+        title=digest_title(digest, topic),
         link=period.hub_page or page,
         link_type="text/html",
         published=digest.entered_at,
@@ -54,7 +54,7 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
             image=image if is_full else None,
             papers=[item.html for item in papers],
             late=[item.html for item in late],
-            origin=_origin(digest),
+            origin=late_origin(digest),
         ),
         image=image,
         extension=extension,
@@ -67,13 +67,14 @@ def _id(period: Period, query: Query) -> str:
     return uuid.uuid5(uuid.NAMESPACE_URL, f"{_HUB}?{conditions}#{period.code}").urn
 
 
-def _title(digest: Digest, topic: str) -> str:
+def digest_title(digest: Digest, topic: str) -> str:
+    """Return the title of the entry, such as `10 best of week 32, 2026: agents`."""
     count = len(digest.papers)
     best = f"{count} best" if count > 1 else "Best"
     return ": ".join(filter(None, (f"{best} of {digest.period.title}", topic)))
 
 
-def _origin(digest: Digest) -> str:
+def late_origin(digest: Digest) -> str:
     """Return the names of the periods that the late papers are from, such as `week 31, 2026`."""
     periods = sorted({Period.of(digest.period.kind, paper.submitted_at.date()) for paper in digest.late})
     return " to ".join(dict.fromkeys(period.title for period in (*periods[:1], *periods[-1:])))

@@ -29,10 +29,20 @@ function typed() {
 function fill(query) {
   const values = new URLSearchParams(query);
   for (const field of all("input, select", form)) {
+    if (field.type === "radio") {
+      field.checked = field.value === (values.get(field.name) ?? "");
+      continue;
+    }
     if (field instanceof HTMLSelectElement) field.selectedIndex = 0;
     field.value = values.get(field.name) ?? (field instanceof HTMLSelectElement ? field.value : "");
   }
   if (all("#options [name]").some(({ name }) => values.has(name))) find("#options").open = true;
+  allow();
+}
+
+// A number of papers counts only for digests.
+function allow() {
+  find("#top").disabled = !form.elements.digest.value;
 }
 
 // Showing it -----------------------------------------------------------------------------------
@@ -69,6 +79,8 @@ function put(page) {
   all("link[rel=alternate]").forEach((link) => link.remove());
   document.head.append(...all("link[rel=alternate]", page));
   all(".error", form).forEach((place) => tell(place, page.getElementById(place.id)?.textContent ?? ""));
+  if (find("#options .error:not(:empty)")) find("#options").open = true;
+  find("#days").placeholder = find("#days", page).placeholder;
   for (const id of ["#q-advice", "#choices ul", "#results"]) find(id).replaceWith(find(id, page));
   find("#status").textContent = find("#status", page).textContent;
   enliven();
@@ -115,7 +127,10 @@ function follow(query, field = null) {
   return show(query);
 }
 
-form.addEventListener("input", (event) => wait(() => follow(typed(), event.target.name)));
+form.addEventListener("input", (event) => {
+  allow();
+  wait(() => follow(typed(), event.target.name));
+});
 
 form.addEventListener("focusout", () => {
   if (pause === null) editing = null;
@@ -247,5 +262,6 @@ function enliven() {
 }
 
 addEventListener("storage", list);
+allow();
 enliven();
 list();

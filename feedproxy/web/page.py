@@ -15,7 +15,7 @@ from feedproxy.model import HAS
 from feedproxy.offers.choices import Choice
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.interests import interests
-from feedproxy.query.parameters import PARAMETERS, Query, is_ignored, query_pairs
+from feedproxy.query.parameters import DAYS, PARAMETERS, Query, is_ignored, query_pairs
 from feedproxy.web import responses
 from feedproxy.web.advice import Advice, advice_on_error, advice_on_filter
 from feedproxy.web.cache import Variants
@@ -33,6 +33,8 @@ _EXAMPLES = (
     ("50 upvotes and more", "min_upvotes=50"),
     ("robot*, or 100 upvotes", "q=robot*&or_upvotes=100"),
 )
+# What the page sets without its options.
+_VISIBLE = ("q", "min_upvotes", "digest", "top", "page")
 # Readers whose address takes that of a feed at its end.
 _READERS = (
     ("Feedly", "https://feedly.com/i/subscription/feed/"),
@@ -106,9 +108,10 @@ def _values(
         "preview": preview,
         "advice": advice,
         "typed": typed,
-        "has_options": any(name in PARAMETERS and name not in ("q", "min_upvotes", "page") for name in typed),
+        "has_options": any(name in PARAMETERS and name not in _VISIBLE for name in typed),
         "formats": FORMATS,
         "parameters": PARAMETERS,
+        "days": DAYS.get(typed.get("digest", ""), DAYS[""]),
         "fields": FIELDS,
         "links": HAS,
         "examples": _EXAMPLES,

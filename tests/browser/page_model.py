@@ -29,7 +29,8 @@ def told(title: str) -> tuple[str, int]:
 def fields(page: Page) -> dict[str, str]:
     """Return what is in the fields of the form, but for empty ones and choices that are the first."""
     read = """found => found
-        .filter(field => field.name && (field.tagName === "SELECT" ? field.selectedIndex : field.value))
+        .filter(field => field.name && (field.type !== "radio" || field.checked))
+        .filter(field => field.tagName === "SELECT" ? field.selectedIndex : field.value)
         .map(field => [field.name, field.value])"""
     return dict(page.locator("#filter :is(input, select)").evaluate_all(read))
 

@@ -5,7 +5,7 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from feedproxy.archive import Archive, SearchResult
@@ -13,13 +13,14 @@ from feedproxy.archive.backend import time_limit
 from feedproxy.errors import DeadlineError
 from feedproxy.feeds.entry import byline
 from feedproxy.feeds.tex import readable
-from feedproxy.model import Entry, PaperHistory
+from feedproxy.model import Digest, Entry, PaperHistory
 from feedproxy.offers import Offer, offers
 from feedproxy.offers.spelling import Misspelling, misspellings
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import MEASURES, Query
 from feedproxy.service import Service
 from feedproxy.text import plural
+from feedproxy.web.preview.digests import DigestPreview, count_digests, digest_preview
 from feedproxy.web.preview.highlight import Segments, compile_highlighter, excerpt, highlight
 from feedproxy.web.preview.suggestions import relaxations, thresholds
 
@@ -77,51 +78,67 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A looser query, the change in words, and the number of its entries."""
+    """A looser query, the change in words, and the number of its entries; there are `more` digests than that."""
 
     text: str
     query: Query
     count: int
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One page of a query's entries, their number on all pages, and their volume.
+    """One page of a query's entries, their number on all pages, and their volume or their `digests`.
 
-    A query without entries has `suggestions` that have some. `offers` are wider queries, `misspellings` words that no
-    paper has.
+    Of digests, the number on all pages so far. A query without entries has `suggestions` that have some. `offers` are
+    wider queries, `misspellings` words that no paper has.
     """
 
-    result: SearchResult[Entry]
+    result: SearchResult[Entry] | SearchResult[Digest]
     count: int
-    entries: tuple[PreviewEntry, ...]
-    volume: Volume
-    thresholds: tuple[Threshold, ...]
-    suggestions: tuple[Suggestion, ...]
-    offers: tuple[Offer, ...]
-    misspellings: tuple[Misspelling, ...]
+    entries: tuple[PreviewEntry, ...] = ()
+    volume: Volume = Volume(())
+    thresholds: tuple[Threshold, ...] = ()
+    digests: DigestPreview | None = None
+    suggestions: tuple[Suggestion, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    misspellings: tuple[Misspelling, ...] = ()
 
 
 def preview(service: Service, query: Query) -> Preview:
     """Return the preview of `query`; raises ArchiveError and NoPapersYet."""
     began, archive = time.monotonic(), service.archive
-    result = service.search(query)
+    shown = _digests(service, query) if query.digest else _papers(service, query)
+    budget = max(time.monotonic() - began, _MIN_BUDGET)
+    return replace(
+        shown,
+        suggestions=() if shown.count else suggest(archive, query, budget),
+        offers=offers(archive, query, budget),
+        misspellings=misspellings(archive, query, budget, service.vocabulary.get),
+    )
+
+
+def _papers(service: Service, query: Query) -> Preview:
+    """Return the preview of a feed of papers, without advice."""
+    archive, result = service.archive, service.search(query)
     histories = archive.histories([entry.paper.id for entry in result.entries])
     others = thresholds(query)
     days, dates_by_threshold = archive.entry_dates_by_threshold(query, [other.min_upvotes for other in others])
     volumes = {other.min_upvotes: volume(days, dates) for other, dates in zip(others, dates_by_threshold, strict=True)}
-    count = archive.count(query) if result.more or query.page > 1 else len(result.entries)
-    budget = max(time.monotonic() - began, _MIN_BUDGET)
     return Preview(
         result,
-        count,
+        archive.count(query) if result.more or query.page > 1 else len(result.entries),
         _entries(result.entries, histories, query),
         volumes[query.min_upvotes],
         tuple(Threshold(other, volumes[other.min_upvotes].average) for other in others),
-        () if count else suggest(archive, query, budget),
-        offers(archive, query, budget),
-        misspellings(archive, query, budget, service.vocabulary.get),
     )
+
+
+def _digests(service: Service, query: Query) -> Preview:
+    """Return the preview of a feed of digests, without advice."""
+    archive, result = service.archive, service.digests(query)
+    count = count_digests(archive, query, result)
+    return Preview(result, count, digests=digest_preview(archive, query, result))
 
 
 def suggest(archive: Archive, query: Query, budget: float) -> tuple[Suggestion, ...]:
@@ -129,8 +146,9 @@ def suggest(archive: Archive, query: Query, budget: float) -> tuple[Suggestion, 
     suggestions: list[Suggestion] = []
     with suppress(DeadlineError), time_limit(budget):
         for text, relaxed in relaxations(query):
-            if count := archive.count(relaxed):
-                suggestions.append(Suggestion(text, relaxed, count))
+            result = archive.digests(relaxed) if relaxed.digest else None
+            if count := len(result.entries) if result else archive.count(relaxed):
+                suggestions.append(Suggestion(text, relaxed, count, bool(result and result.more)))
             if len(suggestions) == _SUGGESTIONS:
                 break
     return tuple(suggestions)
