@@ -137,6 +137,17 @@ def test_best_of_a_day_a_week_a_month(replay: Replay, board: Board) -> None:
     assert {"2026-09-01": expected} == digests(replay, "digest=day&top=3")
 
 
+def test_the_next_one_has_what_meets_the_conditions(replay: Replay, board: Board) -> None:
+    """The digest that comes next ranks, as of now, only papers that meet the conditions now."""
+    put(board, "2026-09-01", 1, 5, 3)
+    start(replay, "2026-09-01T12:00")
+    for conditions, ids in (("", ["02", "03", "01"]), ("&min_upvotes=3", ["02", "03"]), ("&q=retrieval", ["01"])):
+        coming = replay.archive.next_digest(parse_query(f"digest=week{conditions}"))
+        assert coming
+        assert (at("2026-09-07T06:00"), ids) == (coming.entered_at, [one.id[-2:] for one in coming.papers])
+    assert replay.archive.next_digest(parse_query("digest=week&q=zebrafish")) is None
+
+
 def test_dated_by_the_refresh_that_closes_it(replay: Replay, board: Board) -> None:
     """A digest is dated by the first refresh at or after its time."""
     put(board, "2026-09-01", 5)

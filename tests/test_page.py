@@ -78,6 +78,23 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def digested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """The service with six papers on the Tuesday of each of thirteen weeks, the last of which is not closed yet."""
+    folder, clock = tmp_path_factory.mktemp("digested"), Clock()
+    days = [clock.now.date() - timedelta(days=7 * age) for age in reversed(range(13))]
+    (folder / "listing.json").write_bytes(api([]))
+    archive = Archive(str(folder / "archive.sqlite"))
+    for week, day in enumerate(days):
+        numbers = range(100 * week + 1, 100 * week + 7)
+        found = [entry(number, day=day, title=f"Paper {number} <b>", upvotes=number % 100) for number in numbers]
+        archive.store([parse(api(found), day=day)], clock.now)
+    archive.close_periods(clock.now, None, all_files=True)
+    archive.close()
+    with serving(config(folder), clock) as client:
+        yield client
+
+
 def listing(day: date, age: int):  # type: ignore[no-untyped-def]
     number = 10 * (day - date(2026, 1, 1)).days
     return parse(api(entries(3, day=day, first=number, upvotes=min(age, 3))), day=day)
@@ -140,6 +157,57 @@ def test_answers_a_query_of_digests(settled: httpx.Client) -> None:
     assert "did you mean week?" in words(html.get_element_by_id("digest-error"))
     _, html = page(settled, "q=agents&digest=week&counts=1")
     assert ["q=agents&digest=week"] == html.xpath("//p[@class='advice']/a/text()")
+
+
+def test_lists_digests(digested: httpx.Client) -> None:
+    """The next digest stands first with the time of its closing, then those that came, as they are in the feed."""
+    _, html = page(digested, "digest=week&top=2")
+    assert "2 best of each week, last 366 days" == words(html.get_element_by_id("in-words"))
+    assert "12 digests in the last 366 days" == words(html.get_element_by_id("status"))
+    assert "One entry a week, made on the Monday after" in words(html.get_element_by_id("rhythm"))
+    coming = html.get_element_by_id("next")
+    assert "2 best of week 11, 2026" == words(coming.find("h3"))
+    assert "Closes on Monday 16 Mar 2026, 06:00 UTC; these are ahead now" == words(coming.find_class("why")[0])
+    assert ["Paper 1206 <b>", "Paper 1205 <b>"] == [words(link) for link in coming.xpath(".//li/a")]
+    items = digested.get("/feed.json?digest=week&top=2").json()["items"]
+    assert [item["title"] for item in items[:10]] == [words(title) for title in html.xpath("//ol[@id='digests']//h3")]
+    assert [one["url"] for item in items[:10] for one in item["_feedproxy"]["papers"]] == html.xpath(
+        "//ol[@id='digests']//ol//a/@href"
+    )
+    assert 2 == len(html.xpath("//ol[@id='digests']/li[not(details)]"))
+    assert "The feed has 2 more here, back to week 51, 2025." == words(html.get_element_by_id("others"))
+    assert [] == html.xpath("//figure | //ul[@id='thresholds']")
+
+
+def test_pages_of_digests(digested: httpx.Client) -> None:
+    """The older digests are on further pages; behind the last there is none."""
+    _, html = page(digested, "digest=week&limit=5&page=2")
+    assert "more than 10 digests in the last 366 days" == words(html.get_element_by_id("status"))
+    assert {"next", "prev"} == set(html.xpath("//p[@id='pages']/a/@rel"))
+    assert [] == html.xpath("//article")
+    _, html = page(digested, "digest=week&limit=5&page=9")
+    assert "There is no page 9: the digests come before it." == words(html.get_element_by_id("nothing"))
+
+
+def test_digests_that_are_not_there_say_why(digested: httpx.Client, settled: httpx.Client) -> None:
+    """Without digests the page says whether no period is closed yet, or what would match."""
+    _, html = page(digested, "q=zebrafish&digest=week")
+    why = words(html.get_element_by_id("nothing"))
+    assert "No closed week in these 366 days has papers that match. This would find something:" in why
+    assert "every paper: 12 digests" in why
+    _, html = page(settled, "digest=month")
+    assert "No month is closed yet: there are no digests so far." == words(html.get_element_by_id("nothing"))
+    assert "6 best" in words(html.get_element_by_id("next")) or "8 best" in words(html.get_element_by_id("next"))
+
+
+def test_days_without_a_number_are_told(digested: httpx.Client) -> None:
+    """The field of the days names the default of what is chosen, also beside a mistake; a digest has its number."""
+    for query, days in (("", "90"), ("digest=day", "90"), ("digest=week", "366"), ("digest=month&top=x", "3660")):
+        _, html = page(digested, query)
+        assert (days, "10") == tuple(html.get_element_by_id(name).get("placeholder") for name in ("days", "top"))
+        assert "open" not in html.get_element_by_id("options").attrib
+    _, html = page(digested, "digest=&top=&q=")
+    assert "every paper, last 90 days" == words(html.get_element_by_id("in-words"))
 
 
 def test_keeps_what_was_typed(settled: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from feedproxy.archive import Archive
 from feedproxy.archive.compounds import search_words
 from feedproxy.errors import NoPapersYet
-from feedproxy.model import Entry, Listing, PaperHistory, Step
+from feedproxy.model import Entry, Listing, Paper, PaperHistory, Step
 from feedproxy.query.grammar import Term, parse_filter
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.query.terms import GAP
@@ -197,6 +198,83 @@ def test_preview_tells_what_finds_something(archive: Archive, clock: Clock) -> N
     assert {("q=agents", 1), ("q=survey", 1), ("days=3660", 2)} == told
     found = preview(Service(archive), parse_query("q=agents"))
     assert ((), 1, [paper_id(1)]) == (found.suggestions, found.count, [row.entry.paper.id for row in found.entries])
+
+
+def close(archive: Archive, now: datetime, *papers: Paper) -> None:
+    """Store papers in the listing of their first one's day, and close what is over."""
+    archive.store([Listing(papers, day=papers[0].submitted_at.date())], now)
+    archive.close_periods(now, None, all_files=True)
+
+
+def on(day: date, number: int, **fields: Any) -> Paper:
+    return paper(number, submitted_at=datetime(day.year, day.month, day.day, tzinfo=UTC), **fields)
+
+
+TUESDAY = date(2026, 3, 3)
+
+
+def test_preview_of_digests(archive: Archive) -> None:
+    """The page shows the next digest as it is now, and the closed ones with who rose late."""
+    service, query = Service(archive), parse_query("q=paper&digest=week&top=2")
+    close(archive, datetime(2026, 3, 3, 12, tzinfo=UTC), *(on(TUESDAY, number, upvotes=number) for number in (1, 2, 3)))
+    shown = preview(service, query).digests
+    assert shown
+    assert ((), False, False) == (shown.newest, shown.has_closed, shown.is_due)
+    assert shown.next
+    assert ("2 best of week 10, 2026: paper", (("Paper", True), (" 3 on Tool Use", False)), "3 upvotes") == (
+        shown.next.title,
+        shown.next.papers[0].title,
+        shown.next.papers[0].count,
+    )
+    later = [on(TUESDAY + timedelta(days=7), number) for number in (4, 5)]
+    close(archive, datetime(2026, 3, 9, 12, tzinfo=UTC), on(TUESDAY, 3, upvotes=3))
+    close(archive, datetime(2026, 3, 10, 12, tzinfo=UTC), on(TUESDAY, 1, upvotes=7))
+    close(archive, datetime(2026, 3, 16, 12, tzinfo=UTC), *later)
+    found = preview(service, query)
+    shown = found.digests
+    assert shown
+    assert (2, [], True) == (found.count, [*found.suggestions, *found.thresholds, *found.entries], shown.has_closed)
+    assert ["2 best of week 11, 2026: paper", "2 best of week 10, 2026: paper"] == [one.title for one in shown.newest]
+    assert (None, "week 10, 2026") == (shown.next, shown.newest[0].origin)
+    assert ["7 upvotes"] == [one.count for one in shown.newest[0].late]
+
+
+def test_preview_of_digests_is_short(archive: Archive) -> None:
+    """The page shows ten digests, or as many as have a hundred papers, and never the next one beside old ones."""
+    days = [TUESDAY - timedelta(days=7 * age) for age in reversed(range(14))]
+    for at, day in enumerate(days):
+        papers = (on(day, at * 40 + number, upvotes=number) for number in range(40))
+        archive.store([Listing(tuple(papers), day=day)], datetime(2026, 3, 3, 12, tzinfo=UTC))
+    archive.close_periods(datetime(2026, 3, 3, 12, tzinfo=UTC), None, all_files=True)
+    for text, numbers in (
+        ("digest=week&top=1", (13, 10, 3, True)),
+        ("digest=week&top=40", (13, 3, 10, True)),
+        ("digest=week&top=1&limit=5&page=3", (13, 3, 0, False)),
+        ("digest=week&limit=5&page=4", (5, 0, 0, False)),
+    ):
+        found = preview(Service(archive), parse_query(text))
+        shown = found.digests
+        assert shown
+        assert numbers == (found.count, len(shown.newest), len(shown.others), bool(shown.next)), text
+
+
+def test_preview_of_digests_tells_what_finds_something(archive: Archive) -> None:
+    """Of a query without digests, what would bring some is told with their number, not that of their papers."""
+    close(archive, datetime(2026, 3, 9, 12, tzinfo=UTC), *(on(TUESDAY, number) for number in range(1, 9)))
+    found = preview(Service(archive), parse_query("q=surveys zebrafish&digest=day"))
+    assert found.digests
+    assert (0, None, True) == (found.count, found.digests.next, found.digests.has_closed)
+    told = {(str(suggestion.query), suggestion.count) for suggestion in found.suggestions}
+    assert {("q=surveys&digest=day", 1), ("digest=day&days=3660", 1)} == told
+
+
+def test_preview_of_digests_that_wait_for_listings(archive: Archive) -> None:
+    """A period that is over but not closed is due."""
+    close(archive, datetime(2026, 3, 3, 12, tzinfo=UTC), on(TUESDAY, 1))
+    archive.store([], datetime(2026, 3, 9, 12, tzinfo=UTC))
+    shown = preview(Service(archive), parse_query("digest=week")).digests
+    assert shown
+    assert shown.is_due
 
 
 def test_preview_of_an_empty_archive(archive: Archive) -> None:

@@ -89,7 +89,7 @@ def read_next_digest(view: View, bind: Bind, query: Query, now: datetime) -> Dig
     period = Period.of(query.digest, moment(closed[-1].start).date()).next if closed else current
     while period <= current:
         start, until = (seconds(midnight(day)) for day in (period.start, period.end))
-        closing = Closing(period.kind, start, until, NEVER, seconds(period.closes_at), 0)
+        closing = Closing(period.kind, start, until, NEVER - 1, seconds(period.closes_at), 0)
         standing = view.open_standing(start, until)
         best = _best(standing, _members(view, bind, query, start), closing, query.top)
         if digests := _digests(view, [Contents(closing, best)]):

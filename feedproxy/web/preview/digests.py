@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import NamedTuple
 
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.feeds.digest import digest_title, late_origin
@@ -12,7 +13,7 @@ from feedproxy.model import Digest, Paper
 from feedproxy.query.interests import describe
 from feedproxy.query.parameters import Query
 from feedproxy.text import plural
-from feedproxy.web.preview.highlight import Segments, compile_highlighter, highlight
+from feedproxy.web.preview.highlight import Highlighter, Segments, compile_highlighter, highlight
 
 _MAX_DIGESTS, _MAX_PAPERS = 10, 120  # on a page, so that it stays light
 _AUTHORS = 3  # names, as many as in the feed
@@ -79,24 +80,32 @@ def count_digests(archive: Archive, query: Query, result: SearchResult[Digest]) 
 
 
 def _shown(digests: Iterable[Digest], query: Query) -> tuple[PreviewDigest, ...]:
-    topic = describe(query)
-    title, author, org = (compile_highlighter(query.q, field) for field in ("title", "author", "org"))
-
-    def papers(papers: Iterable[Paper]) -> tuple[PreviewPaper, ...]:
-        return tuple(
-            PreviewPaper(
-                paper,
-                highlight(readable(paper.title), title),
-                highlight(byline(paper, _AUTHORS), author),
-                highlight(paper.organization.fullname if paper.organization else "", org),
-                ", ".join(plural(number, name.removesuffix("s")) for name, number in count_of(paper).items()),
-            )
-            for paper in papers
-        )
-
+    topic, marks = describe(query), _Marks(*(compile_highlighter(query.q, field) for field in _Marks._fields))
     return tuple(
         PreviewDigest(
-            digest, digest_title(digest, topic), papers(digest.papers), papers(digest.late), late_origin(digest)
+            digest,
+            digest_title(digest, topic),
+            tuple(_paper(paper, marks) for paper in digest.papers),
+            tuple(_paper(paper, marks) for paper in digest.late),
+            late_origin(digest),
         )
         for digest in digests
+    )
+
+
+class _Marks(NamedTuple):
+    """What finds the words to mark in each field of a paper; the names are those of the filter."""
+
+    title: Highlighter | None
+    author: Highlighter | None
+    org: Highlighter | None
+
+
+def _paper(paper: Paper, marks: _Marks) -> PreviewPaper:
+    return PreviewPaper(
+        paper,
+        highlight(readable(paper.title), marks.title),
+        highlight(byline(paper, _AUTHORS), marks.author),
+        highlight(paper.organization.fullname if paper.organization else "", marks.org),
+        ", ".join(plural(number, name.removesuffix("s")) for name, number in count_of(paper).items()),
     )
