@@ -15,6 +15,11 @@ def titles(page: Page) -> list[str]:
     return page.locator("#entries > li h3").all_inner_texts()
 
 
+def digest_titles(page: Page) -> list[str]:
+    """Return the titles of the digests that came, in their order."""
+    return page.locator("#digests > li h3").all_text_contents()
+
+
 def bars(page: Page) -> dict[str, int]:
     """Return the entries of each listing day in the chart, oldest first."""
     return dict(map(told, page.locator("#chart rect title").all_text_contents()))

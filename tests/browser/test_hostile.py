@@ -83,6 +83,17 @@ def test_hostile_papers_stay_text(open_hostile: Callable[..., Page]) -> None:
     assert_is_text(page)
 
 
+def test_hostile_digests_stay_text(open_hostile: Callable[..., Page]) -> None:
+    """What a digest shows of a paper is shown as it stands, and the page stays narrow."""
+    page = open_hostile("?digest=week&top=50&q=agents", viewport={"width": 360, "height": 740})
+    shown = page.locator("#next li a").all_inner_texts()
+    assert [] == [act for act in _ACTS if not any(title.startswith(act) for title in shown)]
+    assert_is_text(page)
+    page.goto("./?digest=week&top=50")
+    assert_is_text(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
 def test_pictures_come_from_the_hub_alone(open_hostile: Callable[..., Page]) -> None:
     """A thumbnail from anywhere else is not shown."""
     page = open_hostile("?limit=200")

@@ -11,6 +11,7 @@ from tests.browser.page_model import (
     address,
     bars,
     count_told,
+    digest_titles,
     fields,
     has_focus,
     items,
@@ -120,6 +121,58 @@ def test_options_take_part(open_page: Open, service: httpx.Client) -> None:
     links = page.locator("#entries > li h3 a").evaluate_all("found => found.map(link => link.href)")
     assert [item["url"] for item in items(service, address(page, "json"))] == links
     assert all(link.startswith("https://arxiv.org/abs/") for link in links)
+
+
+def test_digests_are_chosen(open_page: Open, service: httpx.Client) -> None:
+    """The best of a week, and how many, are chosen by mouse or keyboard; every paper knows no number."""
+    page = open_page("?q=agents")
+    page.evaluate(_MARK)
+    expect(page.locator("#top")).to_be_disabled()
+    page.get_by_label("Every paper").press("ArrowRight")
+    settled(page, "best of each day")
+    page.get_by_label("Best of the week").check()
+    settled(page, "10 best of each week: agents, last 366 days")
+    expect(page.locator("#days")).to_have_attribute("placeholder", "366")
+    page.locator("#top").fill("3")
+    settled(page, "3 best of each week: agents")
+    page.wait_for_url(lambda url: query(url) == {"q": "agents", "digest": "week", "top": "3"})
+    assert query(page.url) == fields(page) == query(address(page, "rss"))
+    assert [item["title"] for item in items(service, address(page, "json"))] == digest_titles(page) != []
+    expect(page.locator("#next .why")).to_contain_text("Closes on Monday 16 Mar 2026, 06:00 UTC")
+    page.get_by_label("Every paper").check()
+    page.wait_for_url(lambda url: query(url) == {"q": "agents"})
+    expect(page.locator("#in-words")).to_have_text("agents, last 90 days")
+    expect(page.locator("#top")).to_be_disabled()
+    assert is_same_document(page)
+
+
+def test_back_and_forward_between_digests(open_page: Open) -> None:
+    """Back and forward bring back what was chosen and its digests."""
+    page = open_page("?digest=month&top=2")
+    page.evaluate(_MARK)
+    months = digest_titles(page)
+    page.locator("#examples a").first.click()
+    settled(page, "agents, last 90 days")
+    assert {"q": "agents"} == fields(page)
+    page.go_back()
+    settled(page, "2 best of each month")
+    assert ({"digest": "month", "top": "2"}, months) == (fields(page), digest_titles(page))
+    page.go_forward()
+    settled(page, "agents, last 90 days")
+    assert [] == digest_titles(page)
+    assert is_same_document(page)
+
+
+def test_a_mistake_in_the_options_is_not_hidden(open_page: Open, watch: Watch) -> None:
+    """Options that are closed open when what stands in them becomes a mistake."""
+    watch.expects("status of 400")
+    page = open_page("?counts=1")
+    page.locator("#options summary").click()
+    expect(page.locator("#counts")).to_be_hidden()
+    page.get_by_label("Best of the day").check()
+    expect(page.locator("#counts-error")).to_contain_text("never changes")
+    page.locator("#counts").select_option("0")
+    settled(page, "10 best of each day")
 
 
 def test_back_and_forward(open_page: Open) -> None:

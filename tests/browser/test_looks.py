@@ -19,7 +19,15 @@ Open = Callable[..., Page]
 NARROW = {"width": 360, "height": 740}
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice")
 # A few entries are as good as many: axe-core looks at each of them.
-_PAGES = ("?limit=4", "?q=agents&min_upvotes=2&limit=4", "?q=%22agents", "?q=nonesuch", "?days=0", "status")
+_PAGES = (
+    "?limit=4",
+    "?q=agents&min_upvotes=2&limit=4",
+    "?q=rl&digest=week&top=3",
+    "?q=%22agents",
+    "?q=nonesuch",
+    "?days=0",
+    "status",
+)
 
 
 @pytest.mark.parametrize("path", _PAGES)
@@ -38,7 +46,7 @@ def test_axe_finds_nothing(path: str, open_page: Open, watch: Watch) -> None:
             assert 20 < len(found.response["passes"])
 
 
-@pytest.mark.parametrize("path", ["", "?q=agents&min_upvotes=2", "?q=nonesuch", "status"])
+@pytest.mark.parametrize("path", ["", "?q=agents&min_upvotes=2", "?digest=week", "?q=nonesuch", "status"])
 def test_narrow_is_one_column(path: str, open_page: Open) -> None:
     """At 360 pixels nothing scrolls sideways, and what was side by side stands below one another."""
     page = open_page(path, viewport=NARROW)
@@ -113,6 +121,11 @@ def test_the_page_is_light(service: httpx.Client) -> None:
     assert 2 < len(found)
     sent = {name: _sent(service, name) for name in found if name != "page"} | {"page": _sent(service, "")}
     assert 40_000 > sum(sent.values()), f"sent {sent}; raw and compressed {found}"
+
+
+def test_a_page_of_digests_is_light(service: httpx.Client) -> None:
+    """With as many digests and papers as it shows the page takes less than 30 kB on the wire."""
+    assert {True} == {30_000 > _sent(service, f"?digest=day&top={top}") for top in (10, 50)}
 
 
 def _sent(client: httpx.Client, path: str) -> int:
