@@ -9,7 +9,10 @@ from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from math import exp
 from pathlib import Path
+from time import sleep
 from typing import Any
+
+import httpx
 
 from feedproxy.archive import Archive
 from feedproxy.ingest.parse import parse
@@ -54,6 +57,12 @@ def keep(address: str) -> None:
     with closing(Archive(address)) as archive:
         for now, days in _looks():
             archive.store([parse(api(listing(day, now)), day=day) for day in days], now)
+
+
+def wait_for_digests(client: httpx.Client) -> None:
+    """Wait until the first refresh has closed what is over."""
+    while not client.get("/feed.json?digest=month").json()["items"]:
+        sleep(0.05)
 
 
 def _looks() -> Iterator[tuple[datetime, tuple[date, ...]]]:

@@ -1,6 +1,5 @@
 """A browser, six weeks of made-up papers served to it, and pages that fail the test when they misbehave."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,8 +47,7 @@ def service(settings: dict[str, str]) -> Iterator[httpx.Client]:
     """Serve the made-up papers; the client yielded asks the same server as the browser."""
     config = Config.load({f"FEEDPROXY_{name.upper()}": text for name, text in settings.items()})
     with serving(config, lambda: month.NOW) as client:
-        while not client.get("/feed.json?digest=month").json()["items"]:
-            time.sleep(0.05)  # until the first refresh has closed what is over
+        month.wait_for_digests(client)
         yield client
 
 

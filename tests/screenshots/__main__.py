@@ -19,13 +19,15 @@ from tests.conftest import serving
 _WIDE, _MIDDLE, _NARROW = (
     {"width": width, "height": height} for width, height in ((900, 975), (768, 1024), (360, 740))
 )
-_SHOWN = "?q=rl&min_upvotes=2"
+_SHOWN, _DIGESTS = "?q=rl&min_upvotes=2", "?q=rl&digest=week"
 # Each picture: the path, the size of the window, the colours, and whether all of the page is drawn.
 PICTURES = {
     "page": (_SHOWN, _WIDE, "light", False),
     "page-dark": (_SHOWN, _WIDE, "dark", False),
     "page-whole": (_SHOWN, _MIDDLE, "light", True),
     "page-narrow": (_SHOWN, _NARROW, "light", True),
+    "digests": (_DIGESTS, _MIDDLE, "light", True),
+    "digests-narrow": (_DIGESTS, _NARROW, "dark", True),
     "start": ("", _WIDE, "light", False),
     "error": ("?q=agents+%22tool", _WIDE, "light", False),
     "nothing": ("?q=agents+nonesuch&min_upvotes=2", _WIDE, "light", False),
@@ -43,6 +45,7 @@ def main(folder: Path) -> None:
         settings = {"FEEDPROXY_LISTING": str(listings), "FEEDPROXY_ARCHIVE": archive}
         settings["FEEDPROXY_PUBLIC_URL"] = "https://feeds.example.org"
         with serving(Config.load(settings), lambda: month.NOW) as client, chromium.running() as browser:
+            month.wait_for_digests(client)
             for name in PICTURES:
                 _draw(browser, str(client.base_url), folder, name)
 
