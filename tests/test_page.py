@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -177,6 +178,30 @@ def test_lists_digests(digested: httpx.Client) -> None:
     assert 2 == len(html.xpath("//ol[@id='digests']/li[not(details)]"))
     assert "The feed has 2 more here, back to week 51, 2025." == words(html.get_element_by_id("others"))
     assert [] == html.xpath("//figure | //ul[@id='thresholds']")
+
+
+def test_late_risers_and_a_digest_that_is_due(serve: Serve, tmp_path: Path, clock: Clock) -> None:
+    """What rose late stands below its digest; a week that is over but waits for listings says so."""
+    tuesday = clock.now.date() - timedelta(days=7)  # an archive that is a week old, and closed one week
+    with closing(Archive(str(tmp_path / "archive.sqlite"))) as archive:
+        for age, upvotes in ((7, 1), (1, 1), (0, 9)):
+            now, found = clock.now - timedelta(days=age), entry(1, day=tuesday, upvotes=upvotes)
+            archive.store([parse(api([found, *entries(2, first=2, day=tuesday, upvotes=5)]), day=tuesday)], now)
+            archive.close_periods(now, None, all_files=True)
+        today = clock.now.date()
+        archive.store([parse(api(entries(2, first=11)), day=today)], clock.now)
+        archive.store([], clock.now + timedelta(days=7))
+        (tmp_path / "listing.json").write_bytes(api([]))
+        client = serve(archive=str(tmp_path / "archive.sqlite"), listing=str(tmp_path / "listing.json"))
+        _, html = page(client, "digest=week&top=2")
+        why = words(html.get_element_by_id("next").find_class("why")[0])
+        assert why.startswith("Due since Monday 16 Mar 2026, 06:00 UTC, closes when all its listings are read")
+        archive.store([parse(api(entries(2, first=11)), day=today)], clock.now + timedelta(days=7))
+        archive.close_periods(clock.now + timedelta(days=7), None, all_files=True)
+        _, html = page(client, "digest=week&top=2")
+        (late,) = html.xpath("//ol[@id='digests']/li/ul")
+        assert "Paper 1 on Retrieval Ada Example 1, Ben Placeholder · 9 upvotes" == words(late)
+        assert words(late.getprevious()).startswith("Papers of week 10, 2026 that missed the last digest")
 
 
 def test_pages_of_digests(digested: httpx.Client) -> None:

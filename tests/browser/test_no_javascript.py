@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import LAN
-from tests.browser.page_model import address, items, query, settled, titles
+from tests.browser.page_model import address, digest_titles, items, query, settled, titles
 
 Open = Callable[..., Page]
 _FORMATS = ("rss", "atom", "json")
@@ -41,6 +41,21 @@ def test_an_address_is_copied(name: str, clipboard: Open, service: httpx.Client)
     found = json.loads(answer.text)["items"] if name == "json" else feedparser.parse(answer.content).entries
     assert [item["title"] for item in found] == titles(page)
     assert 0 < len(found)
+
+
+def test_the_address_of_digests_is_copied_and_saved(clipboard: Open, service: httpx.Client) -> None:
+    """What is copied is the feed of the digests on the page; a saved filter of digests leads back to them."""
+    page = clipboard("?q=agents&digest=week&top=3")
+    page.locator("#addresses li[data-format=json] button.copy").click()
+    expect(page.locator("#addresses li[data-format=json] button.copy")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert [item["title"] for item in items(service, copied)] == digest_titles(page) != []
+    page.locator("#save").click()
+    page.get_by_label("Every paper").check()
+    settled(page, "agents, last 90 days")
+    page.locator("#saved li a").click()
+    settled(page, "3 best of each week: agents")
+    assert copied == address(page, "json")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.page_model import address, bars, count_told, fields, items, query, titles
+from tests.browser.page_model import address, bars, count_told, digest_titles, fields, items, query, titles
 
 Open = Callable[..., Page]
 
@@ -28,6 +28,25 @@ def test_the_form_is_submitted(open_plain: Open, service: httpx.Client) -> None:
     assert {"q": "agents", "min_upvotes": "2"} == fields(page)
     assert [item["title"] for item in items(service, address(page, "json"))] == titles(page)
     assert 0 < sum(bars(page).values()) <= count_told(page)
+
+
+def test_digests_are_chosen(open_plain: Open, service: httpx.Client, watch: Watch) -> None:
+    """Digests are chosen and submitted; a number that counts for nothing is told, an empty one is not sent on."""
+    page = open_plain()
+    page.get_by_label("Best of the week").check()
+    page.locator("#top").fill("3")
+    page.locator("#q").fill("agents")
+    page.locator("#q").press("Enter")
+    expect(page.locator("#in-words")).to_contain_text("3 best of each week: agents")
+    assert {"q": "agents", "digest": "week", "top": "3"} == fields(page) == query(address(page, "rss"))
+    assert [item["title"] for item in items(service, address(page, "json"))] == digest_titles(page) != []
+    watch.expects("status of 400")
+    page.get_by_label("Every paper").check()
+    page.locator("#q").press("Enter")
+    expect(page.locator("#top-error")).to_contain_text("Needs digest=")
+    page.locator("#top").fill("")
+    page.locator("#q").press("Enter")
+    expect(page.locator("#in-words")).to_have_text("agents, last 90 days")
 
 
 def test_options_survive_a_submit(open_plain: Open) -> None:
