@@ -10,7 +10,7 @@ from feedproxy.ingest.parse import parse, require_papers
 from feedproxy.ingest.parse.fields import leading_day
 from feedproxy.ingest.schedule import MAX_LEAD, ListingDays, ListingRequest
 from feedproxy.model import Listing
-from feedproxy.periods import midnight, next_closing
+from feedproxy.periods import midnight
 
 _PAUSE = timedelta(seconds=10)  # between two looks at the files
 _HUB_WINDOW = timedelta(days=32)  # after a day begins, during which we would read its listing at the Hub
@@ -34,14 +34,12 @@ class SavedListings:
         self._path = path
         self._stamps: dict[Path, _Stamp] = {}  # of the files read
         self._read_at = datetime.min.replace(tzinfo=UTC)
-        self._closing_at = datetime.max.replace(tzinfo=UTC)  # of a period, which may need no new file
 
     def keep_pace(self, turn: Turn) -> None:
         """Do nothing: files may be read at any pace."""
 
-    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:
+    def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:  # noqa: ARG002
         """Return all files in one batch, if one has changed or the last read was not stored."""
-        self._closing_at = next_closing(now)
         is_stored = any(day.good_at and day.good_at >= self._read_at for day in days.values())
         files = self._files()
         if is_stored and not force and all(self._stamps.get(path) == stamp for path, stamp in files.items()):
@@ -49,8 +47,8 @@ class SavedListings:
         return [[ListingRequest(leading_day(path.name), path=path) for path in files]]
 
     def next_due(self, days: ListingDays, now: datetime) -> datetime:
-        """Return when to look for changes; now if a period may close now, too."""
-        return now if now >= self._closing_at or self.due(days, now) else min(now + _PAUSE, self._closing_at)
+        """Return when to look for changes."""
+        return now if self.due(days, now) else now + _PAUSE
 
     def get(self, request: ListingRequest, now: datetime) -> Listing:
         """Read one file; a day at the beginning of its name is its listing day."""

@@ -75,10 +75,15 @@ class RefreshLoop:
         return min(max(rest, _SHORTEST), _LONGEST)
 
     def _until_due(self) -> timedelta:
-        """Return the time until something is due; a source that fails is due now, so that a refresh notes its error."""
+        """Return the time until something is due; a source that fails is due now, so that a refresh notes its error.
+
+        The end of a period is due too, if no listing is.
+        """
         now = self._clock()
         if seconds := seconds_to_wait(self._archive.backoff(), now):
             return timedelta(seconds=seconds)
+        if self.refresher.may_close():
+            return timedelta()
         try:
             return max(self.refresher.source.next_due(self._archive.days(), now) - now, timedelta())
         except (ListingError, UpstreamError):

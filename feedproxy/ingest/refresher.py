@@ -19,6 +19,7 @@ from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingEr
 from feedproxy.ingest.schedule import CLOCK_TOLERANCE
 from feedproxy.ingest.source import ListingRequest, Source
 from feedproxy.model import Listing
+from feedproxy.periods import next_closing
 from feedproxy.text import plural
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Refresher:
         self._prolong_every = prolong_every
         self._lease: HeldLease | None = None  # of the current refresh
         self._log_once = lru_cache(_LOG_MEMORY)(partial(log.warning, "%s"))
+        self._closing_at = datetime.max.replace(tzinfo=UTC)
         source.keep_pace(self._turn)
 
     def refresh_once(self, *, force: bool = False) -> Outcome | None:
@@ -95,6 +97,7 @@ class Refresher:
                 if outcome.listings and self.archive.state().newest_entry_at is None:
                     raise UpstreamError("the listing has no papers")
                 if outcome.listings or self.source.has_all_days:
+                    self._closing_at = next_closing(self.clock())
                     self.archive.close_periods(self.clock(), previous, token, all_files=self.source.has_all_days)
         except BaseException as error:
             with suppress(ArchiveError):  # the lease runs out by itself
@@ -106,6 +109,10 @@ class Refresher:
             self._lease = None
         self.archive.release(token, Backoff())
         return outcome
+
+    def may_close(self) -> bool:
+        """Say whether a period may close now although nothing new can be read: all that the source has was read."""
+        return self.source.has_all_days and self.clock() >= self._closing_at
 
     def give_back_lease(self) -> None:
         """Let others refresh; the current refresh of this process then ends with a LeaseError."""
