@@ -74,8 +74,9 @@ def read_digests(view: View, bind: Bind, query: Query, newest: int | None) -> tu
     for some in (recent[: wanted * 3 // 2 if query.digest == "day" else wanted + 2], recent):  # weekends have none
         first = min((one.start for one in some), default=NEVER) - MAX_GAP - SPAN[query.digest]
         near = [one for one in closed if one.start >= first]
-        digests = [one for one in _contents(view, bind, query, near) if one.closing in some]
-        if len(digests) >= wanted:
+        chosen = set(some)
+        digests = [one for one in _contents(view, bind, query, near) if one.closing in chosen]
+        if len(digests) >= wanted or len(some) == len(recent):
             break
     digests.sort(key=lambda one: _entered_at(one.closing), reverse=True)
     page = digests[wanted - 1 - query.limit : wanted]

@@ -21,6 +21,7 @@ from feedproxy.model import HAS, Paper
 SPAN = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY}  # seconds; no period is longer
 _EARLY = 2 * DAY  # how long before its listing day a paper may be dated
 _CHUNK = 500  # papers
+_STRETCH = 366 * DAY  # periods to read at a time
 _MOST_PAPERS = 5_000  # in memory
 _UPVOTES = sa.and_(ledger.c.measure == "upvotes", ledger.c.value <= LARGEST)
 _LINKS = HAS | {"image": "thumbnail"}  # the attributes of a paper by the names of its links
@@ -65,7 +66,8 @@ def select_standings() -> sa.Select[Any]:
     then = sa.select(step.value).where(_UPVOTES, step.paper == row.listed_at, step.reached_at <= period.closed_at)
     votes = sa.func.coalesce(then.order_by(step.value.desc()).limit(1).scalar_subquery(), 0).label("votes")
     columns = (period.start, row.listed_at, votes, row.submitted_at, row.id)
-    table = papers.join(closings, sa.and_(*_is_within(row, period), row.listed_at <= period.closed_at))
+    is_early = period.closed_at - row.listed_at >= 0  # so that no index finds all papers before a closing
+    table = papers.join(closings, sa.and_(*_is_within(row, period), is_early))
     return sa.select(*columns).select_from(table).where(row.listing_day < _number("until"))
 
 
@@ -127,17 +129,17 @@ class Standings:
     """The memory of one archive; threads may share it."""
 
     def __init__(self) -> None:
-        self._standings: dict[Closing, Standing] = {}
-        self._backdated_at: int | None = None
+        self._closed: tuple[int | None, dict[Closing, Standing]] = None, {}  # with `backdated_at`
         self._current = _Current(0)
 
     def at(self, db: sa.Connection, state: sa.Row[Any]) -> "View":
-        """Return the view of a transaction of `db`, which has read `state`."""
-        if state.backdated_at != self._backdated_at:  # history may have been filled in
-            self._standings, self._backdated_at = {}, state.backdated_at
-        if state.revision != self._current.revision:
-            self._current = _Current(state.revision)
-        return View(db, self._standings, self._current)
+        """Return the view of a transaction of `db`, which has read `state`; another thread may read another state."""
+        closed, current = self._closed, self._current
+        if state.backdated_at != closed[0]:  # history may have been filled in
+            self._closed = closed = state.backdated_at, {}
+        if state.revision != current.revision:
+            self._current = current = _Current(state.revision)
+        return View(db, closed[1], current)
 
 
 @dataclass(slots=True)
@@ -166,13 +168,15 @@ class View:
         return self._current.closings[kind]
 
     def standings(self, closed: Sequence[Closing]) -> dict[int, Standing]:
-        """Return the standing of each of these periods of one kind, by its start."""
+        """Return the standing of each of these periods of one kind, oldest first, by its start."""
         missing = [closing for closing in closed if closing not in self._standings]
-        if missing:
-            first, until = min(one.start for one in missing), max(one.until for one in missing)
-            window = _window(missing[0].kind, first) | {"until": until}
+        while missing:  # a read that is cut off leaves some in memory
+            first = missing[0].start
+            some = [one for one in missing if one.start < first + _STRETCH]
+            window = _window(some[0].kind, first) | {"until": max(one.until for one in some)}
             by_start = _standings_of(self.db.execute(select_standings(), window))
-            self._standings.update({one: by_start.get(one.start, ((), ())) for one in missing})
+            self._standings.update({one: by_start.get(one.start, ((), ())) for one in some})
+            missing = missing[len(some) :]
         return {closing.start: self._standings[closing] for closing in closed}
 
     def open_standing(self, start: int, until: int) -> Standing:
