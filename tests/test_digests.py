@@ -18,6 +18,7 @@ from feedproxy.errors import ListingError, UpstreamError
 from feedproxy.ingest.parse import parse
 from feedproxy.model import Listing, Paper
 from feedproxy.query.parameters import parse_query
+from feedproxy.service import Service
 from tests.conftest import Clock, NewAddress
 from tests.factories import paper
 from tests.replay import Replay, TapedListed
@@ -398,6 +399,23 @@ def test_backfill_adds_digests_and_changes_none(replay: Replay, board: Board) ->
     replay.check()
     assert "2026-W23" in digests(replay, "digest=week")
     assert ["2026-06", "2026-07", "2026-08"] == sorted(digests(replay, "digest=month"))
+
+
+def test_filled_in_history_counts_as_a_change(replay: Replay, board: Board) -> None:
+    """Empty days that complete a week of the past add an old digest, and readers that ask by date of change get it."""
+    put(board, "2026-08-02", 3)
+    put(board, "2026-09-01", 4, first=5)
+    start(replay, "2026-09-01T12:00")
+    run(replay, "2026-09-08T12:00", 12)
+    service = Service(replay.archive)
+    feed = service.feed("digest=week", "https://feeds.example")
+    before = service.render(feed, "rss")
+    replay.backfill(date(2026, 7, 27), date(2026, 8, 1))
+    after = service.render(feed, "rss")
+    assert [1, 2] == [document.body.count(b"<item>") for document in (before, after)]
+    assert before.updated is not None
+    assert after.updated is not None
+    assert after.updated > before.updated
 
 
 def test_first_fill_that_is_cut_off(replay: Replay, board: Board) -> None:

@@ -203,11 +203,14 @@ class Archive(Coordination):
             at = max(seconds(now), state.refreshed_at or 0)
             progress = Progress(_read_days(db, None), moment(state.first_refreshed_at), moment(at), all_files)
             revision, earliest = revision_after(state.revision, now), seconds(previous) if previous else 0
-            number = write_closings(db, progress, revision, state.newest, earliest, only_history=only_history)
-            if number:
-                db.execute(sa.update(schema.state).values(revision=revision, closed_at=state.newest))
+            periods = write_closings(db, progress, revision, state.newest, earliest, only_history=only_history)
+            if periods:
+                has_history = any(map(progress.is_history, periods))
+                backdated_at = at if has_history else state.backdated_at
+                values = {"revision": revision, "closed_at": state.newest, "backdated_at": backdated_at}
+                db.execute(sa.update(schema.state).values(values))
         self._watcher.look_again()
-        return number
+        return len(periods)
 
     def search(self, query: Query) -> SearchResult[Entry]:
         """Return the page of entries that `query` asks for, newest first."""

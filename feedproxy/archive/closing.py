@@ -69,8 +69,8 @@ def periods_to_close(progress: Progress, closed: Set[Period]) -> Iterator[Period
 
 def write_closings(
     db: sa.Connection, progress: Progress, revision: int, closed_at: int, earliest: int, *, only_history: bool
-) -> int:
-    """Close all periods that may be closed now, and return their number; the caller has the lock of the state.
+) -> list[Period]:
+    """Close all periods that may be closed now, and return them; the caller has the lock of the state.
 
     No digest is dated before `earliest`. `closed_at` is the newest date in the archive: whatever it knows counts, and
     nothing that it learns later, as that gets later dates (epoch seconds).
@@ -81,7 +81,7 @@ def write_closings(
     rows = [row | {"revision": revision} for row in closing_rows(periods, progress, closed_at, dates)]
     if rows:
         db.execute(sa.insert(closings), rows)
-    return len(rows)
+    return periods
 
 
 def closing_rows(
