@@ -201,16 +201,13 @@ class Archive(Coordination):
             if state.first_refreshed_at is None or state.newest is None:
                 return 0
             at = max(seconds(now), state.refreshed_at or 0)
-            progress = Progress(_read_days(db, None), moment(state.first_refreshed_at), moment(at), all_files)
+            # An ordinary refresh brings no day that is older.
+            days = _read_days(db, None if only_history or all_files or state.closed_at is None else _MOST_DAYS)
+            progress = Progress(days, moment(state.first_refreshed_at), moment(at), all_files)
             revision, earliest = revision_after(state.revision, now), seconds(previous) if previous else 0
-            periods = write_closings(db, progress, revision, state.newest, earliest, only_history=only_history)
-            if periods:
-                has_history = any(map(progress.is_history, periods))
-                backdated_at = at if has_history else state.backdated_at
-                values = {"revision": revision, "closed_at": state.newest, "backdated_at": backdated_at}
-                db.execute(sa.update(schema.state).values(values))
+            number = write_closings(db, progress, revision, state, earliest, only_history=only_history)
         self._watcher.look_again()
-        return len(periods)
+        return number
 
     def search(self, query: Query) -> SearchResult[Entry]:
         """Return the page of entries that `query` asks for, newest first."""

@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import sqlalchemy as sa
 
 from feedproxy.archive.rows import seconds, unreadable_column
-from feedproxy.archive.schema import closings
+from feedproxy.archive.schema import closings, state
 from feedproxy.model import ListingDay
 from feedproxy.periods import KINDS, Period, midnight
 
@@ -68,20 +69,25 @@ def periods_to_close(progress: Progress, closed: Set[Period]) -> Iterator[Period
 
 
 def write_closings(
-    db: sa.Connection, progress: Progress, revision: int, closed_at: int, earliest: int, *, only_history: bool
-) -> list[Period]:
-    """Close all periods that may be closed now, and return them; the caller has the lock of the state.
+    db: sa.Connection, progress: Progress, revision: int, row: sa.Row[Any], earliest: int, *, only_history: bool
+) -> int:
+    """Close all periods that may be closed now, and return their number; the caller has locked the state in `row`.
 
-    No digest is dated before `earliest`. `closed_at` is the newest date in the archive: whatever it knows counts, and
-    nothing that it learns later, as that gets later dates (epoch seconds).
+    No digest is dated before `earliest` (epoch seconds). They are closed at the newest date in the archive: whatever it
+    knows counts, and nothing that it learns later, as that gets later dates.
     """
-    closed, newest = _read_closings(db)
+    closed_at, since = row.newest, min(progress.days, default=date.min)
+    closed, newest = _read_closings(db, since)
     periods = [one for one in periods_to_close(progress, closed) if progress.is_history(one) or not only_history]
     dates = {kind: max(earliest, date + 1) for kind, date in newest.items()}
     rows = [row | {"revision": revision} for row in closing_rows(periods, progress, closed_at, dates)]
     if rows:
+        has_history = any(map(progress.is_history, periods))
+        backdated_at = seconds(progress.now) if has_history else row.backdated_at
         db.execute(sa.insert(closings), rows)
-    return periods
+        values = {"revision": revision, "closed_at": closed_at, "backdated_at": backdated_at}
+        db.execute(sa.update(state).values(values))
+    return len(rows)
 
 
 def closing_rows(
@@ -103,9 +109,9 @@ def closing_rows(
         yield dict(zip(names, (period.kind, start, until, *times), strict=True))
 
 
-def _read_closings(db: sa.Connection) -> tuple[set[Period], dict[str, int]]:
-    """Return the closed periods, and the newest date of each kind (epoch seconds)."""
-    rows = db.execute(sa.select(closings)).all()
+def _read_closings(db: sa.Connection, since: date) -> tuple[set[Period], dict[str, int]]:
+    """Return the closed periods that end after `since`, and the newest date of each kind (epoch seconds)."""
+    rows = db.execute(sa.select(closings).where(closings.c.until > seconds(midnight(since)))).all()
     readable = [row for row in rows if row.kind in KINDS and not unreadable_column(closings, row._mapping)]
     periods = {Period(row.kind, datetime.fromtimestamp(row.start, UTC).date()) for row in readable}
     return periods, {kind: max((row.entered_at for row in readable if row.kind == kind), default=0) for kind in KINDS}
