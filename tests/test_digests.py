@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedproxy.archive import Archive
+from feedproxy.archive.schema import closings
 from feedproxy.errors import ListingError, UpstreamError
 from feedproxy.ingest.parse import parse
 from feedproxy.model import Listing, Paper
@@ -433,6 +435,32 @@ def test_first_fill_that_is_cut_off(replay: Replay, board: Board) -> None:
     assert replay.refresh()
     assert ["2026-W37", "2026-W36", "2026-W35", "2026-W34"] == list(digests(replay, "digest=week"))
     assert at("2026-09-14T06:00") == replay.archive.digests(QUERIES[1]).entries[0].entered_at
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("start", 253_402_300_799),
+        ("start", 0),
+        ("until", 0),
+        ("closed_at", -1),
+        ("entered_at", 2**62),
+        ("revision", -1),
+    ],
+)
+def test_damaged_closing(replay: Replay, board: Board, column: str, value: int) -> None:
+    """Whatever a row of `closings` says, the others are served, and later periods are closed."""
+    for number in range(31):
+        put(board, str(date(2026, 8, 17) + number * _DAY), 5, 3, first=1 + 10 * number)
+    start(replay, "2026-09-08T12:00")
+    query = parse_query("digest=week" + ALL)
+    with replay.archive._transaction(writing=True) as db:
+        last = sa.select(sa.func.max(closings.c.start)).where(closings.c.kind == "week").scalar_subquery()
+        row = sa.update(closings).where(closings.c.kind == "week", closings.c.start == last)
+        db.execute(row.values({column: value}))
+    run(replay, "2026-09-14T12:00", 12)
+    assert {"2026-W37", "2026-W35", "2026-W34"} <= {one.period.code for one in replay.archive.digests(query).entries}
+    replay.archive.next_digest(query)
 
 
 # Whole stretches --------------------------------------------------------------------------------

@@ -18,11 +18,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedproxy.archive.rows import seconds, unreadable_column
+from feedproxy.archive.rows import readable_part, seconds
 from feedproxy.archive.schema import closings, state
 from feedproxy.model import ListingDay
 from feedproxy.periods import KINDS, Period, midnight
 
+_LONGEST = 31 * 86_400  # seconds of a period
 _PATIENCE = timedelta(days=7)  # with a day that cannot be read
 
 
@@ -110,8 +111,15 @@ def closing_rows(
 
 
 def _read_closings(db: sa.Connection, since: date) -> tuple[set[Period], dict[str, int]]:
-    """Return the closed periods that end after `since`, and the newest date of each kind (epoch seconds)."""
-    rows = db.execute(sa.select(closings).where(closings.c.until > seconds(midnight(since)))).all()
-    readable = [row for row in rows if row.kind in KINDS and not unreadable_column(closings, row._mapping)]
-    periods = {Period(row.kind, datetime.fromtimestamp(row.start, UTC).date()) for row in readable}
-    return periods, {kind: max((row.entered_at for row in readable if row.kind == kind), default=0) for kind in KINDS}
+    """Return the closed periods that end after `since`, and the newest date of each kind (epoch seconds).
+
+    A period whose row has only other parts that are unreadable is closed too: `repair` opens it again.
+    """
+    closed, newest = set[Period](), dict.fromkeys(KINDS, 0)
+    begin = seconds(midnight(since)) - _LONGEST
+    for row in db.execute(sa.select(closings).where(closings.c.start > begin)):
+        readable = readable_part(closings, row._mapping)
+        if {"kind", "start"} <= readable.keys() and row.kind in KINDS:
+            closed.add(Period(row.kind, datetime.fromtimestamp(row.start, UTC).date()))
+            newest[row.kind] = max(newest[row.kind], readable.get("entered_at", 0))
+    return closed, newest

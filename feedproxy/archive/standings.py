@@ -40,7 +40,9 @@ class Closing(NamedTuple):
 
 def is_readable(closing: Closing) -> bool:
     """Say whether the row of a closing has times that can be; a damaged file may return anything."""
-    return {*map(type, closing[1:])} == {int} and all(0 <= time <= LATEST for time in closing[1:5])
+    if {*map(type, closing[1:])} != {int} or not all(0 <= time <= LATEST for time in closing[1:5]):
+        return False
+    return closing.start < closing.until <= closing.start + SPAN[closing.kind]
 
 
 # The keys of papers, each with its upvotes, best first; and the keys, upvotes and times of rises.
