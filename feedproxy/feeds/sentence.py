@@ -13,9 +13,14 @@ _SHORT = re.compile(
     r"|ms|st|mt|inc|ltd|corp|co|dept|univ|jr|sr|w\.r\.t|s\.t|i\.i\.d|a\.k\.a",
     re.IGNORECASE,
 )
-# Behind these and initials it ends one if a word follows that begins a sentence more often than a name.
+# Behind these and initials it ends one if a word of `_OPENERS` follows.
 _EITHER = re.compile(r"al|etc|ph\.d|[^\W\d_](?:\.[^\W\d_])*", re.IGNORECASE)  # `J`, `U.S`
-_OPENERS = {"We", "The", "This", "These", "Our", "In", "It", "However", "To", "Here", "They", "Thus", "Moreover"}
+# Words that begin a sentence much more often than a name, the most common of them in abstracts.
+_OPENERS = re.compile(
+    r"Additionally|Although|As|At|Based|By|Despite|Existing|Experimental|Experiments|Extensive|Finally|For|Furthermore"
+    r"|Here|However|In|Instead|It|Moreover|Notably|Our|Recent|Specifically|Such|The|These|They|This|Through|Thus|To"
+    r"|Unlike|Using|We|When|While|With|Yet"
+)
 
 
 def first_sentence(text: str) -> str:
@@ -38,12 +43,13 @@ def _is_end(line: str, match: re.Match[str]) -> bool:
     behind = line[match.end() :]
     if match[0][0] in _WIDE or not behind:
         return True
-    if not behind[0].isspace():  # `3.14`, `node.js`
+    word, following = _word_before(line, match.start()), behind.split(maxsplit=1)[0].strip("\"'“‘«([.,;:")
+    if not behind[0].isspace():  # `3.14` and `node.js`; but `ends here.The next`, without its space
+        is_opener = behind.startswith(following) and _OPENERS.fullmatch(following) is not None
+        return is_opener and word.isalpha() and word.islower()
+    if following.islower() and not re.search(r"\d", following):  # not `iGPT`, `gpt2`
         return False
-    following = behind.split(maxsplit=1)[0].strip("\"'“‘«([.,;:")
-    if following.islower():  # not `iGPT`
-        return False
-    return match[0] != "." or not _is_short(_word_before(line, match.start()), following, match.start())
+    return match[0] != "." or not _is_short(word, following, match.start())
 
 
 def _is_short(word: str, following: str, at: int) -> bool:
@@ -52,7 +58,7 @@ def _is_short(word: str, following: str, at: int) -> bool:
         return True
     if _SHORT.fullmatch(word):
         return True
-    return bool(_EITHER.fullmatch(word)) and following not in _OPENERS
+    return bool(_EITHER.fullmatch(word)) and not _OPENERS.fullmatch(following)
 
 
 def _word_before(line: str, at: int) -> str:
