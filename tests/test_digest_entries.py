@@ -78,7 +78,7 @@ def test_title_of_the_feed(query: str, title: str) -> None:
         ),
         (
             "digest=day&top=1",
-            "The paper of each day with the most upvotes, from Hugging Face Daily Papers (all of them)",
+            "The paper of each day with the most upvotes, from Hugging Face Daily Papers",
         ),
     ],
 )
@@ -164,9 +164,10 @@ def test_dates() -> None:
 
 
 def test_no_author_and_no_discussion() -> None:
-    """A digest has no author, discussion, topics or counts, which are those of single papers."""
+    """A digest has no author, discussion, topics or counts, which are those of papers; its feed has an author."""
     made = digest(factories.paper(1, ai_keywords=("agents",)))
     rss, atom = (etree.fromstring(render(form, made)) for form in ("rss", "atom"))
+    assert ["Hugging Face Daily Papers"] == rss.xpath("channel/dc:creator/text()", namespaces=NS)
     assert [] == rss.xpath("//item/dc:creator | //item/comments | //item/category | //slash:*", namespaces=NS)
     assert [] == atom.xpath("//a:entry/a:author | //a:link[@rel='replies'] | //a:category", namespaces=NS)
     assert not {"authors", "tags", "external_url"} & set(item(made))

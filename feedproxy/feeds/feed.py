@@ -51,11 +51,12 @@ class Feed:
     @property
     def description(self) -> str:
         """One sentence about what enters this feed."""
-        papers = "Papers"
-        if self.query.digest:
-            number = plural(self.query.top, "paper") if self.query.top > 1 else "paper"
-            papers = f"The {number} of each {self.query.digest} with the most upvotes,"
-        return f"{papers} from Hugging Face Daily Papers ({self.conditions or 'all of them'})"
+        if not self.query.digest:
+            return f"Papers from Hugging Face Daily Papers ({self.conditions or 'all of them'})"
+        number = plural(self.query.top, "paper") if self.query.top > 1 else "paper"
+        conditions = f" ({self.conditions})" if self.conditions else ""
+        best = f"The {number} of each {self.query.digest} with the most upvotes"
+        return f"{best}, from Hugging Face Daily Papers{conditions}"
 
     @property
     def id(self) -> str:

@@ -20,6 +20,7 @@ feedgen.feed.formatRFC2822 = feedgen.entry.formatRFC2822 = format_datetime
 
 MEDIA_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml"}
 _ICON_SIDE = "144"  # pixels
+_AUTHOR = "Hugging Face Daily Papers"
 _TTL = 15  # minutes between two reads of the newest listing
 _ATOM, _DC = "http://www.w3.org/2005/Atom", "http://purl.org/dc/elements/1.1/"
 _MEDIA, _SLASH = "http://search.yahoo.com/mrss/", "http://purl.org/rss/1.0/modules/slash/"
@@ -30,6 +31,7 @@ class _FeedElements(BaseExtension):  # type: ignore[misc]
 
     pages: Mapping[str, str]
     media_type: str
+    creator: str  # of the entries that have no author, as in Atom
 
     def extend_ns(self) -> dict[str, str]:
         return {"dc": _DC, "media": _MEDIA, "slash": _SLASH}
@@ -43,6 +45,8 @@ class _FeedElements(BaseExtension):  # type: ignore[misc]
     def extend_rss(self, feed: Any) -> Any:
         for relation, address in self.pages.items():
             xml_elem(f"{{{_ATOM}}}link", feed[0], href=address, rel=relation, type=self.media_type)
+        if self.creator:  # else rss2email sends its mails from `<author>`
+            xml_elem(f"{{{_DC}}}creator", feed[0]).text = self.creator
         return feed
 
 
@@ -96,7 +100,8 @@ def _generator(document: Document, form: str) -> FeedGenerator:
     generator.link(href=feed.address(form), rel="self", type=media_type)
     generator.link(href=feed.address(), rel="alternate", type="text/html")
     generator.paper.pages, generator.paper.media_type = document.neighbours(form), media_type
-    generator.author(name="Hugging Face Daily Papers", uri="https://huggingface.co/papers")
+    generator.paper.creator = _AUTHOR if feed.query.digest else ""
+    generator.author(name=_AUTHOR, uri="https://huggingface.co/papers")
     generator.language(LANGUAGE)
     generator.generator("feedproxy")
     if form == "rss":  # in Atom feedgen makes a logo of it, which should be twice as wide as high
