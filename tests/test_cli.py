@@ -41,9 +41,9 @@ def kept(tmp_path: Path) -> Iterator[Path]:
     assert 3 == len(held(path))
 
 
-def store(path: Path, found: list[dict[str, object]]) -> None:
+def store(path: Path, found: list[dict[str, object]], now: datetime = datetime(2026, 3, 10, 12, tzinfo=UTC)) -> None:
     archive = Archive(str(path))
-    archive.store([parse(api(found))], datetime(2026, 3, 10, 12, tzinfo=UTC))
+    archive.store([parse(api(found))], now)
     archive.close()
 
 
@@ -494,6 +494,16 @@ def test_check(run: Run, kept: Path, query: str, told: str) -> None:
     result = run("check", query, archive=str(kept))
     told += " in the 90 days to 2026-03-10\n"
     assert (0, told, "") == (result.exit_code, result.stdout[: len(told)], result.stderr)
+
+
+def test_check_of_digests(run: Run, kept: Path) -> None:
+    """`check` says when the next digest closes, if a paper is in it already."""
+    told = "3 papers match in the 366 days to 2026-03-10\n"
+    told += "the next digest, of week 11, 2026, closes at 2026-03-16 06:00 UTC\n"
+    assert told in run("check", "digest=week", archive=str(kept)).stdout
+    assert "next digest" not in run("check", "digest=week&q=zebrafish", archive=str(kept)).stdout
+    store(kept, entries(3), datetime(2026, 3, 17, 12, tzinfo=UTC))
+    assert "week 11, 2026, waits for listings since 2026-03-16" in run("check", "digest=week", archive=str(kept)).stdout
 
 
 @pytest.mark.parametrize(

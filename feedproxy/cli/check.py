@@ -29,12 +29,17 @@ def check(config: Config, address: str) -> None:
     query, refresher = feed.query, make_refresher(config)
     if not isinstance(refresher.source, Hub):
         refresh_if_possible(refresher)
-    newest = refresher.archive.state().newest_entry_at
+    state = refresher.archive.state()
+    newest = state.newest_entry_at
     count = refresher.archive.count(query)
     where = f"in the {query.days} days to {newest:%Y-%m-%d}" if newest else "(the archive is empty: feedproxy refresh)"
     click.echo(": ".join(filter(None, (query.selection, query.describe))) or "every paper")
     click.echo(feed.address(form))
     click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {where}")
+    if query.digest and (coming := refresher.archive.next_digest(query)):
+        is_due = state.refreshed_at is not None and state.refreshed_at >= coming.entered_at
+        verb = "waits for listings since" if is_due else "closes at"
+        click.echo(f"the next digest, of {coming.period.title}, {verb} {coming.entered_at:%Y-%m-%d %H:%M} UTC")
     for notice in notices(read_filter(address)):
         click.echo(f"note: {cleaned(str(notice))}", err=True)
     echo_offers(refresher.archive, query)
