@@ -69,17 +69,17 @@ def read_digests(view: View, bind: Bind, query: Query, newest: int | None) -> tu
     start = (newest or 0) - (newest or 0) % DAY - (query.days - 1) * DAY
     closed = view.closings(query.digest)
     recent = sorted((one for one in closed if one.entered_at >= start), key=_entered_at, reverse=True)
-    wanted = query.page * query.limit + 1
+    number = query.page * query.limit + 1
     digests: list[Contents] = []
-    for some in (recent[: wanted * 3 // 2 if query.digest == "day" else wanted + 2], recent):  # weekends have none
+    for some in (recent[: number * 3 // 2 if query.digest == "day" else number + 2], recent):  # weekends have none
         first = min((one.start for one in some), default=NEVER) - MAX_GAP - SPAN[query.digest]
         near = [one for one in closed if one.start >= first]
-        chosen = set(some)
-        digests = [one for one in _contents(view, bind, query, near) if one.closing in chosen]
-        if len(digests) >= wanted or len(some) == len(recent):
+        window = set(some)
+        digests = [one for one in _contents(view, bind, query, near) if one.closing in window]
+        if len(digests) >= number or len(some) == len(recent):
             break
     digests.sort(key=lambda one: _entered_at(one.closing), reverse=True)
-    page = digests[wanted - 1 - query.limit : wanted]
+    page = digests[number - 1 - query.limit : number]
     return _digests(view, page[: query.limit]), len(page) > query.limit
 
 
@@ -188,11 +188,11 @@ def _digests(view: View, page: Sequence[Contents]) -> tuple[Digest, ...]:
     papers = view.papers([key for contents in page for key in contents.places_at_closing()])
     digests = []
     for contents in page:
-        held = [papers[key] for key in contents.places_at_closing()]
+        its_papers = [papers[key] for key in contents.places_at_closing()]
         number, closing = len(contents.best), contents.closing
-        late = sorted((paper for paper in held[number:] if paper), key=_rank)
+        late = sorted((paper for paper in its_papers[number:] if paper), key=_rank)
         period, entered_at = Period(closing.kind, moment(closing.start).date()), moment(closing.entered_at)
-        digests.append(Digest(period, entered_at, tuple(filter(None, held[:number])), tuple(late[:MOST_LATE])))
+        digests.append(Digest(period, entered_at, tuple(filter(None, its_papers[:number])), tuple(late[:MOST_LATE])))
     return tuple(digest for digest in digests if digest.papers)
 
 

@@ -108,11 +108,11 @@ class Preview:
 def preview(service: Service, query: Query) -> Preview:
     """Return the preview of `query`; raises ArchiveError and NoPapersYet."""
     began, archive = time.monotonic(), service.archive
-    shown = _digests(service, query) if query.digest else _papers(service, query)
+    base = _digests(service, query) if query.digest else _papers(service, query)
     budget = max(time.monotonic() - began, _MIN_BUDGET)
     return replace(
-        shown,
-        suggestions=() if shown.count else suggest(archive, query, budget),
+        base,
+        suggestions=() if base.count else suggest(archive, query, budget),
         offers=offers(archive, query, budget),
         misspellings=misspellings(archive, query, budget, service.vocabulary.get),
     )

@@ -62,7 +62,7 @@ def digest_preview(archive: Archive, query: Query, result: SearchResult[Digest])
     # None of the future on a page of the past.
     coming = archive.next_digest(query) if query.page == 1 else None
     refreshed_at = result.state.refreshed_at
-    newest = _shown([*filter(None, [coming]), *result.entries[:number]], query)
+    newest = _previews([*filter(None, [coming]), *result.entries[:number]], query)
     return DigestPreview(
         newest[0] if coming else None,
         bool(coming and refreshed_at and refreshed_at >= coming.entered_at),
@@ -79,7 +79,7 @@ def count_digests(archive: Archive, query: Query, result: SearchResult[Digest]) 
     return (query.page - 1) * query.limit + len(result.entries)
 
 
-def _shown(digests: Iterable[Digest], query: Query) -> tuple[PreviewDigest, ...]:
+def _previews(digests: Iterable[Digest], query: Query) -> tuple[PreviewDigest, ...]:
     topic, marks = describe(query), _Marks(*(compile_highlighter(query.q, field) for field in _Marks._fields))
     return tuple(
         PreviewDigest(
