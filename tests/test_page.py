@@ -201,7 +201,7 @@ def test_late_risers_and_a_digest_that_is_due(serve: Serve, tmp_path: Path, cloc
         _, html = page(client, "digest=week&top=2")
         (late,) = html.xpath("//ol[@id='digests']/li/ul")
         assert "Paper 1 on Retrieval Ada Example 1, Ben Placeholder · 9 upvotes" == words(late)
-        assert words(late.getprevious()).startswith("Papers of week 10, 2026 that missed the last digest")
+        assert words(late.getprevious()).startswith("Older papers that are not in the last digest")
 
 
 def test_pages_of_digests(digested: httpx.Client) -> None:

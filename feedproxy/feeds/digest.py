@@ -54,7 +54,6 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
             image=image if is_full else None,
             papers=[item.html for item in papers],
             late=[item.html for item in late],
-            origin=late_origin(digest),
         ),
         image=image,
         extension=extension,
@@ -72,12 +71,6 @@ def digest_title(digest: Digest, topic: str) -> str:
     count = len(digest.papers)
     best = f"{count} best" if count > 1 else "Best"
     return ": ".join(filter(None, (f"{best} of {digest.period.title}", topic)))
-
-
-def late_origin(digest: Digest) -> str:
-    """Return the names of the periods that the late papers are from, such as `week 31, 2026`."""
-    periods = sorted({Period.of(digest.period.kind, paper.submitted_at.date()) for paper in digest.late})
-    return " to ".join(dict.fromkeys(period.title for period in (*periods[:1], *periods[-1:])))
 
 
 # The same paper appears in digests of a day, a week and a month, and for many filters.

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from feedproxy.archive import Archive, SearchResult
-from feedproxy.feeds.digest import digest_title, late_origin
+from feedproxy.feeds.digest import digest_title
 from feedproxy.feeds.entry import byline, count_of
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Paper
@@ -32,13 +32,12 @@ class PreviewPaper:
 
 @dataclass(frozen=True, slots=True)
 class PreviewDigest:
-    """A digest as the page shows it: the title of its entry, its papers, those that rose late, and their periods."""
+    """A digest as the page shows it: the title of its entry, its papers, and those that rose late."""
 
     digest: Digest
     title: str
     papers: tuple[PreviewPaper, ...]
     late: tuple[PreviewPaper, ...]
-    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,6 @@ def _previews(digests: Iterable[Digest], query: Query) -> tuple[PreviewDigest, .
             digest_title(digest, topic),
             tuple(_paper(paper, marks) for paper in digest.papers),
             tuple(_paper(paper, marks) for paper in digest.late),
-            late_origin(digest),
         )
         for digest in digests
     )
