@@ -194,7 +194,7 @@ class View:
             by_start: dict[int, list[Sequence[int]]] = defaultdict(list)
             for row in rows:
                 by_start[row.start] += [row[1:4], *[(row.listed_at, 0, row.listed_at)] * row.is_new]
-            rises = {start: _columns(3, some) for start, some in by_start.items()}
+            rises = {start: _columns(some) for start, some in by_start.items()}
             self._current.rises[kind] = first, rises
         return rises
 
@@ -217,24 +217,20 @@ class View:
         return memory
 
 
-def _standings_of(rows: Iterable[sa.Row[Any]]) -> dict[int, Standing]:
+def _standings_of(rows: Iterable[Any]) -> dict[int, Standing]:
     """Return the standing of each period in rows of its start, the paper, its upvotes, listing time and id."""
     by_start = defaultdict(list)
-    for row in rows:
-        by_start[row.start].append((-row.votes, row.submitted_at, row.id, row.listed_at))
+    for start, paper, votes, submitted_at, name in rows:  # a year has ten thousand
+        by_start[start].append((-votes, submitted_at, name, paper))
     return {
-        start: _columns(2, ((paper, -votes) for votes, _, _, paper in sorted(places)))
+        start: _columns([(paper, -votes) for votes, _, _, paper in sorted(places)])
         for start, places in by_start.items()
     }
 
 
-def _columns(number: int, rows: Iterable[Sequence[int]]) -> Any:
-    """Return rows of numbers as columns, each of which takes eight bytes a number."""
-    columns = tuple(array("q") for _ in range(number))
-    for row in rows:
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-    return columns
+def _columns(rows: Iterable[Sequence[int]]) -> Any:
+    """Return rows of numbers, at least one, as columns, each of which takes eight bytes a number."""
+    return tuple(array("q", column) for column in zip(*rows, strict=True))
 
 
 def _paper_at(rows: Sequence[sa.Row[Any]], closed_at: int, votes: int) -> Paper | None:
