@@ -366,10 +366,17 @@ def test_backfill_goes_on_where_it_stopped(run: Run, past: Hub, tmp_path: Path) 
     assert 1 == broken.exit_code
     assert broken.stderr.endswith("feedproxy: 127.0.0.1 answered 500 out of papers\n")
     assert 4 == len(held(tmp_path / "b.sqlite"))
+    assert WEEK[:2] == days_with_digest(tmp_path / "b.sqlite")
     past.requests.clear()
     assert 0 == backfill(run, past, "--archive", str(tmp_path / "b.sqlite")).exit_code
     assert WEEK[2:] == days_asked(past)
     assert 10 == len(held(tmp_path / "b.sqlite"))
+    assert WEEK == days_with_digest(tmp_path / "b.sqlite")
+
+
+def days_with_digest(path: Path) -> list[date]:
+    with closing(Archive(str(path))) as archive:
+        return [digest.period.start for digest in reversed(archive.digests(Query(digest="day")).entries)]
 
 
 def request_of(day: date) -> Request:

@@ -51,8 +51,19 @@ def backfill(config: Config, since: date, until: date | None) -> None:
     if since > until:
         raise click.UsageError(f"there are no days from {since} to {until}; Daily Papers began on {FIRST_LISTING}")
     days = missing_days(refresher.archive.days(None), since, until)
-    total = Outcome()
-    unread: list[str] = []
+    try:
+        total, unread = _backfill_days(refresher, days)
+    finally:  # whatever is complete by now
+        refresher.archive.close_periods(refresher.clock(), None, only_history=True)
+    echo_errors(total.problems)
+    click.echo(f"{since} to {until}: {total}")
+    if unread:
+        raise FeedproxyError(f"not read: {', '.join(unread)}; repeat the command to try again")
+
+
+def _backfill_days(refresher: Refresher, days: list[date]) -> tuple[Outcome, list[str]]:
+    """Fetch and store these days behind a progress bar; return the outcome, and the days that cannot be read."""
+    total, unread = Outcome(), list[str]()
     label = f"{len(days)} days to go"
     with click.progressbar(days, label=label, file=sys.stderr, item_show_func=lambda day: str(day or "")) as bar:
         for day in bar:
@@ -61,11 +72,7 @@ def backfill(config: Config, since: date, until: date | None) -> None:
             except ListingError as error:
                 total += Outcome(problems=(str(error),))
                 unread.append(str(day))
-    refresher.archive.close_periods(refresher.clock(), None, only_history=True)
-    echo_errors(total.problems)
-    click.echo(f"{since} to {until}: {total}")
-    if unread:
-        raise FeedproxyError(f"not read: {', '.join(unread)}; repeat the command to try again")
+    return total, unread
 
 
 def _backfill_day(refresher: Refresher, day: date, waits: int = _WAITS) -> Outcome:
