@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TypeVar
 from urllib.parse import quote_plus
 
 from feedproxy.periods import Period
@@ -115,6 +116,9 @@ class Digest:
     def updated_at(self) -> datetime:
         """The time when it entered."""
         return self.entered_at
+
+
+E = TypeVar("E", Entry, Digest)  # what a feed shows
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from feedproxy.archive import Archive, E, SearchResult
+from feedproxy.archive import Archive, SearchResult
 from feedproxy.errors import NoPapersYet, UnknownFeedError
 from feedproxy.feeds import FORMATS, Document, Feed
-from feedproxy.model import Digest, Entry
+from feedproxy.model import Digest, E, Entry
 from feedproxy.offers.choices import count_choices
 from feedproxy.offers.memo import Memo
 from feedproxy.offers.spelling import read_vocabulary
@@ -66,9 +66,11 @@ class Service:
         result = (self.digests if feed.query.digest else self.search)(feed.query)
         document = Document(feed, result.entries, result.more)
         # A vote changes the body of a feed with counts but no date in it; so can an operator who edits a named feed.
-        # A backfill can change only entries that are older than the newest.
+        # A backfill can change only entries that are older than the newest; it may close periods long past.
         is_dated = not (feed.query.counts or feed.name)
-        updated = max(filter(None, (document.updated, result.state.backdated_at))) if is_dated else None
+        updated = (
+            max(filter(None, (document.updated, result.state.backdated_at, result.closed_at))) if is_dated else None
+        )
         return RenderedDocument(FORMATS[form].render(document), updated, result.state.revision)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import sqlalchemy as sa
 
@@ -52,7 +52,7 @@ from feedproxy.archive.standings import Standings
 from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.writer import Changes, Writer, revision_after
 from feedproxy.errors import ArchiveError, LeaseError
-from feedproxy.model import Digest, Entry, Listing, ListingDay, PaperHistory, Step
+from feedproxy.model import Digest, E, Entry, Listing, ListingDay, PaperHistory, Step
 from feedproxy.query.parameters import Query
 from feedproxy.query.terms import RULES
 
@@ -65,9 +65,6 @@ class Stats:
     last_paper_at: datetime | None
 
 
-E = TypeVar("E", Entry, Digest)
-
-
 @dataclass(frozen=True, slots=True)
 class SearchResult(Generic[E]):
     """One page of a feed's entries, newest first; whether there are `more`; and the state of their archive."""
@@ -75,6 +72,7 @@ class SearchResult(Generic[E]):
     entries: tuple[E, ...]
     more: bool
     state: State
+    closed_at: datetime | None = None  # when the last of digests was made (aware UTC)
 
 
 PATIENCE = 10.0  # seconds
@@ -190,9 +188,9 @@ class Archive(Coordination):
         only_history: bool = False,
         all_files: bool = False,
     ) -> int:
-        """Close every period whose time has come, after a good refresh; return their number.
+        """Close each period whose time has come, after a good refresh (`previous` was the one before); return how many.
 
-        `previous` is the good refresh before that one; `all_files` and `token` are as in `Progress` and `store`.
+        `all_files` is as in `Progress`, `token` as in `store`.
         """
         with self._transaction(writing=True) as db:
             if token is not None and token != db.scalar(_TOKEN):
@@ -200,12 +198,12 @@ class Archive(Coordination):
             state = _read_state(db, _LOCKED)
             if state.first_refreshed_at is None or state.newest is None:
                 return 0
-            at = max(seconds(now), state.refreshed_at or 0)
-            # An ordinary refresh brings no day that is older.
-            days = _read_days(db, None if only_history or all_files or state.closed_at is None else _MOST_DAYS)
-            progress = Progress(days, moment(state.first_refreshed_at), moment(at), all_files)
-            revision, earliest = revision_after(state.revision, now), seconds(previous) if previous else 0
-            number = write_closings(db, progress, revision, state, earliest, only_history=only_history)
+            at = moment(max(seconds(now), state.refreshed_at or 0))
+            has_history = only_history or all_files or state.closed_at is None
+            days = _read_days(db, None if has_history else _MOST_DAYS)
+            progress = Progress(days, moment(state.first_refreshed_at), at, all_files)
+            revision, after = revision_after(state.revision, now), seconds(previous) if previous else 0
+            number = write_closings(db, progress, revision, state.newest, after, only_history=only_history)
         self._watcher.look_again()
         return number
 
@@ -230,7 +228,8 @@ class Archive(Coordination):
             state = _read_state(db)
             view = self._standings.at(db, state)
             entries, more = read_digests(view, self._database.bind, query, state.newest)
-        return SearchResult(entries, more, self._watcher.offer(state_of(state)))
+            closed_at = view.last_closing(query.digest)
+        return SearchResult(entries, more, self._watcher.offer(state_of(state)), closed_at)
 
     def next_digest(self, query: Query) -> Digest | None:
         """Return the digest of the first period that is not closed yet and has papers, as it would be now."""

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -70,24 +69,20 @@ def periods_to_close(progress: Progress, closed: Set[Period]) -> Iterator[Period
 
 
 def write_closings(
-    db: sa.Connection, progress: Progress, revision: int, row: sa.Row[Any], earliest: int, *, only_history: bool
+    db: sa.Connection, progress: Progress, revision: int, closed_at: int, earliest: int, *, only_history: bool
 ) -> int:
-    """Close all periods that may be closed now, and return their number; the caller has locked the state in `row`.
+    """Close all periods that may be closed now, and return their number; the caller has the lock of the state.
 
-    No digest is dated before `earliest` (epoch seconds). They are closed at the newest date in the archive: whatever it
-    knows counts, and nothing that it learns later, as that gets later dates.
+    No digest is dated before `earliest`. `closed_at` is the newest date in the archive: whatever it knows counts, and
+    nothing that it learns later, as that gets later dates (epoch seconds).
     """
-    closed_at, since = row.newest, min(progress.days, default=date.min)
-    closed, newest = _read_closings(db, since)
+    closed, newest = _read_closings(db, since=min(progress.days, default=date.min))
     periods = [one for one in periods_to_close(progress, closed) if progress.is_history(one) or not only_history]
     dates = {kind: max(earliest, date + 1) for kind, date in newest.items()}
     rows = [row | {"revision": revision} for row in closing_rows(periods, progress, closed_at, dates)]
     if rows:
-        has_history = any(map(progress.is_history, periods))
-        backdated_at = seconds(progress.now) if has_history else row.backdated_at
         db.execute(sa.insert(closings), rows)
-        values = {"revision": revision, "closed_at": closed_at, "backdated_at": backdated_at}
-        db.execute(sa.update(state).values(values))
+        db.execute(sa.update(state).values(revision=revision, closed_at=closed_at))
     return len(rows)
 
 

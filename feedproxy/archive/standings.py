@@ -8,12 +8,13 @@ from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from feedproxy.archive.rows import LARGEST, readable_paper
+from feedproxy.archive.rows import LARGEST, moment_or_none, readable_paper
 from feedproxy.archive.schema import LATEST, PAPER, closings, ledger, papers, wordings
 from feedproxy.archive.search import DAY
 from feedproxy.model import HAS, Paper
@@ -21,6 +22,7 @@ from feedproxy.model import HAS, Paper
 SPAN = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY}  # seconds; no period is longer
 _EARLY = 2 * DAY  # how long before its listing day a paper may be dated
 _CHUNK = 500  # papers
+_MICRO = 1_000_000  # a revision is in microseconds
 _STRETCH = 366 * DAY  # periods to read at a time
 _MOST_PAPERS = 5_000  # in memory
 _UPVOTES = sa.and_(ledger.c.measure == "upvotes", ledger.c.value <= LARGEST)
@@ -40,9 +42,13 @@ class Closing(NamedTuple):
 
 def is_readable(closing: Closing) -> bool:
     """Say whether the row of a closing has times that can be; a damaged file may return anything."""
-    if {*map(type, closing[1:])} != {int} or not all(0 <= time <= LATEST for time in closing[1:5]):
+    if {*map(type, closing[1:])} != {int}:
         return False
-    return closing.start < closing.until <= closing.start + SPAN[closing.kind]
+    times = (*closing[1:5], closing.revision // _MICRO)
+    return (
+        all(0 <= time <= LATEST for time in times)
+        and closing.start < closing.until <= closing.start + SPAN[closing.kind]
+    )
 
 
 # The keys of papers, each with its upvotes, best first; and the keys, upvotes and times of rises.
@@ -168,6 +174,11 @@ class View:
             closed = (Closing(*row) for row in self.db.execute(select_closings(), {"kind": kind}))
             self._current.closings[kind] = tuple(filter(is_readable, closed))
         return self._current.closings[kind]
+
+    def last_closing(self, kind: str) -> datetime | None:
+        """Return the time of the last refresh that closed a period of this kind, which may be long past; aware UTC."""
+        revisions = (closing.revision for closing in self.closings(kind))
+        return moment_or_none(max(revisions, default=0) // _MICRO or None)
 
     def standings(self, closed: Sequence[Closing]) -> dict[int, Standing]:
         """Return the standing of each of these periods of one kind, oldest first, by its start."""

@@ -17,8 +17,7 @@ class State:
     """The state of the archive; all times are aware UTC.
 
     `revision` is the time, in microseconds, of the last change of any feed, so a restored backup never repeats a
-    revision with other papers. `backdated_at` is the last refresh that brought entries, or digests, older than existing
-    ones.
+    revision with other papers. `backdated_at` is the last refresh that brought entries older than existing ones.
     """
 
     revision: int
