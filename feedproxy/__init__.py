@@ -2,3 +2,4 @@
 
 __version__ = "0.1.0"
 HOME = "https://github.com/feedproxy/feedproxy"
+HUB = "https://huggingface.co/papers"

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import TypeVar
 from urllib.parse import quote_plus
 
+from feedproxy import HUB
 from feedproxy.periods import Period
 
 FIRST_LISTING = date(2023, 5, 4)  # the first Daily Papers
@@ -82,9 +83,9 @@ class Paper:
     def links(self) -> Links:
         """The paper's addresses; without an arXiv identifier, searches that find it."""
         if is_arxiv_id(self.id):
-            hub, arxiv = f"https://huggingface.co/papers/{self.id}", "https://arxiv.org"
+            hub, arxiv = f"{HUB}/{self.id}", "https://arxiv.org"
             return Links(hub, f"{hub}#community", f"{arxiv}/abs/{self.id}", f"{arxiv}/pdf/{self.id}")
-        hub = f"https://huggingface.co/papers?q={quote_plus(self.id.replace('-', ' '))}"
+        hub = f"{HUB}?q={quote_plus(self.id.replace('-', ' '))}"
         arxiv = f"https://arxiv.org/search/?searchtype=title&query={quote_plus(self.title)}"
         return Links(hub, hub, arxiv, arxiv)
 

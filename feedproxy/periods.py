@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Self
 
+from feedproxy import HUB
+
 KINDS = ("day", "week", "month")
 _DAY = timedelta(days=1)
-_HUB = "https://huggingface.co/papers"
 
 
 def midnight(day: date) -> datetime:
@@ -87,7 +88,7 @@ class Period:
         """Its page on the Hub, which has none for a week 53."""
         if self.kind == "week" and self.code.endswith("W53"):
             return None
-        return f"{_HUB}/{'date' if self.kind == 'day' else self.kind}/{self.code}"
+        return f"{HUB}/{'date' if self.kind == 'day' else self.kind}/{self.code}"
 
 
 # Not strftime's, whose names depend on the locale.

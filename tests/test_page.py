@@ -90,7 +90,7 @@ def digested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]
         numbers = range(100 * week + 1, 100 * week + 7)
         found = [entry(number, day=day, title=f"Paper {number} <b>", upvotes=number % 100) for number in numbers]
         archive.store([parse(api(found), day=day)], clock.now)
-    archive.close_periods(clock.now, None, all_files=True)
+    archive.close_periods(clock.now, None, has_all_days=True)
     archive.close()
     with serving(config(folder), clock) as client:
         yield client
@@ -187,7 +187,7 @@ def test_late_risers_and_a_digest_that_is_due(serve: Serve, tmp_path: Path, cloc
         for age, upvotes in ((7, 1), (1, 1), (0, 9)):
             now, found = clock.now - timedelta(days=age), entry(1, day=tuesday, upvotes=upvotes)
             archive.store([parse(api([found, *entries(2, first=2, day=tuesday, upvotes=5)]), day=tuesday)], now)
-            archive.close_periods(now, None, all_files=True)
+            archive.close_periods(now, None, has_all_days=True)
         today = clock.now.date()
         archive.store([parse(api(entries(2, first=11)), day=today)], clock.now)
         archive.store([], clock.now + timedelta(days=7))
@@ -197,7 +197,7 @@ def test_late_risers_and_a_digest_that_is_due(serve: Serve, tmp_path: Path, cloc
         why = words(html.get_element_by_id("next").find_class("why")[0])
         assert why.startswith("Due since Monday 16 Mar 2026, 06:00 UTC, closes when all its listings are read")
         archive.store([parse(api(entries(2, first=11)), day=today)], clock.now + timedelta(days=7))
-        archive.close_periods(clock.now + timedelta(days=7), None, all_files=True)
+        archive.close_periods(clock.now + timedelta(days=7), None, has_all_days=True)
         _, html = page(client, "digest=week&top=2")
         (late,) = html.xpath("//ol[@id='digests']/li/ul")
         assert "Paper 1 on Retrieval Ada Example 1, Ben Placeholder · 9 upvotes" == words(late)

@@ -203,7 +203,7 @@ def test_preview_tells_what_finds_something(archive: Archive, clock: Clock) -> N
 def close(archive: Archive, now: datetime, *papers: Paper) -> None:
     """Store papers in the listing of their first one's day, and close what is over."""
     archive.store([Listing(papers, day=papers[0].submitted_at.date())], now)
-    archive.close_periods(now, None, all_files=True)
+    archive.close_periods(now, None, has_all_days=True)
 
 
 def on(day: date, number: int, **fields: Any) -> Paper:
@@ -245,7 +245,7 @@ def test_preview_of_digests_is_short(archive: Archive) -> None:
     for at, day in enumerate(days):
         papers = (on(day, at * 40 + number, upvotes=number) for number in range(40))
         archive.store([Listing(tuple(papers), day=day)], datetime(2026, 3, 3, 12, tzinfo=UTC))
-    archive.close_periods(datetime(2026, 3, 3, 12, tzinfo=UTC), None, all_files=True)
+    archive.close_periods(datetime(2026, 3, 3, 12, tzinfo=UTC), None, has_all_days=True)
     for text, numbers in (
         ("digest=week&top=1", (13, 10, 3, True)),
         ("digest=week&top=40", (13, 3, 10, True)),

@@ -28,7 +28,7 @@ def years(archive: Archive, clock: Clock) -> Archive:
         Listing((paper(number, submitted_at=day, upvotes=number),), day=day.date()) for number, day in enumerate(days)
     ]
     archive.store(listings, clock.now)
-    archive.close_periods(clock.now, None, all_files=True)
+    archive.close_periods(clock.now, None, has_all_days=True)
     return archive
 
 

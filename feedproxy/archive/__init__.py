@@ -19,7 +19,7 @@ from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, time_lim
 from feedproxy.archive.closing import Progress, write_closings
 from feedproxy.archive.dating import merge_listings, refresh_times
 from feedproxy.archive.digests import read_digests, read_next_digest
-from feedproxy.archive.lease import Coordination
+from feedproxy.archive.lease import Coordination, demand_lease
 from feedproxy.archive.rows import (
     Unreadable,
     days_of,
@@ -51,7 +51,7 @@ from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.standings import Standings
 from feedproxy.archive.state import State, Watcher
 from feedproxy.archive.writer import Changes, Writer, revision_after
-from feedproxy.errors import ArchiveError, LeaseError
+from feedproxy.errors import ArchiveError
 from feedproxy.model import Digest, E, Entry, Listing, ListingDay, PaperHistory, Step
 from feedproxy.query.parameters import Query
 from feedproxy.query.terms import RULES
@@ -80,7 +80,6 @@ _PROBLEMS = 60.0  # seconds
 _MOST_DAYS = 400  # listing days that a refresh plans with; it fills in a gap of a year
 _STATE = sa.select(schema.state)
 _LOCKED = _STATE.with_for_update()  # one writer at a time, in databases that allow several
-_TOKEN = sa.select(schema.lease.c.token).with_for_update()
 
 
 class Archive(Coordination):
@@ -154,8 +153,7 @@ class Archive(Coordination):
         of `token`.
         """
         with self._transaction(writing=True) as db:
-            if token is not None and token != db.scalar(_TOKEN):
-                raise LeaseError
+            demand_lease(db, token)
             state = _read_state(db, _LOCKED)
             if state.rules != RULES:
                 raise ArchiveError("another version of feedproxy has rebuilt the search index; restart this one")
@@ -186,22 +184,21 @@ class Archive(Coordination):
         token: int | None = None,
         *,
         only_history: bool = False,
-        all_files: bool = False,
+        has_all_days: bool = False,
     ) -> int:
         """Close each period whose time has come, after a good refresh (`previous` was the one before); return how many.
 
-        `all_files` is as in `Progress`, `token` as in `store`.
+        `has_all_days` is as in `Progress`, `token` as in `store`.
         """
         with self._transaction(writing=True) as db:
-            if token is not None and token != db.scalar(_TOKEN):
-                raise LeaseError
+            demand_lease(db, token)
             state = _read_state(db, _LOCKED)
             if state.first_refreshed_at is None or state.newest is None:
                 return 0
             at = moment(max(seconds(now), state.refreshed_at or 0))
-            has_history = only_history or all_files or state.closed_at is None
+            has_history = only_history or has_all_days or state.closed_at is None
             days = _read_days(db, None if has_history else _MOST_DAYS)
-            progress = Progress(days, moment(state.first_refreshed_at), at, all_files)
+            progress = Progress(days, moment(state.first_refreshed_at), at, has_all_days)
             revision, after = revision_after(state.revision, now), seconds(previous) if previous else 0
             number = write_closings(db, progress, revision, state.newest, after, only_history=only_history)
         self._watcher.look_again()

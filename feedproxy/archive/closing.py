@@ -12,17 +12,17 @@ is waited for no longer than a week: papers that come later are dated later, and
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 
 import sqlalchemy as sa
 
-from feedproxy.archive.rows import readable_part, seconds
+from feedproxy.archive.rows import moment, readable_part, seconds
 from feedproxy.archive.schema import closings, state
+from feedproxy.archive.standings import SPAN
 from feedproxy.model import ListingDay
 from feedproxy.periods import KINDS, Period, midnight
 
-_LONGEST = 31 * 86_400  # seconds of a period
 _PATIENCE = timedelta(days=7)  # with a day that cannot be read
 
 
@@ -30,14 +30,14 @@ _PATIENCE = timedelta(days=7)  # with a day that cannot be read
 class Progress:
     """What the archive has read by `now`, since its `first` refresh (aware UTC).
 
-    With `all_files` the source gives all it has, and again what has changed: a day that was never asked for has no
+    With `has_all_days` the source gives all it has, and again what has changed: a day that was never asked for has no
     listing, and one that was read has not changed since.
     """
 
     days: Mapping[date, ListingDay]
     first: datetime
     now: datetime
-    all_files: bool = False
+    has_all_days: bool = False
 
     def is_history(self, period: Period) -> bool:
         """Say whether the period was over before the archive's first refresh."""
@@ -51,9 +51,9 @@ class Progress:
     def _is_read(self, day: date, *, is_late: bool) -> bool:
         entry = self.days.get(day)
         if entry is None:
-            return self.all_files
+            return self.has_all_days
         has_failed = is_late and day >= self.first.date() and entry.asked_at is not None
-        end = midnight(day) if self.all_files else midnight(day + timedelta(days=1))
+        end = midnight(day) if self.has_all_days else midnight(day + timedelta(days=1))
         return has_failed or (entry.good_at is not None and entry.good_at >= end)
 
 
@@ -111,10 +111,10 @@ def _read_closings(db: sa.Connection, since: date) -> tuple[set[Period], dict[st
     A period whose row has only other parts that are unreadable is closed too: `repair` opens it again.
     """
     closed, newest = set[Period](), dict.fromkeys(KINDS, 0)
-    begin = seconds(midnight(since)) - _LONGEST
+    begin = seconds(midnight(since)) - SPAN["month"]
     for row in db.execute(sa.select(closings).where(closings.c.start > begin)):
         readable = readable_part(closings, row._mapping)
         if {"kind", "start"} <= readable.keys() and row.kind in KINDS:
-            closed.add(Period(row.kind, datetime.fromtimestamp(row.start, UTC).date()))
+            closed.add(Period(row.kind, moment(row.start).date()))
             newest[row.kind] = max(newest[row.kind], readable.get("entered_at", 0))
     return closed, newest

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive.rows import moment, seconds
 from feedproxy.archive.search import DAY, NEVER, conditions, members, parameters
-from feedproxy.archive.standings import NO_RISES, SPAN, Closing, Rises, Standing, View
+from feedproxy.archive.standings import EARLY, NO_RISES, SPAN, Closing, Rises, Standing, View
 from feedproxy.model import Digest, Paper
 from feedproxy.periods import Period, midnight
 from feedproxy.query.parameters import Query
@@ -37,18 +37,18 @@ class Contents:
     best: Sequence[Place]
     late: Sequence[Place] = ()
 
-    def places_at_closing(self) -> list[tuple[int, int, int]]:
+    def paper_keys(self) -> list[tuple[int, int, int]]:
         """Return the keys of its papers for `View.papers`."""
         return [(paper, self.closing.closed_at, votes) for paper, votes in (*self.best, *self.late)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Members:
+class _Membership:
     """The papers that meet the conditions of a query, and since when; None if there are no conditions."""
 
     since: Mapping[int, int] | None
 
-    def are_in(self, paper: int, at: int) -> bool:
+    def has(self, paper: int, at: int) -> bool:
         """Say whether a paper met the conditions at this time."""
         return (paper if self.since is None else self.since.get(paper, NEVER)) <= at
 
@@ -92,7 +92,7 @@ def read_next_digest(view: View, bind: Bind, query: Query, now: datetime) -> Dig
         start, until = (seconds(midnight(day)) for day in (period.start, period.end))
         closing = Closing(period.kind, start, until, NEVER - 1, seconds(period.closes_at), 0)
         standing = view.open_standing(start, until)
-        best = _best(standing, _members(view, bind, query, start), closing, query.top)
+        best = _best(standing, _membership(view, bind, query, start), closing, query.top)
         if digests := _digests(view, [Contents(closing, best)]):
             return digests[0]
         period = period.next
@@ -103,12 +103,12 @@ def _entered_at(closing: Closing) -> int:
     return closing.entered_at
 
 
-def _members(view: View, bind: Bind, query: Query, first: int) -> _Members:
+def _membership(view: View, bind: Bind, query: Query, first: int) -> _Membership:
     """Return the papers that meet the conditions of `query`, in periods from `first` on."""
     if not conditions(query):
-        return _Members(None)
-    rows = view.db.execute(select_members(conditions(query)), bind(parameters(query)) | {"low": first - 2 * DAY})
-    return _Members(dict(rows.all()))
+        return _Membership(None)
+    rows = view.db.execute(select_members(conditions(query)), bind(parameters(query)) | {"low": first - EARLY})
+    return _Membership(dict(rows.all()))
 
 
 def _contents(view: View, bind: Bind, query: Query, closed: Sequence[Closing]) -> list[Contents]:
@@ -117,21 +117,21 @@ def _contents(view: View, bind: Bind, query: Query, closed: Sequence[Closing]) -
         return []
     first = closed[0].start
     standings, rises = view.standings(closed), view.rises(query.digest, first)
-    members = _members(view, bind, query, first)
+    membership = _membership(view, bind, query, first)
     digests: list[Contents] = []
     earlier: list[tuple[Closing, Contents | None]] = []
     for closing in closed:
         contents = None
-        if best := _best(standings[closing.start], members, closing, query.top):
-            contents = Contents(closing, best, _late(closing, earlier, standings, rises, members))
+        if best := _best(standings[closing.start], membership, closing, query.top):
+            contents = Contents(closing, best, _late(closing, earlier, standings, rises, membership))
             digests.append(contents)
         earlier.append((closing, contents))
     return digests
 
 
-def _best(standing: Standing, members: _Members, closing: Closing, top: int) -> list[Place]:
+def _best(standing: Standing, membership: _Membership, closing: Closing, top: int) -> list[Place]:
     places = zip(*standing, strict=True)
-    return list(islice((place for place in places if members.are_in(place[0], closing.closed_at)), top))
+    return list(islice((place for place in places if membership.has(place[0], closing.closed_at)), top))
 
 
 def _late(
@@ -139,7 +139,7 @@ def _late(
     earlier: Sequence[tuple[Closing, Contents | None]],
     standings: Mapping[int, Standing],
     rises: Mapping[int, Rises],
-    members: _Members,
+    membership: _Membership,
 ) -> list[Place]:
     """Return the papers that rose into the ranks of the last digest, at least the first few, best first.
 
@@ -156,7 +156,7 @@ def _late(
                 least, best = contents.best[-1][1], {paper for paper, _ in contents.best}
                 votes = _votes_at(closing.closed_at, least, periods, standings, rises)
                 places = [(paper, number) for paper, number in votes.items() if paper not in best]
-                return _first_few([place for place in places if members.are_in(place[0], closing.closed_at)])
+                return _first_few([place for place in places if membership.has(place[0], closing.closed_at)])
     return []
 
 
@@ -185,10 +185,10 @@ def _first_few(places: list[Place]) -> list[Place]:
 
 def _digests(view: View, page: Sequence[Contents]) -> tuple[Digest, ...]:
     """Return a digest for each of these contents that has readable papers."""
-    papers = view.papers([key for contents in page for key in contents.places_at_closing()])
+    papers = view.papers([key for contents in page for key in contents.paper_keys()])
     digests = []
     for contents in page:
-        its_papers = [papers[key] for key in contents.places_at_closing()]
+        its_papers = [papers[key] for key in contents.paper_keys()]
         number, closing = len(contents.best), contents.closing
         late = sorted((paper for paper in its_papers[number:] if paper), key=_rank)
         period, entered_at = Period(closing.kind, moment(closing.start).date()), moment(closing.entered_at)

@@ -19,6 +19,7 @@ PROLONG = 20.0  # seconds until a lease is prolonged
 STUCK = 300.0  # seconds without a listing or a request after which a lease runs out
 _FIRST_RETRY, _LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
 BURST = 10  # requests at once after a rest
+_TOKEN = sa.select(schema.lease.c.token).with_for_update()
 CUT_OFF = "the last refresh was cut off: its process was killed, as where memory runs out, or its machine stopped"
 
 
@@ -40,6 +41,12 @@ def retry_pause(failures: int, retry_after: int | None, jitter: float) -> timede
     """
     pause = min(_LAST_RETRY, _FIRST_RETRY * (1 << min(failures - 1, 10)))
     return max(pause * (0.5 + jitter), timedelta(seconds=retry_after or 0))
+
+
+def demand_lease(db: sa.Connection, token: int | None) -> None:
+    """Hold the lease of `token` during this transaction; raises LeaseError if another process has taken it."""
+    if token is not None and token != db.scalar(_TOKEN):
+        raise LeaseError
 
 
 class Coordination(ABC):

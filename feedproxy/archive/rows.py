@@ -6,8 +6,7 @@ shape. So we check each value before we use it. Executes nothing.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -125,25 +124,25 @@ def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
     """Return the readable entries in `rows`; logs the others once."""
     entries = []
     for row in rows:
-        with _left_out(row):
+        try:
             entered_at, revised_at = moment(row.entered_at), moment(row.revised_at or 0)
             entries.append(Entry(paper_of(row), entered_at, max(entered_at, revised_at)))
+        except Unreadable as reason:
+            _log_left_out(row, reason)
     return tuple(entries)
 
 
 def readable_paper(row: sa.Row[Any]) -> Paper | None:
     """Return the paper in `row`, or None if it cannot be read; logs it once."""
-    with _left_out(row):
-        return paper_of(row)
-    return None
-
-
-@contextmanager
-def _left_out(row: sa.Row[Any]) -> Iterator[None]:
     try:
-        yield
+        return paper_of(row)
     except Unreadable as reason:
-        _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
+        _log_left_out(row, reason)
+        return None
+
+
+def _log_left_out(row: sa.Row[Any], reason: Unreadable) -> None:
+    _log_once(f"paper {one_line(str(row.id), 50)} is left out of feeds: {reason} (feedproxy archive check)")
 
 
 @lru_cache(1000)

@@ -20,7 +20,7 @@ from feedproxy.archive.search import DAY
 from feedproxy.model import HAS, Paper
 
 SPAN = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY}  # seconds; no period is longer
-_EARLY = 2 * DAY  # how long before its listing day a paper may be dated
+EARLY = 2 * DAY  # how long before its listing day a paper may be dated
 _CHUNK = 500  # papers
 _MICRO = 1_000_000  # a revision is in microseconds
 _STRETCH = 366 * DAY  # periods to read at a time
@@ -130,7 +130,7 @@ def _is_within(row: Any, period: Any) -> Iterator[sa.ColumnElement[bool]]:
 
 
 def _window(kind: str, first: int) -> dict[str, Any]:
-    return {"kind": kind, "first": first, "low": first - _EARLY, "span": SPAN[kind]}
+    return {"kind": kind, "first": first, "low": first - EARLY, "span": SPAN[kind]}
 
 
 class Standings:
@@ -194,7 +194,7 @@ class View:
 
     def open_standing(self, start: int, until: int) -> Standing:
         """Return the present standing of a period that is not closed yet."""
-        window = {"first": start, "until": until, "low": start - _EARLY}
+        window = {"first": start, "until": until, "low": start - EARLY}
         return _standings_of(self.db.execute(select_open_standing(), window)).get(start, ((), ()))
 
     def rises(self, kind: str, first: int) -> Mapping[int, Rises]:

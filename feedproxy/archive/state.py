@@ -25,6 +25,10 @@ class State:
     newest_entry_at: datetime | None
     backdated_at: datetime | None
 
+    def has_refreshed_since(self, moment: datetime) -> bool:
+        """Say whether there was a good refresh at `moment` (aware) or later."""
+        return self.refreshed_at is not None and self.refreshed_at >= moment
+
 
 class Watcher:
     """Knows the state of a second ago, from `read`; safe to use from several threads.

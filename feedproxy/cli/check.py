@@ -37,7 +37,7 @@ def check(config: Config, address: str) -> None:
     click.echo(feed.address(form))
     click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {where}")
     if query.digest and (coming := refresher.archive.next_digest(query)):
-        is_due = state.refreshed_at is not None and state.refreshed_at >= coming.entered_at
+        is_due = state.has_refreshed_since(coming.entered_at)
         verb = "waits for listings since" if is_due else "closes at"
         click.echo(f"the next digest, of {coming.period.title}, {verb} {coming.entered_at:%Y-%m-%d %H:%M} UTC")
     for notice in notices(read_filter(address)):

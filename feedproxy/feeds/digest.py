@@ -4,16 +4,16 @@ import uuid
 from functools import lru_cache
 from typing import NamedTuple
 
-from feedproxy.feeds.entry import EntryView, count_of, credit, each_once, link_of, template
+from feedproxy import HUB
+from feedproxy.feeds.entry import EntryView, count_in_words, count_of, credit, each_once, link_of, template
 from feedproxy.feeds.sentence import cut, first_sentence
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Paper
 from feedproxy.periods import Period
 from feedproxy.query.parameters import Query
-from feedproxy.text import plural
 
-_HUB = "https://huggingface.co/papers"
-_AUTHORS = 3
+AUTHORS = 3  # names to show of a paper
+LATE = "Older papers that are not in the last digest, but now have at least as many upvotes as its last paper had."
 _MAX_SUMMARY = 500  # characters, as much as a preview shows
 _MAX_TITLE = 120  # characters, in the summary
 _BEGINNING = 450  # characters of a text that may belong to its first sentence
@@ -54,6 +54,7 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
             image=image if is_full else None,
             papers=[item.html for item in papers],
             late=[item.html for item in late],
+            late_note=LATE,
         ),
         image=image,
         extension=extension,
@@ -63,7 +64,7 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
 def _id(period: Period, query: Query) -> str:
     """Return a URN, the same on every server and wherever the links lead."""
     conditions = Query(**{name: getattr(query, name) for name in _IDENTITY})
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{_HUB}?{conditions}#{period.code}").urn
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{HUB}?{conditions}#{period.code}").urn
 
 
 def digest_title(digest: Digest, topic: str) -> str:
@@ -77,18 +78,17 @@ def digest_title(digest: Digest, topic: str) -> str:
 @lru_cache(_CACHE)
 def _item(paper: Paper, address: str, is_full: bool) -> _Item:
     """Return a paper that leads to `address`; its HTML is only the title if not `is_full`."""
-    title, links, counts = readable(paper.title), paper.links, count_of(paper)
-    count = ", ".join(plural(number, name.removesuffix("s")) for name, number in counts.items())
+    title, links, count = readable(paper.title), paper.links, count_in_words(paper)
     names = (("Hub", links.hub), ("arXiv", links.arxiv), ("PDF", links.pdf), ("Code", paper.github_repo))
     html = template("digest_paper.html").render(
         title=title,
         address=address,
         is_full=is_full,
-        credit=" · ".join(filter(None, (credit(paper, _AUTHORS), count))),
+        credit=" · ".join(filter(None, (credit(paper, AUTHORS), count))),
         sentence=_sentence(paper) if is_full else "",
         links=each_once(names),
     )
-    members = {"id": paper.id, "title": title, "url": address, **counts}
+    members = {"id": paper.id, "title": title, "url": address, **count_of(paper)}
     return _Item(html, f"{cut(title, _MAX_TITLE)} ({count})", members)
 
 

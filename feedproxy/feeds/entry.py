@@ -77,6 +77,11 @@ def count_of(paper: Paper) -> dict[str, int]:
     return {"comments": paper.comments} if paper.upvotes is None else {"upvotes": paper.upvotes}
 
 
+def count_in_words(paper: Paper) -> str:
+    """Return that number in words, such as `2 upvotes`."""
+    return ", ".join(plural(number, name.removesuffix("s")) for name, number in count_of(paper).items())
+
+
 def link_of(links: Links, query: Query) -> str:
     """Return the address that an entry leads to in a feed of `query`."""
     return {"hf": links.hub, "arxiv": links.arxiv, "pdf": links.pdf}[query.link]

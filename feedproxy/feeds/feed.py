@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Self
 
+from feedproxy import HUB
 from feedproxy.feeds.digest import digest_view
 from feedproxy.feeds.entry import EntryView, entry_view
 from feedproxy.model import FIRST_LISTING, Digest, Entry
@@ -15,7 +16,7 @@ from feedproxy.query.parameters import Query
 from feedproxy.text import plural
 
 TITLE = "Daily Papers"
-_HUB = "https://huggingface.co/papers"
+SOURCE = "Hugging Face Daily Papers"
 NOTHING_YET = datetime.combine(FIRST_LISTING, time(), UTC)  # `updated` of an empty document
 LANGUAGE = "en"
 
@@ -52,17 +53,17 @@ class Feed:
     def description(self) -> str:
         """One sentence about what enters this feed."""
         if not self.query.digest:
-            return f"Papers from Hugging Face Daily Papers ({self.conditions or 'all of them'})"
+            return f"Papers from {SOURCE} ({self.conditions or 'all of them'})"
         number = plural(self.query.top, "paper") if self.query.top > 1 else "paper"
         conditions = f" ({self.conditions})" if self.conditions else ""
         best = f"The {number} of each {self.query.digest} with the most upvotes"
-        return f"{best}, from Hugging Face Daily Papers{conditions}"
+        return f"{best}, from {SOURCE}{conditions}"
 
     @property
     def id(self) -> str:
         """A URN, the same on every page of the feed; without a name also the same on every server."""
         first = self.at_page(1)
-        seed = f"{first.base}/{first.name.path('')}" if first.name else f"{_HUB}?{first._query_string}"
+        seed = f"{first.base}/{first.name.path('')}" if first.name else f"{HUB}?{first._query_string}"
         return uuid.uuid5(uuid.NAMESPACE_URL, seed).urn
 
     @property

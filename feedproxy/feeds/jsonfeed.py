@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+from feedproxy import HUB
 from feedproxy.feeds.entry import EntryView
-from feedproxy.feeds.feed import LANGUAGE, Document
+from feedproxy.feeds.feed import LANGUAGE, SOURCE, Document
 
 
 def json_feed(document: Document) -> bytes:
@@ -20,7 +21,7 @@ def json_feed(document: Document) -> bytes:
         "icon": feed.icon,
         "favicon": feed.icon,
         "language": LANGUAGE,
-        "authors": [{"name": "Hugging Face Daily Papers", "url": "https://huggingface.co/papers"}],
+        "authors": [{"name": SOURCE, "url": HUB}],
         "items": [_item(view) for view in document.views],
     }
     return json.dumps(_without_none(members), ensure_ascii=False, separators=(",", ":")).encode()

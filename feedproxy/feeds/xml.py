@@ -12,15 +12,15 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
 
+from feedproxy import HUB
 from feedproxy.feeds.entry import EntryView
-from feedproxy.feeds.feed import LANGUAGE, Document
+from feedproxy.feeds.feed import LANGUAGE, SOURCE, Document
 
 # feedgen's own function changes the locale of the whole process, which other threads see.
 feedgen.feed.formatRFC2822 = feedgen.entry.formatRFC2822 = format_datetime
 
 MEDIA_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml"}
 _ICON_SIDE = "144"  # pixels
-_AUTHOR = "Hugging Face Daily Papers"
 _TTL = 15  # minutes between two reads of the newest listing
 _ATOM, _DC = "http://www.w3.org/2005/Atom", "http://purl.org/dc/elements/1.1/"
 _MEDIA, _SLASH = "http://search.yahoo.com/mrss/", "http://purl.org/rss/1.0/modules/slash/"
@@ -100,8 +100,8 @@ def _generator(document: Document, form: str) -> FeedGenerator:
     generator.link(href=feed.address(form), rel="self", type=media_type)
     generator.link(href=feed.address(), rel="alternate", type="text/html")
     generator.paper.pages, generator.paper.media_type = document.neighbours(form), media_type
-    generator.paper.creator = _AUTHOR if feed.query.digest else ""
-    generator.author(name=_AUTHOR, uri="https://huggingface.co/papers")
+    generator.paper.creator = SOURCE if feed.query.digest else ""
+    generator.author(name=SOURCE, uri=HUB)
     generator.language(LANGUAGE)
     generator.generator("feedproxy")
     if form == "rss":  # in Atom feedgen makes a logo of it, which should be twice as wide as high

@@ -98,7 +98,7 @@ class Refresher:
                     raise UpstreamError("the listing has no papers")
                 if outcome.listings or self.source.has_all_days:
                     self._closing_at = next_closing(self.clock())
-                    self.archive.close_periods(self.clock(), previous, token, all_files=self.source.has_all_days)
+                    self.archive.close_periods(self.clock(), previous, token, has_all_days=self.source.has_all_days)
         except BaseException as error:
             with suppress(ArchiveError):  # the lease runs out by itself
                 if isinstance(error, LeaseError) and self._lease:

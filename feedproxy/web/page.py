@@ -10,6 +10,7 @@ from feedproxy.archive.backend import READ_SECONDS, time_limit
 from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Document, Feed
+from feedproxy.feeds.digest import LATE
 from feedproxy.feeds.entry import link_of
 from feedproxy.model import HAS
 from feedproxy.offers.choices import Choice
@@ -113,6 +114,7 @@ def _values(
         "parameters": PARAMETERS,
         "days": DAYS.get(typed.get("digest", ""), DAYS[""]),
         "fields": FIELDS,
+        "late_note": LATE,
         "links": HAS,
         "examples": _EXAMPLES,
         "choices": [(choice, _refinable(choice, others)) for choice in choices or map(Choice, interests())],

@@ -56,7 +56,7 @@ def make(path: Path, count: int) -> None:
     with closing(Archive(str(path))) as archive:
         for now, listings in refreshes(newest(count)):
             archive.store(listings, now)
-            archive.close_periods(now, None, all_files=True)
+            archive.close_periods(now, None, has_all_days=True)
 
 
 def newest(count: int, span: int = _DAYS) -> Days:

@@ -6,17 +6,15 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from feedproxy.archive import Archive, SearchResult
-from feedproxy.feeds.digest import digest_title
-from feedproxy.feeds.entry import byline, count_of
+from feedproxy.feeds.digest import AUTHORS, digest_title
+from feedproxy.feeds.entry import byline, count_in_words
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Paper
 from feedproxy.query.interests import describe
 from feedproxy.query.parameters import Query
-from feedproxy.text import plural
 from feedproxy.web.preview.highlight import Highlighter, Segments, compile_highlighter, highlight
 
 _MAX_DIGESTS, _MAX_PAPERS = 10, 120  # on a page, so that it stays light
-_AUTHORS = 3  # names, as many as in the feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,10 @@ def digest_preview(archive: Archive, query: Query, result: SearchResult[Digest])
     number = max(1, sum(total <= _MAX_PAPERS for total in list(papers)[:_MAX_DIGESTS]))
     # None of the future on a page of the past.
     coming = archive.next_digest(query) if query.page == 1 else None
-    refreshed_at = result.state.refreshed_at
     newest = _previews([*filter(None, [coming]), *result.entries[:number]], query)
     return DigestPreview(
         newest[0] if coming else None,
-        bool(coming and refreshed_at and refreshed_at >= coming.entered_at),
+        coming is not None and result.state.has_refreshed_since(coming.entered_at),
         newest[1:] if coming else newest,
         result.entries[number:],
         bool(result.entries or archive.digests(Query(digest=query.digest, top=1, days=3660, limit=1)).entries),
@@ -103,7 +100,7 @@ def _paper(paper: Paper, marks: _Marks) -> PreviewPaper:
     return PreviewPaper(
         paper,
         highlight(readable(paper.title), marks.title),
-        highlight(byline(paper, _AUTHORS), marks.author),
+        highlight(byline(paper, AUTHORS), marks.author),
         highlight(paper.organization.fullname if paper.organization else "", marks.org),
-        ", ".join(plural(number, name.removesuffix("s")) for name, number in count_of(paper).items()),
+        count_in_words(paper),
     )
