@@ -1,15 +1,17 @@
 """Refreshes of the real archive, each told to the naive digests too, and the comparison of both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from feedproxy.archive import Archive
 from feedproxy.errors import FeedproxyError, ListingError
 from feedproxy.ingest.files import SavedListings
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.hub import Hub
+from feedproxy.ingest.parse import parse
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.schedule import due_days, missing_days, next_due
 from feedproxy.ingest.source import ListingDays, ListingRequest
@@ -91,6 +93,21 @@ class TapedHub(Taped, Hub):
 
 class TapedFiles(Taped, SavedListings):
     """Saved listings, taped."""
+
+
+def captured(paths: Iterable[Path]) -> tuple[list[datetime], Callable[[date, datetime], Listing]]:
+    """Return when these listings were captured, and what a day's listing was at a time: empty before the first."""
+    bodies: dict[date, list[tuple[datetime, bytes]]] = {}
+    for path in sorted(paths):
+        day, _, taken = path.stem.partition("__captured_")
+        when = datetime.strptime(taken, "%Y-%m-%dT%H%MZ").replace(tzinfo=UTC)
+        bodies.setdefault(date.fromisoformat(day), []).append((when, path.read_bytes()))
+
+    def listing(day: date, now: datetime) -> Listing:
+        *_, last = None, *(body for when, body in bodies.get(day, ()) if when <= now)
+        return replace(parse(last, day=day), day=day) if last else Listing(day=day)
+
+    return sorted(when for own in bodies.values() for when, _ in own), listing
 
 
 @dataclass

@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 from feedproxy.archive import Archive
 from feedproxy.archive.schema import closings
 from feedproxy.errors import ListingError, UpstreamError
-from feedproxy.ingest.parse import parse
 from feedproxy.model import Listing, Paper
 from feedproxy.query.parameters import parse_query
 from feedproxy.service import Service
 from tests.conftest import Clock, NewAddress
 from tests.factories import paper
-from tests.replay import Replay, TapedListed
+from tests.replay import Replay, TapedListed, captured
 from tests.simulation import World
 
 Board = dict[date, list[Paper] | Exception]
@@ -491,19 +490,9 @@ def test_two_months(archive: Archive, clock: Clock) -> None:
 
 def test_real_days_as_they_grew(archive: Archive, clock: Clock, captures: Path) -> None:
     """Two real days, refreshed when they were captured and then once a day, other days empty."""
-    taken: dict[date, list[tuple[datetime, bytes]]] = {}
-    for path in sorted([*(captures / "series").glob("*.json"), *(captures / "api").glob("2025-0*.json")]):
-        day, _, when = path.stem.partition("__captured_")
-        now = datetime.strptime(when, "%Y-%m-%dT%H%MZ").replace(tzinfo=UTC)
-        taken.setdefault(date.fromisoformat(day), []).append((now, path.read_bytes()))
-
-    def listing(day: date, now: datetime) -> Listing:
-        bodies = [body for when, body in taken.get(day, ()) if when <= now]
-        return parse(bodies[-1], day=day) if bodies else Listing(day=day)
-
+    times, listing = captured([*(captures / "series").glob("*.json"), *(captures / "api").glob("2025-0*.json")])
     replay = Replay(archive, clock, TapedListed(listing), QUERIES)
     start(replay, "2025-01-08T17:07")
-    times = sorted(when for found in taken.values() for when, _ in found)
     times += [at("2025-01-08T03:30") + number * _DAY for number in range(180)]
     for now in sorted(times):
         clock.now = now

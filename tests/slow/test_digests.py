@@ -10,7 +10,6 @@ import random
 import time
 from collections import Counter
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from feedproxy.archive import Archive, schema
 from feedproxy.archive.lease import LEASE
 from feedproxy.config import Config
 from feedproxy.ingest.http import Fetcher
-from feedproxy.ingest.parse import parse
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.source import Hub
 from feedproxy.model import Listing
@@ -34,7 +32,7 @@ from tests import hub as fake
 from tests.conftest import Clock, NewAddress, documents
 from tests.factories import entries
 from tests.naive_digests import NaiveDigests
-from tests.replay import Replay, TapedFiles, TapedHub, TapedListed, shown, shown_digest
+from tests.replay import Replay, TapedFiles, TapedHub, TapedListed, captured, shown, shown_digest
 from tests.simulation import World
 from tests.test_digests import ALL, QUERIES, agree, entries_of
 
@@ -42,6 +40,7 @@ _DAYS = int(os.environ.get("FEEDPROXY_YEAR_DAYS", "365"))
 _ROUNDS = int(os.environ.get("FEEDPROXY_KILL_ROUNDS", "60"))
 _FIRST = datetime(2026, 5, 4, 0, 7, tzinfo=UTC)  # ten days before listing times become midnights
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_SEPTEMBER = date(2026, 9, 1)
 _YEAR = [
     parse_query(text + "&days=3660&limit=50")
     for text in (
@@ -137,17 +136,7 @@ class Still(TapedListed):
 
 def test_real_days(archive: Archive, clock: Clock, captures: Path) -> None:
     """Real listings, each from when it was captured on, between days without papers: as the naive program says."""
-    bodies: dict[date, list[tuple[datetime, bytes]]] = {}
-    for path in sorted([*(captures / "api").glob("*.json"), *(captures / "series").glob("*.json")]):
-        day, _, taken = path.stem.partition("__captured_")
-        when = datetime.strptime(taken, "%Y-%m-%dT%H%MZ").replace(tzinfo=UTC)
-        bodies.setdefault(date.fromisoformat(day), []).append((when, path.read_bytes()))
-
-    def listing(day: date, now: datetime) -> Listing:
-        known = [body for when, body in bodies.get(day, ()) if when <= now]
-        return replace(parse(known[-1], day=day), day=day) if known else Listing(day=day)
-
-    times = sorted(when for found in bodies.values() for when, _ in found)
+    times, listing = captured([*(captures / "api").glob("*.json"), *(captures / "series").glob("*.json")])
     replay = Replay(archive, clock, TapedListed(listing), QUERIES)
     for now, end in zip(times, [*times[1:], times[-1] + 40 * _DAY], strict=True):
         clock.now = now
@@ -172,10 +161,7 @@ def test_saved_files(archive: Archive, clock: Clock, captures: Path) -> None:
 def test_fake_hub(archive: Archive, clock: Clock) -> None:
     """What came over the wire, as JSON Feed shows it, is what the naive program says; also while the Hub is broken."""
     with fake.running() as hub:
-        hub.days = {date(2026, 9, 1) + number * _DAY: some(number) for number in range(40)}
-        clock.now = datetime(2026, 9, 1, 12, tzinfo=UTC)
-        replay = Replay(archive, clock, TapedHub(Fetcher(hub.url, interval=0)), QUERIES)
-        assert replay.refresh()
+        replay = hub_replay(hub, archive, clock)
         dice = random.Random(8)  # noqa: S311
         while clock.now < datetime(2026, 10, 8, tzinfo=UTC):
             clock.tick(hours=6)
@@ -195,8 +181,17 @@ def test_fake_hub(archive: Archive, clock: Clock) -> None:
             assert expected == real
 
 
+def hub_replay(hub: fake.Hub, archive: Archive, clock: Clock, days: int = 40) -> Replay:
+    """Give the Hub so many days from 1 September on, and refresh for the first time at noon of that day."""
+    hub.days = {_SEPTEMBER + number * _DAY: some(number) for number in range(days)}
+    clock.now = datetime(2026, 9, 1, 12, tzinfo=UTC)
+    replay = Replay(archive, clock, TapedHub(Fetcher(hub.url, interval=0)), QUERIES)
+    assert replay.refresh()
+    return replay
+
+
 def some(number: int) -> list[Any]:
-    return entries(5, day=date(2026, 9, 1) + number * _DAY, first=1 + 10 * number, upvotes=number % 4)
+    return entries(5, day=_SEPTEMBER + number * _DAY, first=1 + 10 * number, upvotes=number % 4)
 
 
 # Several processes ------------------------------------------------------------------------------
@@ -219,10 +214,7 @@ def rows(archive: Archive) -> list[tuple[Any, ...]]:
 def test_crowd_at_the_closing(archive: Archive, clock: Clock) -> None:
     """Of four processes that refresh at the time of a closing, one closes, and all give the same bytes."""
     with fake.running() as hub:
-        hub.days = {date(2026, 9, 1) + number * _DAY: some(number) for number in range(40)}
-        clock.now = datetime(2026, 9, 1, 12, tzinfo=UTC)
-        replay = Replay(archive, clock, TapedHub(Fetcher(hub.url, interval=0)), QUERIES)
-        assert replay.refresh()
+        replay = hub_replay(hub, archive, clock)
         seen: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         while clock.now < datetime(2026, 9, 16, 12, tzinfo=UTC):
             clock.tick(hours=9)
@@ -252,11 +244,7 @@ def test_killed_at_the_closing(archive: Archive, clock: Clock) -> None:
     """A refresh that is killed while it closes leaves a period closed for good, or to the next refresh."""
     dice, outcomes = random.Random(6), Counter[str]()  # noqa: S311
     with fake.running() as hub:
-        first = date(2026, 9, 1)
-        hub.days = {first + number * _DAY: some(number) for number in range(_ROUNDS + 9)}
-        clock.now = datetime(2026, 9, 1, 12, tzinfo=UTC)
-        replay = Replay(archive, clock, TapedHub(Fetcher(hub.url, interval=0)), QUERIES)
-        assert replay.refresh()
+        hub_replay(hub, archive, clock, days=_ROUNDS + 9)
         alone = 0.3
         before: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         shown_before: dict[tuple[int, str], object] = {}
@@ -287,7 +275,7 @@ def test_killed_at_the_closing(archive: Archive, clock: Clock) -> None:
                 shown_before |= now
         print(f"\n{dict(outcomes)}")
         days = {one.period.start for one in archive.digests(parse_query("digest=day&limit=200&days=3660")).entries}
-        assert {first + number * _DAY for number in range(_ROUNDS)} <= days
+        assert {_SEPTEMBER + number * _DAY for number in range(_ROUNDS)} <= days
 
 
 # Any listings, in every database ----------------------------------------------------------------
