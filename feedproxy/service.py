@@ -14,7 +14,7 @@ from feedproxy.model import Digest, E, Entry
 from feedproxy.offers.choices import count_choices
 from feedproxy.offers.memo import Memo
 from feedproxy.offers.spelling import read_vocabulary
-from feedproxy.query.named_feeds import NamedFeed
+from feedproxy.query.named_feeds import NamedFeed, refuse_parameters
 from feedproxy.query.parameters import Query, parse_query, quoted
 from feedproxy.text import did_you_mean
 
@@ -42,7 +42,7 @@ class Service:
         self.choices, self.vocabulary = Memo(archive, count_choices), Memo(archive, read_vocabulary)
 
     def feed(self, query_string: str, base: str, name: str | None = None) -> Feed:
-        """Return the feed of a query string, or the page of the feed `name` that the query string asks for.
+        """Return the feed of a query string, or the feed `name`, which takes none.
 
         Raises QueryError, and UnknownFeedError for a name that no feed has.
         """
@@ -51,7 +51,8 @@ class Service:
         by_name = {feed.name: feed for feed in self.named_feeds}
         if name not in by_name:
             raise UnknownFeedError(f"no feed here has the name {quoted(name)}{did_you_mean(name, by_name)}")
-        return Feed(by_name[name].query_for(query_string), base, by_name[name])
+        refuse_parameters(query_string)
+        return Feed(by_name[name].query, base, by_name[name])
 
     def search(self, query: Query) -> SearchResult[Entry]:
         """Return the papers of `query`; raises NoPapersYet while the archive is empty, and ArchiveError."""

@@ -543,7 +543,6 @@ def test_check_offers(run: Run, tmp_path: Path, query: str, told: list[str]) -> 
         ("http://nas:8000/below/it/feed.rss?q=a/b", '"a b"\nhttp://localhost:8000/feed.rss?q=%22a%20b%22\n'),
         ("https://feeds.example.org/?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
         ("https://feeds.example.org/f/a.atom", "agents\nhttp://localhost:8000/f/a.atom\n"),
-        ("f/a.rss?page=2", "agents\nhttp://localhost:8000/f/a.rss?page=2\n"),
         ("feed.rss", "every paper\nhttp://localhost:8000/feed.rss\n"),
         (
             "https://feeds.example.org/feed.atom?top=5&digest=week&q=agents",

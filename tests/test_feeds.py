@@ -70,7 +70,7 @@ GOLDEN: dict[str, Callable[[], Document]] = {
     "page": lambda: Document(
         Feed(parse_query('q="tool use" OR -agents&min_upvotes=2&limit=2&page=2'), BASE), ENTRIES[2:4], True
     ),
-    "named": lambda: Document(Feed(parse_query("q=agents&limit=2&page=2"), BASE, NAMED), ENTRIES[2:4], True),
+    "named": lambda: Document(Feed(parse_query("q=agents&limit=2"), BASE, NAMED), ENTRIES[:2], True),
     "empty": lambda: Document(Feed(parse_query("q=agents"), BASE)),
     "digest": lambda: Document(Feed(parse_query("q=agents&digest=week"), BASE), DIGESTS),
     "digest-none": lambda: Document(Feed(parse_query("digest=week&top=8&link=pdf&content=none"), BASE), DIGESTS),

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from lxml import etree
 
-from feedproxy.errors import ConfigError, QueryError
+from feedproxy.errors import ConfigError
 from feedproxy.query.grammar import parse_filter
 from feedproxy.query.named_feeds import NamedFeed, read_feeds
 from feedproxy.query.parameters import Query, parse_query
@@ -61,13 +61,10 @@ def test_file(tmp_path: Path) -> None:
 
 
 def test_file_with_a_digest(tmp_path: Path) -> None:
-    """A feed of digests may have a name; its pages are those of its digests."""
+    """A feed of digests may have a name."""
     text = '[[feed]]\nname = "best"\ntitle = "The best"\nquery = "digest=week&top=5&q=agents"\n'
     (feed,) = read_feeds(write_feeds(tmp_path, text))
     assert Query(q=parse_filter("agents"), digest="week", top=5, days=366) == feed.query
-    assert "q=agents&digest=week&top=5&page=2" == str(feed.query_for("page=2"))
-    with pytest.raises(QueryError, match="“top”: a feed with a name takes page only"):
-        feed.query_for("top=10")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "\ufeff", "feed = []"])
@@ -111,7 +108,7 @@ def table(**values: str) -> str:
         (table(title=f"'{'x' * 201}'"), "feed 1 “a”: title: must have 1 to 200 characters"),
         (table(query="'q=((a)'"), "feed 1 “a”: query: q at character 1: this ( is never closed"),
         (table(query="'min_upvote=2'"), "feed 1 “a”: query: “min_upvote”: there is no such parameter, did you mean"),
-        (table(query="'q=a&page=2'"), "feed 1 “a”: query: page: is for readers to ask for; leave it out"),
+        (table(query="'q=a&page=2'"), "feed 1 “a”: query: page: a feed with a name has one page; leave it out"),
         (
             table(query="'q=a, b, c&limit=x'"),
             "feed 1 “a”: query: q at character 2: “,” means nothing here; for both leave a space",
@@ -205,28 +202,19 @@ def links(client: httpx.Client, path: str) -> dict[str, str]:
 
 
 def test_addresses(client: httpx.Client) -> None:
-    """A named feed leads to itself, to its own pages, and to the page with its query."""
+    """A named feed leads to itself and to the page with its query; it has one page, however much it could hold."""
     assert {"self": "/f/agents.rss", "alternate": f"/?{AGENTS}"} == links(client, "/f/agents.rss")
-    assert {
-        "self": "/f/all-3.rss?page=2",
-        "alternate": "/?limit=3&page=2",
-        "next": "/f/all-3.rss?page=3",
-        "previous": "/f/all-3.rss",
-    } == links(client, "/f/all-3.rss?page=2")
-    feed = client.get("/f/all-3.json?page=1").json()
-    assert ("/f/all-3.json", "/f/all-3.json?page=2") == tuple(
-        re.sub("^http://[^/]+", "", feed[key]) for key in ("feed_url", "next_url")
-    )
+    assert {"self": "/f/all-3.rss", "alternate": "/?limit=3"} == links(client, "/f/all-3.rss")
+    feed = client.get("/f/all-3.json").json()
+    assert "/f/all-3.json" == re.sub("^http://[^/]+", "", feed["feed_url"])
+    assert "next_url" not in feed
 
 
-def test_pages_are_the_feeds(client: httpx.Client) -> None:
-    """Its pages hold what those of its query hold."""
-    for page in (1, 2, 3):
-        named, plain = (
-            client.get(path).json() for path in (f"/f/all-3.json?page={page}", f"/feed.json?limit=3&page={page}")
-        )
-        assert (2 if page == 3 else 3) == len(named["items"])
-        assert plain["items"] == named["items"]
+def test_entries_are_those_of_the_query(client: httpx.Client) -> None:
+    """A named feed holds what the feed of its query holds."""
+    named, plain = (client.get(path).json() for path in ("/f/all-3.json", "/feed.json?limit=3"))
+    assert 3 == len(named["items"])
+    assert plain["items"] == named["items"]
 
 
 @pytest.mark.parametrize(
@@ -238,16 +226,13 @@ def test_pages_are_the_feeds(client: httpx.Client) -> None:
         ("/f/%3Cb%3E%0D%0AX:1.rss", 404, "no feed here has the name “<b>%0D%0AX:1”"),
         ("/f/agents.xml", 404, "there is no such page here; "),
         ("/f/agents", 404, "there is no such page here; "),
-        ("/f/agents.rss?q=x", 400, "“q”: a feed with a name takes page only"),
-        ("/f/agents.rss?days=90", 400, "“days”: a feed with a name takes page only"),
-        ("/f/agents.rss?pag=2", 400, "“pag”: a feed with a name takes page only, did you mean page?"),
-        ("/f/agents.rss?page=0", 400, "page: “0” is not a whole number from 1 to 10000"),
-        ("/f/agents.rss?page=2&page=2", 400, "page: given more than once"),
-        ("/f/agents.rss?page=", 400, "page: is empty; leave it out instead"),
+        ("/f/agents.rss?q=x", 400, "“q”: a feed with a name takes no parameters"),
+        ("/f/agents.rss?page=2", 400, "“page”: a feed with a name takes no parameters"),
+        ("/f/agents.rss?pag=", 400, "“pag”: a feed with a name takes no parameters"),
     ],
 )
 def test_mistakes(client: httpx.Client, path: str, status: int, message: str) -> None:
-    """An unknown name, and a parameter other than page, is one line."""
+    """An unknown name, and a parameter, is one line."""
     response = client.get(path)
     assert status == response.status_code
     assert one_line(response).startswith(message)
@@ -256,13 +241,13 @@ def test_mistakes(client: httpx.Client, path: str, status: int, message: str) ->
 def test_all_mistakes_in_an_address(client: httpx.Client) -> None:
     """Every parameter that a feed with a name does not take has a line."""
     response = client.get("/f/agents.rss?q=x&pag=2&utm_x=1")
-    told = ["“q”: a feed with a name takes page only", "“pag”: a feed with a name takes page only, did you mean page?"]
+    told = [f"“{name}”: a feed with a name takes no parameters" for name in ("q", "pag")]
     assert (400, told) == (response.status_code, lines(response))
 
 
 def test_what_others_add_is_ignored(client: httpx.Client) -> None:
     """Parameters that links collect on their way make no other feed."""
-    assert client.get("/f/agents.rss").content == client.get("/f/agents.rss?utm_source=x&_=1&page=1").content
+    assert client.get("/f/agents.rss").content == client.get("/f/agents.rss?utm_source=x&_=1").content
 
 
 def test_polled_again(client: httpx.Client) -> None:
@@ -296,7 +281,6 @@ def test_atom_id(serve: Callable[..., httpx.Client], tmp_path: Path, client: htt
     ]
     assert 1 == len(set(ids_before))
     assert 4 == len({*ids_before, *others})
-    assert atom_id(edited, "/f/all-3.atom") == atom_id(edited, "/f/all-3.atom?page=2")
 
 
 def atom_id(client: httpx.Client, path: str) -> str:

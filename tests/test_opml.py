@@ -81,7 +81,7 @@ AGENTS = ("rss", "Daily Papers: agents, at least 2 upvotes", f"{BASE}/feed.rss?q
         (f"{BASE}/", EVERYTHING),
         (PHRASE, ("rss", 'Daily Papers: "tool use", at least 2 upvotes', f"{BASE}/feed.rss?{PHRASE}")),
         ("f/agents.rss", ("rss", NAMED, f"{BASE}/f/agents.rss")),
-        ("/f/agents.atom?page=2", ("atom", NAMED, f"{BASE}/f/agents.atom")),
+        ("/f/agents.atom", ("atom", NAMED, f"{BASE}/f/agents.atom")),
         (f"{BASE}/f/agents.json", ("rss", NAMED, f"{BASE}/f/agents.json")),
     ],
 )
@@ -181,7 +181,7 @@ def test_every_address_answers(serve: Callable[..., httpx.Client], folder: Path)
             "feed=f/agent.rss",
             "feed 1: “f/agent.rss”: there is no such feed here, did you mean f/agents.rss?",
         ),
-        ("feed=f/agents.rss%3Fq%3Da", "feed 1 “f/agents.rss?q=a”: “q”: a feed with a name takes page only"),
+        ("feed=f/agents.rss%3Fq%3Da", "feed 1 “f/agents.rss?q=a”: “q”: a feed with a name takes no parameters"),
         ("feed=https://evil.example/feed.rss%3Fq%3Da", "feed 1 “https://evil.example/feed.rss?q=a”: “https://evil"),
         (f"feed={BASE}evil/feed.rss", f"feed 1: “{BASE}evi"),
         ("feed=q=agents&min_upvotes=2", "“min_upvotes”: there is no such parameter of an OPML file; a & within a feed"),

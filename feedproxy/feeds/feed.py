@@ -77,10 +77,10 @@ class Feed:
 
     def address(self, form: str = "") -> str:
         """Return the address of this feed in the format `form`, or of the web page about it."""
-        path, query_string = f"feed.{form}" if form else "", self._query_string
         if self.name and form:
-            path, query_string = self.name.path(form), str(Query(page=self.query.page))
-        return "?".join(filter(None, (f"{self.base}/{path}", query_string)))
+            return f"{self.base}/{self.name.path(form)}"
+        path = f"feed.{form}" if form else ""
+        return "?".join(filter(None, (f"{self.base}/{path}", self._query_string)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,12 @@ class Document:
         return max((entry.updated_at for entry in self.entries), default=NOTHING_YET)
 
     def neighbours(self, form: str = "") -> dict[str, str]:
-        """Return the addresses of the pages beside this one by their relation (RFC 5005, section 3)."""
+        """Return the addresses of the pages beside this one by their relation (RFC 5005, section 3).
+
+        A named feed has one page, which a static host can serve too.
+        """
+        if self.feed.name:
+            return {}
         page = self.feed.query.page
         older = {"next": self.feed.at_page(page + 1).address(form)} if self.has_more else {}
         return older | ({"previous": self.feed.at_page(page - 1).address(form)} if page > 1 else {})

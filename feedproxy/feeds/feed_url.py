@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from feedproxy.errors import QueryError
 from feedproxy.feeds import FORMATS, Feed
 from feedproxy.query.grammar import is_filter
-from feedproxy.query.named_feeds import NamedFeed
+from feedproxy.query.named_feeds import NamedFeed, refuse_parameters
 from feedproxy.query.parameters import as_query, parse_query, query_pairs, quoted
 from feedproxy.text import did_you_mean, visible
 
@@ -35,7 +35,8 @@ def read_address(text: str, base: str, named_feeds: Iterable[NamedFeed] = (), *,
     if path not in paths:
         raise QueryError(quoted(path), f"there is no such feed here{_hint(path, query_string, [*forms, *paths])}")
     named_feed, form = paths[path]
-    return Feed(named_feed.query_for(query_string), base, named_feed), form
+    refuse_parameters(query_string)
+    return Feed(named_feed.query, base, named_feed), form
 
 
 def read_filter(text: str) -> str:

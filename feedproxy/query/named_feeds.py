@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,12 @@ class NamedFeed:
         """Return the path of its document in the format `form`, relative to the service's address."""
         return f"f/{self.name}.{form}"
 
-    def query_for(self, query_string: str) -> Query:
-        """Return its query at the page in `query_string`; raises QueryError for any other parameter."""
-        others = [name for name, _ in query_pairs(query_string) if name != "page" and not is_ignored(name)]
-        if others:
-            raise QueryError.of(
-                QueryError(quoted(name), f"a feed with a name takes page only{did_you_mean(name, ['page'])}")
-                for name in others
-            )
-        return replace(self.query, page=parse_query(query_string).page)
+
+def refuse_parameters(query_string: str) -> None:
+    """Raise QueryError if the address of a named feed has parameters, other than those of trackers."""
+    names = [name for name, _ in query_pairs(query_string) if not is_ignored(name)]
+    if names:
+        raise QueryError.of(QueryError(quoted(name), "a feed with a name takes no parameters") for name in names)
 
 
 def read_feeds(path: str | None) -> tuple[NamedFeed, ...]:
@@ -110,7 +107,7 @@ def _title(text: str) -> str:
 def _query(text: str) -> Query:
     query = parse_query(text)
     if query.page != 1:
-        raise QueryError("page", "is for readers to ask for; leave it out")
+        raise QueryError("page", "a feed with a name has one page; leave it out")
     return query
 
 
