@@ -64,8 +64,13 @@ def _read(number: int, address: str) -> tuple[Feed, str]:
 
 
 def _file(feeds: Iterable[tuple[Feed, str]]) -> Response:
-    """Return an OPML file of these feeds in their formats, each address once."""
-    outlines = {feed.at_page(1).address(form): (feed, form) for feed, form in feeds}
-    response = responses.no_store(render_template("opml.xml", outlines=outlines) + "\n", "text/x-opml; charset=utf-8")
+    """Return the file of these feeds as a response, for a reader to save."""
+    response = responses.no_store(text(feeds), "text/x-opml; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="feedproxy.opml"'
     return response
+
+
+def text(feeds: Iterable[tuple[Feed, str]]) -> str:
+    """Return an OPML file of these feeds in their formats, each address once."""
+    outlines = {feed.at_page(1).address(form): (feed, form) for feed, form in feeds}
+    return render_template("opml.xml", outlines=outlines) + "\n"

@@ -39,6 +39,11 @@ def favicon() -> Response:
     return responses.to_response(_variants("icon.png", _DAY))
 
 
+def content(name: str) -> bytes:
+    """Return the bytes of a file."""
+    return _variants(name, _DAY).plain.body
+
+
 @bp.app_template_global()
 def file(name: str) -> str:
     """Return the address of a file for pages; it changes with the file's bytes."""
