@@ -33,6 +33,7 @@ _DATABASE = re.compile(
     rf"{_SERVER}(?:,{_SERVER})*/(?P<database>[^/?#\s]+)(?:\?(?P<query>[^#\s]*))?"
 )
 _SECRET_NAME = re.compile("pass|token|key|secret", re.IGNORECASE)  # of a parameter
+_OPTIONS = {"public_url": "url"}  # options of commands that have another name than their setting
 _SWITCH = {"1": 1, "true": 1, "yes": 1, "on": 1, "0": 0, "false": 0, "no": 0, "off": 0}
 
 
@@ -234,7 +235,7 @@ def variable(name: str) -> str:
 
 def _text_and_origin(name: str, environment: Mapping[str, str], options: Mapping[str, str | None]) -> tuple[str, str]:
     if option := options.get(name):
-        return option, f"--{name.replace('_', '-')}"
+        return option, f"--{_OPTIONS.get(name, name)}"
     text = environment.get(variable(name), "").strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":  # Docker passes on the quotes of an env file
         text = text[1:-1].strip()

@@ -96,6 +96,10 @@ class ConfigError(FeedproxyError):
         self.problems = tuple(" ".join(problem.split()) for problem in problems)
 
 
+class PublishError(FeedproxyError):
+    """A folder cannot be published to."""
+
+
 class ListingError(FeedproxyError):
     """One listing cannot be read; this says nothing about others."""
 

@@ -11,6 +11,7 @@ from feedproxy.cli.check import check
 from feedproxy.cli.config import config
 from feedproxy.cli.context import Commands
 from feedproxy.cli.feed import feed
+from feedproxy.cli.publish import publish
 from feedproxy.cli.refresh import backfill, refresh
 from feedproxy.cli.serve import serve
 from feedproxy.logs import start_log
@@ -23,5 +24,5 @@ def main() -> None:
     start_log()
 
 
-for command in (serve, refresh, backfill, feed, check, config, archive):
+for command in (serve, refresh, backfill, feed, publish, check, config, archive):
     main.add_command(command)

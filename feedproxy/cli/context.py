@@ -48,7 +48,7 @@ class Commands(click.Group):
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Pass its `Config` to a command, and add two options that override settings."""
+    """Pass its `Config` to a command, and add two options that override settings, as `--url` and `--feeds` do too."""
 
     @click.option("--listing", metavar="URL|PATH", help=f"Overrides {variable('listing')}.")
     @click.option("--archive", metavar="FILE", help=f"Overrides {variable('archive')}.")
@@ -57,7 +57,8 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         if rest.get("demo") and listing:
             raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
         listing = DEMO if rest.get("demo") else listing
-        config = Config.load(os.environ, {"listing": listing, "archive": archive})
+        others = {"public_url": rest.pop("url", None), "feeds": rest.pop("feeds", None)}
+        config = Config.load(os.environ, {"listing": listing, "archive": archive, **others})
         keep_out(config.secrets)
         echo_errors(config.unknown)
         return command(config=config, **rest)

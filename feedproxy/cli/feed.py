@@ -1,15 +1,12 @@
 """`feed`: one feed, without a server."""
 
-import os
-import shutil
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, refresh_if_possible
 from feedproxy.config import Config
-from feedproxy.errors import FeedproxyError
+from feedproxy.disk import replace_file
 from feedproxy.feeds import FORMATS
 from feedproxy.service import Service
 
@@ -29,24 +26,6 @@ def feed(config: Config, address: str, form: str | None, output: Path | None, no
         refresh_if_possible(refresher)
     body = Service(refresher.archive).render(feed, form).body
     if output and str(output) != "-":
-        _write(output, body)
+        replace_file(output, body)
     else:
         click.echo(body, nl=False)
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Write `body` to `path` unless it is there already; in one step, so that nobody ever reads half of it."""
-    target = Path(os.path.realpath(path))  # unlike Path.resolve of Python 3.12, it accepts links in a circle
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        if target.exists() and not target.is_file():  # a pipe or a device
-            target.write_bytes(body)
-        elif not target.exists() or target.read_bytes() != body:
-            beside.write_bytes(body)
-            if target.exists():
-                shutil.copymode(target, beside)
-            beside.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise FeedproxyError(f"cannot write {path}: {error.strerror}") from error

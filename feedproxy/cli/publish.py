@@ -1,0 +1,98 @@
+"""`publish`: a folder of feeds for a static host, without a server."""
+
+from pathlib import Path
+
+import click
+
+from feedproxy.cli.context import configured, echo_errors, make_refresher, refresh_if_possible
+from feedproxy.config import Config, variable
+from feedproxy.disk import replace_file
+from feedproxy.errors import PublishError
+from feedproxy.publish import demand_archive_of, open_folder, write
+from feedproxy.query import interests
+from feedproxy.query.named_feeds import read_feeds
+from feedproxy.web import create_app
+from feedproxy.web.site import site_files
+
+_FIRST_FILE = "feeds.toml"
+_EXAMPLE = """
+[[feed]]
+name = "agents"
+title = "Agents worth a look"
+query = "q=agents&min_upvotes=2"
+"""
+_BEGINNING = """\
+# The feeds that `feedproxy publish` makes: the best of each week, what many people liked, and the ready-made filters.
+# Delete those you do not want and change the others: `name` is the address (f/NAME.rss), and `query` what stands behind
+# the ? of a feed's address.
+
+[[feed]]
+name = "best-of-the-week"
+title = "Daily Papers"
+query = "digest=week&top=10"
+
+[[feed]]
+name = "popular"
+title = "Popular papers"
+query = "min_upvotes=50"
+
+"""
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--url", metavar="URL", help=f"The address that DIR is served at. Overrides {variable('public_url')}.")
+@click.option("--feeds", metavar="FILE", help=f"The feeds and their names. Overrides {variable('feeds')}.")
+@click.option("--no-refresh", is_flag=True, help="Fetch nothing: use the archive as it is.")
+@click.option("--init", "is_first", is_flag=True, help=f"Only write a first FILE (default: {_FIRST_FILE}).")
+@configured
+def publish(config: Config, folder: Path | None, no_refresh: bool, is_first: bool) -> None:
+    """Refresh once, and write all feeds with names to DIR, for a web server that only serves files."""
+    if is_first:
+        _write_first(Path(config.feeds or _FIRST_FILE))
+    elif folder is None:
+        raise click.UsageError("name the folder to write: feedproxy publish DIR --url URL --feeds FILE")
+    else:
+        _demand_settings(config)
+        _publish(config, folder, is_refreshing=not no_refresh)
+
+
+def _publish(config: Config, folder: Path, *, is_refreshing: bool) -> None:
+    refresher = make_refresher(config)
+    with open_folder(folder) as published:
+        state = refresher.archive.state()
+        demand_archive_of(published, max(filter(None, (state.refreshed_at, state.newest_entry_at)), default=None))
+        if is_refreshing:
+            refresh_if_possible(refresher)
+        app = create_app(config, source=refresher.source, archive=refresher.archive, clock=refresher.clock)
+        changes = write(published, site_files(app, refresher.archive.backoff().error))
+    click.echo("\n".join(changes) or "nothing changed")
+
+
+def _demand_settings(config: Config) -> None:
+    """Exit with a line for each setting that is missing."""
+    feeds = read_feeds(config.feeds)
+    problems = []
+    if not config.public_url:
+        problems.append(f"publish needs the address that DIR will be served at: --url URL or {variable('public_url')}")
+    if config.access_key:
+        problems.append(f"a static host asks for no access key: publish without {variable('access_key')}")
+    if not feeds:
+        problems.append(
+            f"{config.feeds} names no feed"
+            if config.feeds
+            else f"publish needs a file that names the feeds: --feeds FILE or {variable('feeds')}"
+        )
+    echo_errors(problems)
+    if not feeds:
+        click.echo(f"{_EXAMPLE}\nis such a file with one feed; feedproxy publish --init writes a first one.", err=True)
+    if problems:
+        raise click.exceptions.Exit(2)
+
+
+def _write_first(path: Path) -> None:
+    if path.exists():
+        raise PublishError(f"{path} exists already")
+    ready_made = interests.PATH.read_text("utf-8").partition("\n\n")[2]  # without the comment at its beginning
+    replace_file(path, (_BEGINNING + ready_made).encode())
+    click.echo(f"{path}: {len(read_feeds(str(path)))} feeds; now feedproxy publish DIR --url URL --feeds {path}")

@@ -1,0 +1,141 @@
+"""The files of a site in, a folder that any static host serves out.
+
+`status.json` in the folder says which files are ours. No others are overwritten or removed.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from feedproxy.disk import remove_unfinished, replace_file
+from feedproxy.errors import PublishError
+
+STATUS = "status.json"
+_MAX_STATUS = 2**20  # bytes
+_PATH = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What `status.json` says of the folder at `path`.
+
+    `newest_entry_at` (aware UTC) is the date of the newest entry in its feeds; `hashes` has the SHA-256 of each of our
+    files, in hexadecimal digits, by its path.
+    """
+
+    path: Path
+    newest_entry_at: datetime | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def open_folder(path: Path) -> Iterator[Folder]:
+    """Make the folder if it is missing, and keep other processes from publishing to it; raises PublishError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise PublishError(f"cannot publish to {path}: {error.strerror}") from error
+    try:
+        _lock(path, descriptor)
+        yield _read(path)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    """Lock the folder until `descriptor` is closed, on systems and disks that can."""
+    with suppress(ImportError):  # on Windows
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PublishError(f"another process is publishing to {path}") from error
+        except OSError:  # some network disks have no locks
+            return
+
+
+def _read(path: Path) -> Folder:
+    """Read `status.json`, if there is one; raises PublishError if it is not ours."""
+    status = path / STATUS
+    if not status.exists():
+        return Folder(path)
+    try:
+        values = json.loads(status.read_bytes()[:_MAX_STATUS])
+        newest, files = values["newest_entry_at"], values["files"]
+        newest = datetime.fromisoformat(newest).astimezone(UTC) if newest else None
+        hashes = {name: sha256 for name, sha256 in files.items() if _PATH.fullmatch(name) and isinstance(sha256, str)}
+        return Folder(path, newest, hashes)
+    except OSError as error:
+        raise PublishError(f"cannot read {status}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise PublishError(
+            f"{status} is not a file that feedproxy wrote: publish to another folder, or move it away"
+        ) from None
+
+
+def demand_archive_of(folder: Folder, archive_until: datetime | None) -> None:
+    """Raise PublishError if `folder` has newer entries than the archive, whose last refresh or date is `archive_until`.
+
+    They come from an archive that was lost or is another one; this one would date them anew.
+    """
+    newest = folder.newest_entry_at
+    if newest is None or (archive_until and archive_until >= newest):
+        return
+    state = f"ends at {archive_until:%Y-%m-%d %H:%M}" if archive_until else "is empty"
+    raise PublishError(
+        f"{folder.path} has an entry of {newest:%Y-%m-%d %H:%M} UTC, but the archive {state}: restore the archive that "
+        f"it was published from, or empty {folder.path} to start over, with new dates for all entries"
+    )
+
+
+def write(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
+    """Make `folder` hold `files`, by path, and none of ours besides; return a line for each change.
+
+    A file that stays the same keeps its time. Raises PublishError before it changes anything if a file is not ours.
+    """
+    try:
+        return _write(folder, files)
+    except OSError as error:
+        raise PublishError(f"cannot publish to {folder.path}: {error.filename}: {error.strerror}") from error
+
+
+def _write(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
+    if others := [name for name, body in files.items() if not _is_ours(folder, name, body)]:
+        raise PublishError(
+            f"{', '.join(others)} in {folder.path} {'is' if len(others) == 1 else 'are'} not from feedproxy publish: "
+            "publish to another folder, or move what is there away"
+        )
+    changes = [f"removed {name}" for name in sorted(folder.hashes.keys() - files.keys()) if _remove(folder, name)]
+    # The status goes first: whatever a killed process has written is then known as ours.
+    for name in sorted(files, key=lambda name: (name != STATUS, name)):
+        path = folder.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(path)
+        verb = "changed" if path.exists() else "new"
+        if replace_file(path, files[name]):
+            changes.append(f"{verb} {name}")
+    return changes
+
+
+def _is_ours(folder: Folder, name: str, body: bytes) -> bool:
+    path = folder.path / name
+    return (
+        name in (*folder.hashes, STATUS) or not os.path.lexists(path) or (path.is_file() and path.read_bytes() == body)
+    )
+
+
+def _remove(folder: Folder, name: str) -> bool:
+    """Remove a file unless somebody has changed it since; return whether it was there."""
+    path = folder.path / name
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != folder.hashes[name]:
+        return False
+    path.unlink()
+    return True
