@@ -18,6 +18,7 @@ from feedproxy.feeds import FORMATS, Feed
 from feedproxy.feeds.digest import digest_title
 from feedproxy.feeds.entry import link_of
 from feedproxy.feeds.feed import Document
+from feedproxy.feeds.sentence import cut
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Entry
 from feedproxy.service import Service
@@ -38,6 +39,7 @@ _MAX_ERROR = 500  # characters
 class _Overview:
     """A feed in the index: its entries, newest first, and how many papers it brings a day (not of digests)."""
 
+    name: str
     feed: Feed
     entries: tuple[Entry, ...] | tuple[Digest, ...]
     volume: Volume
@@ -62,12 +64,12 @@ def site_files(app: Flask, error: str | None) -> dict[str, bytes]:
     """
     with app.app_context():
         service, base = context().service, context().config.public_url or ""
-        feeds = [Feed(named_feed.query, base, named_feed) for named_feed in service.named_feeds]
-        files = {feed.name.path(form): service.render(feed, form).body for feed in feeds for form in FORMATS}
-        overviews = [_overview(service, feed) for feed in feeds]
+        feeds = [(name, Feed(name.query, base, name)) for name in service.named_feeds]
+        files = {name.path(form): service.render(feed, form).body for name, feed in feeds for form in FORMATS}
+        overviews = [_overview(service, name.name, feed) for name, feed in feeds]
         newest = max((entry.entered_at for overview in overviews for entry in overview.entries), default=None)
         pages = {
-            "feeds.opml": opml.text((feed, "rss") for feed in feeds),
+            "feeds.opml": opml.text((feed, "rss") for _, feed in feeds),
             "index.html": _page("site.html", overviews=overviews, newest=newest),
             "404.html": _page("404.html", root=f"{base}/"),
             ".nojekyll": "",  # or GitHub Pages leaves out files by Jekyll's rules
@@ -77,17 +79,17 @@ def site_files(app: Flask, error: str | None) -> dict[str, bytes]:
     return files | {STATUS: _status(overviews, newest, error, files).encode()}
 
 
-def _overview(service: Service, feed: Feed) -> _Overview:
+def _overview(service: Service, name: str, feed: Feed) -> _Overview:
     query = feed.query
     if query.digest:
-        return _Overview(feed, service.digests(query).entries, Volume(()))
+        return _Overview(name, feed, service.digests(query).entries, Volume(()))
     days, (dates,) = service.archive.entry_dates_by_threshold(query, [query.min_upvotes])
-    return _Overview(feed, service.search(query).entries, volume(days, dates))
+    return _Overview(name, feed, service.search(query).entries, volume(days, dates))
 
 
 def _page(template: str, **values: object) -> str:
     """Return a page, which loads nothing from other sites and runs no script."""
-    functions = {"link_of": link_of, "readable": readable, "digest_title": digest_title}
+    functions = {"link_of": link_of, "readable": readable, "digest_title": digest_title, "cut": cut}
     is_demo = context().config.listing == DEMO
     return render_template(
         template, policy=_POLICY, formats=FORMATS, home=HOME, number=_NEWEST, is_demo=is_demo, **functions, **values
@@ -114,7 +116,7 @@ def _status(
 def _summary(overview: _Overview) -> dict[str, object]:
     feed, document = overview.feed, Document(overview.feed, overview.entries)
     return {
-        "name": feed.name.name if feed.name else "",
+        "name": overview.name,
         "title": feed.title,
         "query": str(feed.query),
         "entries": len(document.entries),
