@@ -15,8 +15,8 @@ from pathlib import Path
 
 from feedproxy.disk import remove_unfinished, replace_file
 from feedproxy.errors import PublishError
+from feedproxy.web.site import STATUS
 
-STATUS = "status.json"
 _MAX_STATUS = 2**20  # bytes
 _PATH = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
