@@ -17,7 +17,7 @@ from feedproxy.disk import remove_unfinished, replace_file
 from feedproxy.errors import PublishError
 from feedproxy.web.site import STATUS
 
-_MAX_STATUS = 2**20  # bytes
+_MAX_STATUS = 2**24  # bytes: ten thousand feeds
 _PATH = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
