@@ -40,10 +40,9 @@ PICTURES: dict[str, Picture] = {
 }
 # The same of a published site, and the feeds in it.
 SITE_PICTURES: dict[str, Picture] = {
-    "site": ("papers/", _WIDE, "light", False),
-    "site-whole": ("papers/", _MIDDLE, "dark", True),
-    "site-narrow": ("papers/", _NARROW, "light", True),
-    "site-404": ("papers/404.html", _WIDE, "light", False),
+    "site": ("", _WIDE, "light", False),
+    "site-whole": ("", _MIDDLE, "dark", True),
+    "site-narrow": ("", _NARROW, "light", True),
 }
 _FEEDS = {
     "agents": ("Agents", "q=agents&min_upvotes=2"),
@@ -66,9 +65,8 @@ def main(folder: Path) -> None:
             for name, picture in PICTURES.items():
                 _draw(browser, str(client.base_url), folder / f"{name}.png", picture)
             with static_host.running(Path(scratch) / "site") as address:
-                settings["FEEDPROXY_PUBLIC_URL"] = f"{address}/papers"
                 settings["FEEDPROXY_FEEDS"] = write_feeds(Path(scratch), toml(_FEEDS))
-                static_host.write(Path(scratch) / "site" / "papers", make(Config.load(settings)))
+                static_host.write(Path(scratch) / "site", make(Config.load(settings)))
                 for name, picture in SITE_PICTURES.items():
                     _draw(browser, address, folder / f"{name}.png", picture)
 
