@@ -294,7 +294,7 @@ def test_damaged_copy(space: Space, size: int) -> None:
     space.start()
     assert 1 == space.wait()
     (line,) = space.log().splitlines()
-    assert line.startswith(f"start: cannot restore {space.copy} (feedproxy: ")
+    assert line.startswith(f"start: cannot restore {space.copy} (")
     assert size == space.copy.stat().st_size
     assert not space.archive.exists()
 
