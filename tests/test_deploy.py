@@ -93,7 +93,7 @@ def test_unit_is_hardened() -> None:
     assert " OK " in found.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("path", sorted(DEPLOY.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(filter(Path.is_file, DEPLOY.rglob("*"))), ids=lambda path: path.name)
 def test_names_only_settings_there_are(path: Path) -> None:
     """Every variable that a file names, of those that begin as settings do, is a setting."""
     named = set(re.findall(r"FEEDPROXY_[A-Z_]+", path.read_text()))

@@ -31,6 +31,7 @@ from tests.hub import Answer, Hub
 ROOT = Path(__file__).parents[1]
 SPACES = ROOT / "deploy" / "spaces"
 START = SPACES / "docker" / "start.py"
+WORKFLOW = ROOT / "deploy" / "pages" / ".github" / "workflows" / "publish.yml"
 HOST = "ada-papers.hf.space"
 FEEDS = '[[feed]]\nname = "voted"\ntitle = "Voted for"\nquery = "min_upvotes=5"\n'
 
@@ -78,6 +79,19 @@ def test_start_needs_only_python() -> None:
     """The start program imports nothing but the standard library, and calls feedproxy by its command."""
     imported = re.findall(r"^(?:import|from) (\w+)", START.read_text(), re.MULTILINE)
     assert set() == set(imported) - sys.stdlib_module_names
+
+
+@pytest.mark.skipif(not WORKFLOW.exists(), reason="there is no template")
+def test_workflow_has_what_is_changed() -> None:
+    """The static Space's README changes only steps, jobs and outputs that the GitHub template has."""
+    text = (SPACES / "static" / "README.md").read_text().partition("## By a GitHub workflow")[2].partition("\n## ")[0]
+    workflow = WORKFLOW.read_text()
+    jobs = YAML(typ="safe").load(workflow)["jobs"]
+    assert {"deploy", "stay-enabled"} <= jobs.keys()
+    assert jobs["deploy"]["if"]
+    assert [] == [name for name in re.findall(r"\"([A-Z][^\"=]+)\"", text) if f"- name: {name}\n" not in workflow]
+    assert "- uses: actions/upload-pages-artifact@" in workflow
+    assert f"if: ${{{{ {re.findall(r'if: [$]{{ (.*) }}', text)[0]} }}}}" in workflow
 
 
 # The start program ------------------------------------------------------------------------------
