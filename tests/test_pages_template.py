@@ -1,0 +1,498 @@
+"""The template in `deploy/pages`: its workflow is valid, and its steps do what they should, run as GitHub runs them."""
+
+# ruff: noqa: S607 (git, bash and actionlint are those on PATH)
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from feedproxy import __version__
+from feedproxy.query.named_feeds import read_feeds
+from tests import hub as fake
+from tests.factories import entries
+
+ROOT = Path(__file__).parents[1]
+TEMPLATE = ROOT / "deploy" / "pages"
+WORKFLOW = TEMPLATE / ".github" / "workflows" / "publish.yml"
+NAME = "ada/papers"
+TODAY = date(2026, 3, 10)
+TOKEN = "a-token-of-the-run"  # noqa: S105
+SECRET = "hf_secret"  # noqa: S105
+
+# The programs that a runner has. `feedproxy` is the checkout's, at the hour of the test.
+PROGRAMS = {
+    "feedproxy": f"""#!{sys.executable}
+import os
+from datetime import UTC, datetime, timedelta
+from feedproxy.cli import main
+now = datetime(2026, 3, 10, 12, tzinfo=UTC) + timedelta(hours=int(os.environ["HOUR"]))
+main(obj=lambda: now)
+""",
+    "pipx": """#!/bin/sh
+echo "pipx $*"
+""",
+    "gh": """#!/bin/sh
+[ "$GH_TOKEN" = a-token-of-the-run ] || { echo "gh: no token" >&2; exit 4; }
+case "$*" in
+  "api repos/ada/papers/pages") cat "$PAGES"; grep -q html_url "$PAGES" || { echo "gh: $GH_ERROR" >&2; exit 1; } ;;
+  "api --method PUT repos/ada/papers/actions/workflows/publish.yml/enable") echo enabled ;;
+  *) echo "gh: what is $*?" >&2; exit 1 ;;
+esac
+""",
+}
+
+
+def workflow() -> Any:
+    """Return the workflow as plain dicts and lists."""
+    return YAML(typ="safe").load(WORKFLOW)
+
+
+def test_workflow_is_valid() -> None:
+    """The workflow is one by GitHub's schema."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", WORKFLOW]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (0, "ok -- validation done\n") == (done.returncode, done.stdout), done.stdout
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(not shutil.which("actionlint"), reason="actionlint is not installed")
+def test_actionlint() -> None:
+    """Neither actionlint nor ShellCheck, which it runs on the steps if it is there, finds anything."""
+    done = subprocess.run(["actionlint", WORKFLOW], capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stdout)
+
+
+def test_actions_are_pinned() -> None:
+    """Every action is pinned to a full commit hash, with the version beside it."""
+    uses = re.findall(r"uses: (.*)", WORKFLOW.read_text())
+    assert 3 == len(uses)
+    assert [] == [line for line in uses if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)]
+
+
+def test_schedule() -> None:
+    """It runs every hour, not when everybody's does, at most one at a time, and never for long."""
+    plan = workflow()
+    (entry,) = plan["on"]["schedule"]
+    minute, *rest = entry["cron"].split()
+    assert ["*"] * 4 == rest
+    assert int(minute) % 2
+    assert int(minute) % 5
+    assert {"group": "publish", "cancel-in-progress": False} == plan["concurrency"]
+    assert [] == [name for name, job in plan["jobs"].items() if job["timeout-minutes"] > 20]
+
+
+def test_permissions() -> None:
+    """Each job may do what it needs, and each step has only the secrets that it needs."""
+    plan = workflow()
+    assert {} == plan["permissions"]
+    assert {
+        "publish": {"contents": "write", "pages": "read"},
+        "deploy": {"pages": "write", "id-token": "write"},
+        "stay-enabled": {"actions": "write"},
+    } == {name: job["permissions"] for name, job in plan["jobs"].items()}
+    steps = [step for job in plan["jobs"].values() for step in job["steps"]]
+    assert [False] == [step["with"]["persist-credentials"] for step in steps if "checkout" in step.get("uses", "")]
+    for step in steps:
+        needs_token = "gh " in step.get("run", "") or "git push" in step.get("run", "")
+        assert needs_token == ("GH_TOKEN" in step.get("env", {})), step
+        assert ("publish site" in step.get("run", "")) == ("FEEDPROXY_HF_TOKEN" in step.get("env", {})), step
+        assert "${{" not in step.get("run", ""), "a value becomes part of a program"
+
+
+def test_version() -> None:
+    """The template runs the version that it was written for."""
+    assert __version__ == workflow()["env"]["VERSION"]
+
+
+def test_first_feeds() -> None:
+    """The template comes with four feeds that show what there is."""
+    feeds = read_feeds(str(TEMPLATE / "feeds.toml"))
+    assert ["popular", "agents", "nvidia", "best"] == [feed.name for feed in feeds]
+
+
+def test_readme_names_what_there_is() -> None:
+    """What the workflow tells people to look for is in the README, and so is what it may print."""
+    readme, text = (TEMPLATE / "README.md").read_text(), WORKFLOW.read_text()
+    assert "see README.md, 'A lost archive'" in text
+    assert "### A lost archive" in readme
+    (minute,) = re.findall(r'cron: "(\d+) ', text)
+    assert f"at minute {minute}" in readme
+    for message in ("Pages is not set up", "should be what the last run published", "nother run may have been faster"):
+        assert message in text
+        assert message in readme
+
+
+@dataclass
+class Run:
+    """A run that is over: the result of each job, all that was printed, and the summary."""
+
+    results: dict[str, str] = field(default_factory=dict)
+    log: str = ""
+    summary: str = ""
+
+    @property
+    def messages(self) -> list[str]:
+        """The errors and warnings that the page of the run shows."""
+        return re.findall(r"^::(?:error|warning)::.*", self.log, re.MULTILINE)
+
+
+class Repository:
+    """A repository made from the template: a remote without a work tree, the published site, and a fake Hub."""
+
+    def __init__(self, folder: Path, hub: fake.Hub, url: str, live: Path) -> None:
+        self.folder, self.hub, self.live = folder, hub, live
+        self.remote = folder / "github" / NAME
+        self.secrets: dict[str, str] = {}
+        self.hour = 0
+        self.can_deploy = True
+        self.pages: dict[str, object] = {"build_type": "workflow", "html_url": f"{url}/"}
+        self.pages_error = "Not Found (HTTP 404)"
+        self.feeds = (TEMPLATE / "feeds.toml").read_text()
+        subprocess.run(["git", "init", "--quiet", "--bare", self.remote], check=True)
+        for name, text in PROGRAMS.items():
+            program = folder / "bin" / name
+            program.parent.mkdir(exist_ok=True)
+            program.write_text(text)
+            program.chmod(0o755)
+
+    def git(self, *words: str) -> str:
+        """Return what git says of the remote."""
+        return subprocess.run(["git", *words], cwd=self.remote, capture_output=True, text=True, check=True).stdout
+
+    def commits(self) -> list[str]:
+        """Return the commits of the branch `archive`, none without the branch."""
+        branch = self.git("branch", "--list", "archive")
+        return self.git("rev-list", "archive").split() if branch else []
+
+    def published(self, name: str) -> bytes:
+        return (self.live / name).read_bytes()
+
+    def run(self, *, start_over: bool = False) -> Run:
+        """Run all jobs in order."""
+        *_, (_, run) = self.steps(start_over=start_over)
+        return run
+
+    def steps(self, *, start_over: bool = False) -> Iterator[tuple[str, Run]]:
+        """Run all jobs in order; yield the name of each step once it is over, and the run so far."""
+        run, values = Run(), {"inputs.start-over": str(start_over).lower()}
+        here = self.folder / f"run-{len(list(self.folder.glob('run-*')))}"
+        for job, plan in workflow()["jobs"].items():
+            temp, workspace = here / job / "temp", here / job / "workspace"
+            temp.mkdir(parents=True)
+            workspace.mkdir()
+            values |= {"runner.temp": str(temp), "github.workspace": str(workspace), "github.token": TOKEN}
+            values |= {f"secrets.{name}": text for name, text in self.secrets.items()}
+            needs = plan.get("needs")
+            if (needs and run.results[needs] != "success") or not is_true(plan.get("if"), values):
+                run.results[job] = "skipped"
+                continue
+            run.results[job] = "success"
+            for step in plan["steps"]:
+                if run.results[job] == "success" and is_true(step.get("if"), values):
+                    if not self._step(step, run, here, workspace, temp, values):
+                        run.results[job] = "failure"
+                    yield step.get("name", ""), run
+            outputs = {name: evaluate(text, values) for name, text in plan.get("outputs", {}).items()}
+            values |= {f"needs.{job}.outputs.{name}": text for name, text in outputs.items()}
+        yield "", run
+
+    def _step(
+        self, step: dict[str, Any], run: Run, here: Path, workspace: Path, temp: Path, values: dict[str, str]
+    ) -> bool:
+        """Do one step as GitHub would, and return whether it succeeded."""
+        action = step.get("uses", "").partition("@")[0]
+        if action == "actions/checkout":
+            shutil.copytree(TEMPLATE, workspace, dirs_exist_ok=True)
+            (workspace / "feeds.toml").write_text(self.feeds)
+        elif action == "actions/upload-pages-artifact":
+            shutil.copytree(evaluate(step["with"]["path"], values), here / "artifact", ignore=lambda *_: [".nojekyll"])
+        elif action == "actions/deploy-pages":
+            if self.can_deploy:
+                shutil.rmtree(self.live, ignore_errors=True)
+                shutil.copytree(here / "artifact", self.live)
+            return self.can_deploy
+        else:
+            return self._script(step, run, workspace, temp, values)
+        return True
+
+    def _script(self, step: dict[str, Any], run: Run, workspace: Path, temp: Path, values: dict[str, str]) -> bool:
+        files = {name: temp / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "PAGES")}
+        files["PAGES"].write_text(json.dumps(self.pages))
+        environment = {
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(temp),
+            "HOUR": str(self.hour),
+            "GH_ERROR": self.pages_error,
+            "FEEDPROXY_LISTING": self.hub.url,
+            "FEEDPROXY_PACE": "0",
+            "GITHUB_REPOSITORY": NAME,
+            "GITHUB_SERVER_URL": (self.folder / "github").as_uri(),
+            "RUNNER_TEMP": str(temp),
+            **{name: str(path) for name, path in files.items()},
+            **workflow()["env"],
+            **{name: evaluate(text, values) for name, text in step.get("env", {}).items()},
+        }
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        done = subprocess.run(
+            command,
+            cwd=workspace,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        run.log += done.stdout
+        if files["GITHUB_OUTPUT"].exists():
+            outputs = dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text().splitlines())
+            values |= {f"steps.{step.get('id')}.outputs.{name}": text for name, text in outputs.items()}
+            files["GITHUB_OUTPUT"].unlink()
+        if files["GITHUB_STEP_SUMMARY"].exists():
+            run.summary = files["GITHUB_STEP_SUMMARY"].read_text()
+        return done.returncode == 0
+
+
+def evaluate(text: str, values: dict[str, str]) -> str:
+    """Return `text` with its expressions replaced: names, of which those without a value are empty."""
+    return re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda match: values.get(match[1], ""), text)
+
+
+def is_true(condition: str | None, values: dict[str, str]) -> bool:
+    """Say whether an `if` holds: none at all, `!name`, or `name == 'text'`."""
+    if condition is None:
+        return True
+    negated, name, text = re.fullmatch(r"\$\{\{ (?:!([\w.-]+)|([\w.-]+) == '(\w+)') \}\}", condition).groups()  # type: ignore[union-attr]
+    return values.get(negated, "") != "true" if negated else values.get(name, "") == text
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve `folder` at a free port."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, hub: fake.Hub) -> Iterator[Repository]:
+    """A new repository, made from the template; the Hub lists three papers."""
+    hub.days[TODAY] = entries(3, upvotes=30)
+    (tmp_path / "web").mkdir()
+    with serving(tmp_path / "web") as url:
+        yield Repository(tmp_path, hub, f"{url}/papers", tmp_path / "web" / "papers")
+
+
+MISSING = [name for name in ("git", "bash", "curl", "jq", "split") if not shutil.which(name)]
+
+
+def run_for_real(test: Any) -> Any:
+    """Mark a test that runs the workflow."""
+    skip = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+    return pytest.mark.integration(skip(test))
+
+
+OK = {"publish": "success", "deploy": "success", "stay-enabled": "success"}
+NO_CHANGE = {"publish": "success", "deploy": "skipped", "stay-enabled": "skipped"}
+FAILURE = {"publish": "failure", "deploy": "skipped", "stay-enabled": "skipped"}
+
+
+def fails(repository: Repository, message: str, **options: bool) -> Run:
+    """Run, and assert that it fails with `message` and changes neither the branch nor the site."""
+    before = repository.commits(), snapshot(repository.live)
+    run = repository.run(**options)
+    assert FAILURE == run.results, run.log
+    assert message in "\n".join(run.messages), run.log
+    assert before == (repository.commits(), snapshot(repository.live))
+    return run
+
+
+def snapshot(folder: Path) -> dict[Path, bytes]:
+    """Return the files in `folder`."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@run_for_real
+def test_runs_of_a_day(repository: Repository) -> None:
+    """The first run, one without a change, a deployment that fails and is made up for, and other feeds."""
+    run = repository.run()
+    assert (OK, []) == (run.results, run.messages), run.log
+    assert f"pipx install --quiet feedproxy=={__version__}" in run.log
+    assert "- new f/popular.rss" in run.summary
+    assert "enabled" in run.log
+    first = repository.published("f/popular.rss")
+    assert b"/papers/f/popular.rss" in first
+    assert 3 == first.count(b"<item>")
+    assert 1 == len(repository.commits())
+    assert not [request for request in repository.hub.requests if "Authorization" in request.headers]
+
+    repository.hour = 1
+    run = repository.run()
+    assert (NO_CHANGE, []) == (run.results, run.messages), run.log
+    assert run.summary.startswith("Nothing has changed")
+    assert 1 == len(repository.commits())
+
+    repository.hour = 2
+    repository.can_deploy = False
+    repository.hub.days[TODAY] += entries(1, first=4, upvotes=30)
+    before = repository.commits()
+    assert OK | {"deploy": "failure", "stay-enabled": "skipped"} == repository.run().results
+    assert first == repository.published("f/popular.rss")
+    assert 1 == len(repository.commits())
+    assert before != repository.commits()
+
+    repository.hour = 3
+    repository.can_deploy = True
+    run = repository.run()
+    assert OK == run.results, run.log
+    assert "- changed f/popular.rss" in run.summary
+    assert "static" not in run.summary
+    assert 4 == repository.published("f/popular.rss").count(b"<item>")
+
+    repository.feeds = repository.feeds.replace('name = "popular"', 'name = "liked"')
+    run = repository.run()
+    assert OK == run.results, run.log
+    assert {"- new f/liked.rss", "- removed f/popular.rss"} <= set(run.summary.splitlines())
+    assert not (repository.live / "f" / "popular.rss").exists()
+
+
+@run_for_real
+def test_trouble_at_the_hub(repository: Repository) -> None:
+    """Without an answer of the Hub the feeds stay as they are; if there never was one, nothing is published."""
+    repository.hub.standing = fake.Answer(503)
+    fails(repository, "503")
+    repository.hub.standing = None
+    repository.hour = 1
+    repository.secrets["HF_TOKEN"] = SECRET
+    run = repository.run()
+    assert OK == run.results, run.log
+    assert f"Bearer {SECRET}" == repository.hub.requests[-1].headers["Authorization"]
+    assert SECRET not in run.log
+    feeds = snapshot(repository.live / "f")
+    repository.hour = 2
+    repository.hub.standing = fake.Answer(503)
+    run = repository.run()
+    assert "success" == run.results["publish"], run.log
+    assert ["::warning::"] == [message[:11] for message in run.messages]
+    assert "503" in json.loads(repository.published("status.json"))["error"]
+    repository.hour = 3
+    assert NO_CHANGE == repository.run().results
+    assert feeds == snapshot(repository.live / "f")
+
+
+@run_for_real
+def test_lost_archive(repository: Repository) -> None:
+    """A site whose archive is gone, empty or too old stays as it is, until somebody starts over."""
+    repository.run()
+    first = repository.commits()[0]
+    repository.hour = 30
+    repository.hub.days[TODAY] += entries(1, first=4, upvotes=30)
+    repository.run()
+    repository.git("update-ref", "refs/heads/archive", first)
+    fails(repository, "is newer than the branch 'archive'")
+
+    tree = repository.git("mktree", "--missing")  # of no files
+    identity = ("-c", "user.name=a", "-c", "user.email=a")
+    repository.git(
+        "update-ref", "refs/heads/archive", repository.git(*identity, "commit-tree", tree.strip(), "-m", "x").strip()
+    )
+    fails(repository, "The branch 'archive' has no archive.sqlite.*")
+    fails(repository, "The branch 'archive' has no archive.sqlite.*", start_over=True)
+
+    repository.git("branch", "-D", "archive")
+    fails(repository, "is newer than the branch 'archive'")
+    run = repository.run(start_over=True)
+    assert OK == run.results, run.log
+    assert 1 == len(repository.commits())
+    assert 4 == repository.published("f/popular.rss").count(b"<item>")
+
+
+@run_for_real
+def test_starting_over_keeps_an_archive(repository: Repository) -> None:
+    """Starting over by mistake changes no feed: an archive that is there stays."""
+    repository.run()
+    repository.hour = 30
+    repository.hub.days[TODAY] += entries(1, first=4, upvotes=30)
+    repository.run()
+    feeds = snapshot(repository.live)
+    assert OK == repository.run(start_over=True).results
+    assert feeds == snapshot(repository.live)
+
+
+@run_for_real
+def test_two_runs_at_once(repository: Repository) -> None:
+    """The one that pushes later fails and deploys nothing, in the first hour and in any other."""
+    for hour in (0, 1):
+        repository.hour = hour
+        slow = repository.steps()
+        while next(slow)[0] != "Make the files":
+            pass
+        repository.hub.days[TODAY] += entries(1, first=4 + hour, upvotes=30)
+        assert OK == repository.run().results
+        before = repository.commits(), snapshot(repository.live)
+        *_, (_, run) = slow
+        assert FAILURE == run.results, run.log
+        assert "Another run may have been faster" in run.messages[0]
+        assert before == (repository.commits(), snapshot(repository.live))
+
+
+@run_for_real
+def test_mistake_in_the_feeds(repository: Repository) -> None:
+    """A mistake in feeds.toml is shown on the page of the run, and the site stays."""
+    repository.run()
+    repository.feeds += '[[feed]]\nname = "popular"\ntitle = "Twice"\nquery = "q=a"\n'
+    fails(repository, "the name is taken by a feed before it")
+
+
+@run_for_real
+@pytest.mark.parametrize(
+    ("pages", "error", "message"),
+    [
+        ({"message": "Not Found"}, "Not Found (HTTP 404)", "Pages is not set up"),
+        ({"build_type": "legacy", "html_url": "https://ada.github.io/papers/"}, "", "Pages is not set up"),
+        ({"message": "Sorry"}, "Sorry (HTTP 503)", "GitHub does not say where the site is: gh: Sorry (HTTP 503)"),
+        ({"build_type": "workflow", "html_url": "http://127.0.0.1:9/"}, "", "not: no answer"),
+    ],
+)
+def test_pages_not_set_up(repository: Repository, pages: dict[str, str], error: str, message: str) -> None:
+    """Without Pages, or with an address at which nothing answers, nothing is published."""
+    repository.pages, repository.pages_error = pages, error
+    fails(repository, message)
+
+
+@run_for_real
+def test_what_should_not_be_there(repository: Repository) -> None:
+    """A status.json that feedproxy did not write, or a branch that git cannot fetch, ends the run."""
+    repository.live.mkdir()
+    (repository.live / "status.json").write_text("<p>Please log in.")
+    fails(repository, "not: 200")
+    (repository.remote / "HEAD").rename(repository.remote / "lost")
+    run = repository.run()
+    assert FAILURE == run.results
+    assert "The branch 'archive' cannot be fetched" in run.messages[0]
