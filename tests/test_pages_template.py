@@ -3,63 +3,27 @@
 # ruff: noqa: S607 (git, bash and actionlint are those on PATH)
 
 import json
-import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
 from datetime import date
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from feedproxy import __version__
 from feedproxy.query.named_feeds import read_feeds
 from tests import hub as fake
+from tests.actions import TEMPLATE, WORKFLOW, Repository, Run, evaluate, is_true, serving, workflow
 from tests.factories import entries
 
-ROOT = Path(__file__).parents[1]
-TEMPLATE = ROOT / "deploy" / "pages"
-WORKFLOW = TEMPLATE / ".github" / "workflows" / "publish.yml"
-NAME = "ada/papers"
 TODAY = date(2026, 3, 10)
-TOKEN = "a-token-of-the-run"  # noqa: S105
 SECRET = "hf_secret"  # noqa: S105
-
-# The programs that a runner has. `feedproxy` is the checkout's, at the hour of the test.
-PROGRAMS = {
-    "feedproxy": f"""#!{sys.executable}
-import os
-from datetime import UTC, datetime, timedelta
-from feedproxy.cli import main
-now = datetime(2026, 3, 10, 12, tzinfo=UTC) + timedelta(hours=int(os.environ["HOUR"]))
-main(obj=lambda: now)
-""",
-    "pipx": """#!/bin/sh
-echo "pipx $*"
-""",
-    "gh": """#!/bin/sh
-[ "$GH_TOKEN" = a-token-of-the-run ] || { echo "gh: no token" >&2; exit 4; }
-case "$*" in
-  "api repos/ada/papers/pages") cat "$PAGES"; grep -q html_url "$PAGES" || { echo "gh: $GH_ERROR" >&2; exit 1; } ;;
-  "api --method PUT repos/ada/papers/actions/workflows/publish.yml/enable") echo enabled ;;
-  *) echo "gh: what is $*?" >&2; exit 1 ;;
-esac
-""",
-}
-
-
-def workflow() -> Any:
-    """Return the workflow as plain dicts and lists."""
-    return YAML(typ="safe").load(WORKFLOW)
 
 
 def test_workflow_is_valid() -> None:
@@ -137,169 +101,6 @@ def test_readme_names_what_there_is() -> None:
         assert message in readme
 
 
-@dataclass
-class Run:
-    """A run that is over: the result of each job, all that was printed, and the summary."""
-
-    results: dict[str, str] = field(default_factory=dict)
-    log: str = ""
-    summary: str = ""
-
-    @property
-    def messages(self) -> list[str]:
-        """The errors and warnings that the page of the run shows."""
-        return re.findall(r"^::(?:error|warning)::.*", self.log, re.MULTILINE)
-
-
-class Repository:
-    """A repository made from the template: a remote without a work tree, the published site, and a fake Hub."""
-
-    def __init__(self, folder: Path, hub: fake.Hub, url: str, live: Path) -> None:
-        self.folder, self.hub, self.live = folder, hub, live
-        self.remote = folder / "github" / NAME
-        self.secrets: dict[str, str] = {}
-        self.hour = 0
-        self.can_deploy = True
-        self.pages: dict[str, object] = {"build_type": "workflow", "html_url": f"{url}/"}
-        self.pages_error = "Not Found (HTTP 404)"
-        self.feeds = (TEMPLATE / "feeds.toml").read_text()
-        subprocess.run(["git", "init", "--quiet", "--bare", self.remote], check=True)
-        for name, text in PROGRAMS.items():
-            program = folder / "bin" / name
-            program.parent.mkdir(exist_ok=True)
-            program.write_text(text)
-            program.chmod(0o755)
-
-    def git(self, *words: str) -> str:
-        """Return what git says of the remote."""
-        return subprocess.run(["git", *words], cwd=self.remote, capture_output=True, text=True, check=True).stdout
-
-    def commits(self) -> list[str]:
-        """Return the commits of the branch `archive`, none without the branch."""
-        branch = self.git("branch", "--list", "archive")
-        return self.git("rev-list", "archive").split() if branch else []
-
-    def published(self, name: str) -> bytes:
-        return (self.live / name).read_bytes()
-
-    def run(self, *, start_over: bool = False) -> Run:
-        """Run all jobs in order."""
-        *_, (_, run) = self.steps(start_over=start_over)
-        return run
-
-    def steps(self, *, start_over: bool = False) -> Iterator[tuple[str, Run]]:
-        """Run all jobs in order; yield the name of each step once it is over, and the run so far."""
-        run, values = Run(), {"inputs.start-over": str(start_over).lower()}
-        here = self.folder / f"run-{len(list(self.folder.glob('run-*')))}"
-        for job, plan in workflow()["jobs"].items():
-            temp, workspace = here / job / "temp", here / job / "workspace"
-            temp.mkdir(parents=True)
-            workspace.mkdir()
-            values |= {"runner.temp": str(temp), "github.workspace": str(workspace), "github.token": TOKEN}
-            values |= {f"secrets.{name}": text for name, text in self.secrets.items()}
-            needs = plan.get("needs")
-            if (needs and run.results[needs] != "success") or not is_true(plan.get("if"), values):
-                run.results[job] = "skipped"
-                continue
-            run.results[job] = "success"
-            for step in plan["steps"]:
-                if run.results[job] == "success" and is_true(step.get("if"), values):
-                    if not self._step(step, run, here, workspace, temp, values):
-                        run.results[job] = "failure"
-                    yield step.get("name", ""), run
-            outputs = {name: evaluate(text, values) for name, text in plan.get("outputs", {}).items()}
-            values |= {f"needs.{job}.outputs.{name}": text for name, text in outputs.items()}
-        yield "", run
-
-    def _step(
-        self, step: dict[str, Any], run: Run, here: Path, workspace: Path, temp: Path, values: dict[str, str]
-    ) -> bool:
-        """Do one step as GitHub would, and return whether it succeeded."""
-        action = step.get("uses", "").partition("@")[0]
-        if action == "actions/checkout":
-            shutil.copytree(TEMPLATE, workspace, dirs_exist_ok=True)
-            (workspace / "feeds.toml").write_text(self.feeds)
-        elif action == "actions/upload-pages-artifact":
-            shutil.copytree(evaluate(step["with"]["path"], values), here / "artifact", ignore=lambda *_: [".nojekyll"])
-        elif action == "actions/deploy-pages":
-            if self.can_deploy:
-                shutil.rmtree(self.live, ignore_errors=True)
-                shutil.copytree(here / "artifact", self.live)
-            return self.can_deploy
-        else:
-            return self._script(step, run, workspace, temp, values)
-        return True
-
-    def _script(self, step: dict[str, Any], run: Run, workspace: Path, temp: Path, values: dict[str, str]) -> bool:
-        files = {name: temp / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "PAGES")}
-        files["PAGES"].write_text(json.dumps(self.pages))
-        environment = {
-            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(temp),
-            "HOUR": str(self.hour),
-            "GH_ERROR": self.pages_error,
-            "FEEDPROXY_LISTING": self.hub.url,
-            "FEEDPROXY_PACE": "0",
-            "GITHUB_REPOSITORY": NAME,
-            "GITHUB_SERVER_URL": (self.folder / "github").as_uri(),
-            "RUNNER_TEMP": str(temp),
-            **{name: str(path) for name, path in files.items()},
-            **workflow()["env"],
-            **{name: evaluate(text, values) for name, text in step.get("env", {}).items()},
-        }
-        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        done = subprocess.run(
-            command,
-            cwd=workspace,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        run.log += done.stdout
-        if files["GITHUB_OUTPUT"].exists():
-            outputs = dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text().splitlines())
-            values |= {f"steps.{step.get('id')}.outputs.{name}": text for name, text in outputs.items()}
-            files["GITHUB_OUTPUT"].unlink()
-        if files["GITHUB_STEP_SUMMARY"].exists():
-            run.summary = files["GITHUB_STEP_SUMMARY"].read_text()
-        return done.returncode == 0
-
-
-def evaluate(text: str, values: dict[str, str]) -> str:
-    """Return `text` with its expressions replaced: names, of which those without a value are empty."""
-    return re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda match: values.get(match[1], ""), text)
-
-
-def is_true(condition: str | None, values: dict[str, str]) -> bool:
-    """Say whether an `if` holds: none at all, `!name`, or `name == 'text'`."""
-    if condition is None:
-        return True
-    negated, name, text = re.fullmatch(r"\$\{\{ (?:!([\w.-]+)|([\w.-]+) == '(\w+)') \}\}", condition).groups()  # type: ignore[union-attr]
-    return values.get(negated, "") != "true" if negated else values.get(name, "") == text
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve `folder` at a free port."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture
 def repository(tmp_path: Path, hub: fake.Hub) -> Iterator[Repository]:
     """A new repository, made from the template; the Hub lists three papers."""
@@ -374,6 +175,12 @@ def test_runs_of_a_day(repository: Repository) -> None:
     assert "- changed f/popular.rss" in run.summary
     assert "static" not in run.summary
     assert 4 == repository.published("f/popular.rss").count(b"<item>")
+
+    assert len(repository.git("ls-tree", "--name-only", "archive").splitlines()) > 1
+    fetch = "git clone --quiet --branch archive $0 moved && cd moved && cat archive.sqlite.* > archive.sqlite"
+    subprocess.run(["bash", "-c", fetch, repository.remote], cwd=repository.folder, check=True)
+    with closing(sqlite3.connect(repository.folder / "moved" / "archive.sqlite")) as db:
+        assert [(4,)] == db.execute("SELECT count(*) FROM papers").fetchall()
 
     repository.feeds = repository.feeds.replace('name = "popular"', 'name = "liked"')
     run = repository.run()
@@ -496,3 +303,14 @@ def test_what_should_not_be_there(repository: Repository) -> None:
     run = repository.run()
     assert FAILURE == run.results
     assert "The branch 'archive' cannot be fetched" in run.messages[0]
+
+
+def test_evaluate() -> None:
+    """The small GitHub replaces names, and an `if` may ask for a name or its opposite."""
+    values = {"steps.a.outputs.b": "true", "inputs.start-over": "false"}
+    assert "is true, " == evaluate("is ${{ steps.a.outputs.b }}, ${{ secrets.HF_TOKEN }}", values)
+    assert is_true(None, values)
+    assert is_true("${{ steps.a.outputs.b == 'true' }}", values)
+    assert not is_true("${{ steps.a.outputs.c == 'true' }}", values)
+    assert is_true("${{ !inputs.start-over }}", values)
+    assert not is_true("${{ !steps.a.outputs.b }}", values)
