@@ -77,9 +77,11 @@ def _archive(text: str) -> str:
 
 
 def _hosts(text: str) -> tuple[str, ...]:
+    if text == "*":
+        return ("*",)
     hosts = [split_host(host.strip()) for host in text.split(",") if host.strip()]
     if any(port or not name for name, port in hosts):
-        raise ValueError("must be host names without a port, separated by commas")
+        raise ValueError("must be host names without a port, separated by commas, or * alone for any name")
     return tuple(name for name, _ in hosts)
 
 
@@ -148,7 +150,7 @@ class Config:
     )
     public_url: str | None = _setting(_address, "", "the address that feeds carry; empty: the address of the request")
     hosts: tuple[str, ...] = _setting(
-        _hosts, "", "more host names to answer to, separated by commas; local names always work"
+        _hosts, "", "more host names to answer to, separated by commas, or * for any; local names always work"
     )
     trusted_proxies: int = _setting(
         _whole(0, 10), "0", "number of trusted reverse proxies (X-Forwarded-*); 0 ignores the headers"
@@ -199,7 +201,7 @@ class Config:
 
     @property
     def host_names(self) -> set[str]:
-        """The names of this server: `hosts`, and the one in `public_url`."""
+        """The names of this server: `hosts`, and the one in `public_url`; `*` among them means any name."""
         public = split_host(urlsplit(self.public_url).netloc)[0] if self.public_url else ""
         return {*self.hosts, public} - {""}
 

@@ -83,6 +83,7 @@ def test_empty_means_default(name: str, text: str) -> None:
         ("listing", '"https://mirror.example.org"', "https://mirror.example.org"),
         ("public_url", "'https://feeds.example.org/'\r", "https://feeds.example.org"),
         ("hosts", '"a.example, b.example"', ("a.example", "b.example")),
+        ("hosts", "*", ("*",)),
         ("hf_token", f'"{MADE_UP}"', MADE_UP),
         ("access_key", "'a-made_up-KEY-0123'", "a-made_up-KEY-0123"),
         ("max_age", '"60"', 60),
@@ -107,6 +108,7 @@ def test_good_values(name: str, text: str, value: object) -> None:
 
 DATABASE = "must be a file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 PATH = "must be a path without control characters, and no quotation mark at its beginning or end"
+HOSTS = "must be host names without a port, separated by commas, or * alone for any name"
 ADDRESS = "must be an address such as https://example.org, without a user, ? or #"
 
 
@@ -139,7 +141,9 @@ ADDRESS = "must be an address such as https://example.org, without a user, ? or 
         ("public_url", "feeds.example.org", ADDRESS),
         ("public_url", "https://feeds.example.org/#a", ADDRESS),
         ("public_url", "https://feeds.example.org/<b>", ADDRESS),
-        ("hosts", "a.example:80", "must be host names without a port, separated by commas"),
+        ("hosts", "a.example:80", HOSTS),
+        ("hosts", "a.example, *", HOSTS),
+        ("hosts", "*.example", HOSTS),
         ("trusted_proxies", "yes", "must be a whole number from 0 to 10"),
         ("pace", "-1", "must be seconds from 0 to 3600"),
         ("pace", "3601", "must be seconds from 0 to 3600"),

@@ -704,6 +704,15 @@ def test_unknown_host(settled: httpx.Client, host: str, told: str) -> None:
         assert f"{told}FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names\n" == response.text
 
 
+def test_any_host(tmp_path: Path) -> None:
+    """With `*` the server answers to every name, and feeds carry it; what is no name is refused all the same."""
+    (tmp_path / "listing.json").write_bytes(api(PAPERS))
+    with serving(settings(tmp_path, hosts="*"), Clock()) as client:
+        for host in ("nas.tail1234.ts.net", "8.8.8.8:8000", "localhost"):
+            assert f'"feed_url":"http://{host}/feed.json"' in ask(client, "/feed.json", host).text
+        assert [421] * 3 == [ask(client, "/feed.json", host).status for host in ("", "*", "evil..example")]
+
+
 HOSTILE = ["evil.example", "fe80::1%@evil.example", "evil..example", "evil.example:x", "[evil", f"evil.{'x' * 64}"]
 
 

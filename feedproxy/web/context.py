@@ -73,7 +73,7 @@ def base_url() -> str:
     own = environ["SERVER_NAME"].strip("[]")
     own_host = f"{f'[{own}]' if ':' in own else own}:{environ['SERVER_PORT']}"  # HTTP/1.0 may send no Host
     name, port = split_host(environ.get("HTTP_HOST", own_host))
-    if not is_local(name) and name not in config.host_names:
+    if not name or not (is_local(name) or {name, "*"} & config.host_names):
         problem = f"this server does not go by “{name[:100]}”" if name else "the request names no host"
         raise HostError(f"{problem}; FEEDPROXY_PUBLIC_URL or FEEDPROXY_HOSTS tells this server its names")
     if config.public_url:
