@@ -104,7 +104,7 @@ class SQLite(Database):
             self._prepare(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             engine.dispose()
-            raise ArchiveError(f"cannot open the archive {self.label}: {cause(error)}") from error
+            raise ArchiveError(f"cannot open the archive {self.label}: {cause(error)}{_denial(self.path)}") from error
         except ArchiveError:
             engine.dispose()
             raise
@@ -194,6 +194,15 @@ def path_of(archive: str) -> Path:
 def real_path(path: Path) -> Path:
     """Return the target of a link: we create and delete files there, and leave links alone."""
     return Path(os.path.realpath(path))
+
+
+def _denial(path: Path) -> str:
+    """Say which user may not write to the archive or to the folder it is in; nothing if that is not why."""
+    file = real_path(path)
+    folder = next(folder for folder in file.parents if folder.exists())
+    denied = next((path for path in (folder, file) if path.exists() and not os.access(path, os.W_OK)), None)
+    user = f"user {os.geteuid()}, group {os.getegid()}" if hasattr(os, "geteuid") else "this user"
+    return f" ({user} may not write to {denied})" if denied else ""
 
 
 def driver(db: sa.Connection) -> sqlite3.Connection:

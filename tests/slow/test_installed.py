@@ -137,7 +137,10 @@ def clean() -> Iterator[Path]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to the user of the container")
 @pytest.mark.skipif(not PYTHON, reason="there is no Python that every user may run")
 def test_containerfile(clean: Path) -> None:
-    """The Containerfile's steps make what serves as its own user, is healthy, and writes nothing but the archive."""
+    """The Containerfile's steps make what serves as its own user, is healthy, and writes nothing but the archive.
+
+    Any other user can run it too whose group is 0; who may not write is told so in one line.
+    """
     image = image_of(ROOT / "deploy" / "Containerfile", clean / "image")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
@@ -145,16 +148,21 @@ def test_containerfile(clean: Path) -> None:
     command, check = (json.loads(text.replace("0.0.0.0:", "127.0.0.1:").replace("8000", port)) for text in told)
     (clean / "tmp").mkdir(mode=0o777)
     (clean / "tmp").chmod(0o777)
-    user, group = map(int, image.done["USER"].split(":"))
     environment = image.environment | {"FEEDPROXY_LISTING": "demo", "TMPDIR": str(clean / "tmp")}
-    own = {"env": environment, "user": user, "group": group, "extra_groups": [], "cwd": "/"}
     command[0], check[0] = (shutil.which(name, path=environment["PATH"]) for name in (command[0], check[0]))
     assert str(image.folder) in command[0]
-    assert 0 != subprocess.run(check, stderr=subprocess.DEVNULL, check=False, **own).returncode
-    with running(command, **own) as address:
-        assert 0 == subprocess.run(check, check=False, **own).returncode
-        assert 16 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
-    owned = [path for path in image.folder.rglob("*") if not path.is_symlink() and path.stat().st_uid == user]
-    assert ["feedproxy", "archive.sqlite"] == [path.name for path in owned]
-    assert image.done["VOLUME"] == str(owned[0])
+    archive = Path(environment["FEEDPROXY_ARCHIVE"])
+    owner, group = map(int, image.done["USER"].split(":"))
+    for user in (owner, 12345):
+        process = {"env": environment, "user": user, "group": group, "extra_groups": [], "cwd": "/"}
+        assert 0 != subprocess.run(check, stderr=subprocess.DEVNULL, check=False, **process).returncode
+        with running(command, **process) as address:
+            assert 0 == subprocess.run(check, check=False, **process).returncode
+            assert 16 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
+        assert [archive] == [path for path in image.folder.rglob("*") if path.is_file() and path.stat().st_uid == user]
+        archive.unlink()
+    refused = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **process | {"group": user})
+    reason = f"(user {user}, group {user} may not write to {archive.parent})"
+    assert f"feedproxy: cannot open the archive {archive}: unable to open database file {reason}\n" == refused.stderr
+    assert image.done["VOLUME"] == str(archive.parent)
     assert [] == list((clean / "tmp").iterdir())
