@@ -4,9 +4,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from feedproxy.config import SETTINGS, Config, variable
 
@@ -40,28 +42,74 @@ def test_compose_runs_what_the_document_runs() -> None:
     assert set() == {line for line in said.values() if f"    {line}\n" not in compose}
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.postgres.yaml"])
-def test_compose_passes_every_setting_on(name: str) -> None:
-    """Every setting reaches the container as it is given; nothing given means the default, and the image's archive."""
-    said = dict(re.findall(r"^ +(FEEDPROXY_[A-Z_]+): (.*)$", (DEPLOY / name).read_text(), re.MULTILINE))
-    assert {variable(setting) for setting in SETTINGS} == said.keys()
-    given = {variable: f"given {number}" for number, variable in enumerate(said)}
-    fixed = {"FEEDPROXY_TRUSTED_PROXIES", "FEEDPROXY_ARCHIVE"} if "postgres" in name else set()
-    assert given == {variable: interpolated(text, given) for variable, text in said.items()} | {
-        variable: given[variable] for variable in fixed
+Environments = dict[str, dict[str, str]]
+Compose = Callable[..., tuple[Environments, str]]
+
+
+@pytest.fixture
+def compose(tmp_path: Path) -> Compose:
+    """What podman-compose makes of a file in `deploy/`: the environment of each service, and the errors."""
+    pytest.importorskip("podman_compose")
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    podman = tmp_path / "podman"
+    podman.write_text("#!/bin/sh\necho podman version 5.0.0\n")  # all that is asked of it
+    podman.chmod(0o755)
+
+    def read(name: str, given: dict[str, str]) -> tuple[Environments, str]:
+        command = [sys.executable, "-m", "podman_compose", "--podman-path", str(podman), "-f", name, "config"]
+        folder = tmp_path / "deploy"
+        found = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
+        services = YAML(typ="safe").load(found.stdout)["services"] if found.returncode == 0 else {}
+        return {service: fields.get("environment", {}) for service, fields in services.items()}, found.stderr
+
+    return read
+
+
+GIVEN = {variable(name): f'given {number} $HOME #"${{PATH}}' for number, name in enumerate(SETTINGS)}
+PASSWORD = {"POSTGRES_PASSWORD": "pa$$word/@#"}
+
+
+def test_compose_with_nothing_set(compose: Compose) -> None:
+    """With nothing set every setting has its default, and the archive the place that the image has for it."""
+    environments, _ = compose("compose.yaml", {})
+    assert {variable(name) for name in SETTINGS} == environments["feedproxy"].keys()
+    (archive,) = re.findall(r"^ENV FEEDPROXY_ARCHIVE=(.*)$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+    assert Config.load({"FEEDPROXY_ARCHIVE": archive}) == Config.load(environments["feedproxy"])
+
+
+def test_compose_with_everything_set(compose: Compose) -> None:
+    """Every setting reaches the container as it is given, whatever signs are in it."""
+    environments, _ = compose("compose.yaml", GIVEN)
+    assert {"feedproxy": GIVEN} == environments
+
+
+def test_compose_with_an_env_file(compose: Compose, tmp_path: Path) -> None:
+    """In `deploy/.env`, `$` and `#` in single quotation marks are what they are."""
+    given = {name: value.replace("${PATH}", "") for name, value in GIVEN.items()}  # python-dotenv replaces it anyway
+    (tmp_path / "deploy" / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in given.items()))
+    environments, _ = compose("compose.yaml", {})
+    assert {"feedproxy": given} == environments
+
+
+def test_compose_with_postgres(compose: Compose) -> None:
+    """The applications get every setting and the password; archive and proxies fit the other containers."""
+    environments, _ = compose("compose.postgres.yaml", GIVEN | PASSWORD)
+    archive = "postgresql+psycopg://feedproxy@postgres/feedproxy"
+    fixed = {
+        "FEEDPROXY_ARCHIVE": archive,
+        "FEEDPROXY_TRUSTED_PROXIES": "1",
+        "PGPASSWORD": PASSWORD["POSTGRES_PASSWORD"],
     }
-    if not fixed:
-        config = Config.load({variable: interpolated(text, {}) for variable, text in said.items()}, {})
-        image = re.search(r"^ENV FEEDPROXY_ARCHIVE=(.*)$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
-        assert image
-        assert Config.load({"FEEDPROXY_ARCHIVE": image[1]}, {}) == config
+    assert [GIVEN | fixed] * 2 == [environments[f"application-{number}"] for number in (1, 2)]
+    assert {"POSTGRES_USER": "feedproxy"} | PASSWORD == environments["postgres"]
 
 
-def interpolated(text: str, given: dict[str, str]) -> str:
-    """Return `text` with `${NAME:-default}` and `${NAME:?}` replaced (Compose Specification, "Interpolation")."""
-    return re.sub(r"\$\{(\w+):(-([^}]*)|\?)\}", lambda found: given.get(found[1], "") or found[3] or "", text).strip(
-        '"'
-    )
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "FEEDPROXY_PUBLIC_URL"])
+def test_compose_with_postgres_says_what_it_wants(compose: Compose, name: str) -> None:
+    """Without the password or the address, one line names what is missing."""
+    given = {"FEEDPROXY_PUBLIC_URL": "https://feeds.example.org"} | PASSWORD
+    del given[name]
+    assert f"{name} is missing a value: set it to " in compose("compose.postgres.yaml", given)[1]
 
 
 def test_compose_gives_no_rights() -> None:
