@@ -1,4 +1,4 @@
-"""Installed as people install it, in clean folders: from the wheel, and by the steps of the Containerfile."""
+"""Installed as people install it, in clean folders: by pip, by uvx, and by the steps of the Containerfile."""
 
 import json
 import os
@@ -37,19 +37,52 @@ def running(command: list[str], **options: object) -> Iterator[str]:
     assert (0, 0) == (process.returncode, rest.count("ERROR")), rest
 
 
-def test_wheel(tmp_path: Path) -> None:
-    """Installed from the wheel alone, `feedproxy serve --demo` answers with feeds, the page and its style."""
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    installed = tmp_path / "venv" / "bin"
-    subprocess.run([installed / "pip", "install", "-q", wheel], cwd=tmp_path, env=PIPS_OWN, check=True)
-    serve = [str(installed / "feedproxy"), "serve", "--demo", "--bind", "127.0.0.1:0"]
-    with running(serve, cwd=tmp_path, env={"XDG_DATA_HOME": str(tmp_path / "share")}) as address:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, check=True)
+    (file,) = folder.glob("*.whl")
+    return file
+
+
+def pythons() -> list[str]:
+    """Return the Pythons of this machine that feedproxy supports, one of each version, the oldest first."""
+    versions = {}
+    for minor in (11, 12, 13, 14):
+        pyenv = Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python")
+        for python in filter(None, (shutil.which(f"python3.{minor}"), *map(str, pyenv))):
+            check = f"import sqlite3, ssl, sys, venv; sys.exit(sys.version_info[1] != {minor})"
+            if 0 == subprocess.run([python, "-c", check], stderr=subprocess.DEVNULL, check=False).returncode:
+                versions.setdefault(minor, python)
+    return list(versions.values()) or [sys.executable]
+
+
+def check_demo(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    """Run `feedproxy serve --demo` as `command` does: it answers with feeds, the page and its style."""
+    serve = [*command, "serve", "--demo", "--bind", "127.0.0.1:0"]
+    with running(serve, cwd=folder, env=environment | {"XDG_DATA_HOME": str(folder / "share")}) as address:
         assert 16 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
         assert [200] * 2 == [httpx.get(address + path, timeout=30).status_code for path in ("", "static/style.css")]
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["oldest", "newest"])
+def test_wheel(place: int, wheel: Path, tmp_path: Path) -> None:
+    """Installed from the wheel alone, on the oldest and on the newest Python, `feedproxy serve --demo` works."""
+    subprocess.run([pythons()[place], "-m", "venv", str(tmp_path / "venv")], check=True)
+    installed = tmp_path / "venv" / "bin"
+    subprocess.run([installed / "pip", "install", "-q", wheel], cwd=tmp_path, env=PIPS_OWN, check=True)
+    check_demo([str(installed / "feedproxy")], tmp_path, {})
+
+
+def test_uvx(wheel: Path, tmp_path: Path) -> None:
+    """`uvx --from WHEEL feedproxy serve --demo` installs and works in one line, in a home that has nothing."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    bin_folder = tmp_path / "venv" / "bin"
+    subprocess.run([bin_folder / "pip", "install", "-q", "uv"], cwd=tmp_path, env=PIPS_OWN, check=True)
+    uvx = [str(bin_folder / "uvx"), "--quiet", "--python", sys.executable, "--constraints", PIPS_OWN["PIP_CONSTRAINT"]]
+    home = CLEAN | {"HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
+    check_demo([*uvx, "--from", str(wheel), "feedproxy"], tmp_path, home)
 
 
 # The Containerfile ------------------------------------------------------------------------------
