@@ -108,6 +108,17 @@ def test_image(start: Callable[..., str], image: str) -> None:
     assert (1, 0) == (logged.count("16 papers in them, 16 new"), logged.count("ERROR"))
 
 
+def test_image_as_another_user(start: Callable[..., str], image: str) -> None:
+    """The image runs as any user whose group is 0; any other is told where it may not write."""
+    demo = ["--env", "FEEDPROXY_LISTING=demo", "--publish", "127.0.0.1::8000", "--read-only", "--tmpfs", "/tmp"]  # noqa: S108
+    start(*demo, "--user", "12345:0", image)
+    assert 16 == len(entries(CONTAINER))
+    refused = podman("run", "--rm", *demo, "--user", "12345:12345", image, good=False, logs=True)
+    folder = "/var/lib/feedproxy"
+    reason = f"unable to open database file (user 12345, group 12345 may not write to {folder})"
+    assert f"feedproxy: cannot open the archive {folder}/archive.sqlite: {reason}" == refused.splitlines()[-1]
+
+
 # The unit ---------------------------------------------------------------------------------------
 
 
