@@ -95,6 +95,15 @@ def test_jobs_have_few_rights(path: Path) -> None:
         assert [] == [step["run"] for step in job.get("steps", []) if "${{" in step.get("run", "")]
 
 
+def test_nothing_is_published_untested() -> None:
+    """Changes and releases run `.ci/run`, and only what has passed it is published."""
+    ci, release = (jobs(ROOT / ".github" / "workflows" / name) for name in ("ci.yml", "release.yml"))
+    assert ci["test"]["steps"][-1]["run"].endswith(" .ci/run")
+    assert "./.github/workflows/ci.yml" == release["test"]["uses"]
+    assert [{"test", "build"}] * 2 == [set(release[name]["needs"]) for name in ("pypi", "image")]
+    assert {"pypi", "image"} < set(release["github"]["needs"])
+
+
 def test_rights_of_a_release() -> None:
     """Only the job that needs it may write, and none may write two things."""
     rights = {
