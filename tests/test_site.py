@@ -206,13 +206,11 @@ def test_a_feed_in_the_index(site: Site) -> None:
     )
     assert ["1"] * 8 == [bar.get("height") for bar in element.xpath(".//rect")]
     assert [
-        (label, f"{BASE}/f/agents.{form}", f"{BASE}/f/agents.{form}")
-        for form, label in (("rss", "RSS"), ("atom", "Atom"), ("json", "JSON Feed"))
-    ] == [
-        (text(row.xpath("span")[0]), text(row.xpath("a")[0]), row.xpath("a")[0].get("href"))
-        for row in element.xpath("ul[@class='addresses']/li")
-    ]
-    assert [f"feed:{BASE}/f/agents.rss"] == [link for link in element.xpath(".//a/@href") if link.startswith("feed:")]
+        (f"{BASE}/f/agents.rss", f"{BASE}/f/agents.rss"),
+        ("open in an app", f"feed:{BASE}/f/agents.rss"),
+        ("Atom", f"{BASE}/f/agents.atom"),
+        ("JSON Feed", f"{BASE}/f/agents.json"),
+    ] == [(text(link), link.get("href")) for link in element.xpath("ul[@class='addresses']//a")]
     feed = json.loads(site.files["f/agents.json"])["items"]
     newest = element.xpath("ul[@class='newest']/li")
     assert 5 == len(newest)
@@ -235,6 +233,16 @@ def test_a_digest_in_the_index(site: Site) -> None:
     assert [(item["url"], item["title"]) for item in first] == [
         (link.get("href"), text(link)) for link in element.xpath("ol/li/a")
     ]
+    assert "more in the feed" not in text(element)
+
+
+def test_a_long_digest_in_the_index(folder: Path) -> None:
+    """Of a digest with more than five papers the index shows five, and says how many more there are."""
+    files = make(config(folder, {"weekly": ("Best of the week", "digest=week")}))
+    (element,) = lxml.html.fromstring(files["index.html"]).xpath("//section")
+    papers = json.loads(files["f/weekly.json"])["items"][0]["_feedproxy"]["papers"]
+    assert 5 == len(element.xpath("ol/li"))
+    assert f"and {len(papers) - 5} more in the feed" == text(element.xpath("p")[-1])
 
 
 def test_feeds_without_entries(site: Site) -> None:
@@ -244,7 +252,7 @@ def test_feeds_without_entries(site: Site) -> None:
     assert "No month is closed yet, or none has papers that match." in text(monthly)
     for element in (nothing, monthly):
         assert [] == element.xpath(".//svg | .//h3")
-        assert 3 == len(element.xpath("ul[@class='addresses']/li"))
+        assert 4 == len(element.xpath("ul[@class='addresses']//a"))
 
 
 def test_a_long_filter_is_folded(site: Site) -> None:
