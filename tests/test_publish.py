@@ -341,9 +341,10 @@ def test_what_is_missing(run: Run) -> None:
     assert [
         "feedproxy: publish needs the address that DIR will be served at: --url URL or FEEDPROXY_PUBLIC_URL",
         "feedproxy: publish needs a file that names the feeds: --feeds FILE or FEEDPROXY_FEEDS",
+        "feedproxy publish --init writes such a file. One with a single feed is:",
         "",
-    ] == told[:3]
-    Path("feeds.toml").write_text("\n".join(told[3:7]))
+    ] == told[:4]
+    Path("feeds.toml").write_text("\n".join(told[4:]))
     assert ["agents"] == [feed.name for feed in read_feeds("feeds.toml")]
     assert not Path("site").exists()
 
@@ -406,7 +407,8 @@ def test_init(run: Run) -> None:
     assert interests() == feeds[2:]
     assert ["digest=week", "min_upvotes=50"] == [str(feed.query) for feed in feeds[:2]]
     again = run("publish", "--init")
-    assert (1, "feedproxy: feeds.toml exists already") == (again.exit_code, one_line(again))
+    problem = "feedproxy: feeds.toml exists already: edit it, or write another one with --init --feeds FILE"
+    assert (1, problem) == (again.exit_code, one_line(again))
     assert 0 == run("publish", "--init", "--feeds", "other.toml").exit_code
     assert Path("feeds.toml").read_bytes() == Path("other.toml").read_bytes()
 

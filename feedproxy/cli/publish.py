@@ -28,7 +28,7 @@ _BEGINNING = """\
 
 [[feed]]
 name = "best-of-the-week"
-title = "Daily Papers"
+title = "Daily Papers by week"
 query = "digest=week&top=10"
 
 [[feed]]
@@ -85,14 +85,15 @@ def _demand_settings(config: Config) -> None:
         )
     echo_errors(problems)
     if not feeds:
-        click.echo(f"{_EXAMPLE}\nis such a file with one feed; feedproxy publish --init writes a first one.", err=True)
+        example = f"feedproxy publish --init writes such a file. One with a single feed is:\n{_EXAMPLE}"
+        click.echo(example, nl=False, err=True)
     if problems:
         raise click.exceptions.Exit(2)
 
 
 def _write_first(path: Path) -> None:
     if path.exists():
-        raise PublishError(f"{path} exists already")
+        raise PublishError(f"{path} exists already: edit it, or write another one with --init --feeds FILE")
     ready_made = interests.PATH.read_text("utf-8").partition("\n\n")[2]  # without the comment at its beginning
     replace_file(path, (_BEGINNING + ready_made).encode())
     click.echo(f"{path}: {len(read_feeds(str(path)))} feeds; now feedproxy publish DIR --url URL --feeds {path}")
