@@ -12,6 +12,6 @@ URL = "https://feeds.example.org/papers"
 def publish_in(folder: Path) -> None:
     """Publish to `site` in `folder`, as the program does."""
     os.chdir(folder)
-    os.environ |= {"XDG_DATA_HOME": "share", "FEEDPROXY_LISTING": "listing.json"}
+    os.environ |= {"XDG_DATA_HOME": str(folder / "share"), "FEEDPROXY_LISTING": "listing.json"}
     with Path("out").open("w") as out, redirect_stdout(out), redirect_stderr(out):
         main(["publish", "site", "--url", URL, "--feeds", "feeds.toml"])
