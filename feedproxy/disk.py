@@ -1,6 +1,7 @@
 """Writes a file in one step, so that nobody ever reads half of it."""
 
 import os
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -35,5 +36,5 @@ def replace_file(path: Path, body: bytes) -> bool:
 def remove_unfinished(path: Path) -> None:
     """Remove what a killed process left beside `path`; only where no other process writes it now."""
     for unfinished in path.parent.glob(f".{path.name}.[0-9]*"):
-        if unfinished.suffix[1:].isdecimal():
+        if re.fullmatch("[.][0-9]{1,7}", unfinished.suffix) and not unfinished.is_dir():  # a process id, and no date
             unfinished.unlink(missing_ok=True)

@@ -7,18 +7,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from feedproxy.disk import remove_unfinished, replace_file
 from feedproxy.errors import PublishError
+from feedproxy.text import first_ten
 from feedproxy.web.site import STATUS
 
 _MAX_STATUS = 2**24  # bytes: ten thousand feeds
-_PATH = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_PATH = re.compile(r"(?=.{1,200}$)(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +66,28 @@ def _lock(path: Path, descriptor: int) -> None:
 def _read(path: Path) -> Folder:
     """Read `status.json`, if there is one; raises PublishError if it is not ours."""
     status = path / STATUS
-    if not status.exists():
-        return Folder(path)
     try:
-        values = json.loads(status.read_bytes()[:_MAX_STATUS])
+        if not status.exists():
+            return Folder(path)
+        values = json.loads(_content(status))
         newest, files = values["newest_entry_at"], values["files"]
         newest = datetime.fromisoformat(newest).astimezone(UTC) if newest else None
         hashes = {name: sha256 for name, sha256 in files.items() if _PATH.fullmatch(name) and isinstance(sha256, str)}
         return Folder(path, newest, hashes)
     except OSError as error:
         raise PublishError(f"cannot read {status}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError):
         raise PublishError(
             f"{status} is not a file that feedproxy wrote: publish to another folder, or move it away"
         ) from None
+
+
+def _content(status: Path) -> bytes:
+    """Return the content; of a pipe or device none, which would make us wait or never end."""
+    if not status.is_file():
+        return b""
+    with status.open("rb") as file:
+        return file.read(_MAX_STATUS)
 
 
 def demand_archive_of(folder: Folder, archive_until: datetime | None) -> None:
@@ -108,9 +117,9 @@ def write(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
 
 
 def _write(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
-    if others := [name for name, body in files.items() if not _is_ours(folder, name, body)]:
+    if others := [*_no_folders(folder, files), *(name for name in files if not _is_ours(folder, name, files[name]))]:
         raise PublishError(
-            f"{', '.join(others)} in {folder.path} {'is' if len(others) == 1 else 'are'} not from feedproxy publish: "
+            f"{first_ten(others)} in {folder.path} {'is' if len(others) == 1 else 'are'} not from feedproxy publish: "
             "publish to another folder, or move what is there away"
         )
     changes = [f"removed {name}" for name in sorted(folder.hashes.keys() - files.keys()) if _remove(folder, name)]
@@ -125,16 +134,24 @@ def _write(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
     return changes
 
 
+def _no_folders(folder: Folder, names: Iterable[str]) -> list[str]:
+    """Return the paths at which our files need a folder, and something else is."""
+    parents = {str(parent) for name in names for parent in PurePosixPath(name).parents}
+    return sorted(name for name in parents if os.path.lexists(folder.path / name) and not (folder.path / name).is_dir())
+
+
 def _is_ours(folder: Folder, name: str, body: bytes) -> bool:
+    """Say whether there is a file that we wrote or would write the same, or nothing."""
     path = folder.path / name
-    return (
-        name in (*folder.hashes, STATUS) or not os.path.lexists(path) or (path.is_file() and path.read_bytes() == body)
-    )
+    if not os.path.lexists(path):
+        return True
+    return path.is_file() and (name in (*folder.hashes, STATUS) or path.read_bytes() == body)
 
 
 def _remove(folder: Folder, name: str) -> bool:
     """Remove a file unless somebody has changed it since; return whether it was there."""
     path = folder.path / name
+    remove_unfinished(path)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != folder.hashes[name]:
         return False
     path.unlink()

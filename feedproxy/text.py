@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote, urlsplit, urlunsplit
 
 # XML 1.0, section 2.2, forbids C0 controls, surrogates, U+FFFE and U+FFFF, and discourages DEL, C1 and the
@@ -74,6 +74,12 @@ def did_you_mean(name: str, names: Iterable[str], suffix: str = "", prefix: str 
     """Return the end of a sentence that suggests the most similar of `names`, or an empty text."""
     near = most_similar(name, names)
     return f", did you mean {prefix}{near}{suffix}?" if near else ""
+
+
+def first_ten(names: Sequence[str]) -> str:
+    """Return the first ten of `names`, and the number of the others."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
 
 
 def plural(count: int, noun: str) -> str:

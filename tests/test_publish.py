@@ -8,6 +8,7 @@ import random
 import shutil
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import date
 from pathlib import Path
@@ -207,6 +208,7 @@ def test_file_of_somebody_else(run: Run, folder: Path) -> None:
         *("", "{", "[]", "7", '"x"', "null", "{}", '{"newest_entry_at": null}', "[" * 100_000),
         *('{"newest_entry_at": 7, "files": {}}', '{"newest_entry_at": "x", "files": {}}'),
         *('{"newest_entry_at": null, "files": []}', '{"newest_entry_at": "2026-13-10", "files": {}}'),
+        '{"newest_entry_at": "0001-01-01T00:00:00+23:00", "files": {}}',
     ],
 )
 def test_status_of_somebody_else(run: Run, folder: Path, status: str) -> None:
@@ -218,6 +220,78 @@ def test_status_of_somebody_else(run: Run, folder: Path, status: str) -> None:
     assert one_line(result).startswith("feedproxy: site/status.json is not a file that feedproxy wrote: ")
     assert {"status.json"} == look(folder).keys()
     assert status == (folder / "status.json").read_text()
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+OTHER_THINGS = [make_pipe, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)]
+
+
+@pytest.mark.parametrize("make", OTHER_THINGS)
+@pytest.mark.parametrize("name", ["status.json", "f/all.rss", "index.html"])
+def test_no_file(run: Run, folder: Path, name: str, make: Callable[[Path], None]) -> None:
+    """A pipe, a folder, a device or a broken link is in the way, even where publish had a file; nothing is written."""
+    publish(run)
+    (folder / name).unlink()
+    make(folder / name)
+    save(VOTES | {10: 1})
+    before = names(folder)
+    result = run("publish", "site", "--url", URL, "--feeds", "feeds.toml", listing="listing.json")
+    assert 1 == result.exit_code
+    assert name in one_line(result)
+    assert b"9913.00010" not in (folder / "f/all.atom").read_bytes()
+    assert before == names(folder)
+
+
+def names(folder: Path) -> set[Path]:
+    """Return the paths of what is in `folder`."""
+    return set(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_no_folder(run: Run, folder: Path, make: Callable[[Path], None]) -> None:
+    """What is in the way of a folder is not ours either, and nothing is written."""
+    folder.mkdir()
+    make(folder / "static")
+    result = run("publish", "site", "--url", URL, "--feeds", "feeds.toml", listing="listing.json")
+    assert 1 == result.exit_code
+    assert one_line(result).startswith("feedproxy: static in site is not from feedproxy publish: ")
+    assert {folder / "static"} == names(folder)
+
+
+def test_many_files_of_somebody_else(run: Run, folder: Path) -> None:
+    """The message about them stays short."""
+    for name in FOLDER - {"status.json"}:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+    result = run("publish", "site", "--url", URL, "--feeds", "feeds.toml", listing="listing.json")
+    assert f" and {len(FOLDER) - 1 - 10} more in site are not from" in one_line(result)
+
+
+def test_what_looks_unfinished(run: Run, folder: Path) -> None:
+    """What a killed process left is removed, also of a feed that has lost its name; a copy with a date stays."""
+    publish(run)
+    (folder / "f/.agents.rss.123").touch()
+    (folder / ".index.html.123").touch()
+    (folder / ".index.html.20261129").touch()
+    (folder / ".404.html.123").mkdir()
+    Path("feeds.toml").write_text(FEEDS.partition('[[feed]]\nname = "agents"')[0])
+    publish(run)
+    assert {".index.html.20261129", ".404.html.123"} == {path.name for path in names(folder)} & {
+        *(".agents.rss.123", ".index.html.123", ".index.html.20261129", ".404.html.123")
+    }
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "/".join("a" * 3000)])
+def test_status_with_a_long_path(run: Run, folder: Path, path: str) -> None:
+    """A path that no system would accept is no file of publish's."""
+    publish(run)
+    status = json.loads((folder / "status.json").read_text())
+    status["files"][path] = ""
+    (folder / "status.json").write_text(json.dumps(status))
+    assert ["changed status.json"] == publish(run)
 
 
 @pytest.mark.parametrize(
@@ -365,6 +439,19 @@ def test_mistakes(run: Run, folder: Path, words: tuple[str, ...], settings: dict
     assert (2, "") == (result.exit_code, result.stdout)
     assert one_line(result).startswith(f"feedproxy: {told}")
     assert not folder.exists()
+
+
+def test_feeds_from_a_pipe(run: Run, folder: Path) -> None:
+    """The file of feeds is read once, so it may be a pipe; and no edit meanwhile publishes other feeds than checked."""
+    publish(run)
+    before = look(folder)
+    ours, theirs = os.pipe()
+    os.write(theirs, FEEDS.encode())
+    os.close(theirs)
+    result = run("publish", "site", "--url", URL, "--feeds", f"/dev/fd/{ours}", listing="listing.json")
+    os.close(ours)
+    assert (0, "nothing changed\n") == (result.exit_code, result.stdout)
+    assert before == look(folder)
 
 
 def test_file_without_feeds(run: Run, folder: Path) -> None:

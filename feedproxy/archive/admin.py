@@ -1,6 +1,6 @@
 """Checks, repairs and copies archives; `files` has the parts that are about SQLite's files."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Set
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +19,9 @@ from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.model import COUNTS
 from feedproxy.query.grammar import parse_filter
 from feedproxy.query.parameters import Query
-from feedproxy.text import plural
+from feedproxy.text import first_ten, plural
 
 PIECE = 1000  # rows
-_NAMES = 10  # rows that a message names
 _NEWEST = 2_000  # papers, more than feeds of 90 days show
 _ANY = Query(q=parse_filter("-a"))  # finds nearly everything
 _AS_STORED = sa.types.NullType()  # SQLAlchemy cannot convert a junk key to a date
@@ -73,7 +72,7 @@ def _unreadable(database: Database) -> str:
         names += [
             f"{table.name} without its row" for table in schema.SINGLE if not db.execute(sa.select(table)).first()
         ]
-    return f"not so in {plural(len(names), 'case')}: {shorten(names)}" if names else ""
+    return f"not so in {plural(len(names), 'case')}: {first_ten(names)}" if names else ""
 
 
 def _unreadable_papers(db: sa.Connection) -> Iterator[tuple[sa.RowMapping, str]]:
@@ -85,12 +84,6 @@ def _unreadable_papers(db: sa.Connection) -> Iterator[tuple[sa.RowMapping, str]]
 
 def _rows(db: sa.Connection, rows: sa.Select[Any]) -> sa.MappingResult:
     return db.execute(rows, execution_options={"yield_per": PIECE}).mappings()
-
-
-def shorten(names: Sequence[str]) -> str:
-    """Return the first of `names`, and the number of the others."""
-    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return ", ".join(names[:_NAMES]) + more
 
 
 def _lost_steps(measure: str) -> sa.Select[Any]:

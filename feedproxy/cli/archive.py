@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from feedproxy.archive import admin, files, open_database
-from feedproxy.archive.admin import Finding, findings, repair, shorten
+from feedproxy.archive.admin import Finding, findings, repair
 from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.cli.context import configured
 from feedproxy.config import SETTINGS, Config
 from feedproxy.errors import ArchiveError
+from feedproxy.text import first_ten
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -40,7 +41,7 @@ def copy(source: str, target: str) -> None:
     ):
         rows, left_out = admin.copy(here, there, _show_progress)
     if left_out:
-        click.echo(f"feedproxy: left out, as they cannot be read: {shorten(left_out)}", err=True)
+        click.echo(f"feedproxy: left out, as they cannot be read: {first_ten(left_out)}", err=True)
     click.echo(f"{there.label}: {rows} rows, as in {here.label}")
 
 

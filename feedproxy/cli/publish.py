@@ -1,5 +1,6 @@
 """`publish`: a folder of feeds for a static host, without a server."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from feedproxy.disk import replace_file
 from feedproxy.errors import PublishError
 from feedproxy.publish import demand_archive_of, open_folder, write
 from feedproxy.query import interests
-from feedproxy.query.named_feeds import read_feeds
+from feedproxy.query.named_feeds import NamedFeed, read_feeds
 from feedproxy.web import create_app
 from feedproxy.web.site import site_files
 
@@ -53,25 +54,27 @@ def publish(config: Config, folder: Path | None, no_refresh: bool, is_first: boo
     elif folder is None:
         raise click.UsageError("name the folder to write: feedproxy publish DIR --url URL --feeds FILE")
     else:
-        _demand_settings(config)
-        _publish(config, folder, is_refreshing=not no_refresh)
+        feeds = read_feeds(config.feeds)  # once: it may be a pipe, or be edited meanwhile
+        _demand_settings(config, feeds)
+        _publish(config, feeds, folder, is_refreshing=not no_refresh)
 
 
-def _publish(config: Config, folder: Path, *, is_refreshing: bool) -> None:
+def _publish(config: Config, feeds: Sequence[NamedFeed], folder: Path, *, is_refreshing: bool) -> None:
     refresher = make_refresher(config)
     with open_folder(folder) as published:
         state = refresher.archive.state()
         demand_archive_of(published, max(filter(None, (state.refreshed_at, state.newest_entry_at)), default=None))
         if is_refreshing:
             refresh_if_possible(refresher)
-        app = create_app(config, source=refresher.source, archive=refresher.archive, clock=refresher.clock)
+        app = create_app(
+            config, source=refresher.source, archive=refresher.archive, clock=refresher.clock, named_feeds=feeds
+        )
         changes = write(published, site_files(app, refresher.archive.backoff().error))
     click.echo("\n".join(changes) or "nothing changed")
 
 
-def _demand_settings(config: Config) -> None:
+def _demand_settings(config: Config, feeds: Sequence[NamedFeed]) -> None:
     """Exit with a line for each setting that is missing."""
-    feeds = read_feeds(config.feeds)
     problems = []
     if not config.public_url:
         problems.append(f"publish needs the address that DIR will be served at: --url URL or {variable('public_url')}")

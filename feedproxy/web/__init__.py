@@ -6,7 +6,7 @@ Decides nothing about papers: a request becomes a `Query`, and the other rooms d
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.refresher import Refresher, utc_now
 from feedproxy.ingest.source import Source, open_source
 from feedproxy.logs import keep_out
-from feedproxy.query.named_feeds import read_feeds
+from feedproxy.query.named_feeds import NamedFeed, read_feeds
 from feedproxy.service import Service
 from feedproxy.web import feeds, health, opml, page, static
 from feedproxy.web.cache import ResponseCache
@@ -44,8 +44,9 @@ def create_app(
     source: Source | None = None,
     archive: Archive | None = None,
     clock: Callable[[], datetime] = utc_now,
+    named_feeds: Iterable[NamedFeed] | None = None,
 ) -> Flask:
-    """Return the WSGI application; without `config` the environment configures it.
+    """Return the WSGI application; without `config` the environment configures it, without `named_feeds` their file.
 
     Opens nothing yet, so a server may fork afterwards. Raises ConfigError.
     """
@@ -55,7 +56,7 @@ def create_app(
             config = Config.load(os.environ)
             for line in config.unknown:
                 log.warning("%s", line)
-        named_feeds = read_feeds(config.feeds)
+        named_feeds = read_feeds(config.feeds) if named_feeds is None else named_feeds
     except ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)
