@@ -298,12 +298,27 @@ def test_pages_not_set_up(repository: Repository, pages: dict[str, str], error: 
 def test_what_should_not_be_there(repository: Repository) -> None:
     """A status.json that feedproxy did not write, or a branch that git cannot fetch, ends the run."""
     repository.live.mkdir()
-    (repository.live / "status.json").write_text("<p>Please log in.")
-    fails(repository, "not: 200")
+    for text in ("<p>Please log in.", "", "[]", '{"files": {}}', '{"newest_entry_at": null, "files": {}}' * 2):
+        (repository.live / "status.json").write_text(text)
+        fails(repository, "not: 200")
     (repository.remote / "HEAD").rename(repository.remote / "lost")
     run = repository.run()
     assert FAILURE == run.results
     assert "The branch 'archive' cannot be fetched" in run.messages[0]
+
+
+@run_for_real
+def test_strange_names_in_the_status(repository: Repository) -> None:
+    """What the published status.json calls files becomes no command of the log and no HTML of the summary."""
+    repository.run()
+    status = repository.live / "status.json"
+    values = json.loads(status.read_text())
+    values["files"] |= {"f/a.rss\n::error::b": "", "f/a.rss\n": "", "<img>": "", "f/gone.rss": ""}
+    status.write_text(json.dumps(values))
+    run = repository.run()
+    assert (OK, []) == (run.results, run.messages), run.log
+    assert ["- removed f/gone.rss"] == [line for line in run.summary.splitlines() if "removed" in line]
+    assert "<img>" not in run.summary
 
 
 def test_evaluate() -> None:
