@@ -91,7 +91,7 @@ def _content(status: Path) -> bytes:
 
 
 def demand_archive_of(folder: Folder, archive_until: datetime | None) -> None:
-    """Raise PublishError if `folder` has newer entries than the archive, whose last refresh or date is `archive_until`.
+    """Raise PublishError if `folder` has newer entries than the archive, which ends at `archive_until`.
 
     They come from an archive that was lost or is another one; this one would date them anew.
     """

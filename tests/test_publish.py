@@ -348,6 +348,19 @@ def test_lost_archive(run: Run, folder: Path, clock: Clock) -> None:
     assert 0 == run(*words, listing="listing.json", archive="new.sqlite").exit_code
 
 
+def test_clock_that_was_set_back(run: Run, folder: Path, clock: Clock) -> None:
+    """A digest may be newer than the archive's papers and its last refresh: it is from this archive all the same."""
+    Path("feeds.toml").write_text(FEEDS.replace("digest=week", "digest=day"))
+    clock.tick(days=2)
+    publish(run)
+    newest = json.loads((folder / "status.json").read_text())["newest_entry_at"]
+    clock.tick(days=-3)
+    save(VOTES)
+    publish(run)
+    publish(run)
+    assert newest == json.loads((folder / "status.json").read_text())["newest_entry_at"]
+
+
 def test_only_the_memory_is_there(run: Run, folder: Path, clock: Clock) -> None:
     """The published `status.json` alone tells whether anything has changed, and of which archive it was made."""
     publish(run)

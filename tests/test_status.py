@@ -10,9 +10,9 @@ import httpx
 import lxml.html
 import pytest
 
-from feedproxy.archive import Archive, Stats
+from feedproxy.archive import Archive
 from feedproxy.archive.lease import Backoff
-from feedproxy.archive.state import State
+from feedproxy.archive.state import State, Stats
 from feedproxy.ingest.parse import parse
 from feedproxy.ingest.status import VERDICTS, Status, assess
 from feedproxy.model import ListingDay

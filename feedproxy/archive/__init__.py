@@ -49,20 +49,12 @@ from feedproxy.archive.search import (
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.standings import Standings
-from feedproxy.archive.state import State, Watcher
+from feedproxy.archive.state import State, Stats, Watcher
 from feedproxy.archive.writer import Changes, Writer, revision_after
 from feedproxy.errors import ArchiveError
 from feedproxy.model import Digest, E, Entry, Listing, ListingDay, PaperHistory, Step
 from feedproxy.query.parameters import Query
 from feedproxy.query.terms import RULES
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """The number of papers, and the date of the last new one (aware UTC)."""
-
-    papers: int
-    last_paper_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +117,17 @@ class Archive(Coordination):
         with self._transaction() as db:
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
         return Stats(count, moment_or_none(min(last, schema.LATEST) if last else last))
+
+    def until(self) -> datetime | None:
+        """Return the last refresh or the newest date of an entry or digest, whichever is later; None while empty.
+
+        After a clock was set back, the last refresh may be the earlier one.
+        """
+        date = schema.closings.c.entered_at
+        with self._transaction() as db:
+            state = state_of(_read_state(db))
+            digest = db.scalar(sa.select(sa.func.max(date)).where(date <= schema.LATEST))
+        return max(filter(None, (state.refreshed_at, state.newest_entry_at, moment_or_none(digest))), default=None)
 
     def problems(self) -> tuple[str, ...]:
         """Return problems with the newest papers and with searching, a line each; looks once a minute."""

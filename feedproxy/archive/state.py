@@ -1,4 +1,4 @@
-"""The state of an archive, and a thread that reads it, so that a poll reads nothing."""
+"""The state and size of an archive, and a thread that reads it, so that a poll reads nothing."""
 
 import threading
 import time
@@ -28,6 +28,14 @@ class State:
     def has_refreshed_since(self, moment: datetime) -> bool:
         """Say whether there was a good refresh at `moment` (aware) or later."""
         return self.refreshed_at is not None and self.refreshed_at >= moment
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The number of papers, and the date of the last new one (aware UTC)."""
+
+    papers: int
+    last_paper_at: datetime | None
 
 
 class Watcher:

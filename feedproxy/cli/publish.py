@@ -62,8 +62,7 @@ def publish(config: Config, folder: Path | None, no_refresh: bool, is_first: boo
 def _publish(config: Config, feeds: Sequence[NamedFeed], folder: Path, *, is_refreshing: bool) -> None:
     refresher = make_refresher(config)
     with open_folder(folder) as published:
-        state = refresher.archive.state()
-        demand_archive_of(published, max(filter(None, (state.refreshed_at, state.newest_entry_at)), default=None))
+        demand_archive_of(published, refresher.archive.until())
         if is_refreshing:
             refresh_if_possible(refresher)
         app = create_app(

@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from feedproxy.archive import Stats
 from feedproxy.archive.lease import Backoff
-from feedproxy.archive.state import State
+from feedproxy.archive.state import State, Stats
 from feedproxy.model import ListingDay
 from feedproxy.text import plural
 
