@@ -18,6 +18,7 @@ import feedparser
 import pytest
 
 from feedproxy.archive import Archive
+from feedproxy.errors import ArchiveError
 from feedproxy.publish import open_folder
 from feedproxy.query.interests import interests
 from feedproxy.query.named_feeds import read_feeds
@@ -406,6 +407,24 @@ def test_hub_down(run: Run, folder: Path, hub: Hub, clock: Clock) -> None:
     assert {name: digest for name, (digest, *_) in before.items()} == {
         name: digest for name, (digest, *_) in look(folder).items()
     }
+
+
+def test_archive_that_cannot_be_written(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is no trouble of the Hub's that ends by itself, so it is an error, and the folder stays as it is."""
+    publish(run)
+    before = look(folder)
+
+    def store(*_: object) -> None:
+        raise ArchiveError("cannot write to the archive: database disk image is malformed")
+
+    monkeypatch.setattr(Archive, "store", store)
+    save(VOTES | {10: 1})
+    words = ("publish", "site", "--url", URL, "--feeds", "feeds.toml")
+    result = run(*words, listing="listing.json")
+    assert (1, "") == (result.exit_code, result.stdout)
+    assert "feedproxy: cannot write to the archive: database disk image is malformed" == one_line(result)
+    assert before == look(folder)
+    assert 0 == run(*words, "--no-refresh", listing="listing.json").exit_code
 
 
 def test_no_refresh(run: Run, folder: Path, hub: Hub) -> None:

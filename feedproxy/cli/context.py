@@ -111,11 +111,11 @@ def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
     return outcome
 
 
-def refresh_if_possible(refresher: Refresher) -> None:
-    """Refresh whatever is due; if that fails, use the archive as it is, unless it is empty."""
+def refresh_if_possible(refresher: Refresher, *fatal: type[FeedproxyError]) -> None:
+    """Refresh whatever is due; if that fails, use the archive as it is, unless it is empty or the error is `fatal`."""
     try:
         refresh_once(refresher)
     except FeedproxyError as error:
-        if refresher.archive.state().newest_entry_at is None:
+        if isinstance(error, fatal) or refresher.archive.state().newest_entry_at is None:
             raise
         click.echo(f"feedproxy: {error}; using the archive as it is", err=True)

@@ -8,7 +8,7 @@ import click
 from feedproxy.cli.context import configured, echo_errors, make_refresher, refresh_if_possible
 from feedproxy.config import Config, variable
 from feedproxy.disk import replace_file
-from feedproxy.errors import PublishError
+from feedproxy.errors import ArchiveError, PublishError
 from feedproxy.publish import demand_archive_of, open_folder, write
 from feedproxy.query import interests
 from feedproxy.query.named_feeds import NamedFeed, read_feeds
@@ -64,7 +64,7 @@ def _publish(config: Config, feeds: Sequence[NamedFeed], folder: Path, *, is_ref
     with open_folder(folder) as published:
         demand_archive_of(published, refresher.archive.until())
         if is_refreshing:
-            refresh_if_possible(refresher)
+            refresh_if_possible(refresher, ArchiveError)  # or a site would stand still, and nobody be told
         app = create_app(
             config, source=refresher.source, archive=refresher.archive, clock=refresher.clock, named_feeds=feeds
         )
