@@ -303,7 +303,8 @@ def test_killed_while_it_backs_up(space: Space) -> None:
 @pytest.mark.parametrize("size", [0, 6000])
 def test_damaged_copy(space: Space, size: int) -> None:
     """A copy that cannot be read ends the program with one line, and stays as it is."""
-    Archive(str(space.copy)).state()
+    with closing(Archive(str(space.copy))) as archive:
+        archive.state()
     os.truncate(space.copy, size)
     space.start()
     assert 1 == space.wait()
