@@ -62,9 +62,13 @@ class Service:
         """Return the digests of `query`; raises the same errors as `search`."""
         return _demand_papers(self.archive.digests(query))
 
+    def result(self, feed: Feed) -> SearchResult[Entry] | SearchResult[Digest]:
+        """Return the papers or the digests of `feed`; raises the same errors as `search`."""
+        return self.digests(feed.query) if feed.query.digest else self.search(feed.query)
+
     def render(self, feed: Feed, form: str) -> RenderedDocument:
         """Return the document of `feed` in the format `form`; raises the same errors as `search`."""
-        result = (self.digests if feed.query.digest else self.search)(feed.query)
+        result = self.result(feed)
         document = Document(feed, result.entries, result.more)
         # A vote changes the body of a feed with counts but no date in it; so can an operator who edits a named feed.
         # A backfill can change only entries that are older than the newest; it may close periods long past.

@@ -33,7 +33,7 @@ def check(config: Config, address: str) -> None:
     newest = state.newest_entry_at
     count = refresher.archive.count(query)
     where = f"in the {query.days} days to {newest:%Y-%m-%d}" if newest else "(the archive is empty: feedproxy refresh)"
-    click.echo(": ".join(filter(None, (query.selection, query.describe))) or "every paper")
+    click.echo(query.in_words)
     click.echo(feed.address(form))
     click.echo(f"{count} {'paper matches' if count == 1 else 'papers match'} {where}")
     if query.digest and (coming := refresher.archive.next_digest(query)):

@@ -111,6 +111,11 @@ class Query:
         ]
         return ", ".join(filter(None, conditions))
 
+    @property
+    def in_words(self) -> str:
+        """What the feed holds: the selection of a digest and the conditions, or `every paper`."""
+        return ": ".join(filter(None, (self.selection, self.describe))) or "every paper"
+
 
 PARAMETERS: dict[str, Parameter] = {row.name: row.metadata["parameter"] for row in fields(Query)}
 # The parameters that set a threshold, and the count of a paper that must reach it.

@@ -21,6 +21,7 @@ from feedproxy.feeds.feed import Document
 from feedproxy.feeds.sentence import cut
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Entry
+from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.service import Service
 from feedproxy.text import one_line
 from feedproxy.web import opml, static
@@ -37,18 +38,21 @@ _MAX_ERROR = 500  # characters
 
 @dataclass(frozen=True, slots=True)
 class _Overview:
-    """A feed in the index: its entries, newest first, and how many papers it brings a day (not of digests)."""
+    """A feed in the index: its document, and how many papers it brings a day (not of digests)."""
 
-    name: str
-    feed: Feed
-    entries: tuple[Entry, ...] | tuple[Digest, ...]
+    named_feed: NamedFeed
+    document: Document
     volume: Volume
 
     @property
-    def selection(self) -> str:
-        """What the feed holds, in words."""
-        query = self.feed.query
-        return ": ".join(filter(None, (query.selection, query.describe))) or "every paper"
+    def feed(self) -> Feed:
+        """The feed of the document."""
+        return self.document.feed
+
+    @property
+    def entries(self) -> tuple[Entry | Digest, ...]:
+        """The entries of the document, newest first."""
+        return self.document.entries
 
     @property
     def digest(self) -> Digest | None:
@@ -64,27 +68,32 @@ def site_files(app: Flask, error: str | None) -> dict[str, bytes]:
     """
     with app.app_context():
         service, base = context().service, context().config.public_url or ""
-        feeds = [(name, Feed(name.query, base, name)) for name in service.named_feeds]
-        files = {name.path(form): service.render(feed, form).body for name, feed in feeds for form in FORMATS}
-        overviews = [_overview(service, name.name, feed) for name, feed in feeds]
+        overviews = [_overview(service, named_feed, base) for named_feed in service.named_feeds]
         newest = max((entry.entered_at for overview in overviews for entry in overview.entries), default=None)
         pages = {
-            "feeds.opml": opml.text((feed, "rss") for _, feed in feeds),
+            "feeds.opml": opml.text((overview.feed, "rss") for overview in overviews),
             "index.html": _page("site.html", overviews=overviews, newest=newest),
             "404.html": _page("404.html", root=f"{base}/"),
             ".nojekyll": "",  # or GitHub Pages leaves out files by Jekyll's rules
         }
+    files = {
+        overview.named_feed.path(name): form.render(overview.document)
+        for overview in overviews
+        for name, form in FORMATS.items()
+    }
     files |= {f"static/{name}": static.content(name) for name in _STATIC}
     files |= {path: text.encode() for path, text in pages.items()}
     return files | {STATUS: _status(overviews, newest, error, files).encode()}
 
 
-def _overview(service: Service, name: str, feed: Feed) -> _Overview:
-    query = feed.query
+def _overview(service: Service, named_feed: NamedFeed, base: str) -> _Overview:
+    query, feed = named_feed.query, Feed(named_feed.query, base, named_feed)
+    result = service.result(feed)
+    document = Document(feed, result.entries, result.more)
     if query.digest:
-        return _Overview(name, feed, service.digests(query).entries, Volume(()))
+        return _Overview(named_feed, document, Volume(()))
     days, (dates,) = service.archive.entry_dates_by_threshold(query, [query.min_upvotes])
-    return _Overview(name, feed, service.search(query).entries, volume(days, dates))
+    return _Overview(named_feed, document, volume(days, dates))
 
 
 def _page(template: str, **values: object) -> str:
@@ -114,12 +123,12 @@ def _status(
 
 
 def _summary(overview: _Overview) -> dict[str, object]:
-    feed, document = overview.feed, Document(overview.feed, overview.entries)
+    feed = overview.feed
     return {
-        "name": overview.name,
+        "name": overview.named_feed.name,
         "title": feed.title,
         "query": str(feed.query),
-        "entries": len(document.entries),
-        "updated": document.updated.isoformat() if document.entries else None,
+        "entries": len(overview.entries),
+        "updated": overview.document.updated.isoformat() if overview.entries else None,
         **{form: feed.address(form) for form in FORMATS},
     }
