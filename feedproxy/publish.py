@@ -90,15 +90,15 @@ def _content(status: Path) -> bytes:
         return file.read(_MAX_STATUS)
 
 
-def demand_archive_of(folder: Folder, archive_until: datetime | None) -> None:
-    """Raise PublishError if `folder` has newer entries than the archive, which ends at `archive_until`.
+def refuse_older_archive(folder: Folder, archive_ends_at: datetime | None) -> None:
+    """Raise PublishError if `folder` has newer entries than the archive, which ends at `archive_ends_at`.
 
     They come from an archive that was lost or is another one; this one would date them anew.
     """
     newest = folder.newest_entry_at
-    if newest is None or (archive_until and archive_until >= newest):
+    if newest is None or (archive_ends_at and archive_ends_at >= newest):
         return
-    state = f"ends at {archive_until:%Y-%m-%d %H:%M}" if archive_until else "is empty"
+    state = f"ends at {archive_ends_at:%Y-%m-%d %H:%M}" if archive_ends_at else "is empty"
     raise PublishError(
         f"{folder.path} has an entry of {newest:%Y-%m-%d %H:%M} UTC, but the archive {state}: restore the archive that "
         f"it was published from, or empty {folder.path} to start over, with new dates for all entries"
@@ -117,7 +117,7 @@ def write(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
 
 
 def _write(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
-    if others := [*_no_folders(folder, files), *(name for name in files if not _is_ours(folder, name, files[name]))]:
+    if others := [*_in_the_way(folder, files), *(name for name in files if not _is_ours(folder, name, files[name]))]:
         raise PublishError(
             f"{first_ten(others)} in {folder.path} {'is' if len(others) == 1 else 'are'} not from feedproxy publish: "
             "publish to another folder, or move what is there away"
@@ -134,7 +134,7 @@ def _write(folder: Folder, files: Mapping[str, bytes]) -> list[str]:
     return changes
 
 
-def _no_folders(folder: Folder, names: Iterable[str]) -> list[str]:
+def _in_the_way(folder: Folder, names: Iterable[str]) -> list[str]:
     """Return the paths at which our files need a folder, and something else is."""
     parents = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     return sorted(name for name in parents if os.path.lexists(folder.path / name) and not (folder.path / name).is_dir())

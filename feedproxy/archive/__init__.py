@@ -118,7 +118,7 @@ class Archive(Coordination):
             count, last = db.execute(sa.select(sa.func.count(key), sa.func.max(key))).one()
         return Stats(count, moment_or_none(min(last, schema.LATEST) if last else last))
 
-    def until(self) -> datetime | None:
+    def ends_at(self) -> datetime | None:
         """Return the last refresh or the newest date of an entry or digest, whichever is later; None while empty.
 
         After a clock was set back, the last refresh may be the earlier one.

@@ -200,9 +200,9 @@ def _denial(path: Path) -> str:
     """Say which user may not write to the archive or to the folder it is in; nothing if that is not why."""
     file = real_path(path)
     folder = next(folder for folder in file.parents if folder.exists())
-    denied = next((path for path in (folder, file) if path.exists() and not os.access(path, os.W_OK)), None)
+    obstacle = next((path for path in (folder, file) if path.exists() and not os.access(path, os.W_OK)), None)
     user = f"user {os.geteuid()}, group {os.getegid()}" if hasattr(os, "geteuid") else "this user"
-    return f" ({user} may not write to {denied})" if denied else ""
+    return f" ({user} may not write to {obstacle})" if obstacle else ""
 
 
 def driver(db: sa.Connection) -> sqlite3.Connection:

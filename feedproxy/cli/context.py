@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from feedproxy.archive import Archive
-from feedproxy.config import DEMO, Config, variable
+from feedproxy.config import DEMO, SETTINGS, Config, variable
 from feedproxy.errors import FeedproxyError
 from feedproxy.feeds import Feed
 from feedproxy.feeds.feed_url import read_address
@@ -48,17 +48,19 @@ class Commands(click.Group):
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Pass its `Config` to a command, and add two options that override settings, as `--url` and `--feeds` do too."""
+    """Pass its `Config` to a command, and add two options; an option with the name of a setting overrides it."""
 
     @click.option("--listing", metavar="URL|PATH", help=f"Overrides {variable('listing')}.")
     @click.option("--archive", metavar="FILE", help=f"Overrides {variable('archive')}.")
     @wraps(command)
-    def configured(listing: str | None, archive: str | None, **rest: Any) -> Any:
-        if rest.get("demo") and listing:
-            raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
-        listing = DEMO if rest.get("demo") else listing
-        others = {"public_url": rest.pop("url", None), "feeds": rest.pop("feeds", None)}
-        config = Config.load(os.environ, {"listing": listing, "archive": archive, **others})
+    def configured(**options: Any) -> Any:
+        rest = {name: value for name, value in options.items() if name not in SETTINGS}
+        overrides = {name: value for name, value in options.items() if name in SETTINGS}
+        if rest.get("demo"):
+            if overrides["listing"]:
+                raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
+            overrides["listing"] = DEMO
+        config = Config.load(os.environ, overrides)
         keep_out(config.secrets)
         echo_errors(config.unknown)
         return command(config=config, **rest)

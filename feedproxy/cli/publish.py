@@ -9,7 +9,7 @@ from feedproxy.cli.context import configured, echo_errors, make_refresher, refre
 from feedproxy.config import Config, variable
 from feedproxy.disk import replace_file
 from feedproxy.errors import ArchiveError, PublishError
-from feedproxy.publish import demand_archive_of, open_folder, write
+from feedproxy.publish import open_folder, refuse_older_archive, write
 from feedproxy.query import interests
 from feedproxy.query.named_feeds import NamedFeed, read_feeds
 from feedproxy.web import create_app
@@ -41,34 +41,36 @@ query = "min_upvotes=50"
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", required=False, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--url", metavar="URL", help=f"The address that DIR is served at. Overrides {variable('public_url')}.")
+@click.argument("path", metavar="DIR", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--url", "public_url", metavar="URL", help=f"The address that DIR is served at. Overrides {variable('public_url')}."
+)
 @click.option("--feeds", metavar="FILE", help=f"The feeds and their names. Overrides {variable('feeds')}.")
 @click.option("--no-refresh", is_flag=True, help="Fetch nothing: use the archive as it is.")
 @click.option("--init", "is_first", is_flag=True, help=f"Only write a first FILE (default: {_FIRST_FILE}).")
 @configured
-def publish(config: Config, folder: Path | None, no_refresh: bool, is_first: bool) -> None:
+def publish(config: Config, path: Path | None, no_refresh: bool, is_first: bool) -> None:
     """Refresh once, and write all feeds with names to DIR, for a web server that only serves files."""
     if is_first:
         _write_first(Path(config.feeds or _FIRST_FILE))
-    elif folder is None:
+    elif path is None:
         raise click.UsageError("name the folder to write: feedproxy publish DIR --url URL --feeds FILE")
     else:
         feeds = read_feeds(config.feeds)  # once: it may be a pipe, or be edited meanwhile
         _demand_settings(config, feeds)
-        _publish(config, feeds, folder, is_refreshing=not no_refresh)
+        _publish(config, feeds, path, is_refreshing=not no_refresh)
 
 
-def _publish(config: Config, feeds: Sequence[NamedFeed], folder: Path, *, is_refreshing: bool) -> None:
+def _publish(config: Config, feeds: Sequence[NamedFeed], path: Path, *, is_refreshing: bool) -> None:
     refresher = make_refresher(config)
-    with open_folder(folder) as published:
-        demand_archive_of(published, refresher.archive.until())
+    with open_folder(path) as folder:
+        refuse_older_archive(folder, refresher.archive.ends_at())
         if is_refreshing:
             refresh_if_possible(refresher, ArchiveError)  # or a site would stand still, and nobody be told
         app = create_app(
             config, source=refresher.source, archive=refresher.archive, clock=refresher.clock, named_feeds=feeds
         )
-        changes = write(published, site_files(app, refresher.archive.backoff().error))
+        changes = write(folder, site_files(app, refresher.archive.backoff().error))
     click.echo("\n".join(changes) or "nothing changed")
 
 
