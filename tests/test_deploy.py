@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from feedproxy.config import SETTINGS, Config, variable
+from tests.schemas import demand_valid
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 DOCUMENT = (DEPLOY.parent / "docs" / "deploying.md").read_text().replace("\\\n", "")
@@ -19,11 +20,7 @@ ANALYZE = shutil.which("systemd-analyze")
 
 def test_compose_files() -> None:
     """The compose files are valid by the Compose Specification's own schema."""
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    found = subprocess.run(
-        [*command, *sorted(DEPLOY.glob("compose*.yaml"))], capture_output=True, text=True, check=False
-    )
-    assert (0, "ok -- validation done\n") == (found.returncode, found.stdout), found.stderr
+    demand_valid("compose-spec", *sorted(DEPLOY.glob("compose*.yaml")))
 
 
 def test_compose_runs_what_the_document_runs() -> None:

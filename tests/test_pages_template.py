@@ -7,7 +7,6 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
@@ -19,8 +18,10 @@ import pytest
 from feedproxy import __version__
 from feedproxy.query.named_feeds import read_feeds
 from tests import hub as fake
-from tests.actions import TEMPLATE, WORKFLOW, Repository, Run, evaluate, is_true, serving, workflow
+from tests import static_host
+from tests.actions import TEMPLATE, WORKFLOW, Repository, Run, evaluate, is_true, workflow
 from tests.factories import entries
+from tests.schemas import demand_valid
 
 TODAY = date(2026, 3, 10)
 SECRET = "hf_secret"  # noqa: S105
@@ -28,9 +29,7 @@ SECRET = "hf_secret"  # noqa: S105
 
 def test_workflow_is_valid() -> None:
     """The workflow is one by GitHub's schema."""
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", WORKFLOW]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (0, "ok -- validation done\n") == (done.returncode, done.stdout), done.stdout
+    demand_valid("github-workflows", WORKFLOW)
 
 
 @pytest.mark.integration
@@ -106,7 +105,7 @@ def repository(tmp_path: Path, hub: fake.Hub) -> Iterator[Repository]:
     """A new repository, made from the template; the Hub lists three papers."""
     hub.days[TODAY] = entries(3, upvotes=30)
     (tmp_path / "web").mkdir()
-    with serving(tmp_path / "web") as url:
+    with static_host.running(tmp_path / "web") as url:
         yield Repository(tmp_path, hub, f"{url}/papers", tmp_path / "web" / "papers")
 
 

@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import feedproxy
+from tests.schemas import demand_valid
 
 ROOT = Path(__file__).parents[1]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
@@ -73,7 +74,7 @@ def jobs(path: Path) -> dict[str, Any]:
 
 def test_workflows_are_valid() -> None:
     """The workflows are valid by GitHub's schema."""
-    run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
+    demand_valid("github-workflows", *WORKFLOWS)
 
 
 @every_workflow
