@@ -12,13 +12,18 @@ from feedproxy.periods import Period
 FIRST_LISTING = date(2023, 5, 4)  # the first Daily Papers
 COUNTS = ("upvotes", "comments")  # of a paper: the fields that a vote or a comment raises
 HAS = {"code": "github_repo", "project": "project_page", "image": "image"}  # names in the filter, attributes of `Paper`
-_HUB_IMAGE = re.compile(r"https://[a-z0-9-]+\.huggingface\.co/")
+_HUB_FILE = re.compile(r"https://[a-z0-9-]+\.huggingface\.co/")
 _ARXIV_ID = re.compile(r"\d{4}\.\d{4,5}", re.ASCII)
 
 
 def is_arxiv_id(text: str) -> bool:
     """Say whether `text` is an arXiv identifier without a version, such as 2501.12273."""
     return _ARXIV_ID.fullmatch(text) is not None
+
+
+def is_hub_file(address: str) -> bool:
+    """Say whether a file is on the Hub's servers: a listing must not make readers contact others."""
+    return _HUB_FILE.match(address) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +36,19 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses of a paper; `hub`, its page on the Hub, is its id in every feed."""
+    """The addresses of a paper; `hub`, its page on the Hub, is its id in every feed.
+
+    A paper without an arXiv identifier has neither `bibtex` nor `doi`, which is no address but the bare identifier.
+    """
 
     hub: str
     discussion: str
     arxiv: str
     pdf: str
+    html: str
+    alphaxiv: str
+    bibtex: str | None = None
+    doi: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,8 @@ class Paper:
 
     `id` is the arXiv identifier, or the words of the title with hyphens if the listing has no identifiers. The paper
     entered Daily Papers at `submitted_at` and arXiv at `published_at`. A text capture has no upvotes (None) and no
-    names of authors, only `author_count`. `ai_summary` is the Hub's own, in a sentence or two.
+    names of authors, only `author_count`. `ai_summary` is the Hub's own, in a sentence or two. `media` are addresses of
+    videos and the like on the Hub's servers, but not of images.
     """
 
     id: str
@@ -63,6 +76,8 @@ class Paper:
     project_page: str | None = None
     ai_keywords: tuple[str, ...] = ()
     ai_summary: str | None = None
+    github_stars: int | None = None
+    media: tuple[str, ...] = ()
 
     @property
     def effective_upvotes(self) -> int:
@@ -71,8 +86,8 @@ class Paper:
 
     @property
     def image(self) -> str | None:
-        """The thumbnail, if it is on the Hub's servers: a listing must not make readers contact others."""
-        return self.thumbnail if self.thumbnail and _HUB_IMAGE.match(self.thumbnail) else None
+        """The thumbnail, if it is on the Hub's servers."""
+        return self.thumbnail if self.thumbnail and is_hub_file(self.thumbnail) else None
 
     @property
     def has(self) -> tuple[str, ...]:
@@ -84,19 +99,33 @@ class Paper:
         """The paper's addresses; without an arXiv identifier, searches that find it."""
         if is_arxiv_id(self.id):
             hub, arxiv = f"{HUB}/{self.id}", "https://arxiv.org"
-            return Links(hub, f"{hub}#community", f"{arxiv}/abs/{self.id}", f"{arxiv}/pdf/{self.id}")
+            return Links(
+                hub=hub,
+                discussion=f"{hub}#community",
+                arxiv=f"{arxiv}/abs/{self.id}",
+                pdf=f"{arxiv}/pdf/{self.id}",
+                html=f"{arxiv}/html/{self.id}",
+                alphaxiv=f"https://www.alphaxiv.org/abs/{self.id}",
+                bibtex=f"{arxiv}/bibtex/{self.id}",
+                doi=f"10.48550/arXiv.{self.id}",
+            )
         hub = f"{HUB}?q={quote_plus(self.id.replace('-', ' '))}"
         arxiv = f"https://arxiv.org/search/?searchtype=title&query={quote_plus(self.title)}"
-        return Links(hub, hub, arxiv, arxiv)
+        return Links(hub, hub, arxiv, arxiv, arxiv, arxiv)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A paper in one feed: when it entered (never changes) and when it or its text last changed."""
+    """A paper in one feed: when it entered (never changes) and when it or its text last changed.
+
+    `upvotes_at_entry` are the most upvotes that it had reached when it entered, which never change either; None if it
+    had none, or if its upvotes are unknown.
+    """
 
     paper: Paper
     entered_at: datetime
     updated_at: datetime
+    upvotes_at_entry: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,13 +135,29 @@ def difficult_papers() -> tuple[Paper, ...]:
             organization=Organization("example-lab", "Example Lab"),
         ),
         paper(8, authors=(), author_count=1, upvotes=None),
+        paper(
+            9,
+            ai_summary="We made up <this> summary, p < 0.05. It is 2times as short.",
+            comments=1,
+            github_stars=240,
+            media=("https://cdn-uploads.huggingface.co/made-up/9.mp4", "https://cdn-uploads.huggingface.co/made-up/9"),
+            upvotes=163,
+        ),
     )
 
 
 def entered(papers: Iterable[Paper], *, noon: datetime = datetime(2026, 3, 10, 12, tzinfo=UTC)) -> tuple[Entry, ...]:
-    """Return `papers` as entries, newest first, a second apart; every third was revised an hour later."""
+    """Return `papers` as entries, newest first, a second apart; every third was revised an hour later.
+
+    The first entered without upvotes, the next ones, if theirs are known, with 1 and 2, and so on.
+    """
     return tuple(
-        Entry(found, at := noon - timedelta(seconds=rank), at + timedelta(hours=1) * (rank % 3 == 2))
+        Entry(
+            found,
+            at := noon - timedelta(seconds=rank),
+            at + timedelta(hours=1) * (rank % 3 == 2),
+            None if found.upvotes is None else rank % 3 or None,
+        )
         for rank, found in enumerate(papers)
     )
 

@@ -52,6 +52,11 @@ class Past:
         """Return when the upvotes (1) or comments (2) first were at least `wanted`."""
         return next((count[0] for count in self.counts if count[column] >= wanted), None)
 
+    def upvotes_at(self, date: datetime) -> int | None:
+        """Return the most upvotes there had been at `date`; None if there were none, or if they are unknown."""
+        known = [upvotes for at, upvotes, _ in self.counts if at <= date and self.paper.upvotes is not None]
+        return max(known, default=0) or None
+
 
 class NaiveArchive:
     """Papers and their pasts; takes one listing of distinct papers at a time and forgets nothing."""
@@ -82,13 +87,14 @@ class NaiveArchive:
     def _news(self, past: Past, paper: Paper) -> tuple[bool, bool]:
         """Return whether a count of `paper` is its highest yet, and whether it reads otherwise than before."""
         told, count = self._told(past, paper), (paper.effective_upvotes, paper.comments)
-        alike = told == replace(past.paper, upvotes=told.upvotes, comments=told.comments)
+        counts = {name: getattr(told, name) for name in ("upvotes", "comments", "github_stars")}
+        alike = told == replace(past.paper, **counts)
         rising = any(count[column] > max(step[column + 1] for step in past.counts) for column in (0, 1))
         return rising, not alike
 
     @staticmethod
     def _told(past: Past, paper: Paper) -> Paper:
-        lasting = ("organization", "github_repo", "project_page", "thumbnail")
+        lasting = ("organization", "github_repo", "project_page", "thumbnail", "github_stars", "media")
         values = {name: getattr(paper, name) or getattr(past.paper, name) for name in lasting}
         return replace(paper, submitted_at=past.paper.submitted_at, **values)
 
@@ -122,7 +128,9 @@ class NaiveArchive:
         matching = matched(query.q, wordings) if query.q else wordings
         dated = ((past, entered(past, query, matching)) for past in self.histories.values())
         within = ((past, date) for past, date in dated if date and date >= start)
-        entries = [Entry(past.paper, date, max(date, past.revised_at or date)) for past, date in within]
+        entries = [
+            Entry(past.paper, date, max(date, past.revised_at or date), past.upvotes_at(date)) for past, date in within
+        ]
         return sorted(entries, key=lambda entry: entry.entered_at, reverse=True)
 
 
@@ -255,8 +263,8 @@ _VALUES = {
     "days": ("1", "2", "3", "8", "31", "90", "366", "3660"),
     "limit": ("1", "3", "10", "20", "50", "200"),
     "page": ("1", "2", "3"),
-    "link": ("hf", "arxiv", "pdf"),
-    "content": ("full", "none"),
+    "link": ("hf", "arxiv", "pdf", "html", "alphaxiv"),
+    "content": ("full", "brief", "none"),
     "counts": ("0", "1"),
     "utm_source": ("x", ""),
 }

@@ -236,11 +236,11 @@ def test_lines_of_a_paper(fields: dict[str, Any], lines: list[str]) -> None:
     assert [[["Paper", *lines]]] == lists(view(digest(factories.paper(1, title="Paper", **values))).html)
 
 
-@pytest.mark.parametrize("link", ["hf", "arxiv", "pdf"])
+@pytest.mark.parametrize("link", ["hf", "arxiv", "pdf", "html", "alphaxiv"])
 def test_titles_lead_where_links_do(link: str) -> None:
     """A title in the list, and in JSON the address of the paper, lead where `link` says."""
     links = factories.paper(1).links
-    wanted = {"hf": links.hub, "arxiv": links.arxiv, "pdf": links.pdf}[link]
+    wanted = getattr(links, "hub" if link == "hf" else link)
     found = item(digest(), f"digest=week&link={link}")
     assert f'<li><a href="{wanted}">' in found["content_html"]
     assert wanted == found["_feedproxy"]["papers"][0]["url"]
@@ -268,6 +268,15 @@ def test_content_none() -> None:
     html = view(digest(late=(factories.paper(2),)), "digest=week&content=none").html
     assert [[["Paper 1 on Retrieval"]], [["Paper 2 on Diffusion"]]] == lists(html)
     assert "<img" not in html
+
+
+def test_content_brief() -> None:
+    """A brief digest has the titles with their links and upvotes; its summary is that of every digest."""
+    made = digest(factories.paper(1, upvotes=9), late=(factories.paper(2, upvotes=None, comments=1),))
+    shown = view(made, "digest=week&content=brief")
+    assert [[["Paper 1 on Retrieval · 9 upvotes"]], [["Paper 2 on Diffusion · 1 comment"]]] == lists(shown.html)
+    assert "<img" not in shown.html
+    assert view(made).summary == shown.summary
 
 
 @pytest.mark.parametrize("form", FORMATS)

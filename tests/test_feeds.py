@@ -66,6 +66,7 @@ GOLDEN: dict[str, Callable[[], Document]] = {
     "full": lambda: Document(Feed(Query(), BASE), ENTRIES),
     "counts": lambda: Document(Feed(parse_query("counts=1"), BASE), ENTRIES),
     "none": lambda: Document(Feed(parse_query("content=none"), BASE), ENTRIES),
+    "brief": lambda: Document(Feed(parse_query("content=brief"), BASE), ENTRIES),
     "pdf": lambda: Document(Feed(parse_query("link=pdf"), BASE), ENTRIES),
     "page": lambda: Document(
         Feed(parse_query('q="tool use" OR -agents&min_upvotes=2&limit=2&page=2'), BASE), ENTRIES[2:4], True
@@ -73,6 +74,7 @@ GOLDEN: dict[str, Callable[[], Document]] = {
     "named": lambda: Document(Feed(parse_query("q=agents&limit=2"), BASE, NAMED), ENTRIES[:2], True),
     "empty": lambda: Document(Feed(parse_query("q=agents"), BASE)),
     "digest": lambda: Document(Feed(parse_query("q=agents&digest=week"), BASE), DIGESTS),
+    "digest-brief": lambda: Document(Feed(parse_query("digest=week&link=alphaxiv&content=brief"), BASE), DIGESTS),
     "digest-none": lambda: Document(Feed(parse_query("digest=week&top=8&link=pdf&content=none"), BASE), DIGESTS),
 }
 
@@ -157,6 +159,9 @@ def papers(draw: st.DrawFn) -> Paper:
         github_repo=draw(ADDRESS),
         project_page=draw(ADDRESS),
         ai_keywords=tuple(draw(st.lists(NAME, max_size=3, unique=True))),
+        ai_summary=draw(st.none() | NAME),
+        github_stars=draw(st.none() | st.integers(0, 2**31 - 1)),
+        media=draw(st.sampled_from(((), ("https://cdn.huggingface.co/a.mp4?b='1'&c=%3C",)))),
     )
 
 
@@ -169,13 +174,14 @@ def documents(draw: st.DrawFn) -> Document:
     )
     dates = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=second) for second in reversed(seconds)]
     entries = tuple(
-        Entry(paper, dates[2 * rank + 1], dates[2 * rank + draw(st.integers(0, 1))]) for rank, paper in enumerate(found)
+        Entry(paper, dates[2 * rank + 1], dates[2 * rank + draw(st.integers(0, 1))], draw(st.none() | st.just(7)))
+        for rank, paper in enumerate(found)
     )
     query = st.builds(
         Query,
         page=st.integers(1, 3),
-        link=st.sampled_from(("hf", "arxiv", "pdf")),
-        content=st.sampled_from(("full", "none")),
+        link=st.sampled_from(("hf", "arxiv", "pdf", "html", "alphaxiv")),
+        content=st.sampled_from(("full", "brief", "none")),
         counts=st.integers(0, 1),
     )
     named = st.none() | st.builds(NamedFeed, st.just("a-1"), NAME, st.just(Query()))
@@ -221,9 +227,14 @@ TITLE: dict[str, Callable[[bytes], str]] = {
 READ = {"rss": read_rss, "atom": read_atom, "json": read_json}
 
 
-def content(paper: Paper) -> str:
-    """Return the HTML of an entry."""
-    return entry_view(Entry(paper, paper.submitted_at, paper.submitted_at), Query()).html
+def content(paper: Paper, query: str = "", upvotes: int | None = None) -> str:
+    """Return the HTML of an entry that entered with `upvotes`."""
+    return entry_view(Entry(paper, paper.submitted_at, paper.submitted_at, upvotes), parse_query(query)).html
+
+
+def lines(text: str) -> list[str]:
+    """Return the text of each paragraph of some HTML."""
+    return ["".join(row.itertext()) for row in etree.fromstring(text, etree.HTMLParser()).iterfind(".//p")]
 
 
 @given(document=documents())
@@ -243,8 +254,7 @@ def test_html_shows_any_text(text: str) -> None:
     """The HTML of an entry shows an abstract and its names as the text they are, whatever they hold."""
     clean = paragraphs(text, 500)
     paper = factories.paper(summary=clean, authors=(one_line(text, 200) or "Ada",), thumbnail=None)
-    shown = etree.fromstring(content(paper), etree.HTMLParser())
-    first, *abstract, _ = ["".join(element.itertext()) for element in shown.iterfind(".//p")]
+    first, *abstract, _ = lines(content(paper))
     assert [credit(paper), *filter(None, readable(clean).split("\n\n"))] == [first, *abstract]
 
 
@@ -364,11 +374,11 @@ def test_empty_feed_is_complete(name: str) -> None:
 
 
 def test_rss_guid() -> None:
-    """The guid is the Hub's page of the paper and says that it is an address, wherever the item's link leads."""
+    """The guid is the Hub's page of the paper, and a permalink only where the item's link leads there too."""
     paper = factories.paper(1)
-    for query in ("", "link=pdf", "q=agents&min_upvotes=1"):
+    for query, is_permalink in (("", "true"), ("link=pdf", "false"), ("q=agents&min_upvotes=1", "true")):
         (guid,) = tree("rss", query, paper)("//item/guid")
-        assert (paper.links.hub, {"isPermaLink": "true"}) == (guid.text, guid.attrib)
+        assert (paper.links.hub, {"isPermaLink": is_permalink}) == (guid.text, guid.attrib)
 
 
 def test_rss_creator() -> None:
@@ -426,6 +436,8 @@ def test_no_enclosure() -> None:
         ("hf", "https://huggingface.co/papers/9913.00001", "text/html"),
         ("arxiv", "https://arxiv.org/abs/9913.00001", "text/html"),
         ("pdf", "https://arxiv.org/pdf/9913.00001", "application/pdf"),
+        ("html", "https://arxiv.org/html/9913.00001", "text/html"),
+        ("alphaxiv", "https://www.alphaxiv.org/abs/9913.00001", "text/html"),
     ],
 )
 def test_links(link: str, address: str, media_type: str) -> None:
@@ -441,10 +453,12 @@ def test_links(link: str, address: str, media_type: str) -> None:
     assert paper.links.arxiv == json_feed(query, paper)["items"][0]["external_url"]
 
 
-def test_link_of_a_paper_without_an_id() -> None:
-    """Where only a search can find the PDF, the link does not promise one."""
+@pytest.mark.parametrize("link", ["arxiv", "pdf", "html", "alphaxiv"])
+def test_link_of_a_paper_without_an_id(link: str) -> None:
+    """Where only a search can find the paper, the link is that search and promises no PDF."""
     paper = factories.paper(id="from-a-text", title="From a Text")
-    assert ["text/html"] == tree("atom", "link=pdf", paper)("//a:entry/a:link[@rel='alternate']/@type")
+    (found,) = tree("atom", f"link={link}", paper)("//a:entry/a:link[@rel='alternate']")
+    assert (paper.links.arxiv, "text/html") == (found.get("href"), found.get("type"))
 
 
 @pytest.mark.parametrize(
@@ -493,18 +507,18 @@ def test_atom_authors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "more"), [(20, ""), (21, " and 1 more"), (25, " and 5 more"), (664, " and 644 more")]
+    ("count", "more"), [(20, ""), (21, " and 1 more"), (100, " and 80 more"), (664, " and 644 more")]
 )
 def test_long_lists_of_authors_are_cut(count: int, more: str) -> None:
-    """Twenty authors are named, and the text says how many are not."""
+    """The text has twenty names and the number of the others, programs get a hundred names and nothing else."""
     paper = factories.paper(1, authors=tuple(f"Author {number}" for number in range(count)))
-    named = paper.authors[:20]
-    line = ", ".join(named) + more
-    assert [line] == tree("rss", "", paper)("//item/dc:creator/text()")
-    assert list(named) == tree("atom", "", paper)("//a:entry/a:author/a:name/text()")
+    names = paper.authors[:100]
+    assert [", ".join(names)] == tree("rss", "", paper)("//item/dc:creator/text()")
+    assert list(names) == tree("atom", "", paper)("//a:entry/a:author/a:name/text()")
     (item,) = json_feed("", paper)["items"]
-    assert [{"name": name} for name in named] == item["authors"]
-    assert f"<p>{line}</p>" in item["content_html"]
+    assert [{"name": name} for name in names] == item["authors"]
+    assert (list(paper.authors), count) == (item["_feedproxy"]["authors"], item["_feedproxy"]["author_count"])
+    assert f"<p>{', '.join(paper.authors[:20])}{more}</p>" in item["content_html"]
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, ""), (1, "1 author"), (7, "7 authors")])
@@ -553,24 +567,109 @@ def test_topics() -> None:
     assert ["agents", "R&D"] == json_feed("", paper)["items"][0]["tags"]
 
 
-def test_counts_are_left_out() -> None:
-    """Unless asked for, no document tells votes or comments, so that a vote changes no byte."""
-    paper = factories.paper(1, upvotes=5, comments=3)
-    for name in FORMATS:
-        voted = replace(paper, upvotes=6, comments=4)
-        assert document(name, entries=factories.entered([paper])) == document(name, entries=factories.entered([voted]))
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("query", ["", "content=brief", "content=none"])
+def test_counts_are_left_out(query: str, name: str) -> None:
+    """Unless asked for, no document tells votes, comments or stars of now, so that a vote changes no byte."""
+    paper = factories.paper(1, upvotes=5, comments=3, github_stars=7)
+    voted = replace(paper, upvotes=6, comments=4, github_stars=8)
+    before, after = (document(name, query, factories.entered([some])) for some in (paper, voted))
+    assert before == after
 
 
-@pytest.mark.parametrize(("upvotes", "favorites"), [(5, ["5"]), (0, ["0"]), (None, [])])
-def test_counts(upvotes: int | None, favorites: list[str]) -> None:
-    """With `counts` a feed tells comments and votes; votes that are unknown are not told, nor taken for comments."""
-    paper = factories.paper(1, upvotes=upvotes, comments=3)
+@pytest.mark.parametrize(
+    ("fields", "favorites", "line"),
+    [
+        ({"upvotes": 5}, ["5"], "5 upvotes · 3 comments"),
+        ({"upvotes": 0}, ["0"], "0 upvotes · 3 comments"),
+        ({"upvotes": None}, [], "3 comments"),
+        ({"upvotes": 1, "comments": 1, "github_stars": 240}, ["1"], "1 upvote · 1 comment · 240 GitHub stars"),
+        ({"upvotes": 1, "comments": 0, "github_stars": 1}, ["1"], "1 upvote · 0 comments · 1 GitHub star"),
+    ],
+)
+def test_counts(fields: dict[str, int | None], favorites: list[str], line: str) -> None:
+    """With `counts` a feed tells votes, comments and stars, to programs and in a line; none that are unknown."""
+    paper = factories.paper(1, **({"comments": 3} | fields))
     for name in ("rss", "atom"):
         found = tree(name, "counts=1", paper)
-        assert ["3"] == found("//slash:comments/text()")
+        assert [str(paper.comments)] == found("//slash:comments/text()")
         assert favorites == found("//media:community/media:statistics/@favorites")
-    known = {} if upvotes is None else {"upvotes": upvotes}
-    assert known | {"comments": 3} == json_feed("counts=1", paper)["items"][0]["_feedproxy"]
+    told = json_feed("counts=1", paper)["items"][0]["_feedproxy"]
+    counts = {"upvotes": paper.upvotes, "comments": paper.comments, "github_stars": paper.github_stars}
+    for name, number in counts.items():
+        assert number == told.get(name)
+    for query in ("counts=1", "counts=1&content=brief"):
+        assert line == lines(content(paper, query, 2))[-3 if "brief" in query else 2]
+
+
+@pytest.mark.parametrize(("upvotes", "shown"), [(10, ["Entered with 10 upvotes"]), (1, ["Entered with 1 upvote"])])
+def test_votes_at_the_entry(upvotes: int, shown: list[str]) -> None:
+    """Without `counts` the text says with how many upvotes the paper entered."""
+    for query in ("", "content=brief"):
+        assert shown == [line for line in lines(content(factories.paper(1), query, upvotes)) if "vote" in line]
+
+
+def test_no_votes_at_the_entry() -> None:
+    """Of a paper without upvotes, or with unknown ones, the text says nothing about them."""
+    assert "vote" not in content(factories.paper(1, upvotes=9))
+
+
+# What the Hub adds ------------------------------------------------------------------------------
+
+SUMMARY = "It is 2times as short. It is made up."
+
+
+def test_ai_summary() -> None:
+    """The Hub's own summary stands before the abstract, says whose it is, and is no part of the feed's summary."""
+    paper = factories.paper(1, ai_summary=SUMMARY, summary="One.\n\nTwo.")
+    shown = ["AI summary by Hugging Face: It is 2× as short. It is made up.", "One.", "Two."]
+    assert shown == lines(content(paper))[2:-1]
+    assert ["One.\n\nTwo."] == tree("atom", "", paper)("//a:entry/a:summary/text()")
+
+
+MEDIA = "https://cdn-uploads.huggingface.co/made-up"
+
+
+def test_media_are_links() -> None:
+    """A video is a link; nothing makes a reader load it."""
+    paper = factories.paper(1, thumbnail=None, media=(f"{MEDIA}/1.MP4?x=1", f"{MEDIA}/2"))
+    html = content(paper)
+    assert {"Video": f"{MEDIA}/1.MP4?x=1", "Media": f"{MEDIA}/2"}.items() <= links(paper).items()
+    assert "src=" not in html
+    for name in ("rss", "atom"):
+        assert [] == tree(name, "", paper)("//media:* | //enclosure | //a:link[@rel='enclosure']")
+
+
+# For programs -----------------------------------------------------------------------------------
+
+
+def test_identifier() -> None:
+    """A paper's DOI is its `dc:identifier`, which Zotero reads; a paper without an arXiv id has none."""
+    for name in ("rss", "atom"):
+        doi = ["doi:10.48550/arXiv.9913.00001"]
+        assert doi == tree(name, "content=none", factories.paper(1))("//dc:identifier/text()")
+        assert [] == tree(name, "", factories.paper(id="from-a-text"))("//dc:identifier")
+
+
+def test_extension() -> None:
+    """JSON Feed has the identifiers, links, organization and authors of a paper, and nothing that is unknown."""
+    paper = factories.paper(
+        1,
+        github_repo="https://code.example.org/a",
+        project_page="https://project.example.org/",
+        organization=Organization("lab", "The Lab"),
+    )
+    for query in ("", "content=brief", "content=none"):
+        assert {
+            "arxiv_id": "9913.00001",
+            "doi": "10.48550/arXiv.9913.00001",
+            "code": "https://code.example.org/a",
+            "project": "https://project.example.org/",
+            "organization": "The Lab",
+            "authors": ["Ada Example 1", "Ben Placeholder"],
+            "author_count": 2,
+        } == json_feed(query, paper)["items"][0]["_feedproxy"]
+    assert "_feedproxy" not in json_feed("", factories.paper(id="from-a-text", authors=()))["items"][0]
 
 
 def test_content_none() -> None:
@@ -581,6 +680,32 @@ def test_content_none() -> None:
     (item,) = json_feed("content=none", paper)["items"]
     assert "" == item["content_text"]
     assert not {"content_html", "summary"} & set(item)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"summary": "We made up one. And another! And a third."}, "We made up one. And another!"),
+        ({"summary": f"We made up one. And {'another, ' * 50}."}, "We made up one."),
+        ({"ai_summary": SUMMARY}, "It is 2× as short. It is made up. (AI summary)"),
+    ],
+)
+def test_content_brief(fields: dict[str, Any], text: str) -> None:
+    """A brief entry has three authors, a sentence or two of the Hub's summary or the abstract, and the links."""
+    paper = factories.paper(1, authors=tuple("ABCDE"), organization=Organization("lab", "The Lab"), **fields)
+    names = "Hub · arXiv · PDF · BibTeX · Discussion"
+    html = content(paper, "content=brief")
+    assert ["A, B, C and 2 more · The Lab", text, names] == lines(html)
+    assert "<img" not in html
+    rss, atom = (tree(name, "content=brief", paper) for name in ("rss", "atom"))
+    (item,) = json_feed("content=brief", paper)["items"]
+    assert html == rss("string(//content:encoded)") == atom("string(//a:entry/a:content)") == item["content_html"]
+    assert text == rss("string(//item/description)") == atom("string(//a:entry/a:summary)") == item["summary"]
+
+
+def test_content_brief_without_an_abstract() -> None:
+    """Of a paper without an abstract a brief entry has the authors and the links."""
+    assert 2 == len(lines(content(factories.paper(1, summary=""), "content=brief")))
 
 
 @pytest.mark.parametrize(
@@ -625,6 +750,7 @@ def test_html_links() -> None:
         "PDF": paper.links.pdf,
         "Code": paper.github_repo,
         "Project": paper.project_page,
+        "BibTeX": "https://arxiv.org/bibtex/9913.00001",
         "Discussion": paper.links.discussion,
     } == links(paper)
 

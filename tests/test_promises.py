@@ -35,6 +35,7 @@ class Reader:
 
     query: str
     seen: dict[str, datetime] = field(default_factory=dict)
+    upvotes: dict[str, int | None] = field(default_factory=dict)
     history: set[str] = field(default_factory=set)
     newest: datetime | None = None
 
@@ -44,14 +45,16 @@ class Reader:
         now = {entry.paper.id: entry.entered_at for entry in found}
         assert len(found) == len(now), "an entry is there twice"
         assert reached == set(now), "an entry is missing, or has vanished, or never reached the threshold"
+        upvotes = {entry.paper.id: entry.upvotes_at_entry for entry in found}
         assert self.seen.items() <= now.items(), "the date of an entry has changed"
+        assert self.upvotes.items() <= upvotes.items(), "the upvotes that an entry entered with have changed"
         assert len(now) == len(set(now.values())), "two entries share a date"
         assert sorted(now.values(), reverse=True) == [entry.entered_at for entry in found], "not newest first"
         for name in now.keys() - self.seen.keys() - historic:
             assert previous is None or now[name] >= previous, "an entry is dated before the refresh before it"
             assert self.newest is None or now[name] > self.newest, "a reader that looks at dates missed an entry"
         self.history |= (now.keys() - self.seen.keys()) & historic
-        self.seen = now
+        self.seen, self.upvotes = now, upvotes
         self.newest = max((when for name, when in now.items() if name not in self.history), default=self.newest)
 
 

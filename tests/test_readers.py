@@ -1,6 +1,8 @@
 """Real readers find in every feed what the archive holds: how many entries, their ids, dates and authors."""
 
 import calendar
+import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,20 +13,22 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from time import struct_time
+from typing import Any
 
 import feedparser
 import httpx
 import jsonfeed
 import pytest
+from lxml import etree
 from reader import make_reader
 from werkzeug.serving import make_server
 
 from feedproxy.archive import Archive
 from feedproxy.feeds import FORMATS, Document, Feed
-from feedproxy.feeds.entry import byline, first_authors
+from feedproxy.feeds.entry import MAX_NAMES
 from feedproxy.ingest.source import SavedListings
-from feedproxy.model import Entry, Listing
-from feedproxy.query.parameters import parse_query
+from feedproxy.model import Entry, Listing, Paper
+from feedproxy.query.parameters import PARAMETERS, parse_query
 from tests import factories
 from tests.conftest import CAPTURES, Clock
 
@@ -39,11 +43,11 @@ Seen = tuple[str, datetime, datetime | None, str]
 
 
 def expected(entry: Entry, name: str, which: slice = slice(None)) -> Seen:
-    """Return what a reader of the format `name` is to show; RSS has no second date, and counts the unnamed."""
-    paper = entry.paper
+    """Return what a reader of the format `name` is to show; RSS has no second date, and all names in one."""
+    names = entry.paper.authors[:MAX_NAMES]
     if name == "rss":
-        return paper.links.hub, entry.entered_at, None, byline(paper) if paper.authors else ""
-    return paper.links.hub, entry.entered_at, entry.updated_at, ", ".join(first_authors(paper)[which])
+        return entry.paper.links.hub, entry.entered_at, None, ", ".join(names)
+    return entry.paper.links.hub, entry.entered_at, entry.updated_at, ", ".join(names[which])
 
 
 def seen_by_feedparser(client: httpx.Client, path: str) -> Iterable[Seen]:
@@ -72,6 +76,116 @@ def seen_by_jsonfeed(client: httpx.Client, path: str) -> Iterable[Seen]:
         dates = map(datetime.fromisoformat, (item.date_published, item.date_modified))
         yield item.id, *dates, ", ".join(author.name for author in item.authors or ())
 
+
+# What opens when a person clicks on an entry -------------------------------------------------------
+
+LINKS = {
+    "hf": "https://huggingface.co/papers/9913.00001",
+    "arxiv": "https://arxiv.org/abs/9913.00001",
+    "pdf": "https://arxiv.org/pdf/9913.00001",
+    "html": "https://arxiv.org/html/9913.00001",
+    "alphaxiv": "https://www.alphaxiv.org/abs/9913.00001",
+}
+_ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+def opened_by_netnewswire(form: str, body: bytes) -> str | None:
+    """Return what NetNewsWire opens: the permalink if there is one, else the link.
+
+    In RSS the permalink is a guid that does not say `isPermaLink="false"` and looks like an address; in Atom the first
+    alternate link; in JSON Feed `url`. (NetNewsWire: `handleGuid` in RSSParser.swift, `handleArticleLink` in
+    AtomParser.swift, `parseItem` in JSONFeedParser.swift, `preferredLink` in ArticleUtilities.swift.)
+    """
+    if form == "json":
+        (item,) = json.loads(body)["items"]
+        return item.get("url") or item.get("external_url")
+    if form == "atom":
+        return _first_alternate(body)
+    item, guid = _rss_item(body)
+    text = (guid.text or "").strip()
+    is_address = "/" in text and " " not in text and not text.lower().startswith("tag:")
+    names = {name.lower(): value.lower() for name, value in guid.attrib.items()}
+    return text if is_address and names.get("ispermalink") != "false" else item.findtext("link")
+
+
+def opened_by_thunderbird(form: str, body: bytes) -> str | None:
+    """Return what Thunderbird opens: a guid that is a permalink and an address, else the link.
+
+    A guid is a permalink if its `isPermaLink` is missing or exactly `true`. (Thunderbird: `parseAsRSS2` and
+    `parseAsAtomIETF` in mailnews/extensions/newsblog/FeedParser.sys.mjs, which does not read JSON Feed.)
+    """
+    if form == "atom":
+        return _first_alternate(body)
+    item, guid = _rss_item(body)
+    is_address = re.match(r"(?:https?|ftp)://|magnet:", guid.text or "")
+    return guid.text if is_address and guid.get("isPermaLink", "true") == "true" else item.findtext("link")
+
+
+def _rss_item(body: bytes) -> tuple[Any, Any]:
+    (item,) = etree.fromstring(body).iterfind("channel/item")
+    return item, item.find("guid")
+
+
+def _first_alternate(body: bytes) -> str | None:
+    links = etree.fromstring(body).iterfind(f"{_ATOM}entry/{_ATOM}link")
+    return next(link.get("href") for link in links if link.get("rel", "alternate") == "alternate")
+
+
+@pytest.mark.parametrize(
+    ("opened", "form"),
+    [
+        (opened_by_netnewswire, "rss"),
+        (opened_by_netnewswire, "atom"),
+        (opened_by_netnewswire, "json"),
+        (opened_by_thunderbird, "rss"),
+        (opened_by_thunderbird, "atom"),
+    ],
+)
+@pytest.mark.parametrize("link", LINKS)
+def test_link_opens(link: str, opened: Callable[[str, bytes], str | None], form: str) -> None:
+    """What opens is what `link` says, by the rules of two readers that prefer a guid to a link."""
+    paper = factories.paper(1)
+    assert LINKS[link] == opened(form, _document(form, f"link={link}", paper))
+    search = factories.paper(id="from-a-text", title="From a Text")
+    wanted = search.links.hub if link == "hf" else search.links.arxiv
+    assert wanted == opened(form, _document(form, f"link={link}", search))
+
+
+def test_every_link_is_known() -> None:
+    """The readers are asked about every value of `link`."""
+    assert f"one of {', '.join(LINKS)}" == PARAMETERS["link"].values
+
+
+def _document(form: str, query: str, *papers: Paper) -> bytes:
+    feed = Feed(parse_query(query), "https://feeds.example.org")
+    return FORMATS[form].render(Document(feed, factories.entered(papers)))
+
+
+# Zotero -----------------------------------------------------------------------------------------
+
+
+def authors_in_zotero(creator: str) -> list[str]:
+    """Return the authors that Zotero makes of the only creator of an item.
+
+    It is one person if it has no `;`, `and` or `&`, and at most one comma with one word before it (last name, first
+    name); else it is split at all of these. (Zotero: `_processCreators` in feedReader.js.)
+    """
+    before, *others = creator.split(",")
+    is_list = re.search(r"\s(?:and|&)\s|;", creator) or len(others) > 1 or (others and " " in before.strip())
+    return re.split(r"\s(?:and|&)\s|\s*[,;]\s*", creator) if is_list else [creator]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20, 21, 100, 664])
+def test_authors_in_zotero(count: int) -> None:
+    """Zotero finds the first hundred authors, each on their own, and nobody called "17 more"."""
+    names = tuple(f"Ada Example {number}" for number in range(count))
+    (creator,) = etree.fromstring(_document("rss", "", factories.paper(1, authors=names))).xpath(
+        "//item/*[local-name() = 'creator']/text()"
+    )
+    assert [*names[:MAX_NAMES]] == authors_in_zotero(creator)
+
+
+# Every reader -----------------------------------------------------------------------------------
 
 ALL, LAST = slice(None), slice(-1, None)
 

@@ -136,5 +136,6 @@ def revise(paper: Paper, new: Paper) -> Paper:
 
 
 def same_content(paper: Paper, other: Paper) -> bool:
-    """Say whether two papers differ at most in their counts and the AI summary, which feeds of papers do not show."""
-    return replace(other, upvotes=paper.upvotes, comments=paper.comments, ai_summary=paper.ai_summary) == paper
+    """Say whether two papers differ at most in their counts, which feeds show only if they are asked to."""
+    counted = replace(other, upvotes=paper.upvotes, comments=paper.comments, github_stars=paper.github_stars)
+    return counted == paper

@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 Migrations = Mapping[int, Callable[[sa.Connection], None]]
-MIGRATIONS: Migrations = {}
+
+
+def _add_stars_and_media(db: sa.Connection) -> None:
+    for column in ("github_stars INTEGER", "media JSON DEFAULT '[]' NOT NULL"):
+        db.execute(sa.text(f"ALTER TABLE papers ADD COLUMN {column}"))
+
+
+MIGRATIONS: Migrations = {7: _add_stars_and_media}
 
 
 def migrate(db: sa.Connection, schema: int, migrations: Migrations = MIGRATIONS) -> None:

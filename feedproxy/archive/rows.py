@@ -23,7 +23,7 @@ Columns = Mapping[str, Any] | sa.RowMapping
 Fits = Callable[[Any], bool]
 LARGEST = 2**31 - 1  # a count
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
-_EMPTY = {"title": "", "summary": "", "authors": [], "ai_keywords": [], "author_count": 0, "comments": 0}
+_EMPTY = {"title": "", "summary": "", "author_count": 0, "comments": 0, "authors": [], "ai_keywords": [], "media": []}
 
 
 def _read(decode: Callable[[Any], Any], raw: Any) -> Any:
@@ -108,7 +108,7 @@ def paper_of(row: Sequence[Any]) -> Paper:
     values = dict(zip(Paper.__dataclass_fields__, row, strict=False))
     values["submitted_at"] = moment(values["submitted_at"])
     values["published_at"] = values["published_at"] and moment(values["published_at"])
-    values["authors"], values["ai_keywords"] = tuple(values["authors"]), tuple(values["ai_keywords"])
+    values |= {name: tuple(values[name]) for name in ("authors", "ai_keywords", "media")}
     values["organization"] = values["organization"] and Organization(**values["organization"])
     return Paper(**values)
 
@@ -125,8 +125,10 @@ def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
     entries = []
     for row in rows:
         try:
-            entered_at, revised_at = moment(row.entered_at), moment(row.revised_at or 0)
-            entries.append(Entry(paper_of(row), entered_at, max(entered_at, revised_at)))
+            paper, entered_at, revised_at = paper_of(row), moment(row.entered_at), moment(row.revised_at or 0)
+            upvotes = row.upvotes_at_entry
+            is_known = paper.upvotes is not None and _is_count(upvotes)  # else the ledger has comments for upvotes
+            entries.append(Entry(paper, entered_at, max(entered_at, revised_at), upvotes if is_known else None))
         except Unreadable as reason:
             _log_left_out(row, reason)
     return tuple(entries)
@@ -197,6 +199,7 @@ def _fits(column: sa.ColumnElement[Any]) -> Fits:
     return (lambda value: value is None or fits(value)) if is_nullable else fits
 
 
+_is_count = _is_up_to(LARGEST)
 _FITS: dict[sa.FromClause, dict[str, Fits]] = {
     table: {column.name: _fits(column) for column in table.columns} for table in schema.metadata.sorted_tables
 }

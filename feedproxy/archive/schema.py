@@ -13,7 +13,7 @@ from feedproxy.model import Paper
 from feedproxy.query.terms import RULES
 
 FIRST = 6  # the schema of the first release
-SCHEMA = 6  # `migrations` leads here from older ones
+SCHEMA = 7  # `migrations` leads here from older ones
 metadata = sa.MetaData()
 LATE = 32 * 86_400  # seconds; we read listings again for 30 days, so nearly everything comes sooner
 LATEST = 253_402_300_799  # seconds: the end of the year 9999, Python's last
@@ -64,6 +64,8 @@ papers = sa.Table(
     sa.Column("ai_keywords", sa.JSON, nullable=False),
     sa.Column("ai_summary", sa.Text),
     sa.Column("ai_summary_at", SECONDS),
+    sa.Column("github_stars", sa.Integer),
+    sa.Column("media", sa.JSON, nullable=False),
     sa.Column("revised_at", SECONDS),
 )
 

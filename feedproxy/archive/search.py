@@ -148,9 +148,16 @@ def select_page(conditions: tuple[str, ...], *, late: bool) -> sa.Select[Any]:
     entries = _entries(conditions, late).subquery()
     newest_first = sa.select(entries).order_by(entries.c.entered_at.desc())
     page = newest_first.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
-    columns = sa.select(*PAPER, papers.c.revised_at, page.c.entered_at)
+    columns = sa.select(*PAPER, papers.c.revised_at, page.c.entered_at, _upvotes_at(page.c.entered_at, page.c.paper))
     rows = columns.select_from(WORDED.join(page, papers.c.listed_at == page.c.paper))
     return rows.order_by(page.c.entered_at.desc())
+
+
+def _upvotes_at(date: sa.ColumnElement[int], paper: sa.ColumnElement[int]) -> sa.Label[int]:
+    """Select the most upvotes that a paper had reached at `date`, NULL for none."""
+    step = ledger.c
+    then = step.measure == "upvotes", step.paper == paper, step.reached_at <= date
+    return sa.select(sa.func.max(step.value)).where(*then).scalar_subquery().label("upvotes_at_entry")
 
 
 @cache

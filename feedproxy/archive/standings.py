@@ -257,4 +257,5 @@ def _paper_at(rows: Sequence[sa.Row[Any]], closed_at: int, votes: int) -> Paper 
     if row.ai_summary_at is None or row.ai_summary_at > closed_at:
         changes["ai_summary"] = None
     changes |= {"comments": votes} if paper.upvotes is None else {"upvotes": votes, "comments": 0}
+    changes["github_stars"] = None
     return replace(paper, **changes)

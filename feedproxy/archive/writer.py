@@ -34,10 +34,7 @@ _UPDATE = sa.update(schema.papers).where(schema.papers.c.listed_at == sa.bindpar
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The numbers of papers that are new, have another text, a new highest count, or only other counts.
-
-    A paper that only gets its AI summary is among the last.
-    """
+    """The numbers of papers that are new, have another text, a new highest count, or only other counts."""
 
     new: int = 0
     revisions: int = 0
@@ -96,8 +93,6 @@ class Writer:
         self.db, self.database, self.times, self.newest = db, database, times, newest
         self.backdated = False
         self._first_free = times.latest
-        self._has_summaries = False
-        self._summary_at = max(times.previous or 0, newest or 0) + 1  # the first second that no earlier closing covers
         self._next: dict[int, int] = {}
         self._dates: dict[int, set[int]] = {}
         self._updates: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
@@ -114,8 +109,6 @@ class Writer:
         numbers: Counter[str] = Counter()
         for change in changes:
             numbers.update(self._update(change, change.row) if change.row else self._insert(change))
-        if self._has_summaries and self._summary_at > (self.newest or 0):  # so that the next closing covers them
-            self._give_out(self._summary_at)
         self._flush()
         return Changes(**numbers)
 
@@ -139,14 +132,14 @@ class Writer:
 
     def _update(self, change: _Change, row: _PaperRow) -> list[str]:
         day = seconds(midnight(change.observation.day)) if row.listing_day is None else row.listing_day
-        summary_at = self._summary_at if row.summary_at is None and change.paper.ai_summary else row.summary_at
-        self._has_summaries |= summary_at == self._summary_at
-        columns = _columns(change.paper) | {"key": row.listed_at, "listing_day": day, "ai_summary_at": summary_at}
+        columns = _columns(change.paper) | {"key": row.listed_at, "listing_day": day, "ai_summary_at": row.summary_at}
         if change.is_rising or change.is_revised:
             date = self._allocate_date(change)
             self._append_step(row.listed_at, row.tops, change.observation, date)
         if change.is_revised:
             columns |= {"revised_at": date, "wording": self._reword(row, change.paper, date)}
+            if row.summary_at is None and change.paper.ai_summary:
+                columns["ai_summary_at"] = date
         self._updates[change.is_revised].append(columns)
         return ["rises"] * change.is_rising + ["revisions"] * change.is_revised or ["recounts"]
 

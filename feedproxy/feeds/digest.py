@@ -5,18 +5,26 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feedproxy import HUB
-from feedproxy.feeds.entry import EntryView, count_in_words, count_of, credit, each_once, link_of, template
-from feedproxy.feeds.sentence import cut, first_sentence
+from feedproxy.feeds.entry import (
+    FEW_AUTHORS,
+    EntryView,
+    count_in_words,
+    count_of,
+    credit,
+    each_once,
+    gist,
+    link_of,
+    template,
+)
+from feedproxy.feeds.sentence import cut
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Paper
 from feedproxy.periods import Period
 from feedproxy.query.parameters import Query
 
-AUTHORS = 3  # names to show of a paper
 LATE = "Older papers that are not in the last digest, but now have at least as many upvotes as its last paper had."
 _MAX_SUMMARY = 500  # characters, as much as a preview shows
 _MAX_TITLE = 120  # characters, in the summary
-_BEGINNING = 450  # characters of a text that may belong to its first sentence
 _CACHE = 1_000  # papers, about two years of weekly digests
 _IDENTITY = ("q", "min_upvotes", "min_comments", "or_upvotes", "digest", "top")
 
@@ -32,9 +40,8 @@ class _Item(NamedTuple):
 def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryView:
     """Return the view of a digest in the feed of `query`, which has the `topic` and the web page `page`."""
     period, image = digest.period, digest.papers[0].image
-    is_full = query.content == "full"
     papers, late = (
-        [_item(paper, link_of(paper.links, query), is_full) for paper in papers]
+        [_item(paper, link_of(paper.links, query), query.content) for paper in papers]
         for papers in (digest.papers, digest.late)
     )
     extension: dict[str, object] = {"digest": period.kind, "period": period.code}
@@ -51,7 +58,7 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
         updated=digest.updated_at,
         summary=cut(" · ".join(f"{rank}. {item.text}" for rank, item in enumerate(papers, 1)), _MAX_SUMMARY),
         html=template("digest.html").render(
-            image=image if is_full else None,
+            image=image if query.content == "full" else None,
             papers=[item.html for item in papers],
             late=[item.html for item in late],
             late_note=LATE,
@@ -76,23 +83,18 @@ def digest_title(digest: Digest, topic: str) -> str:
 
 # The same paper appears in digests of a day, a week and a month, and for many filters.
 @lru_cache(_CACHE)
-def _item(paper: Paper, address: str, is_full: bool) -> _Item:
-    """Return a paper that leads to `address`; its HTML is only the title if not `is_full`."""
+def _item(paper: Paper, address: str, content: str) -> _Item:
+    """Return a paper that leads to `address`, with as much HTML as the parameter `content` says."""
     title, links, count = readable(paper.title), paper.links, count_in_words(paper)
     names = (("Hub", links.hub), ("arXiv", links.arxiv), ("PDF", links.pdf), ("Code", paper.github_repo))
     html = template("digest_paper.html").render(
         title=title,
         address=address,
-        is_full=is_full,
-        credit=" · ".join(filter(None, (credit(paper, AUTHORS), count))),
-        sentence=_sentence(paper) if is_full else "",
+        content=content,
+        count=count,
+        credit=" · ".join(filter(None, (credit(paper, FEW_AUTHORS), count))),
+        sentence=gist(paper) if content == "full" else "",
         links=each_once(names),
     )
     members = {"id": paper.id, "title": title, "url": address, **count_of(paper)}
     return _Item(html, f"{cut(title, _MAX_TITLE)} ({count})", members)
-
-
-def _sentence(paper: Paper) -> str:
-    """Return the first sentence of the Hub's own summary, marked as such, or of the abstract."""
-    sentence = first_sentence(readable((paper.ai_summary or paper.summary)[:_BEGINNING]))
-    return f"{sentence} (AI summary)" if paper.ai_summary else sentence

@@ -4,23 +4,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
+from feedproxy.feeds.sentence import first_sentences
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Entry, Links, Paper
 from feedproxy.query.parameters import Query
 from feedproxy.text import plural
 
-MAX_AUTHORS = 20
-_HTML_CACHE = 500  # papers, about three weeks of them
+MAX_AUTHORS = 20  # names for people to read
+MAX_NAMES = 100  # names for programs to read
+FEW_AUTHORS = 3  # names in a short text
+_HTML_CACHE = 1_000  # entries, about three weeks of them in two feeds
+_BEGINNING = 450  # characters of a text that may belong to its first sentences
+_VIDEOS = (".mp4", ".m4v", ".mov", ".qt", ".webm", ".mkv", ".avi", ".ogv")
+_NOUNS = {"upvotes": "upvote", "comments": "comment", "github_stars": "GitHub star"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
     """The parts of an entry, for every format; `html` is empty if there is to be no content.
 
-    `id` is an address if `is_permalink`. `counts` are what RSS and Atom show, and `extension` is what JSON Feed adds.
+    `id` is an address that equals `link` if `is_permalink`: some readers open it and ignore `link`. `votes` are the
+    votes in words. `counts` are what RSS and Atom show, and `extension` is what JSON Feed adds (None is left out).
     Times are aware UTC.
     """
 
@@ -37,9 +45,10 @@ class EntryView:
     external_url: str | None = None
     discussion: str = ""
     authors: tuple[str, ...] = ()
-    byline: str = ""
     credit: str = ""
+    votes: str = ""
     categories: tuple[str, ...] = ()
+    doi: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     extension: Mapping[str, object] = field(default_factory=dict)
 
@@ -47,29 +56,56 @@ class EntryView:
 def entry_view(entry: Entry, query: Query) -> EntryView:
     """Return the view of an entry in the feed of `query`."""
     paper = entry.paper
-    links, image, summary = paper.links, paper.image, readable(paper.summary)
+    links, counts = paper.links, _counts(paper) if query.counts else {}
+    link, votes = link_of(links, query), _votes(entry, counts)
     is_pdf = query.link == "pdf" and links.pdf != links.arxiv  # else both are the same search
-    counts = count_of(paper) | {"comments": paper.comments} if query.counts else {}
     return EntryView(
         id=links.hub,
-        is_permalink=True,
+        is_permalink=link == links.hub,
         title=readable(paper.title),
-        link=link_of(links, query),
+        link=link,
         link_type="application/pdf" if is_pdf else "text/html",
         published=entry.entered_at,
         updated=entry.updated_at,
-        summary=summary,
-        html=_content(paper, links, image, summary) if query.content == "full" else "",
-        image=image,
+        summary=gist(paper, 2) if query.content == "brief" else readable(paper.summary),
+        html=_content(paper, votes, query.content),
+        image=paper.image,
         external_url=links.arxiv,
         discussion=links.discussion,
-        authors=first_authors(paper),
-        byline=byline(paper),
+        authors=paper.authors[:MAX_NAMES],
         credit=credit(paper),
+        votes=votes,
         categories=paper.ai_keywords,
+        doi=links.doi,
         counts=counts,
-        extension=counts,
+        extension=_extension(paper) | counts,
     )
+
+
+def _counts(paper: Paper) -> dict[str, int]:
+    """Return the counts of a paper that are known, under their names."""
+    stars = {} if paper.github_stars is None else {"github_stars": paper.github_stars}
+    return count_of(paper) | {"comments": paper.comments} | stars
+
+
+def _votes(entry: Entry, counts: Mapping[str, int]) -> str:
+    """Return `counts` in words; if a feed shows none, the upvotes with which the paper entered, which never change."""
+    if counts:
+        return " · ".join(plural(number, _NOUNS[name]) for name, number in counts.items())
+    return f"Entered with {plural(entry.upvotes_at_entry, 'upvote')}" if entry.upvotes_at_entry else ""
+
+
+def _extension(paper: Paper) -> dict[str, object]:
+    """Return what JSON Feed has no name for."""
+    return {
+        "arxiv_id": paper.id if paper.links.doi else None,
+        "doi": paper.links.doi,
+        "code": paper.github_repo,
+        "project": paper.project_page,
+        "organization": paper.organization and paper.organization.fullname,
+        "authors": paper.authors or None,
+        "author_count": paper.author_count or None,
+    }
 
 
 def count_of(paper: Paper) -> dict[str, int]:
@@ -84,19 +120,21 @@ def count_in_words(paper: Paper) -> str:
 
 def link_of(links: Links, query: Query) -> str:
     """Return the address that an entry leads to in a feed of `query`."""
-    return {"hf": links.hub, "arxiv": links.arxiv, "pdf": links.pdf}[query.link]
+    addresses = {"arxiv": links.arxiv, "pdf": links.pdf, "html": links.html, "alphaxiv": links.alphaxiv}
+    return addresses.get(query.link, links.hub)
 
 
-def first_authors(paper: Paper, limit: int = MAX_AUTHORS) -> tuple[str, ...]:
-    """Return the names to show: at most `limit`."""
-    return paper.authors[:limit]
+def gist(paper: Paper, sentences: int = 1) -> str:
+    """Return the first sentences of the Hub's own summary, marked as such, or of the abstract."""
+    text = first_sentences(readable((paper.ai_summary or paper.summary)[:_BEGINNING]), sentences)
+    return f"{text} (AI summary)" if paper.ai_summary else text
 
 
 def byline(paper: Paper, limit: int = MAX_AUTHORS) -> str:
     """Return at most `limit` authors on one line, with the number of the others."""
     if not paper.authors:
         return plural(paper.author_count, "author") if paper.author_count else ""
-    names = first_authors(paper, limit)
+    names = paper.authors[:limit]
     rest = paper.author_count - len(names)
     return ", ".join(names) + (f" and {rest} more" if rest > 0 else "")
 
@@ -116,22 +154,41 @@ def each_once(links: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, str],
     return tuple(names.items())
 
 
-def _content(paper: Paper, links: Links, image: str | None, summary: str) -> str:
-    names = (
-        ("Hub", links.hub),
-        ("arXiv", links.arxiv),
-        ("PDF", links.pdf),
-        ("Code", paper.github_repo),
-        ("Project", paper.project_page),
-        ("Discussion", links.discussion),
+def _content(paper: Paper, votes: str, content: str) -> str:
+    """Return the HTML of an entry for a value of the parameter `content`."""
+    if content == "none":
+        return ""
+    if content == "brief":
+        return _html(None, (credit(paper, FEW_AUTHORS), votes, gist(paper, 2)), _links(paper))
+    summary = f"AI summary by Hugging Face: {readable(paper.ai_summary)}" if paper.ai_summary else ""
+    paragraphs = (credit(paper), votes, summary, *readable(paper.summary).split("\n\n"))
+    return _html(paper.image, paragraphs, _links(paper))
+
+
+def _links(paper: Paper) -> tuple[tuple[str, str], ...]:
+    links = paper.links
+    return each_once(
+        (
+            ("Hub", links.hub),
+            ("arXiv", links.arxiv),
+            ("PDF", links.pdf),
+            ("Code", paper.github_repo),
+            ("Project", paper.project_page),
+            *((_kind(address), address) for address in paper.media),
+            ("BibTeX", links.bibtex),
+            ("Discussion", links.discussion),
+        )
     )
-    return _html(image, credit(paper), summary, each_once(names))
+
+
+def _kind(address: str) -> str:
+    return "Video" if urlsplit(address).path.lower().endswith(_VIDEOS) else "Media"
 
 
 # The same paper appears in many feeds, and this takes a third of the time to render one.
 @lru_cache(_HTML_CACHE)
-def _html(image: str | None, credit: str, summary: str, links: tuple[tuple[str, str], ...]) -> str:
-    return template("entry.html").render(image=image, credit=credit, paragraphs=summary.split("\n\n"), links=links)
+def _html(image: str | None, paragraphs: tuple[str, ...], links: tuple[tuple[str, str], ...]) -> str:
+    return template("entry.html").render(image=image, paragraphs=filter(None, paragraphs), links=links)
 
 
 @cache

@@ -1,6 +1,7 @@
 """A document in, the bytes of a JSON Feed 1.1 out (jsonfeed.org)."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from feedproxy import HUB
@@ -40,10 +41,10 @@ def _item(view: EntryView) -> dict[str, object]:
         "date_modified": view.updated.isoformat(),
         "authors": [{"name": name} for name in view.authors] or None,
         "tags": list(view.categories) or None,
-        "_feedproxy": dict(view.extension) or None,
+        "_feedproxy": _without_none(view.extension) or None,
     }
     return _without_none(item)
 
 
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}

@@ -1,6 +1,7 @@
-"""A text in, its first sentence on one line out; for English, and for scripts with a full stop of their own."""
+"""A text in, its first sentences on one line out; for English, and for scripts with a full stop of their own."""
 
 import re
+from itertools import islice
 
 MAX_SENTENCE = 300  # characters
 _LOOK = MAX_SENTENCE + 50  # characters to read: a sentence that ends later is cut anyway
@@ -25,9 +26,18 @@ _OPENERS = re.compile(
 
 def first_sentence(text: str) -> str:
     """Return the first sentence of the first paragraph, at most 300 characters; a longer one is cut at a word."""
+    return first_sentences(text, 1)
+
+
+def first_sentences(text: str, limit: int) -> str:
+    """Return the first sentences of the first paragraph, as many of `limit` as are at most 300 characters together.
+
+    A first sentence that is longer is cut at a word.
+    """
     line = " ".join(text[:_LOOK].strip().partition("\n\n")[0].split())
-    end = next((match.end() for match in _END.finditer(line) if _is_end(line, match)), len(line))
-    return cut(line[:end], MAX_SENTENCE)
+    ends = (match.end() for match in _END.finditer(line) if _is_end(line, match))
+    first, *others = [*islice(ends, limit)] or [len(line)]
+    return cut(line[: max((end for end in others if end <= MAX_SENTENCE), default=first)], MAX_SENTENCE)
 
 
 def cut(text: str, limit: int) -> str:

@@ -69,10 +69,12 @@ class _EntryElements(BaseEntryExtension):  # type: ignore[misc]
 
     def extend_rss(self, element: Any) -> Any:
         if self.view.authors:
-            xml_elem(f"{{{_DC}}}creator", element).text = self.view.byline
+            xml_elem(f"{{{_DC}}}creator", element).text = ", ".join(self.view.authors)
         return self._shared(element)
 
     def _shared(self, element: Any) -> Any:
+        if self.view.doi:
+            xml_elem(f"{{{_DC}}}identifier", element).text = f"doi:{self.view.doi}"
         if self.view.image:
             xml_elem(f"{{{_MEDIA}}}thumbnail", element, url=self.view.image)
         if "comments" in self.view.counts:

@@ -78,9 +78,9 @@ class Query:
     )
     limit: int = _number(50, 1, 200, "at most N entries")
     page: int = _number(1, 1, 10_000, "2 for the entries after the first `limit`, and so on")
-    link: str = _choice("hf", ("hf", "arxiv", "pdf"), "where an entry's link leads; its id stays the same")
-    content: str = _choice("full", ("full", "none"), "`none` leaves out the abstract and the links")
-    counts: int = _number(0, 0, 1, "1 adds votes and comments; the feed then changes with every vote")
+    link: str = _choice("hf", ("hf", "arxiv", "pdf", "html", "alphaxiv"), "where a title leads; the id stays the same")
+    content: str = _choice("full", ("full", "brief", "none"), "`brief`: a sentence or two and links; `none`: no text")
+    counts: int = _number(0, 0, 1, "1 adds votes, comments and GitHub stars; the feed then changes with them")
 
     def __post_init__(self) -> None:
         if not self.days:

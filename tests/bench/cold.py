@@ -16,7 +16,7 @@ from feedgen.feed import FeedGenerator
 from feedproxy.archive import Archive
 from feedproxy.archive.standings import Standings
 from feedproxy.feeds import Feed, digest
-from feedproxy.feeds.entry import MAX_AUTHORS, entry_view
+from feedproxy.feeds.entry import MAX_NAMES, entry_view
 from feedproxy.model import Entry, Listing
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.service import Service
@@ -125,8 +125,8 @@ def _add(generator: FeedGenerator, entry: Entry, text: str) -> None:
     added.comments(shown.links.discussion)
     added.published(entry.entered_at)
     added.updated(entry.updated_at)
-    added.author([{"name": name} for name in shown.authors[:MAX_AUTHORS]])
-    added.dc.dc_creator(", ".join(shown.authors[:MAX_AUTHORS]))
+    added.author([{"name": name} for name in shown.authors[:MAX_NAMES]])
+    added.dc.dc_creator(", ".join(shown.authors[:MAX_NAMES]))
     if shown.ai_keywords:
         added.category([{"term": keyword} for keyword in shown.ai_keywords])
     if shown.thumbnail:

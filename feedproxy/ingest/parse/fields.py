@@ -12,7 +12,7 @@ from feedproxy.query.terms import size
 
 MAX_TITLE, MAX_SUMMARY, MAX_NAME = 500, 10_000, 200  # characters; the longest so far: 200, 1,923 and 90
 MAX_AI_SUMMARY = 5_000  # characters; the longest so far: 1,319
-MAX_AUTHORS, MAX_KEYWORDS = 2000, 50  # the most so far: 664 and 12
+MAX_AUTHORS, MAX_KEYWORDS, MAX_MEDIA = 2000, 50, 10  # the most so far: 664, 12 and 2
 MAX_PAPERS = MAX_SKIPPED = 2000  # of a listing; the most papers so far: 78
 MAX_ENTRIES = 10_000  # of a listing; we look at no more
 MAX_PAPER_BYTES, MAX_LISTING_BYTES = 2**16, 2**22  # of normalised text; the most so far: about 15 kB and 200 kB
@@ -37,9 +37,14 @@ def text_size(paper: Paper) -> int:
 
 def read_count(value: object, name: str) -> int:
     """Return `value` if it is a whole number in 0…2**31-1."""
-    if type(value) is not int or not 0 <= value <= _MAX_COUNT:
+    if (count := as_count(value)) is None:
         raise InvalidEntry(f"its {name} is not a count")
-    return value
+    return count
+
+
+def as_count(value: object) -> int | None:
+    """Return `value` if it is a whole number in 0…2**31-1, else None."""
+    return value if type(value) is int and 0 <= value <= _MAX_COUNT else None
 
 
 def read_time(value: object) -> datetime | None:

@@ -11,14 +11,15 @@ from typing import Any
 
 from feedproxy.errors import ListingError
 from feedproxy.ingest.parse import fields
-from feedproxy.ingest.parse.fields import Entries, InvalidEntry, as_text, leading_day, read_count, read_time
-from feedproxy.model import Organization, Paper, is_arxiv_id
+from feedproxy.ingest.parse.fields import Entries, InvalidEntry, as_count, as_text, leading_day, read_count, read_time
+from feedproxy.model import Organization, Paper, is_arxiv_id, is_hub_file
 from feedproxy.periods import midnight
 from feedproxy.text import one_line, paragraphs, safe_url
 
 _MAX_PAGE = 2**21  # characters; ten times the longest so far
 _TARGET = re.compile(r"""data-target=(["'])DailyPapers\1""")
 _PROPS = re.compile(r"""\sdata-props=(["'])(.*?)\1""", re.DOTALL)
+_IMAGE = re.compile(r"\.(?:png|jpe?g|gif|webp|avif|svg|bmp|tiff?|heic|heif|jxl|ico)(?:[?#]|$)", re.IGNORECASE)
 _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when the outer `publishedAt` changed its meaning
 
 
@@ -98,6 +99,8 @@ def _paper(entry: Any, paper: Any, day: date | None) -> Paper:
         project_page=safe_url(as_text(paper.get("projectPage"))),
         ai_keywords=tuple(islice(keywords, fields.MAX_KEYWORDS)),
         ai_summary=one_line(as_text(paper.get("ai_summary")), fields.MAX_AI_SUMMARY) or None,
+        github_stars=as_count(paper.get("githubStars")),
+        media=tuple(islice(_media(entry.get("mediaUrls") or paper.get("mediaUrls")), fields.MAX_MEDIA)),
     )
 
 
@@ -108,6 +111,13 @@ def _items(value: object) -> list[object]:
 def _names(values: Iterable[object]) -> Iterator[str]:
     """Yield every non-empty text among `values`, on one line; authors may share a name."""
     return filter(None, (one_line(as_text(value), fields.MAX_NAME) for value in values))
+
+
+def _media(values: object) -> Iterator[str]:
+    """Yield each address among `values` of a file on the Hub's servers that is no image."""
+    addresses = (safe_url(as_text(value)) for value in _items(values))
+    files = (address for address in addresses if address and is_hub_file(address) and not _IMAGE.search(address))
+    return iter(dict.fromkeys(files))
 
 
 def _organization(value: object) -> Organization | None:

@@ -6,8 +6,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from feedproxy.archive import Archive, SearchResult
-from feedproxy.feeds.digest import AUTHORS, digest_title
-from feedproxy.feeds.entry import byline, count_in_words
+from feedproxy.feeds.digest import digest_title
+from feedproxy.feeds.entry import FEW_AUTHORS, byline, count_in_words
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Paper
 from feedproxy.query.interests import describe
@@ -100,7 +100,7 @@ def _paper(paper: Paper, marks: _Marks) -> PreviewPaper:
     return PreviewPaper(
         paper,
         highlight(readable(paper.title), marks.title),
-        highlight(byline(paper, AUTHORS), marks.author),
+        highlight(byline(paper, FEW_AUTHORS), marks.author),
         highlight(paper.organization.fullname if paper.organization else "", marks.org),
         count_in_words(paper),
     )
