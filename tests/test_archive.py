@@ -21,7 +21,7 @@ from feedproxy.ingest.parse import parse
 from feedproxy.model import Listing
 from feedproxy.query.parameters import Query, parse_query
 from tests import factories, postgres
-from tests.conftest import Clock
+from tests.conftest import Clock, documents
 from tests.factories import DAY, api, capture, entries, entry, paper_id
 from tests.hub import Timer
 from tests.invariants import violations
@@ -58,6 +58,8 @@ def test_keeps_every_field_of_a_paper(archive: Archive, clock: Clock) -> None:
         3,
         organization={"name": "example-lab", "fullname": "Example Lab"},
         githubRepo="https://git.example.org/a/b",
+        githubStars=240,
+        mediaUrls=["https://cdn-uploads.huggingface.co/made-up/3.mp4"],
         projectPage="https://example.org/",
         ai_keywords=["agents", "tool use"],
         upvotes=7,
@@ -215,6 +217,65 @@ def test_optional_field_is_not_forgotten(archive: Archive, clock: Clock) -> None
         kept.thumbnail,
     )
     assert before == archive.state().revision
+
+
+def test_stars_revise_nothing(archive: Archive, clock: Clock) -> None:
+    """New stars show where counts do, and change no byte of a feed without counts."""
+    queries = [parse_query(query) for query in ("", "content=brief", "q=has:code", "counts=1")]
+    archive.store([listing(entry(1, githubStars=7, **CODE))], clock())
+    before = documents(archive, *queries)
+    archive.store([listing(entry(1, githubStars=9, **CODE))], clock.tick(hours=2))
+    after = documents(archive, *queries)
+    assert [True] * 9 + [False] * 3 == [one == other for one, other in zip(before, after, strict=True)]
+    assert 9 == archive.search(parse_query("")).entries[0].paper.github_stars
+
+
+def test_video_that_comes_later(archive: Archive, clock: Clock) -> None:
+    """A video revises the entry when it is first seen, and is not forgotten."""
+    video = "https://cdn-uploads.huggingface.co/made-up/1.mp4"
+    archive.store([listing(entry(1))], clock())
+    came_at = clock.tick(hours=2)
+    archive.store([listing(entry(1, mediaUrls=[video]))], came_at)
+    archive.store([listing(entry(1))], clock.tick(hours=2))
+    found = archive.search(parse_query("")).entries[0]
+    assert ((video,), came_at) == (found.paper.media, found.updated_at)
+
+
+def upvotes(archive: Archive, query: str) -> list[int | None]:
+    """Return the upvotes with which each entry of a feed entered, newest first."""
+    return [entry.upvotes_at_entry for entry in archive.search(parse_query(query)).entries]
+
+
+def test_upvotes_at_the_entry(archive: Archive, clock: Clock) -> None:
+    """They are the most that the paper had had by then in each feed, whatever comes later."""
+    archive.store([listing(entry(1, upvotes=0))], clock())
+    for votes in (3, 1, 12, 50):
+        archive.store([listing(entry(1, upvotes=votes))], clock.tick(hours=1))
+    archive.store([listing(entry(1, upvotes=51, title="Zebras"))], clock.tick(hours=1))
+    archive.store([listing(entry(1, upvotes=80, numComments=4))], clock.tick(hours=1))
+    later = DAY + timedelta(days=6)
+    archive.store([listing(entry(1, day=later, upvotes=99), day=later)], clock.tick(days=6))
+    expected = {
+        "": None,
+        "min_upvotes=2": 3,
+        "min_upvotes=3": 3,
+        "min_upvotes=10": 12,
+        "q=zebra": 51,
+        "q=zebra&min_upvotes=10": 51,
+        "q=zebra&or_upvotes=20": 50,
+        "min_comments=4": 80,
+        "min_upvotes=90": 99,
+    }
+    assert {query: [number] for query, number in expected.items()} == {
+        query: upvotes(archive, query) for query in expected
+    }
+
+
+def test_unknown_upvotes_at_the_entry(archive: Archive, clock: Clock) -> None:
+    """Comments, which count for upvotes where those are unknown, are not taken for them."""
+    text = parse(capture(("A Title", "An abstract.", "• 3 authors", "Mar 9, 2026 7")))
+    archive.store([text], clock())
+    assert [None] == upvotes(archive, "") == upvotes(archive, "min_upvotes=5")
 
 
 def test_revised_wording_is_found_from_then_on(archive: Archive, clock: Clock) -> None:

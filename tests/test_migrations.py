@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,10 @@ import sqlalchemy as sa
 from feedproxy.archive import Archive, open_database, schema
 from feedproxy.archive.migrations import MIGRATIONS, migrate
 from feedproxy.errors import ArchiveError
+from feedproxy.model import Listing
+from feedproxy.query.parameters import Query
+from tests.conftest import Clock, documents
+from tests.factories import DAY, paper
 
 Opener = Callable[..., Archive]
 
@@ -30,6 +35,24 @@ def test_migrations_run_in_order(either: str, open_archive: Opener) -> None:
         migrate(db, 4, {number: migration(number) for number in (6, 4, 5)})
     dialect = "postgresql" if "postgresql" in either else "sqlite"
     assert [(5, dialect), (6, dialect)] == ran
+
+
+def test_stars_and_media(either: str, open_archive: Opener, clock: Clock) -> None:
+    """An archive from before them has the same feeds, and gets them with the next listing."""
+    seen = paper(1, github_stars=3, media=("https://cdn-uploads.huggingface.co/made-up/1.mp4",))
+    old = open_archive(either)
+    old.store([Listing((replace(seen, github_stars=None, media=()),), day=DAY)], clock())
+    before = documents(old, Query())
+    with closing(open_database(either)) as database, database.transaction(writing=True) as db:
+        for column in ("github_stars", "media"):
+            db.execute(sa.text(f"ALTER TABLE papers DROP COLUMN {column}"))
+        database.set_schema_version(db, 6)
+    old.close()
+    archive = open_archive(either)
+    assert before == documents(archive, Query())
+    archive.store([Listing((seen, paper(2)), day=DAY)], clock.tick(hours=1))
+    assert [(), seen.media] == [entry.paper.media for entry in archive.search(Query()).entries]
+    assert () == archive.problems()
 
 
 @pytest.mark.parametrize("number", [1, 3, -3])

@@ -104,6 +104,8 @@ def test_every_field():
         projectPage="https://example.org/project/",
         ai_keywords=["agents", "tool use", "agents"],
         ai_summary=" A made-up\npaper. ",
+        githubStars=240,
+        mediaUrls=["https://cdn-uploads.huggingface.co/made-up/1.mp4"],
     )
 
     assert Paper(
@@ -122,6 +124,8 @@ def test_every_field():
         project_page="https://example.org/project/",
         ai_keywords=("agents", "tool use"),
         ai_summary="A made-up paper.",
+        github_stars=240,
+        media=("https://cdn-uploads.huggingface.co/made-up/1.mp4",),
     ) == of(raw)
 
 
@@ -201,6 +205,28 @@ def test_addresses(field: str, text: object, address: str | None):
     name = {"githubRepo": "github_repo", "projectPage": "project_page"}.get(field, field)
 
     assert address == getattr(of(entry(**{field: text})), name)
+
+
+_UPLOADS = "https://cdn-uploads.huggingface.co/made-up"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "media"),
+    [
+        ([f" {_UPLOADS}/1.mp4\n", f"{_UPLOADS}/2.qt", f"{_UPLOADS}/1.mp4"], (f"{_UPLOADS}/1.mp4", f"{_UPLOADS}/2.qt")),
+        ([f"{_UPLOADS}/{name}" for name in ("1.png", "2.JPEG", "3.gif?x=1", "4.webp#a", "5.avif")], ()),
+        (["https://example.org/1.mp4", "http://cdn-uploads.huggingface.co/1.mp4", "javascript:alert(1)//.mp4"], ()),
+        ([f"{_UPLOADS}/{number}.mp4" for number in range(99)], tuple(f"{_UPLOADS}/{n}.mp4" for n in range(10))),
+        (f"{_UPLOADS}/1.mp4", ()),
+        ([None, 3, [f"{_UPLOADS}/1.mp4"]], ()),
+    ],
+    ids=["videos", "images", "elsewhere", "many", "text", "no texts"],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_media(addresses: object, media: tuple[str, ...], inside: bool):
+    """Media are what the Hub keeps that is no image, in the paper or beside it; anything else costs no paper."""
+    raw = entry(mediaUrls=addresses if inside else None)
+    assert media == of(raw if inside else raw | {"mediaUrls": addresses}).media
 
 
 @pytest.mark.parametrize(
@@ -490,6 +516,9 @@ def test_text_titles_with_the_same_words():
         {"publishedAt": 3},
         {"organization": 3},
         {"githubRepo": {}},
+        {"githubStars": "many"},
+        {"githubStars": -1},
+        {"mediaUrls": {"1": "x"}},
     ],
 )
 def test_bad_optional_field(fields: dict[str, Any]):
@@ -662,6 +691,8 @@ MADE = entries(
     ai_keywords=["x"],
     githubRepo="https://example.org",
     ai_summary="z",
+    githubStars=3,
+    mediaUrls=["https://cdn-uploads.huggingface.co/1.mp4"],
 )
 LINES = capture(TEXT, ("Second", "y\n\nz", "example Example", "Mar 7, 2026 1,002")).decode().splitlines()
 HOSTILE_LINES = ("", "·", "Mar 8, 2026 ,", "Feb 29", "Feb 29, 2025", "• ,,, authors", "Jan 9, ٢٠٢٦ ٣", "\x00", "[", "<")
@@ -774,12 +805,15 @@ def test_real_api(captures: Path):
     """Every real answer is read whole; its papers were listed on the day asked for, before 2025-03-11 or the eve."""
     paths = [*(captures / "api").iterdir(), *(captures / "series").iterdir()]
 
+    media = set[str]()
     for path in paths:
         listing = parse(path.read_bytes(), day=day_of(path))
+        media |= {address for paper in listing.papers for address in paper.media}
         assert (path.name, (), len(json.loads(path.read_bytes()))) == (path.name, listing.skipped, len(listing.papers))
         eve = timedelta(days=day_of(path) < date(2025, 3, 11))
         assert all(day_of(path) - eve <= paper.submitted_at.date() <= day_of(path) for paper in listing.papers)
     assert 20 == len(paths)
+    assert {"mp4", "qt"} == {address.rpartition(".")[2] for address in media}
 
 
 def test_real_page(captures: Path):

@@ -68,7 +68,7 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
         published=entry.entered_at,
         updated=entry.updated_at,
         summary=gist(paper, 2) if query.content == "brief" else readable(paper.summary),
-        html=_content(paper, votes, query.content),
+        html=_content(paper, links, votes, query.content),
         image=paper.image,
         external_url=links.arxiv,
         discussion=links.discussion,
@@ -78,7 +78,7 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
         categories=paper.ai_keywords,
         doi=links.doi,
         counts=counts,
-        extension=_extension(paper) | counts,
+        extension=_extension(paper, links) | counts,
     )
 
 
@@ -95,11 +95,11 @@ def _votes(entry: Entry, counts: Mapping[str, int]) -> str:
     return f"Entered with {plural(entry.upvotes_at_entry, 'upvote')}" if entry.upvotes_at_entry else ""
 
 
-def _extension(paper: Paper) -> dict[str, object]:
+def _extension(paper: Paper, links: Links) -> dict[str, object]:
     """Return what JSON Feed has no name for."""
     return {
-        "arxiv_id": paper.id if paper.links.doi else None,
-        "doi": paper.links.doi,
+        "arxiv_id": paper.id if links.doi else None,
+        "doi": links.doi,
         "code": paper.github_repo,
         "project": paper.project_page,
         "organization": paper.organization and paper.organization.fullname,
@@ -154,19 +154,18 @@ def each_once(links: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, str],
     return tuple(names.items())
 
 
-def _content(paper: Paper, votes: str, content: str) -> str:
+def _content(paper: Paper, links: Links, votes: str, content: str) -> str:
     """Return the HTML of an entry for a value of the parameter `content`."""
     if content == "none":
         return ""
     if content == "brief":
-        return _html(None, (credit(paper, FEW_AUTHORS), votes, gist(paper, 2)), _links(paper))
+        return _html(None, (credit(paper, FEW_AUTHORS), votes), gist(paper, 2), _named(links, paper))
     summary = f"AI summary by Hugging Face: {readable(paper.ai_summary)}" if paper.ai_summary else ""
-    paragraphs = (credit(paper), votes, summary, *readable(paper.summary).split("\n\n"))
-    return _html(paper.image, paragraphs, _links(paper))
+    return _html(paper.image, (credit(paper), votes, summary), readable(paper.summary), _named(links, paper))
 
 
-def _links(paper: Paper) -> tuple[tuple[str, str], ...]:
-    links = paper.links
+def _named(links: Links, paper: Paper) -> tuple[tuple[str, str], ...]:
+    """Return the address and the name of everything there is about a paper."""
     return each_once(
         (
             ("Hub", links.hub),
@@ -187,8 +186,9 @@ def _kind(address: str) -> str:
 
 # The same paper appears in many feeds, and this takes a third of the time to render one.
 @lru_cache(_HTML_CACHE)
-def _html(image: str | None, paragraphs: tuple[str, ...], links: tuple[tuple[str, str], ...]) -> str:
-    return template("entry.html").render(image=image, paragraphs=filter(None, paragraphs), links=links)
+def _html(image: str | None, lines: tuple[str, ...], text: str, links: tuple[tuple[str, str], ...]) -> str:
+    paragraphs = filter(None, (*lines, *text.split("\n\n")))
+    return template("entry.html").render(image=image, paragraphs=paragraphs, links=links)
 
 
 @cache
