@@ -141,7 +141,7 @@ def difficult_papers() -> tuple[Paper, ...]:
             comments=1,
             github_stars=240,
             media=("https://cdn-uploads.huggingface.co/made-up/9.mp4", "https://cdn-uploads.huggingface.co/made-up/9"),
-            upvotes=163,
+            upvotes=3,
         ),
     )
 

@@ -393,7 +393,7 @@ def test_a_single_feed_and_a_single_day(tmp_path: Path) -> None:
     store(tmp_path, difficult_papers())
     root = lxml.html.fromstring(make(config(tmp_path, {"all": ("All", "limit=3")}))["index.html"])
     assert [] == root.xpath("//nav")
-    assert "8.0 a day on average over 1 listing day, something on each." in text(root)
+    assert "9.0 a day on average over 1 listing day, something on each." in text(root)
     assert "The feed is also in feeds.opml" in text(root)
 
 

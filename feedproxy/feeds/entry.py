@@ -56,7 +56,8 @@ class EntryView:
 def entry_view(entry: Entry, query: Query) -> EntryView:
     """Return the view of an entry in the feed of `query`."""
     paper = entry.paper
-    links, counts = paper.links, _counts(paper) if query.counts else {}
+    links, image = paper.links, paper.image
+    counts = _counts(paper) if query.counts else {}
     link, votes = link_of(links, query), _votes(entry, counts)
     is_pdf = query.link == "pdf" and links.pdf != links.arxiv  # else both are the same search
     return EntryView(
@@ -68,8 +69,8 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
         published=entry.entered_at,
         updated=entry.updated_at,
         summary=gist(paper, 2) if query.content == "brief" else readable(paper.summary),
-        html=_content(paper, links, votes, query.content),
-        image=paper.image,
+        html=_content(paper, links, image, votes, query.content),
+        image=image,
         external_url=links.arxiv,
         discussion=links.discussion,
         authors=paper.authors[:MAX_NAMES],
@@ -154,14 +155,14 @@ def each_once(links: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, str],
     return tuple(names.items())
 
 
-def _content(paper: Paper, links: Links, votes: str, content: str) -> str:
+def _content(paper: Paper, links: Links, image: str | None, votes: str, content: str) -> str:
     """Return the HTML of an entry for a value of the parameter `content`."""
     if content == "none":
         return ""
     if content == "brief":
         return _html(None, (credit(paper, FEW_AUTHORS), votes), gist(paper, 2), _named(links, paper))
     summary = f"AI summary by Hugging Face: {readable(paper.ai_summary)}" if paper.ai_summary else ""
-    return _html(paper.image, (credit(paper), votes, summary), readable(paper.summary), _named(links, paper))
+    return _html(image, (credit(paper), votes, summary), readable(paper.summary), _named(links, paper))
 
 
 def _named(links: Links, paper: Paper) -> tuple[tuple[str, str], ...]:

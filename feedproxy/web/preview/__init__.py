@@ -171,7 +171,7 @@ def _entries(entries: tuple[Entry, ...], histories: dict[str, PaperHistory], que
             highlight(readable(entry.paper.title), title),
             highlight(byline(entry.paper), author),
             highlight(entry.paper.organization.fullname if entry.paper.organization else "", org),
-            excerpt(readable(entry.paper.summary)[:_MAX_ABSTRACT], abstract) if query.content == "full" else (),
+            excerpt(readable(entry.paper.summary)[:_MAX_ABSTRACT], abstract) if query.content != "none" else (),
             reason(entry, histories.get(entry.paper.id, PaperHistory(entry.entered_at)), query),
         )
         for entry in entries
