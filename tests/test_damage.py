@@ -60,6 +60,8 @@ VALUES = [
     ("authors", "'[\"\\ud800\"]'"),
     ("ai_keywords", "x'00ff'"),
     ("ai_summary", "x'41'"),
+    ("github_stars", "'many'"),
+    ("media", "'[1]'"),
     ("ai_summary", "CAST(x'ff41' AS TEXT)"),
     ("organization", "'Example Lab'"),
     ("organization", '\'{"name": "example-lab"}\''),
