@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedproxy.feeds.sentence import MAX_SENTENCE, cut, first_sentence
+from feedproxy.feeds.sentence import MAX_SENTENCE, cut, first_sentence, first_sentences
 
 # The first sentence and what follows it.
 SENTENCES = {
@@ -77,10 +77,27 @@ def test_cut(text: str, limit: int, short: str) -> None:
     assert short == cut(text, limit)
 
 
-@given(text=st.text(st.sampled_from("ab.AB \n?!…)”e.g,"), max_size=500))
-def test_any_text(text: str) -> None:
-    """The sentence of any text is one line, short, and the text's beginning."""
-    sentence = first_sentence(text)
+@pytest.mark.parametrize(
+    ("text", "number", "sentences"),
+    [
+        ("One, e.g. this. Two! Three.", 2, "One, e.g. this. Two!"),
+        ("One. Two. Three.", 3, "One. Two. Three."),
+        ("One.", 2, "One."),
+        ("One.\n\nTwo.", 2, "One."),
+        (f"One. {'Two ' * 80}.", 2, "One."),
+        (f"{'One ' * 60}. {'Two ' * 20}. Three.", 3, f"{'One ' * 60}."),
+        ("", 2, ""),
+    ],
+)
+def test_first_sentences(text: str, number: int, sentences: str) -> None:
+    """There are as many of the first paragraph as are asked for, if they are short enough together."""
+    assert sentences == first_sentences(text, number)
+
+
+@given(text=st.text(st.sampled_from("ab.AB \n?!…)”e.g,"), max_size=500), number=st.integers(1, 3))
+def test_any_text(text: str, number: int) -> None:
+    """The sentences of any text are one line, short, and the text's beginning."""
+    sentence = first_sentences(text, number)
     assert len(sentence) <= MAX_SENTENCE
     assert "\n" not in sentence
     beginning = sentence.removesuffix("…") if len(text) > MAX_SENTENCE else sentence

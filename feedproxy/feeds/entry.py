@@ -1,10 +1,10 @@
 """A paper's entry in, its parts out, the same for every format: byline, link, HTML and so on."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
@@ -19,7 +19,7 @@ MAX_NAMES = 100  # names for programs to read
 FEW_AUTHORS = 3  # names in a short text
 _HTML_CACHE = 1_000  # entries, about three weeks of them in two feeds
 _BEGINNING = 450  # characters of a text that may belong to its first sentences
-_VIDEOS = (".mp4", ".m4v", ".mov", ".qt", ".webm", ".mkv", ".avi", ".ogv")
+_VIDEO = re.compile(r"\.(?:mp4|m4v|mov|qt|webm|mkv|avi|ogv)(?:[?#]|$)", re.IGNORECASE)
 _NOUNS = {"upvotes": "upvote", "comments": "comment", "github_stars": "GitHub star"}
 
 
@@ -182,7 +182,7 @@ def _named(links: Links, paper: Paper) -> tuple[tuple[str, str], ...]:
 
 
 def _kind(address: str) -> str:
-    return "Video" if urlsplit(address).path.lower().endswith(_VIDEOS) else "Media"
+    return "Video" if _VIDEO.search(address) else "Media"
 
 
 # The same paper appears in many feeds, and this takes a third of the time to render one.
