@@ -112,7 +112,8 @@ def test_refused(client: FlaskClient, path: str) -> None:
 def test_not_refused(client: FlaskClient) -> None:
     """What is in memory, probes, the status and files are answered while no cold work is taken on."""
     client.get(FEED), client.get("/", headers=HTML)
-    free = (FEED, "/", "/healthz", "/readyz", "/status", "/status.json", "/static/style.css", "/favicon.ico")
+    free = (FEED, "/", "/healthz", "/readyz", "/status", "/status.json")
+    free += ("/static/style.css", "/favicon.ico", "/llms.txt")
     with crowded(client):
         assert dict.fromkeys(free, 200) == {path: client.get(path, headers=HTML).status_code for path in free}
 

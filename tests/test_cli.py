@@ -70,7 +70,12 @@ def test_feed(run: Run, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("address", "form"),
-    [("https://feeds.example.org/below/feed.atom?q=agents", "atom"), ("f/a.json", "json"), ("/?q=agents", "rss")],
+    [
+        ("https://feeds.example.org/below/feed.atom?q=agents", "atom"),
+        ("f/a.json", "json"),
+        ("feed.md?q=agents", "md"),
+        ("/?q=agents", "rss"),
+    ],
 )
 def test_feed_takes_an_address(run: Run, address: str, form: str) -> None:
     """`feed` takes a feed's address too, on whatever server, and writes the format that it ends with."""
@@ -104,6 +109,14 @@ def test_same_query_same_bytes(run: Run, tmp_path: Path) -> None:
     elsewhere = run("feed", "q=agents&limit=5", listing="demo", archive=str(tmp_path / "other.sqlite"))
     assert 3 == len(feedparser.parse(first.stdout_bytes).entries)
     assert first.stdout_bytes == again.stdout_bytes == elsewhere.stdout_bytes
+
+
+def test_output_ends_with_its_format(run: Run, tmp_path: Path) -> None:
+    """Without --format the ending of the file decides, before that of the address."""
+    for name in ("atom", "md"):
+        run("feed", "feed.json?q=agents", "-o", tmp_path / f"agents.{name}", listing="demo")
+        expected = run("feed", "q=agents", "--format", name, listing="demo").stdout_bytes
+        assert expected == (tmp_path / f"agents.{name}").read_bytes()
 
 
 def test_output_is_replaced_at_once(run: Run, tmp_path: Path) -> None:

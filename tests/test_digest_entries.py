@@ -279,7 +279,7 @@ def test_content_brief() -> None:
     assert view(made).summary == shown.summary
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", READ)
 def test_hostile_texts(form: str) -> None:
     """Markup in a title, a name, a summary or the operator's title is shown as text."""
     paper = factories.paper(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from feedproxy.archive import Archive
 from feedproxy.archive.schema import closings
 from feedproxy.errors import ListingError, UpstreamError
+from feedproxy.feeds import FORMATS
 from feedproxy.model import Listing, Paper
 from feedproxy.query.parameters import parse_query
 from feedproxy.service import Service
@@ -469,6 +470,8 @@ def entries_of(body: bytes) -> list[str]:
     """Return the entries of a feed, as they stand in it."""
     if body.startswith(b"{"):
         return [json.dumps(item) for item in json.loads(body)["items"]]
+    if body.startswith(b"# "):
+        return re.findall(r"^## .*?(?=\n+## |\n+\[Older|\n+\[Newer|\n\Z)", body.decode(), re.DOTALL | re.MULTILINE)
     return re.findall(r"<item>.*?</item>|<entry>.*?</entry>", body.decode(), re.DOTALL)
 
 
@@ -544,7 +547,7 @@ def agree(address: str, seed: int) -> None:
     dice, clock, board = random.Random(seed), Clock(), Board()  # noqa: S311
     with closing(Archive(address)) as archive:
         replay = Replay(archive, clock, TapedListed(lister(board)), QUERIES)
-        before: list[list[str]] = [[]] * 3 * len(QUERIES)
+        before: list[list[str]] = [[]] * len(FORMATS) * len(QUERIES)
         for now, listed in history(dice):
             clock.now = now
             board.clear()

@@ -181,6 +181,11 @@ def test_every_address_answers(serve: Callable[..., httpx.Client], folder: Path)
             "feed=f/agent.rss",
             "feed 1: “f/agent.rss”: there is no such feed here, did you mean f/agents.rss?",
         ),
+        (
+            "feed=feed.md%3Flimit%3D50%26q%3Da",
+            "feed 1: “feed.md?limit=50&q=a”: is Markdown, not a feed, did you mean feed.rss?q=a?",
+        ),
+        ("feed=f/agents.md", "feed 1: “f/agents.md”: is Markdown, not a feed, did you mean f/agents.rss?"),
         ("feed=f/agents.rss%3Fq%3Da", "feed 1 “f/agents.rss?q=a”: “q”: a feed with a name takes no parameters"),
         ("feed=https://evil.example/feed.rss%3Fq%3Da", "feed 1 “https://evil.example/feed.rss?q=a”: “https://evil"),
         (f"feed={BASE}evil/feed.rss", f"feed 1: “{BASE}evi"),

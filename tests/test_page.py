@@ -112,6 +112,8 @@ def test_names_the_feeds(settled: httpx.Client) -> None:
     assert list(zip(addresses, MEDIA_TYPES, strict=True)) == [(link.get("href"), link.get("type")) for link in links]
     assert "Daily Papers: agents, at least 2 upvotes (RSS)" == links[0].get("title")
     assert addresses == html.xpath("//ul[@id='addresses']//a/@href")
+    text = f"{base(settled)}/feed.md?q=agents&min_upvotes=2"
+    assert [text, "llms.txt"] == html.xpath("//section[@aria-labelledby='subscribe']/p[2]/a/@href")
     assert [f"feed:{addresses[0]}"] == html.xpath("//a[@class='subscribe']/@href")
     for address in addresses:
         assert 200 == settled.get(address).status_code
@@ -547,9 +549,9 @@ def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, settled: httpx.Cl
     client = serve(listing="demo", feeds=str(tmp_path / "feeds.toml"))
     _, html = page(client)
     links = html.xpath("//section[@id='named-feeds']//a")
-    assert ["<b>Tools</b>", "RSS", "Atom", "JSON Feed"] == [link.text for link in links[:-1]]
+    assert ["<b>Tools</b>", "RSS", "Atom", "JSON Feed", "Markdown"] == [link.text for link in links[:-1]]
     targets = [link.get("href") for link in links]
-    assert ["./?q=tool&link=pdf", "f/tools.rss", "f/tools.atom", "f/tools.json", "feeds.opml"] == targets
+    assert ["./?q=tool&link=pdf", "f/tools.rss", "f/tools.atom", "f/tools.json", "f/tools.md", "feeds.opml"] == targets
     assert {200} == {client.get(f"/{target.removeprefix('./')}").status_code for target in targets}
     assert [] == page(settled)[1].xpath("//section[@id='named-feeds']")
 

@@ -33,7 +33,16 @@ def test_prefix_taken_off_or_not(start: Serve, key: str) -> None:
     """With a path in the public address an answer is the same whether the server in front takes it off or not."""
     client = start(public_url=PUBLIC, access_key=key)
     access = f"/k/{key}" if key else ""
-    for path in (FEED, "/feed?q=paper", "/?q=paper", "/status", "/static/style.css", "/healthz") * 2:
+    for path in (
+        FEED,
+        "/feed.md",
+        "/llms.txt",
+        "/feed?q=paper",
+        "/?q=paper",
+        "/status",
+        "/static/style.css",
+        "/healthz",
+    ) * 2:
         taken_off, left = client.get(access + path), client.get(f"/daily{access}{path}")
         assert (200, taken_off.content) == (left.status_code, left.content)
 

@@ -19,6 +19,7 @@ import pytest
 
 from feedproxy.archive import Archive
 from feedproxy.errors import ArchiveError
+from feedproxy.feeds import FORMATS
 from feedproxy.publish import open_folder
 from feedproxy.query.interests import interests
 from feedproxy.query.named_feeds import read_feeds
@@ -49,7 +50,7 @@ title = "Daily Papers"
 query = "digest=week&top=5"
 """
 NAMES = ("all", "liked", "agents", "best")
-FORMS = ("rss", "atom", "json")
+FORMS = tuple(FORMATS)
 FOLDER = {
     *(f"f/{name}.{form}" for name in NAMES for form in FORMS),
     *("index.html", "404.html", "status.json", "feeds.opml", ".nojekyll"),
@@ -145,7 +146,7 @@ def test_vote_that_crosses(run: Run, folder: Path, clock: Clock) -> None:
     clock.tick(hours=1)
     save(VOTES | {2: 10})
     publish(run)
-    assert {"f/liked.rss", "f/liked.atom", "f/liked.json"} == {
+    assert {f"f/liked.{form}" for form in FORMS} == {
         name for name in changed(first, look(folder)) if name.startswith("f/")
     }
     entries = feedparser.parse((folder / "f/liked.rss").read_bytes()).entries
@@ -538,7 +539,7 @@ def test_init_and_publish(run: Run) -> None:
     run("publish", "--init")
     result = run("publish", "site", "--url", URL, "--feeds", "feeds.toml", listing="demo")
     assert (0, "") == (result.exit_code, result.stderr)
-    assert 3 * (len(interests()) + 2) == len(list(Path("site/f").iterdir()))
+    assert len(FORMS) * (len(interests()) + 2) == len(list(Path("site/f").iterdir()))
 
 
 # Killed, and two at once ----------------------------------------------------------------------------

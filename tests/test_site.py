@@ -21,6 +21,7 @@ from feedproxy import HOME
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import NoPapersYet
+from feedproxy.feeds import FORMATS
 from feedproxy.ingest.parse import parse
 from feedproxy.model import Listing, Paper
 from feedproxy.query.interests import interests
@@ -122,7 +123,7 @@ def site(folder: Path) -> Iterator[Site]:
 
 def test_files(site: Site) -> None:
     """A site has each feed in three formats, and nothing that needs a server or a script."""
-    feeds = {f"f/{name}.{form}" for name in FEEDS for form in ("rss", "atom", "json")}
+    feeds = {f"f/{name}.{form}" for name in FEEDS for form in FORMATS}
     static = {"static/icon.png", "static/icon.svg", "static/style.css"}
     pages = {"index.html", "404.html", "status.json", "feeds.opml", ".nojekyll"}
     assert feeds | static | pages == set(site.files)
@@ -132,7 +133,7 @@ def test_files(site: Site) -> None:
 def test_bytes_are_those_of_the_server(site: Site) -> None:
     """Feeds, OPML, icons and style are what the server answers at the same path."""
     paths = [path for path in site.files if path.startswith(("f/", "static/", "feeds."))]
-    assert len(FEEDS) * 3 + 4 == len(paths)
+    assert len(FEEDS) * len(FORMATS) + 4 == len(paths)
     for path in paths:
         answer = site.server.get(f"/papers/{path}")
         assert (200, site.files[path]) == (answer.status_code, answer.content), path
@@ -210,6 +211,7 @@ def test_a_feed_in_the_index(site: Site) -> None:
         ("open in an app", f"feed:{BASE}/f/agents.rss"),
         ("Atom", f"{BASE}/f/agents.atom"),
         ("JSON Feed", f"{BASE}/f/agents.json"),
+        ("Markdown", f"{BASE}/f/agents.md"),
     ] == [(text(link), link.get("href")) for link in element.xpath("ul[@class='addresses']//a")]
     feed = json.loads(site.files["f/agents.json"])["items"]
     newest = element.xpath("ul[@class='newest']/li")
@@ -252,7 +254,7 @@ def test_feeds_without_entries(site: Site) -> None:
     assert "No month is closed yet, or none has papers that match." in text(monthly)
     for element in (nothing, monthly):
         assert [] == element.xpath(".//svg | .//h3")
-        assert 4 == len(element.xpath("ul[@class='addresses']//a"))
+        assert len(FORMATS) + 1 == len(element.xpath("ul[@class='addresses']//a"))
 
 
 def test_a_long_filter_is_folded(site: Site) -> None:
@@ -310,6 +312,7 @@ def test_status(site: Site) -> None:
         "rss": f"{BASE}/f/agents.rss",
         "atom": f"{BASE}/f/agents.atom",
         "json": f"{BASE}/f/agents.json",
+        "md": f"{BASE}/f/agents.md",
     } == status["feeds"][0]
     assert list(FEEDS) == [feed["name"] for feed in status["feeds"]]
     assert (0, None) == (status["feeds"][2]["entries"], status["feeds"][2]["updated"])
@@ -365,7 +368,7 @@ def test_a_vote_that_brings_no_entry_changes_nothing(tmp_path: Path) -> None:
 def test_a_vote_that_crosses_changes_its_feeds(tmp_path: Path) -> None:
     """A vote that crosses the number of one feed changes that feed, the index and the status."""
     changed = change(tmp_path, hostile_paper(upvotes=50))
-    assert {"f/widely.rss", "f/widely.atom", "f/widely.json", "index.html", "status.json"} == changed
+    assert {*(f"f/widely.{form}" for form in FORMATS), "index.html", "status.json"} == changed
 
 
 def test_a_paper_of_no_feed_changes_nothing(tmp_path: Path) -> None:
@@ -401,6 +404,6 @@ def test_the_readymade_feeds(folder: Path) -> None:
     """A site of every ready-made filter is complete, and its index is light."""
     feeds = {feed.name: (feed.title, str(feed.query)) for feed in interests()}
     files = make(config(folder, feeds))
-    assert len(feeds) * 3 + 8 == len(files)
+    assert len(feeds) * len(FORMATS) + 8 == len(files)
     assert len(feeds) == len(lxml.html.fromstring(files["index.html"]).xpath("//section"))
     assert len(files["index.html"]) < 300_000

@@ -35,6 +35,7 @@ MEDIA_TYPES = {
     "rss": "application/rss+xml; charset=utf-8",
     "atom": "application/atom+xml; charset=utf-8",
     "json": "application/feed+json",
+    "md": "text/markdown; charset=utf-8",
 }
 CACHED = "public, max-age=300, stale-while-revalidate=900, stale-if-error=86400"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -316,6 +317,10 @@ FRESHRSS = "application/atom+xml, application/rss+xml, application/rdf+xml, appl
         ("application/feed+json", "json", "json"),
         ("application/json, */*;q=0.5", "json", "json"),
         ("text/xml", "rss", "rss"),
+        ("text/*", "rss", "html"),
+        ("text/markdown", "md", "html"),
+        ("text/markdown, text/html;q=0.9, */*;q=0.8", "md", "html"),
+        ("text/markdown, application/atom+xml;q=0.9", "md", "atom"),
         ("application/rss+xml;q=0, application/atom+xml;q=0.1", "atom", "atom"),
         ("application/atom+xml;type=feed", "atom", "atom"),
         ("application/atom+xml; charset=utf-8", "atom", "atom"),

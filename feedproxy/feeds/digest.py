@@ -8,6 +8,7 @@ from feedproxy import HUB
 from feedproxy.feeds.entry import (
     FEW_AUTHORS,
     EntryView,
+    ListedPaper,
     count_in_words,
     count_of,
     credit,
@@ -30,8 +31,9 @@ _IDENTITY = ("q", "min_upvotes", "min_comments", "or_upvotes", "digest", "top")
 
 
 class _Item(NamedTuple):
-    """One paper of a digest: in a list of HTML, in one of plain text, and in one of JSON."""
+    """One paper of a digest: its parts, and in a list of HTML, in one of plain text, and in one of JSON."""
 
+    paper: ListedPaper
     html: str
     text: str
     members: dict[str, object]
@@ -64,6 +66,8 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
             late_note=LATE,
         ),
         image=image,
+        papers=tuple(item.paper for item in papers),
+        late=tuple(item.paper for item in late),
         extension=extension,
     )
 
@@ -87,14 +91,10 @@ def _item(paper: Paper, address: str, content: str) -> _Item:
     """Return a paper that leads to `address`, with as much HTML as the parameter `content` says."""
     title, links, count = readable(paper.title), paper.links, count_in_words(paper)
     names = (("Hub", links.hub), ("arXiv", links.arxiv), ("PDF", links.pdf), ("Code", paper.github_repo))
-    html = template("digest_paper.html").render(
-        title=title,
-        address=address,
-        content=content,
-        count=count,
-        credit=" · ".join(filter(None, (credit(paper, FEW_AUTHORS), count))),
-        sentence=gist(paper) if content == "full" else "",
-        links=each_once(names),
-    )
+    listed = ListedPaper(title, address, count if content == "brief" else "")
+    if content == "full":
+        byline = " · ".join(filter(None, (credit(paper, FEW_AUTHORS), count)))
+        listed = ListedPaper(title, address, byline, gist(paper), each_once(names))
+    html = template("digest_paper.html").render(content=content, **listed._asdict())
     members = {"id": paper.id, "title": title, "url": address, **count_of(paper)}
-    return _Item(html, f"{cut(title, _MAX_TITLE)} ({count})", members)
+    return _Item(listed, html, f"{cut(title, _MAX_TITLE)} ({count})", members)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
@@ -23,13 +24,26 @@ _VIDEO = re.compile(r"\.(?:mp4|m4v|mov|qt|webm|mkv|avi|ogv)(?:[?#]|$)", re.IGNOR
 _NOUNS = {"upvotes": "upvote", "comments": "comment", "github_stars": "GitHub star"}
 
 
+NamedLinks = tuple[tuple[str, str], ...]  # address and name
+
+
+class ListedPaper(NamedTuple):
+    """A paper in the list of a digest, with as much as the parameter `content` says; `note` is its credit or count."""
+
+    title: str
+    address: str
+    note: str = ""
+    sentence: str = ""
+    links: NamedLinks = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
-    """The parts of an entry, for every format; `html` is empty if there is to be no content.
+    """The parts of an entry, for every format; `html` and `links` are empty if there is to be no content.
 
-    `id` is an address that equals `link` if `is_permalink`: some readers open it and ignore `link`. `votes` are the
-    votes in words. `counts` are what RSS and Atom show, and `extension` is what JSON Feed adds (None is left out).
-    Times are aware UTC.
+    `id` is an address that equals `link` if `is_permalink`: some readers open it and ignore `link`. `paragraphs` and
+    `links` are what `html` shows, as text. `votes` are the votes in words. `counts` are what RSS and Atom show, and
+    `extension` is what JSON Feed adds (None is left out). A digest lists `papers` and `late`. Times are aware UTC.
     """
 
     id: str
@@ -49,6 +63,10 @@ class EntryView:
     votes: str = ""
     categories: tuple[str, ...] = ()
     doi: str | None = None
+    paragraphs: tuple[str, ...] = ()
+    links: NamedLinks = ()
+    papers: tuple[ListedPaper, ...] = ()
+    late: tuple[ListedPaper, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     extension: Mapping[str, object] = field(default_factory=dict)
 
@@ -59,6 +77,8 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
     links, image = paper.links, paper.image
     counts = _counts(paper) if query.counts else {}
     link, votes = link_of(links, query), _votes(entry, counts)
+    paragraphs = _paragraphs(paper, votes, query.content)
+    named_links = _named(links, paper) if query.content != "none" else ()
     is_pdf = query.link == "pdf" and links.pdf != links.arxiv  # else both are the same search
     return EntryView(
         id=links.hub,
@@ -69,7 +89,7 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
         published=entry.entered_at,
         updated=entry.updated_at,
         summary=gist(paper, 2) if query.content == "brief" else readable(paper.summary),
-        html=_content(paper, links, image, votes, query.content),
+        html=_html(image if query.content == "full" else None, paragraphs, named_links) if named_links else "",
         image=image,
         external_url=links.arxiv,
         discussion=links.discussion,
@@ -78,6 +98,8 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
         votes=votes,
         categories=paper.ai_keywords,
         doi=links.doi,
+        paragraphs=paragraphs,
+        links=named_links,
         counts=counts,
         extension=_extension(paper, links) | counts,
     )
@@ -146,7 +168,7 @@ def credit(paper: Paper, limit: int = MAX_AUTHORS) -> str:
     return " · ".join(filter(None, (byline(paper, limit), organization)))
 
 
-def each_once(links: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, str], ...]:
+def each_once(links: Iterable[tuple[str, str | None]]) -> NamedLinks:
     """Return the address and the name of each link; a paper without an arXiv id has one address for several names."""
     names: dict[str, str] = {}
     for name, address in links:
@@ -155,17 +177,17 @@ def each_once(links: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, str],
     return tuple(names.items())
 
 
-def _content(paper: Paper, links: Links, image: str | None, votes: str, content: str) -> str:
-    """Return the HTML of an entry for a value of the parameter `content`."""
+def _paragraphs(paper: Paper, votes: str, content: str) -> tuple[str, ...]:
+    """Return the text of an entry for a value of the parameter `content`."""
     if content == "none":
-        return ""
+        return ()
     if content == "brief":
-        return _html(None, (credit(paper, FEW_AUTHORS), votes), gist(paper, 2), _named(links, paper))
+        return tuple(filter(None, (credit(paper, FEW_AUTHORS), votes, gist(paper, 2))))
     summary = f"AI summary by Hugging Face: {readable(paper.ai_summary)}" if paper.ai_summary else ""
-    return _html(image, (credit(paper), votes, summary), readable(paper.summary), _named(links, paper))
+    return tuple(filter(None, (credit(paper), votes, summary, *readable(paper.summary).split("\n\n"))))
 
 
-def _named(links: Links, paper: Paper) -> tuple[tuple[str, str], ...]:
+def _named(links: Links, paper: Paper) -> NamedLinks:
     """Return the address and the name of everything there is about a paper."""
     return each_once(
         (
@@ -187,8 +209,7 @@ def _kind(address: str) -> str:
 
 # The same paper appears in many feeds, and this takes a third of the time to render one.
 @lru_cache(_HTML_CACHE)
-def _html(image: str | None, lines: tuple[str, ...], text: str, links: tuple[tuple[str, str], ...]) -> str:
-    paragraphs = filter(None, (*lines, *text.split("\n\n")))
+def _html(image: str | None, paragraphs: tuple[str, ...], links: NamedLinks) -> str:
     return template("entry.html").render(image=image, paragraphs=paragraphs, links=links)
 
 

@@ -33,7 +33,10 @@ def read_address(text: str, base: str, named_feeds: Iterable[NamedFeed] = (), *,
         return Feed(parse_query(query_string), base), forms[path]
     paths = {feed.path(form): (feed, form) for feed in named_feeds for form in FORMATS}
     if path not in paths:
-        raise QueryError(quoted(path), f"there is no such feed here{_hint(path, query_string, [*forms, *paths])}")
+        subscribable = [name for name, (_, form) in paths.items() if FORMATS[form].is_feed]
+        raise QueryError(
+            quoted(path), f"there is no such feed here{_hint(path, query_string, [*forms, *subscribable])}"
+        )
     named_feed, form = paths[path]
     refuse_parameters(query_string)
     return Feed(named_feed.query, base, named_feed), form

@@ -22,7 +22,7 @@ from feedproxy.ingest.source import Source, open_source
 from feedproxy.logs import keep_out
 from feedproxy.query.named_feeds import NamedFeed, read_feeds
 from feedproxy.service import Service
-from feedproxy.web import feeds, health, opml, page, static
+from feedproxy.web import feeds, health, llms, opml, page, static
 from feedproxy.web.cache import ResponseCache
 from feedproxy.web.context import EXTENSION, Context
 from feedproxy.web.fast_path import CacheMiddleware, with_limits
@@ -71,7 +71,7 @@ def create_app(
     app.url_map.merge_slashes = False  # or it redirects to the host that the request claims
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[EXTENSION] = Context(config, Service(archive, named_feeds), loop, cache, metrics)
-    for part in (feeds, health, opml, page, static):
+    for part in (feeds, health, llms, opml, page, static):
         app.register_blueprint(part.bp)
     answer_preflights(app)
     app.after_request(share)

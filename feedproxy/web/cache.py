@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Headers = tuple[tuple[str, str], ...]
 RequestKey = tuple[str, ...]
-_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico")  # below these paths `Accept` changes nothing
+_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico", "/llms.txt")  # below these paths `Accept` changes nothing
 _OVERHEAD = 4_000  # bytes an answer takes besides its two bodies, about
 _REQUEST_KEYS = 4_000  # characters of request keys that an answer remembers; requests beyond are a little slower
 _PROBATION = 4  # a quarter of the bytes is for answers that were used once

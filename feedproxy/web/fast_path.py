@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 _SAFE = ("GET", "HEAD")
-_FREE = ("/healthz", "/robots.txt", "/static/", "/favicon.ico")  # cost no more than a refusal
+_FREE = ("/healthz", "/robots.txt", "/llms.txt", "/static/", "/favicon.ico")  # cost no more than a refusal
 _PROBES = ("/readyz", "/status", "/status.json", "/metrics")  # for the operator's monitoring
 _RUNNING, _WAITING = 2, 22  # requests; together fewer than the threads of a server, which also answer from memory
 _PATIENCE = 5.0  # seconds that a request waits for its turn

@@ -37,10 +37,12 @@ def accepted_types() -> MIMEAccept:
 
 
 def preferred_format(over: str | None = None) -> str | None:
-    """Return the format that `Accept` ranks highest, if it ranks above the media type `over`."""
+    """Return the format that `Accept` ranks highest; given the media type `over`, of feeds one that ranks above it."""
     accept = accepted_types()
     ranks = {
-        name: max(accept.quality(kind) for kind in (form.media_type, *form.aliases)) for name, form in FORMATS.items()
+        name: max(accept.quality(kind) for kind in (form.media_type, *form.aliases))
+        for name, form in FORMATS.items()
+        if form.is_feed or not over
     }
     best = max(ranks, key=lambda name: ranks[name])
     floor = accept.quality(over) if over else 0

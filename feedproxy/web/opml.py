@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from flask import Blueprint, Response, abort, render_template
 
 from feedproxy.errors import QueryError
-from feedproxy.feeds import Feed
+from feedproxy.feeds import FORMATS, Feed
 from feedproxy.feeds.feed_url import read_address
 from feedproxy.query.parameters import is_ignored, query_pairs, quoted
 from feedproxy.text import did_you_mean
@@ -57,7 +57,11 @@ def _read(number: int, address: str) -> tuple[Feed, str]:
         raise QueryError(f"feed {number}", "is empty; feed.rss is the feed of every paper")
     try:
         base = base_url()
-        return read_address(address, base, context().service.named_feeds, server=base)
+        feed, form = read_address(address, base, context().service.named_feeds, server=base)
+        if not FORMATS[form].is_feed:
+            rss = feed.address("rss").removeprefix(f"{base}/")
+            raise QueryError(quoted(address), f"is {FORMATS[form].title}, not a feed, did you mean {rss}?")
+        return feed, form
     except QueryError as error:
         where = "" if error.parameter == quoted(address) else f" {quoted(address)}"
         raise QueryError.of(QueryError(f"feed {number}{where}", line) for line in error.problems) from error

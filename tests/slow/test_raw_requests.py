@@ -24,6 +24,7 @@ METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"TRACE", b"DELETE", b"
 PATHS = (
     *(b"/", b"/feed.rss", b"/feed.atom", b"/feed.json", b"/feed", b"/f/x.rss", b"/status", b"/status.json", b"/opml"),
     *(b"/feeds.opml", b"/healthz", b"/readyz", b"/metrics", b"/robots.txt", b"/favicon.ico", b"/static/page.js"),
+    *(b"/feed.md", b"/llms.txt"),
     *(b"/static/../wsgi.py", b"//evil.example/feed.rss", b"/feed.rss/", b"*", b"http://evil.example/feed.rss", b"/%00"),
     *(
         b"/%2e%2e/",
