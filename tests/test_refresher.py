@@ -151,12 +151,12 @@ def in_a_fork(act: Callable[[], object]) -> int:
 
 
 def test_first_round(hub: fake.Hub, refresher: Refresher, archive: Archive):
-    """The first round asks for today and yesterday first, then for 30 days back."""
+    """The first round asks for today and yesterday first, then for the 29 days before, oldest first."""
     hub.days = {DAY: entries(2), YESTERDAY: entries(3, first=11), DAY - timedelta(days=30): entries(1, first=21)}
 
     assert Outcome(31, 6, 6) == refresher.refresh_once()
     days = list(dict.fromkeys(day for day, _ in hub.asked()))
-    assert [str(DAY - timedelta(days=age)) for age in range(31)] == days
+    assert [str(DAY - timedelta(days=age)) for age in (0, 1, *range(30, 1, -1))] == days
     assert [1, 2, 11, 12, 13, 21] == [int(name[-2:]) for name in stored_ids(archive)]
 
 
@@ -309,7 +309,7 @@ def test_killed(hub: fake.Hub, another: Refresher, open_archive: Callable[..., A
     clock.tick(seconds=59)
     assert another.refresh_once() is None
     clock.tick(seconds=1)
-    assert Outcome(29, 1, 1) == another.refresh_once()
+    assert Outcome(27, 1, 1) == another.refresh_once()
     alone = Refresher(Hub(Fetcher(hub.url, interval=0)), open_archive(tmp_path / "alone.sqlite"), clock)
     alone.refresh_once()
     assert entry_dates(alone.archive) == entry_dates(another.archive)
@@ -903,6 +903,36 @@ def test_wait_for_first(hub: fake.Hub, archive: Archive, clock: Clock):
     assert len(hub.requests) <= 2
     rest.set()
     loop.stop()
+
+
+def test_progress(hub: fake.Hub, archive: Archive, clock: Clock):
+    """From the first moment until the last 30 days have been read, the loop says how many have been."""
+    hub.days = {DAY: entries(2), YESTERDAY: entries(1, first=3)}
+    seen: list[int] = []
+
+    def note() -> None:
+        progress = loop.progress()
+        assert progress == loop.status().progress
+        seen.append(progress.read if progress else -1)
+
+    class Watched(Disturbed):
+        def get(self, request: ListingRequest, now: datetime) -> Listing:
+            note()
+            return super().get(request, now)
+
+    loop = RefreshLoop(Refresher(Watched(hub.url, lambda: None), archive, clock))
+    loop.start()
+    while loop.progress():
+        assert refreshing()
+    loop.stop()
+
+    assert [0, 0, *range(1, 30)] == seen
+    assert (None, "fresh") == (loop.status().progress, loop.status().verdict)
+
+
+def test_saved_listing_has_no_progress(tmp_path: Path, archive: Archive, clock: Clock):
+    """A saved listing is read in one go: there is no progress to wait for."""
+    assert RefreshLoop(Refresher(SavedListings(tmp_path / "none.json"), archive, clock)).progress() is None
 
 
 def test_share_the_wait(hub: fake.Hub, loop: RefreshLoop, archive: Archive):

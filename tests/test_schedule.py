@@ -31,6 +31,7 @@ HOURS = [timedelta(hours=count) for count in range(26)]
 NOTHING, SECONDS_59 = timedelta(0), timedelta(seconds=59)
 FRESH = [(age, NOTHING, NOTHING, 0) for age in range(31)]
 EVERY = list(range(31))
+EACH = [[age] for age in EVERY]
 
 
 def but(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, ListingDay]:
@@ -41,15 +42,22 @@ def but(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, Listi
 @pytest.mark.parametrize(
     ("days_read", "force", "expected"),
     [
-        # Nothing known: today and yesterday first, each alone.
-        ({}, False, [[0], [1], EVERY[2:]]),
+        # Nothing known: today and yesterday first, then the oldest, each alone.
+        ({}, False, [[0], [1], *EACH[:1:-1]]),
         # Asked for and never read: the same, once a minute has passed.
-        (read_before(*[(age, MINUTES[1], None, 0) for age in EVERY]), False, [[0], [1], EVERY[2:]]),
+        (read_before(*[(age, MINUTES[1], None, 0) for age in EVERY]), False, [[0], [1], *EACH[:1:-1]]),
         (read_before(*[(age, SECONDS_59, None, 0) for age in EVERY]), False, []),
-        (read_before((0, NOTHING, None, 0)), False, [[1], EVERY[2:]]),
-        (read_before((0, NOTHING, None, 0), (1, NOTHING, None, 0)), False, [EVERY[2:]]),
-        # One day read: the others in one batch.
-        (read_before((0, NOTHING, NOTHING, 5)), False, [EVERY[1:]]),
+        (read_before((0, NOTHING, None, 0)), False, [[1], *EACH[:1:-1]]),
+        (read_before((0, NOTHING, None, 0), (1, NOTHING, None, 0)), False, EACH[:1:-1]),
+        # A fill that was interrupted goes on.
+        (read_before((0, NOTHING, NOTHING, 5)), False, EACH[:0:-1]),
+        (read_before(*FRESH[:2], *FRESH[20:]), False, EACH[19:1:-1]),
+        # … and one interrupted days ago; what was missed since then is no history, and stored with what is new.
+        (
+            read_before(*[(age, HOURS[20] * 4, HOURS[20] * 4, 5) for age in (3, 4, *EVERY[20:])]),
+            False,
+            [[0, 1, 2, 3, 4, *EVERY[20:]], *EACH[19:4:-1]],
+        ),
         # All read.
         (but(), False, []),
         (but(), True, [EVERY]),
@@ -127,7 +135,7 @@ def test_first_days(now: str, first: list[str]):
     batches = due_days({}, datetime.fromisoformat(now).replace(hour=12, tzinfo=UTC))
 
     assert [[day] for day in first] == [[str(day) for day in batch] for batch in batches[:2]]
-    assert (3, 31) == (len(batches), len({day for batch in batches for day in batch}))
+    assert (31, 31) == (len(batches), len({day for batch in batches for day in batch}))
 
 
 def test_last_listing_day_on_monday():

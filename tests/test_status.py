@@ -175,16 +175,16 @@ def test_situations(status: Status, verdict: str, reason: str) -> None:
 @pytest.mark.parametrize(
     ("days", "tries", "verdict", "reason"),
     [
-        ([], NO_TRIES, "empty", "the first listing is being read"),
-        ([ListingDay(DAY, NOW, NOW, 0)], NO_TRIES, "empty", "the first listing is being read"),
+        ([], NO_TRIES, "filling", "0 of the last 30 days read"),
+        ([ListingDay(DAY, NOW, NOW, 0)], NO_TRIES, "filling", "0 of the last 30 days read"),
         ([], FAILED, "empty", "cannot reach the Hub: refused"),
-        (month()[:1], NO_TRIES, "filling", "0 of the last 30 listing days read so far"),
-        (month()[:2], NO_TRIES, "filling", "1 of the last 30 listing days read so far"),
+        (month()[:1], NO_TRIES, "filling", "0 of the last 30 days read"),
+        (month()[:2], NO_TRIES, "filling", "1 of the last 30 days read"),
         (
             month()[:2],
             FAILED,
             "filling",
-            "1 of the last 30 listing days read so far; the last try failed: cannot reach the Hub: refused",
+            "1 of the last 30 days read; the last try failed: cannot reach the Hub: refused",
         ),
         (month(), NO_TRIES, "fresh", "27 papers today; Tuesdays usually have 27"),
     ],

@@ -85,7 +85,7 @@ def demand_readable(table: sa.Table, row: sa.Row[Any]) -> sa.Row[Any]:
 
 def state_of(row: sa.Row[Any]) -> State:
     """Return the state in its row."""
-    times = map(moment_or_none, (row.refreshed_at, row.newest, row.backdated_at))
+    times = map(moment_or_none, (row.refreshed_at, row.newest, row.backdated_at, row.closed_at))
     return State(row.revision, *times)
 
 

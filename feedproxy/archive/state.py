@@ -18,12 +18,14 @@ class State:
 
     `revision` is the time, in microseconds, of the last change of any feed, so a restored backup never repeats a
     revision with other papers. `backdated_at` is the last refresh that brought entries older than existing ones.
+    `closed_at` is None until the first fill is complete: a period was last closed when this was the newest date.
     """
 
     revision: int
     refreshed_at: datetime | None
     newest_entry_at: datetime | None
     backdated_at: datetime | None
+    closed_at: datetime | None = None
 
     def has_refreshed_since(self, moment: datetime) -> bool:
         """Say whether there was a good refresh at `moment` (aware) or later."""

@@ -13,7 +13,7 @@ from feedproxy.archive.lease import retry_pause
 from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, NoPapersYet, UpstreamError
 from feedproxy.ingest.hub import Hub
 from feedproxy.ingest.refresher import Refresher, seconds_to_wait
-from feedproxy.ingest.status import Status, assess
+from feedproxy.ingest.status import Progress, Status, assess, read_so_far
 
 log = logging.getLogger(__name__)
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two ticks: clocks jump
@@ -115,6 +115,12 @@ class RefreshLoop:
         facts = (archive.state(), backoff, archive.stats(), days.values())
         status = assess(*facts, due_at, now, is_live=isinstance(source, Hub), began_at=self._began_at)
         return replace(status, problems=archive.problems())
+
+    def progress(self) -> Progress | None:
+        """Return the progress of the first fill; None unless it is under way at the Hub, in whichever process."""
+        if self._archive.cached_state().closed_at or not isinstance(self.refresher.source, Hub):
+            return None
+        return read_so_far(self._archive.days(), self._clock())
 
     def wait_for_papers(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or when waiting is useless.

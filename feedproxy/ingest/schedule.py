@@ -65,15 +65,21 @@ def due_days(days: ListingDays, now: datetime, *, force: bool = False) -> list[l
     Today (the Hub's current day) and the last listing day are due every 15 minutes, the last week every 6 hours, 30
     days back every 25, each in its own hour; missed days are due at once. With `force` all are due. In an empty archive
     the two newest come first, each alone, so that there is a feed after one answer.
+
+    Days that were never read, before one that was, come last: each alone, so that a fill shows its progress and loses
+    little if it is interrupted; and oldest first, for the same reason as in `missing_days`.
     """
     due = [day for day, at in _due_times(days, now) if force or at <= now]
-    if any(entry.good_at for entry in days.values()):
-        return [due] if due else []
-    today = hub_day(now)
-    weekday = next(day for age in range(1, 4) if (day := today - age * _DAY).weekday() < 5)
-    first = [day for day in due if day in (today, weekday)]
-    rest = [day for day in due if day not in first]
-    return [*([day] for day in first), *([rest] if rest else [])]
+    read = {day for day, entry in days.items() if entry.good_at}
+    if not read:
+        today = hub_day(now)
+        weekday = next(day for age in range(1, 4) if (day := today - age * _DAY).weekday() < 5)
+        read = {today, weekday} & set(due)
+        batches = [[day] for day in due if day in read]
+    else:
+        batches = [[day for day in due if day in read or day > max(read)]]
+    unread = [day for day in reversed(due) if day not in read and day < max(read, default=date.max)]
+    return [batch for batch in (*batches, *([day] for day in unread)) if batch]
 
 
 def next_due(days: ListingDays, now: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """The state of the archive and of refreshing in; a verdict and its reason out. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
@@ -18,11 +18,22 @@ VERDICTS = ("fresh", "quiet", "filling", "broken", "empty")
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of the first fill: how many of the last `total` days have been read."""
+
+    read: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.read} of the last {plural(self.total, 'day')} read"
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The status of refreshing. Times aware UTC; `verdict` is one of `VERDICTS`, and `reason` explains it.
 
     `failures` counts since the last good refresh; `listings` are the newest days, newest first; `problems` are those of
-    the archive.
+    the archive. There is `progress` while the verdict is `filling`.
     """
 
     verdict: str
@@ -36,6 +47,7 @@ class Status:
     papers: int
     days: int
     listings: tuple[ListingDay, ...]
+    progress: Progress | None = None
     problems: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -70,15 +82,16 @@ def assess(
     read = {day: entry for day, entry in entries.items() if entry.good_at}
     waiting_since = max(filter(None, (state.refreshed_at, None if backoff.failures else began_at)), default=None)
     is_due = due_at <= now
-    missing = sum(day not in entries for day in _month_before(now.date())) if is_due else 0
-    if state.newest_entry_at is None:
+    progress = read_so_far(entries, now)
+    is_filling = is_live and is_due and progress.read < progress.total
+    if state.newest_entry_at is None and (backoff.error or not began_at or not is_filling):
         verdict = "empty", backoff.error or f"the first listing is {'being read' if began_at else 'still to come'}"
     elif is_due and (waiting_since is None or now - waiting_since > _LATE):
         verdict = "broken", backoff.error or "nothing has refreshed the archive for over an hour"
     elif not is_live:
         verdict = "fresh", _describe_saved(read, state.refreshed_at)
-    elif missing:
-        verdict = "filling", _describe_progress(missing, backoff.error)
+    elif is_filling:
+        verdict = "filling", f"{progress}; the last try failed: {backoff.error}" if backoff.error else str(progress)
     else:
         verdict = _judge_counts(read, now.date())
     return Status(
@@ -92,12 +105,14 @@ def assess(
         papers=stats.papers,
         days=len(read),
         listings=tuple(entries.values())[:_MAX_LISTINGS],
+        progress=progress if verdict[0] == "filling" else None,
     )
 
 
-def _describe_progress(missing: int, error: str | None) -> str:
-    progress = f"{_MONTH.days - missing} of the last {plural(_MONTH.days, 'listing day')} read so far"
-    return f"{progress}; the last try failed: {error}" if error else progress
+def read_so_far(days: Collection[date], now: datetime) -> Progress:
+    """Return how many of the days before the one of `now` (aware UTC) are among `days`, which were asked for."""
+    month = list(_month_before(now.date()))
+    return Progress(sum(day in days for day in month), len(month))
 
 
 def _describe_saved(read: Mapping[date, ListingDay], read_at: datetime | None) -> str:
