@@ -1,13 +1,11 @@
-"""Six weeks of made-up Daily Papers to look at: votes that rise, weekends without a listing.
+"""Six weeks of the demo's papers that stand still: saved files, and an archive that has watched their votes.
 
-What is listed on a day depends on the day alone, so that saved files and an archive written beside them agree.
+Unlike the demo's they name thumbnails, which the tests' browser answers itself.
 """
 
-import random
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
-from math import exp
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -15,33 +13,19 @@ from typing import Any
 import httpx
 
 from feedproxy.archive import Archive
+from feedproxy.ingest.demo import papers
 from feedproxy.ingest.parse import parse
+from feedproxy.model import Paper
 from tests.factories import api, entry
 
 LAST = date(2026, 3, 10)
 DAYS = tuple(day for day in (LAST - timedelta(days=age) for age in reversed(range(45))) if day.weekday() < 5)
 NOW = datetime.combine(LAST, time(12), UTC)
 
-_MADE = ("Tiny", "Patient", "Open", "Sparse", "Modular", "Honest", "Streaming", "Frugal", "Latent", "Causal", "Careful")
-_THINGS = ("Agents", "Retrieval", "Diffusion", "Tool Use", "Speech", "Reinforcement Learning", "Long Context", "RL")
-_THINGS += ("Video Generation", "Robot Learning", "Code Models", "RAG")
-_ENDS = ("without Labels", "at Scale", "in One Pass", "from Human Feedback", "on a Phone", "before Acting")
-_ENDS += ("with Half the Data", "in the Wild", "under Uncertainty", "One Step at a Time")
-_GIVEN = ("Ada", "Ben", "Cleo", "Dora", "Emil", "Fatima", "Goro", "Hanna", "Ivo", "Jun", "Kira", "Li")
-_FAMILY = ("Example", "Placeholder", "Sample", "Specimen", "Mockup", "Draft", "Template", "Fiction")
-_HOUSES = ("Example Lab", "Sample University", "Placeholder Research", "Institute of Drafts")
-_SAID = (
-    "This paper does not exist.",
-    "We show that a simple recipe for {thing} goes further than a large one.",
-    "On a made-up benchmark {other} helps {thing} on nine tasks of ten.",
-    "A survey among nobody finds {thing} useful.",
-    "We release nothing, because none of this exists.",
-)
-
 
 def listing(day: date, now: datetime = NOW) -> list[dict[str, Any]]:
     """Return the entries of `day` as the API lists them at `now`, with the votes they have by then."""
-    return [_entry(day, number, now) for number in range(_size(day))]
+    return [_entry(paper) for paper in papers(day, now)]
 
 
 def save(folder: Path) -> Path:
@@ -72,44 +56,21 @@ def _looks() -> Iterator[tuple[datetime, tuple[date, ...]]]:
     yield NOW, DAYS
 
 
-def _size(day: date) -> int:
-    return random.Random(day.toordinal()).choice((5, 8, 9, 11, 12, 14, 17, 21))  # noqa: S311
-
-
-def _entry(day: date, number: int, now: datetime) -> dict[str, Any]:
-    dice = random.Random(day.toordinal() * 100 + number)  # noqa: S311
-    thing, other = dice.sample(_THINGS, 2)
-    house = dice.choice(_HOUSES)
-    final = round(exp(dice.gauss(2.2, 1.2)))
+def _entry(paper: Paper) -> dict[str, Any]:
+    house = paper.organization
     return entry(
-        (day.toordinal() % 1000) * 100 + number,
-        day=day,
-        title=_title(dice, thing, other),
-        summary=" ".join(dice.sample(_SAID, 4)).format(thing=thing.lower(), other=other.lower()),
-        authors=[{"name": f"{dice.choice(_GIVEN)} {dice.choice(_FAMILY)}"} for _ in range(dice.randint(1, 9))],
-        organization={"name": house.replace(" ", "-").lower(), "fullname": house} if dice.random() < 0.5 else None,
-        upvotes=_so_far(final, day, now),
-        numComments=dice.randint(0, 4),
-        thumbnail=f"https://cdn-thumbnails.huggingface.co/social-thumbnails/papers/{day}-{number}.png",
-        ai_keywords=[thing.lower(), other.lower()],
+        id=paper.id,
+        title=paper.title,
+        summary=paper.summary,
+        authors=[{"name": name} for name in paper.authors],
+        organization=house and {"name": house.name, "fullname": house.fullname},
+        upvotes=paper.upvotes,
+        submittedOnDailyAt=paper.submitted_at.isoformat(),
+        publishedAt=paper.published_at and paper.published_at.isoformat(),
+        numComments=paper.comments,
+        thumbnail=f"https://cdn-thumbnails.huggingface.co/social-thumbnails/papers/{paper.id}.png",
+        githubRepo=paper.github_repo,
+        projectPage=paper.project_page,
+        ai_keywords=list(paper.ai_keywords),
+        ai_summary=paper.ai_summary,
     )
-
-
-def _title(dice: random.Random, thing: str, other: str) -> str:
-    made, end = dice.choice(_MADE), dice.choice(_ENDS)
-    return dice.choice(
-        (
-            f"{made} {thing} {end}",
-            f"{made}{thing.partition(' ')[0]}: {other} {end}",
-            f"{thing} and {other}, Reconciled",
-            f"{made} {thing} for {other}",
-            f"A Survey of {made} {thing}",
-            f"Rethinking {thing} for {other}",
-        )
-    )
-
-
-def _so_far(final: int, day: date, now: datetime) -> int:
-    """Return how many of its votes a paper listed on `day` has at `now`: most come on the first two days."""
-    age = (now - datetime.combine(day, time(), UTC)) / timedelta(days=1)
-    return round(final * (1 - exp(-1.2 * age)))

@@ -149,11 +149,11 @@ def test_demo(start: Start, tmp_path: Path) -> None:
     with httpx.Client(timeout=30) as client:
         assert feedparser.parse(client.get(address).content).entries
         everything = feedparser.parse(client.get(address.partition("?")[0]).content)
-    assert 16 == len({entry.id for entry in everything.entries})
+    assert 50 == len({entry.id for entry in everything.entries})
     code, rest = stop(process, signal.SIGINT)
     assert 0 == code
     assert 1 == len(rest.splitlines())
-    assert re.search(r"1 listing read, 16 papers in them, 16 new, in \d+\.\d s\n$", rest)
+    assert re.search(r"the demo: \d\d listings read, (\d+) papers in them, \1 new, in \d+\.\d s\n$", rest)
     assert Path(archive.removeprefix("archive:   ")).name in {
         path.name for path in (tmp_path / "share" / "feedproxy").iterdir()
     }

@@ -226,13 +226,14 @@ def test_asking_for_readiness_is_enough(
     assert any(reached(client.get(path)) for _ in range(10_000))
 
 
-def test_saved_listing_that_stays_as_it_is(serve: Callable[..., httpx.Client], clock: Clock) -> None:
+def test_saved_listing_that_stays_as_it_is(serve: Callable[..., httpx.Client], clock: Clock, tmp_path: Path) -> None:
     """A saved listing is read again when it changes, and is well until then."""
-    client = serve(listing="demo")
+    (tmp_path / "saved.json").write_bytes(api(entries(3)))
+    client = serve(listing=str(tmp_path / "saved.json"))
     assert 200 == client.get("/feed.rss").status_code
     clock.tick(hours=30 * 24)
     status = client.get("/status.json").json()
-    expected = "the saved listing, read 2026-03-10 12:00 UTC; its newest papers are of 2025-01-17"
+    expected = "the saved listing, read 2026-03-10 12:00 UTC; its newest papers are of 2026-03-10"
     assert ("fresh", expected) == (status["verdict"], status["reason"])
 
 

@@ -34,7 +34,7 @@ def test_wheel(built: Path) -> None:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
     assert kept("feedproxy") == names
-    assert {"feedproxy/py.typed", "feedproxy/demo.json", "feedproxy/templates/page.html"} < names
+    assert {"feedproxy/py.typed", "feedproxy/ingest/demo.toml", "feedproxy/templates/page.html"} < names
 
 
 def test_source(built: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Which source the settings name, and what of them reaches it."""
 
-import json
 from datetime import UTC, datetime
 
 import pytest
@@ -40,12 +39,3 @@ def test_open_source_settings(hub: fake.Hub):
     assert ("/mirror/api/daily_papers", "/mirror/papers/date/2026-03-10") == (request.path, on_the_page.path)
     assert "Bearer hf_x" == request.headers["Authorization"]
     assert request.headers["User-Agent"].endswith("(+https://x.org)")
-
-
-def test_demo():
-    """The built-in listing is read whole."""
-    source = open_source(Config.load({"FEEDPROXY_LISTING": "demo"}))
-    ((ask,),) = source.due({}, datetime(2030, 1, 1, tzinfo=UTC))
-    listing = source.get(ask, datetime(2030, 1, 1, tzinfo=UTC))
-
-    assert ((), len(json.loads(ask.path.read_bytes()))) == (listing.skipped, len(listing.papers))

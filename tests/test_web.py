@@ -901,7 +901,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: py
     assert not (tmp_path / "archive.sqlite").exists()
     response = app.test_client().get("/feed.atom")
     on_worker_exit(app.extensions["feedproxy"])
-    assert 16 == len(feedparser.parse(response.data).entries)
+    assert 50 == len(feedparser.parse(response.data).entries)
     assert "localhost" == urlsplit(feedparser.parse(response.data).feed.link).netloc
 
 

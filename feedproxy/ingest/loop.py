@@ -113,7 +113,7 @@ class RefreshLoop:
         except FeedproxyError:  # a saved listing that is not there
             due_at = now
         facts = (archive.state(), backoff, archive.stats(), days.values())
-        status = assess(*facts, due_at, now, is_live=isinstance(source, Hub), began_at=self._began_at)
+        status = assess(*facts, due_at, now, is_live=not source.has_all_days, began_at=self._began_at)
         return replace(status, problems=archive.problems())
 
     def progress(self) -> Progress | None:

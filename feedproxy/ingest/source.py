@@ -1,4 +1,4 @@
-"""The protocol of a source of listings, with its two implementations: the Hub and saved files."""
+"""The protocol of a source of listings, with its implementations: the Hub, saved files and made-up papers."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import Protocol
 
 from feedproxy import HOME
 from feedproxy.config import DEMO, Config, is_address
+from feedproxy.ingest.demo import MadeUpListings
 from feedproxy.ingest.files import SavedListings
 from feedproxy.ingest.http import Fetcher, Turn
 from feedproxy.ingest.hub import Hub
 from feedproxy.ingest.schedule import ListingDays, ListingRequest
 from feedproxy.model import Listing
 
-__all__ = ["Hub", "ListingDays", "ListingRequest", "SavedListings", "Source", "open_source"]
+__all__ = ["Hub", "ListingDays", "ListingRequest", "MadeUpListings", "SavedListings", "Source", "open_source"]
 
 
 class Source(Protocol):
@@ -40,5 +41,5 @@ def open_source(config: Config) -> Source:
         contact = config.public_url or HOME
         return Hub(Fetcher(config.listing, token=config.hf_token, interval=config.pace, contact=contact))
     if config.listing == DEMO:
-        return SavedListings(Path(__file__).parents[1] / "demo.json", "the made-up listing")
+        return MadeUpListings()
     return SavedListings(Path(config.listing))

@@ -34,6 +34,7 @@ _EXAMPLES = (
     ("50 upvotes and more", "min_upvotes=50"),
     ("robot*, or 100 upvotes", "q=robot*&or_upvotes=100"),
 )
+DEMO_EXAMPLES = (*_EXAMPLES[:3], ("org:example", "q=org:example"), *_EXAMPLES[4:])  # no real house made those papers
 # What the page sets without its options.
 _VISIBLE = ("q", "min_upvotes", "digest", "top", "page")
 # Readers whose address takes that of a feed at its end.
@@ -101,6 +102,7 @@ def _values(
     preview: Preview | None = None,
     choices: Iterable[Choice] | None = None,
 ) -> dict[str, object]:
+    is_demo = context().config.listing == DEMO
     others = {name: text for name, text in typed.items() if name in PARAMETERS and name not in advice.problems}
     return {
         "document": document,
@@ -116,12 +118,12 @@ def _values(
         "fields": FIELDS,
         "late_note": LATE,
         "links": HAS,
-        "examples": _EXAMPLES,
+        "examples": DEMO_EXAMPLES if is_demo else _EXAMPLES,
         "choices": [(choice, _refinable(choice, others)) for choice in choices or map(Choice, interests())],
         "readers": _READERS,
         "named_feeds": context().service.named_feeds,
         "link_of": link_of,
-        "is_demo": context().config.listing == DEMO,
+        "is_demo": is_demo,
     }
 
 
