@@ -3,10 +3,12 @@
 Any room may raise them; only `web` turns them into answers, and `cli` into exits.
 """
 
+import re
 from collections.abc import Iterable
 from itertools import islice
 
 _MAX_MISTAKES = 10  # that are reported of one query
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")  # nobody knows these numbers; the words for them follow
 
 
 class FeedproxyError(Exception):
@@ -22,7 +24,7 @@ class FeedproxyError(Exception):
     message = ""  # the default
 
     def __init__(self, message: str = "", retry_after: int | None = None) -> None:
-        super().__init__(" ".join((message or self.message).split()))
+        super().__init__(" ".join(_ERRNO.sub("", message or self.message).split()))
         self.problems: tuple[str, ...] = (str(self),)
         if retry_after is not None:
             self.retry_after = retry_after

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count, pairwise
 from pathlib import Path
@@ -123,7 +123,7 @@ def stored_ids(archive: Archive) -> list[str]:
 
 def entry_dates(archive: Archive) -> list[tuple[str, datetime]]:
     """Return the id of every paper in the archive and when it entered."""
-    return sorted((entry.paper.id, entry.entered_at) for entry in archive.search(Query()).entries)
+    return sorted((entry.paper.id, entry.entered_at) for entry in archive.search(Query(limit=200)).entries)
 
 
 def refusal(status: int, **headers: str) -> Answer:
@@ -930,6 +930,33 @@ def test_progress(hub: fake.Hub, archive: Archive, clock: Clock):
     assert (None, "fresh") == (loop.status().progress, loop.status().verdict)
 
 
+@pytest.mark.parametrize("cuts", [[], [1], [5, 20], [2, 3, 29]])
+def test_steps_do_not_matter(
+    hub: fake.Hub, archive: Archive, open_archive: Callable[..., Archive], tmp_path: Path, clock: Clock, cuts: list[int]
+):
+    """However often the first fill is interrupted, entries get the dates that one transaction would have given them."""
+    for age in range(2, 31):
+        day = DAY - timedelta(days=age)
+        evening = f"{day - timedelta(days=1)}T22:00:00.000Z"
+        hub.days[day] = [*entries(2, first=10 * age, day=day), entry(10 * age + 5, submittedOnDailyAt=evening)]
+    hub.days |= {DAY: entries(2), YESTERDAY: entries(2, first=3, day=YESTERDAY)}
+    hub.days[DAY - timedelta(days=4)].append(hub.days[DAY - timedelta(days=20)][0])  # is listed twice
+    at_once = open_archive(tmp_path / "at_once.sqlite")
+    days = [[DAY], [YESTERDAY], [DAY - timedelta(days=age) for age in range(2, 31)]]
+    for batch in days:
+        at_once.store([parse(api(hub.days[day]), day=day) for day in batch], clock())
+    for cut in [*cuts, 0]:
+        with suppress(KeyboardInterrupt):
+            Refresher(Disturbed(hub.url, _interrupt, at=cut), archive, clock).refresh_once()
+
+    assert entry_dates(at_once) == entry_dates(archive)
+    assert len(hub.days) <= len(hub.requests) <= len(hub.days) + 3 * len(cuts)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def test_saved_listing_has_no_progress(tmp_path: Path, archive: Archive, clock: Clock):
     """A saved listing is read in one go: there is no progress to wait for."""
     assert RefreshLoop(Refresher(SavedListings(tmp_path / "none.json"), archive, clock)).progress() is None
@@ -1092,11 +1119,40 @@ def test_who_waits_wakes_the_refresh(hub: fake.Hub, open_archive: Callable[..., 
 
 
 def test_long_wait(loop: RefreshLoop):
-    """A reader who has waited long enough hears that the listing is still being read."""
+    """A reader who has waited long enough hears that the listing is being read."""
     with pytest.raises(UpstreamError) as raised:
         loop.wait_for_papers(-1)
-    assert "there are no papers yet: the listing is still being read" == str(raised.value)
-    assert 10 == raised.value.retry_after
+    assert "there are no papers yet: the first listing is being read" == str(raised.value)
+    assert 30 == raised.value.retry_after
+
+
+def test_when_to_come_again(hub: fake.Hub, loop: RefreshLoop, clock: Clock):
+    """A reader comes again when the Hub must have answered or failed, as an answer takes half a minute at most."""
+    hub.gate.clear()
+    loop.start()
+    while not hub.requests:
+        pass
+    waits = []
+    for seconds in (0, 10, 12.5, 60):
+        clock.tick(seconds=seconds)
+        with pytest.raises(UpstreamError) as raised:
+            loop.wait_for_papers(-1)
+        waits.append(raised.value.retry_after)
+    assert [30, 20, 8, 1] == waits
+    hub.gate.set()
+    loop.stop()
+
+
+def test_first_fill_is_logged(hub: fake.Hub, loop: RefreshLoop, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """A line now and then says how far the first fill is; later refreshes say only what they read."""
+    caplog.set_level("INFO", "feedproxy")
+    hub.days = {DAY: entries(1)}
+    loop.tick()
+    steps = [f"127.0.0.1: {read} of the last 30 days read" for read in (4, 9, 14, 19, 24, 29)]
+    assert ["127.0.0.1: reading the last 30 days", *steps] == caplog.messages[:-1]
+    clock.tick(hours=1)
+    loop.tick()
+    assert 9 == len(caplog.messages)
 
 
 def test_broken_file(tmp_path: Path, archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):

@@ -300,7 +300,9 @@ def test_trouble_at_the_wire(serve: Callable[..., httpx.Client], hub: Hub, clock
     status = client.get("/status.json").json()
     assert ("empty", "127.0.0.1 answered 429 slow down", 0) == (status["verdict"], status["reason"], status["papers"])
     ready = client.get("/readyz")
-    assert (503, "there are no papers yet\n", "60") == (ready.status_code, ready.text, ready.headers["Retry-After"])
+    reason = "there are no papers yet: 127.0.0.1 answered 429 slow down\n"
+    assert (503, reason) == (ready.status_code, ready.text)
+    assert client.get("/feed.rss").headers["Retry-After"] == ready.headers["Retry-After"]
 
 
 def test_missing_listing_at_the_wire(serve: Callable[..., httpx.Client], tmp_path) -> None:  # type: ignore[no-untyped-def]

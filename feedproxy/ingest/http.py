@@ -30,7 +30,7 @@ _MAX_REDIRECTS = 5
 _MAX_WAIT = 86_400  # seconds; a server that asks for more is mistaken
 _RESERVE = 5  # requests of the Hub's allowance that we leave to others at the same IP address
 _CHUNK = 65_536  # bytes
-_DEADLINE = 30.0  # seconds for one answer, from the connection to its last byte
+DEADLINE = 30.0  # seconds for one answer, from the connection to its last byte
 _TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
 _ETAG = re.compile(r'(W/)?"[!#-~]{0,200}"')  # RFC 9110, section 8.8.3
 Turn = Callable[[float], float]  # takes the interval between requests, returns how many seconds to wait
@@ -69,7 +69,7 @@ class Fetcher:
         interval: float = 1.0,
         contact: str = HOME,
         timeout: httpx.Timeout = _TIMEOUT,
-        deadline: float = _DEADLINE,
+        deadline: float = DEADLINE,
         sleep: Callable[[float], None] = time.sleep,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -4,6 +4,7 @@ Leaves fetching and storing to `refresher`.
 """
 
 import logging
+import math
 import threading
 import time
 from dataclasses import replace
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 
 from feedproxy.archive.lease import retry_pause
 from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, NoPapersYet, UpstreamError
+from feedproxy.ingest.http import DEADLINE
 from feedproxy.ingest.hub import Hub
 from feedproxy.ingest.refresher import Refresher, seconds_to_wait
 from feedproxy.ingest.status import Progress, Status, assess, read_so_far
@@ -18,6 +20,7 @@ from feedproxy.ingest.status import Progress, Status, assess, read_so_far
 log = logging.getLogger(__name__)
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two ticks: clocks jump
 _BUSY = timedelta(seconds=5)  # rest while another process refreshes
+_LINE = 5  # listings of the first fill until a line of the log says how far it is
 _POLL = 0.02  # seconds between two looks for the first papers
 
 
@@ -31,6 +34,7 @@ class RefreshLoop:
         self._thread: threading.Thread | None = None
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._began_at: datetime | None = None
+        self._tried_at: datetime | None = None  # the beginning of the last refresh of this process
         self._store_error: ArchiveError | None = None  # of the last tick, which the archive could not note
 
     def start(self) -> None:
@@ -90,8 +94,8 @@ class RefreshLoop:
             return timedelta()
 
     def _refresh(self) -> timedelta:
-        began = time.monotonic()
-        outcome = self.refresher.refresh_once()
+        began, self._tried_at = time.monotonic(), self._clock()
+        outcome = self.refresher.refresh_once(report=self._log_progress)
         seconds = time.monotonic() - began
         self.refresher.observe("left" if outcome is None else "good", seconds)
         if outcome is None:
@@ -101,6 +105,11 @@ class RefreshLoop:
             left_out = f", {len(outcome.problems)} left out" if outcome.problems else ""
             log.info("%s: %s%s, in %.1f s", self.refresher.source.name, outcome, left_out, seconds)
         return _SHORTEST
+
+    def _log_progress(self, listings: int, total: int) -> None:  # noqa: ARG002
+        """Log how far the first fill is, now and then."""
+        if (listings == 1 or listings % _LINE == 0) and (progress := self.progress()):
+            log.info("%s: %s", self.refresher.source.name, progress if listings > 1 else "reading the last 30 days")
 
     def status(self) -> Status:
         """Return the status of refreshing, whichever process does it."""
@@ -150,5 +159,10 @@ class RefreshLoop:
         if self._store_error:
             return NoPapersYet(self._store_error.public, self._store_error.retry_after)
         if time.monotonic() > until:
-            return NoPapersYet("the listing is still being read", 10)
+            return NoPapersYet("the first listing is being read", self._seconds_to_first_listing())
         return None
+
+    def _seconds_to_first_listing(self) -> int:
+        """Return the seconds until the listing that is being read has come or failed: no answer takes longer."""
+        waiting = (self._clock() - self._tried_at).total_seconds() if self._tried_at else 0
+        return math.ceil(min(max(DEADLINE - waiting, 1), DEADLINE))

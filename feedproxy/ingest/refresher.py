@@ -27,6 +27,7 @@ _DICE = secrets.SystemRandom()
 _LOG_MEMORY = 1000  # problems that we log only once
 _TRANSACTION = 2**23  # bytes of normalised text in one transaction; 30 days have about 3 MB
 _MOST_PROBLEMS = 10  # of one kind, each with a line of its own
+Report = Callable[[int, int], None]
 
 
 def utc_now() -> datetime:
@@ -74,9 +75,10 @@ class Refresher:
         self._closing_at = datetime.max.replace(tzinfo=UTC)
         source.keep_pace(self._turn)
 
-    def refresh_once(self, *, force: bool = False) -> Outcome | None:
+    def refresh_once(self, *, force: bool = False, report: Report | None = None) -> Outcome | None:
         """Get and store due listings, with `force` the last 30 days; return None while another process refreshes.
 
+        Calls `report` after each transaction with how many listings were asked for, and how many are due.
         Reports an unreadable listing and goes on. Raises UpstreamError if the source fails or has no papers at all, but
         stores earlier listings first; raises ListingError if every listing is unreadable. After a failure all processes
         wait: until the next try, without `force`, raises UpstreamError and sends no request.
@@ -93,7 +95,7 @@ class Refresher:
                 self._lease = lease
                 previous = self.archive.state().refreshed_at
                 due = self.source.due(self.archive.days(), self.clock(), force=force)
-                outcome = self.fetch_and_store(*due, lease=lease)
+                outcome = self.fetch_and_store(*due, lease=lease, report=report)
                 if outcome.listings and self.archive.state().newest_entry_at is None:
                     raise UpstreamError("the listing has no papers")
                 if outcome.listings or self.source.has_all_days:
@@ -126,7 +128,9 @@ class Refresher:
         for problem in problems:
             self._log_once(problem)
 
-    def fetch_and_store(self, *batches: list[ListingRequest], lease: HeldLease | None = None) -> Outcome:
+    def fetch_and_store(
+        self, *batches: list[ListingRequest], lease: HeldLease | None = None, report: Report | None = None
+    ) -> Outcome:
         """Get and store these listings like `refresh_once`; without a lease even during a refresh."""
         total, unread = Outcome(), dict[ListingRequest, ListingError]()
         try:
@@ -140,6 +144,8 @@ class Refresher:
                         for line in _abridge([f"skipped {skip.name}: {skip.reason}" for skip in listing.skipped])
                     ]
                     total += Outcome(len(listings), papers, result.new, tuple(skips))
+                    if report:
+                        report(total.listings + len(unread), sum(map(len, batches)))
             if unread and not total.listings:
                 raise list(unread.values())[-1]
         except FeedproxyError as error:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, request
 
 from feedproxy.archive.backend import time_limit
+from feedproxy.errors import NoPapersYet
 from feedproxy.query.parameters import PARAMETERS, Query
 from feedproxy.web import responses
 from feedproxy.web.context import context
@@ -42,7 +43,10 @@ def ready() -> Response:
     """
     context().loop.start()
     with time_limit(_PATIENCE):
-        context().service.search(Query(limit=1))
+        try:
+            context().service.search(Query(limit=1))
+        except NoPapersYet:
+            context().loop.wait_for_papers(0)  # raises an error that says why, and how long it takes
     return responses.text("ready")
 
 
