@@ -5,6 +5,7 @@ from Python 3.14 on and on macOS, spawned, so its arguments must survive picklin
 `on_worker_start` and `on_worker_exit` too.
 """
 
+import errno
 import logging
 import multiprocessing
 import os
@@ -77,9 +78,18 @@ def listen(bind: str) -> tuple[str, socket.socket]:
         listening.listen(_QUEUE)
     except OSError as error:
         listening.close()
-        raise FeedproxyError(f"cannot listen at {bind}: {error.strerror}") from error
+        raise FeedproxyError(f"cannot listen at {bind}: {error.strerror}{_other_port(error, host, port)}") from error
     listening.setblocking(False)
     return host, listening
+
+
+def _other_port(error: OSError, host: str, port: int) -> str:
+    """Return the end of a sentence that says which port may do instead; nothing if the port is not to blame."""
+    if error.errno == errno.EADDRINUSE:
+        return f"; try another port: --bind {in_address(host)}:{port + 1 if port < 65_535 else 8000}"
+    if error.errno == errno.EACCES:
+        return f"; ports below 1024 are for root, others are not: --bind {in_address(host)}:8000"
+    return ""
 
 
 def in_address(host: str) -> str:

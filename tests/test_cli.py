@@ -164,9 +164,30 @@ def test_no_feed_of_an_empty_archive(run: Run, tmp_path: Path) -> None:
     """Where there are no papers yet a file is left as it is."""
     path = tmp_path / "agents.rss"
     path.write_text("old")
-    result = run("feed", "q=agents", "--no-refresh", "-o", path)
+    with closing(Archive(str(tmp_path / "empty.sqlite"))) as archive:
+        archive.state()
+    result = run("feed", "q=agents", "--no-refresh", "-o", path, "--archive", tmp_path / "empty.sqlite")
     assert (1, "old") == (result.exit_code, path.read_text())
     assert "feedproxy: there are no papers yet" == one_line(result)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["feed", "q=agents", "--no-refresh"],
+        ["publish", "site", "--no-refresh", "--url", "https://example.org", "--feeds", "feeds.toml"],
+        ["check", "q=agents"],
+        ["archive", "check"],
+        ["archive", "backup", "backup.sqlite"],
+    ],
+)
+def test_no_archive_at_a_mistyped_path(run: Run, tmp_path: Path, command: list[str]) -> None:
+    """A command that only reads says that there is no archive at a path, and makes neither one nor anything else."""
+    Path("feeds.toml").write_text('[[feed]]\nname = "a"\ntitle = "A"\nquery = "q=agents"\n')
+    result = run(*command, "--archive", tmp_path / "typo" / "archive.sqlite")
+    told = f"feedproxy: there is no archive at {tmp_path}/typo/archive.sqlite: feedproxy refresh makes one"
+    assert (1, told) == (result.exit_code, one_line(result))
+    assert ["feeds.toml"] == [path.name for path in tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +212,9 @@ def test_first_feed_refreshes(run: Run, hub: Hub, clock: Clock) -> None:
     }
     result = run("feed", "limit=9", listing=hub.url)
     assert 2 == len(feedparser.parse(result.stdout_bytes).entries)
-    assert "the archive is empty: reading 30 days from 127.0.0.1, about a minute" == one_line(result)
+    steps = ("10 of 31 listings read", "20 of 31 listings read", "30 of 31 listings read")
+    told = ["the archive is empty: reading 30 days from 127.0.0.1, about a minute", *steps]
+    assert told == result.stderr.splitlines()
     hub.requests.clear()
     again = run("feed", "limit=9", listing=hub.url)
     assert (result.stdout_bytes, "", []) == (again.stdout_bytes, "", hub.requests)
@@ -220,7 +243,7 @@ def test_unreachable_hub(run: Run, command: list[str]) -> None:
     assert (1, "") == (result.exit_code, result.stdout)
     first, second = result.stderr.splitlines()
     assert first.startswith("the archive is empty: reading 30 days")
-    assert second.startswith("feedproxy: cannot reach 127.0.0.1: ")
+    assert "feedproxy: cannot reach 127.0.0.1: Connection refused" == second
 
 
 # Listings and archives that cannot be used -------------------------------------------------------
@@ -305,7 +328,8 @@ def test_unusable_archive(run: Run, hub: Hub, tmp_path: Path, command: list[str]
     (tmp_path / "folder").mkdir()
     (tmp_path / "junk").write_bytes(b"keep me" * 200)
     result = run(*command, "--archive", tmp_path / name, listing=hub.url)
-    assert (1, "", []) == (result.exit_code, result.stdout, hub.requests)
+    assert (1, []) == (result.exit_code, hub.requests)
+    assert command[0] == "check" or not result.stdout  # it has explained the query
     assert f"{tmp_path / name}" in one_line(result)
     assert told in result.stderr
     assert b"keep me" * 200 == (tmp_path / "junk").read_bytes()
@@ -512,13 +536,13 @@ def test_backfill_ends_yesterday(run: Run, hub: Hub, clock: Clock) -> None:
 def test_check(run: Run, kept: Path, query: str, told: str) -> None:
     """`check` says how a query is understood, and how many papers it matches on all its pages."""
     result = run("check", query, archive=str(kept))
-    told += " in the 90 days to 2026-03-10\n"
+    told += " so far (0 of the last 30 days read)\n"
     assert (0, told, "") == (result.exit_code, result.stdout[: len(told)], result.stderr)
 
 
 def test_check_of_digests(run: Run, kept: Path) -> None:
     """`check` says when the next digest closes, if a paper is in it already."""
-    told = "3 papers match in the 366 days to 2026-03-10\n"
+    told = "3 papers match so far (0 of the last 30 days read)\n"
     told += "the next digest, of week 11, 2026, closes at 2026-03-16 06:00 UTC\n"
     assert told in run("check", "digest=week", archive=str(kept)).stdout
     assert "next digest" not in run("check", "digest=week&q=zebrafish", archive=str(kept)).stdout
@@ -649,9 +673,24 @@ def test_check_reads_a_saved_listing(run: Run, tmp_path: Path) -> None:
 
 
 def test_check_with_an_empty_archive(run: Run) -> None:
-    """A count of an empty archive says what it is worth."""
-    result = run("check", "q=agents")
-    assert "0 papers match (the archive is empty: feedproxy refresh)" in result.stdout
+    """Without an archive, or any paper in it, `check` explains the query all the same, and says how to get papers."""
+    missing = run("check", "q=agents")
+    assert (1, "agents\nhttp://localhost:8000/feed.rss?q=agents\n") == (missing.exit_code, missing.stdout)
+    run("refresh", listing="http://127.0.0.1:9", archive="empty.sqlite")
+    empty = run("check", "q=agents", archive="empty.sqlite")
+    assert (0, "0 papers match (the archive is empty: feedproxy refresh)") == (
+        empty.exit_code,
+        empty.stdout.splitlines()[2],
+    )
+
+
+def test_check_says_since_when(run: Run, hub: Hub, clock: Clock) -> None:
+    """A count of more days than the archive holds says since when it is."""
+    today = clock.now.date()
+    hub.days = {today: entries(2)}
+    run("refresh", listing=hub.url)
+    assert "2 papers match since 2026-02-08" in run("check", "", listing=hub.url).stdout
+    assert "2 papers match in the 30 days to 2026-03-10" in run("check", "days=30", listing=hub.url).stdout
 
 
 @pytest.mark.parametrize(
@@ -846,7 +885,10 @@ def test_files_with_names_that_are_not_utf_8(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["serv"], "No such command 'serv'"),
+        (["serv"], "No such command 'serv', did you mean serve?"),
+        (["nonesuch"], "No such command 'nonesuch'\n"),
+        (["archive", "bakup"], "No such command 'bakup', did you mean backup?"),
+        (["serve", "--bnd", "x"], "id you mean"),
         (["feed"], "Missing argument 'QUERY|ADDRESS'"),
         (["feed", "q=a", "--format", "xml"], "'xml' is not one of 'rss', 'atom', 'json'"),
         (["feed", "q=a", "-o", "."], "File '.' is a directory"),
@@ -892,13 +934,47 @@ def test_restore_of_nothing(run: Run) -> None:
     assert not Path("share").exists()
 
 
+def test_restore_asks(run: Run, kept: Path, tmp_path: Path) -> None:
+    """Before `restore` replaces an archive it names the one that would be replaced."""
+    assert 0 == run("archive", "backup", tmp_path / "backup.sqlite", archive=str(kept)).exit_code
+    target = tmp_path / "other.sqlite"
+    result = run("archive", "restore", tmp_path / "backup.sqlite", "--archive", target)
+    assert 1 == result.exit_code
+    assert f"This replaces everything in {target}. Go on? [y/N]:" in result.stdout
+    assert not target.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no terminals to pose as")
+@pytest.mark.parametrize("command", [["refresh"], ["feed", "q=paper"]])
+def test_progress_on_a_terminal(hub: Hub, tmp_path: Path, command: list[str]) -> None:
+    """On a terminal a bar shows how far a refresh is; the feed goes to standard output alone."""
+    hub.days = {datetime.now(UTC).date() - timedelta(days=3): entries(2)}
+    settings = {"FEEDPROXY_LISTING": hub.url, "FEEDPROXY_PACE": "0", "FEEDPROXY_ARCHIVE": str(tmp_path / "a.sqlite")}
+    ours, theirs = os.openpty()
+    words = [sys.executable, "-m", "feedproxy", *command]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=theirs, env=os.environ | settings) as process:
+        os.close(theirs)
+        assert process.stdout
+        printed = process.stdout.read()
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert 0 == process.returncode
+    assert "31 listings to read" in shown
+    assert "100%" in shown
+    assert b"listings to read" not in printed
+
+
 @pytest.mark.parametrize("bind", ["127.0.0.1:{port}", "localhost:{port}"])
 def test_port_in_use(run: Run, bind: str) -> None:
     """A port in use is said in one line, before anything is printed about subscribing."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         bind = bind.format(port=taken.getsockname()[1])
         result = run("serve", "--demo", "--bind", bind)
-    assert (1, f"feedproxy: cannot listen at {bind}: Address already in use") == (result.exit_code, one_line(result))
+    host, port = bind.split(":")
+    told = (
+        f"feedproxy: cannot listen at {bind}: Address already in use; try another port: --bind {host}:{int(port) + 1}"
+    )
+    assert (1, told) == (result.exit_code, one_line(result))
 
 
 @pytest.mark.parametrize(
@@ -909,6 +985,21 @@ def test_no_such_host(run: Run, bind: str, told: str) -> None:
     """What is no address of this machine cannot be listened at."""
     result = run("serve", "--demo", "--bind", bind)
     assert (1, f"feedproxy: cannot listen at {bind}: {told}") == (result.exit_code, one_line(result))
+
+
+def test_beginning(run: Run) -> None:
+    """Without a command feedproxy says in five lines how to begin."""
+    result = run()
+    assert (0, "", 5) == (result.exit_code, result.stderr, len(result.stdout.splitlines()))
+    assert "feedproxy serve --demo" in result.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize("words", [[], ["archive"]])
+def test_lists_of_commands_are_not_cut(run: Run, words: list[str]) -> None:
+    """In a terminal of 80 columns no command's sentence ends in dots."""
+    listed = run(*words, "-h").stdout.partition("Commands:")[2].splitlines()
+    assert [] == [line for line in listed if line.endswith(("...", "…"))]
+    assert all(line.endswith(".") for line in listed if line)
 
 
 def test_help(run: Run) -> None:

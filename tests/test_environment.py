@@ -51,7 +51,7 @@ def test_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch, scheme: str, form: 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv(f"{scheme}_proxy", form.format(port))
-    assert f"cannot reach the proxy of {scheme}_proxy: [Errno 111] Connection refused" == failure(
+    assert f"cannot reach the proxy of {scheme}_proxy: Connection refused" == failure(
         f"{scheme}://hub.invalid"
     )
 

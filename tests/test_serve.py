@@ -429,7 +429,8 @@ def taken() -> Iterator[int]:
 def test_ipv6(start: Start, taken: int) -> None:
     """An IPv6 address in brackets is listened at, and one that is taken is told in one line."""
     refused = start("feedproxy", "serve", "--demo", "--bind", f"[::1]:{taken}")
-    told = f"feedproxy: cannot listen at [::1]:{taken}: Address already in use\n"
+    other = f"try another port: --bind [::1]:{taken + 1}"
+    told = f"feedproxy: cannot listen at [::1]:{taken}: Address already in use; {other}\n"
     assert (told, 1) == (refused.stderr and refused.stderr.read(), refused.wait())
     process = start("feedproxy", "serve", "--demo", "--bind", "[::1]:0")
     port = httpx.URL(address_of(process)).port
@@ -441,7 +442,8 @@ def test_one_server_a_port(start: Start) -> None:
     """A second server at the same address is told that it is taken, whichever serves there."""
     bind = "127.0.0.1:" + address_of(start("feedproxy", "serve", "--demo", "--bind", "127.0.0.1:0")).rpartition(":")[2]
     second = start("feedproxy", "serve", "--demo", "--bind", bind)
-    told = f"feedproxy: cannot listen at {bind}: Address already in use\n"
+    other = f"127.0.0.1:{int(bind.rpartition(':')[2]) + 1}"
+    told = f"feedproxy: cannot listen at {bind}: Address already in use; try another port: --bind {other}\n"
     assert (told, 1) == (second.stderr and second.stderr.read(), second.wait())
 
 

@@ -75,7 +75,7 @@ _LOCKED = _STATE.with_for_update()  # one writer at a time, in databases that al
 
 
 class Archive(Coordination):
-    """The archive at a path or database URL; opens it, or creates it if it is missing, at the first use.
+    """The archive at a path or database URL; opens it at the first use, and creates it then if `opening` allows that.
 
     Safe to use from several threads and processes; waits `patience` seconds for another writer. Every method raises
     ArchiveError.
@@ -87,9 +87,10 @@ class Archive(Coordination):
         patience: float = PATIENCE,
         timer: Callable[[], float] | None = None,
         read_seconds: float | None = READ_SECONDS,
+        opening: OpenMode = OpenMode.USE,
     ) -> None:
         self.address, self._read_seconds = address, read_seconds
-        self._database = open_database(address, patience)
+        self._database = open_database(address, patience, opening)
         self._watcher = Watcher(self.state, timer)
         # Every poll asks for the state of a second ago, which costs no read once `watch` has started its thread.
         self.watch, self.cached_state = self._watcher.watch, self._watcher.cached_state

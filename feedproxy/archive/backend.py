@@ -180,7 +180,7 @@ class Database(ABC):
         if not version and has_tables:
             raise ArchiveError(f"{self.label} is a database of another program")
         if not version and self.opening is OpenMode.EXISTING:
-            raise ArchiveError(f"there is no archive at {self.label}")
+            raise ArchiveError(f"there is no archive at {self.label}: feedproxy refresh makes one")
         if version and version < schema.FIRST:
             reason = "is from a feedproxy before its first release: delete it, and feedproxy fills a new one"
             raise ArchiveError(f"{self.label} {reason}")

@@ -5,7 +5,7 @@ Exit codes: 0, 1 for failure, 2 for usage.
 
 import click
 
-from feedproxy import __version__
+from feedproxy import HOME, __version__
 from feedproxy.cli.archive import archive
 from feedproxy.cli.check import check
 from feedproxy.cli.config import config
@@ -16,12 +16,22 @@ from feedproxy.cli.refresh import backfill, refresh
 from feedproxy.cli.serve import serve
 from feedproxy.logs import start_log
 
+_BEGINNING = f"""\
+feedproxy serve --demo      try it: made-up papers, no network
+feedproxy serve             serve the real papers; it prints the address to open
+feedproxy feed 'q=agents'   write one feed, without a server
+feedproxy --help            all commands; COMMAND --help: all options of one
+docs: {HOME}#more"""
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="feedproxy")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Hugging Face Daily Papers as feeds you can filter."""
     start_log()
+    if context.invoked_subcommand is None:
+        click.echo(_BEGINNING)
 
 
 for command in (serve, refresh, backfill, feed, publish, check, config, archive):

@@ -11,7 +11,7 @@ from feedproxy.archive import admin, files, open_database
 from feedproxy.archive.admin import Finding, findings, repair
 from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.sqlite import SQLite
-from feedproxy.cli.context import configured
+from feedproxy.cli.context import Group, configured
 from feedproxy.config import SETTINGS, Config
 from feedproxy.errors import ArchiveError
 from feedproxy.text import first_ten
@@ -19,7 +19,7 @@ from feedproxy.text import first_ten
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def archive() -> None:
     """Copy, check, back up and restore the archive."""
 
@@ -28,9 +28,10 @@ def archive() -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
-    """Copy the archive FROM to TO, each a file or the URL of a database.
+    """Copy an archive to another file or database.
 
-    TO must be empty. The copy is one transaction: if it is interrupted, nothing is left; repeat the command.
+    FROM and TO are files or addresses of databases, and TO must be empty. The copy is one transaction: if it is
+    interrupted, nothing is left; repeat the command.
     """
     one, other = _address(source), _address(target)
     if one == other:
@@ -95,11 +96,16 @@ def backup(config: Config, file: Path, force: bool) -> None:
 
 @archive.command()
 @click.argument("file", type=_FILE)
-@click.confirmation_option(prompt="This replaces everything in the archive. Go on?")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 @configured
-def restore(config: Config, file: Path) -> None:
-    """Replace everything in the archive with the backup FILE, even while the archive is in use."""
+def restore(config: Config, file: Path, is_sure: bool) -> None:
+    """Replace the archive with the backup FILE.
+
+    Works even while the archive is in use. Asks first.
+    """
     with closing(_file_of(config, OpenMode.USE)) as database:
+        if not is_sure:
+            click.confirm(f"This replaces everything in {database.label}. Go on?", abort=True)
         files.restore(database, file)
     click.echo(f"{database.label}: as in {file}")
 

@@ -10,7 +10,7 @@ from feedproxy.query.named_feeds import read_feeds
 @click.command()
 @configured
 def config(config: Config) -> None:
-    """Print every setting with its value and origin, then the named feeds."""
+    """Print every setting and its origin, then the named feeds."""
     width = max(len(variable(name)) for name in SETTINGS)
     for name in SETTINGS:
         click.echo(f"{variable(name):{width}}  {config.display(name) or '-'}  ({config.origins[name]})")

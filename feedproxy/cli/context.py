@@ -5,26 +5,41 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import click
 
 from feedproxy.archive import Archive
+from feedproxy.archive.backend import OpenMode
 from feedproxy.config import DEMO, SETTINGS, Config, variable
 from feedproxy.errors import FeedproxyError
 from feedproxy.feeds import Feed
 from feedproxy.feeds.feed_url import read_address
-from feedproxy.ingest.refresher import Outcome, Refresher, utc_now
+from feedproxy.ingest.refresher import Outcome, Refresher, Report, utc_now
 from feedproxy.ingest.source import Hub, open_source
 from feedproxy.logs import cleaned, keep_out
 from feedproxy.query.named_feeds import read_feeds
+from feedproxy.text import did_you_mean, plural
 
 _LOCAL = "http://localhost:8000"
 
 
-class Commands(click.Group):
+class Group(click.Group):
+    """Suggests the command that may be meant, in every version of click."""
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command, its name and its own arguments."""
+        if words[0][:1].isalnum() and words[0] not in self.commands:
+            context.fail(f"No such command {words[0]!r}{did_you_mean(words[0], self.commands)}")
+        return super().resolve_command(context, words)
+
+
+class Commands(Group):
     """Turns each FeedproxyError into one line and an exit code."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
@@ -88,29 +103,54 @@ def feed_at(config: Config, address: str) -> tuple[Feed, str]:
     return read_address(address, base, read_feeds(config.feeds))
 
 
-def make_refresher(config: Config) -> Refresher:
+def make_refresher(config: Config, opening: OpenMode = OpenMode.USE) -> Refresher:
     """Return the refresher of the archive; raises for a missing listing. The archive closes when the command ends.
 
-    The clock is the object in click's context, if any.
+    The clock is the object in click's context, if any. A command that only reads passes `OpenMode.EXISTING`, so that it
+    makes no archive at a mistyped path.
     """
     context = click.get_current_context()
-    refresher = Refresher(open_source(config), Archive(config.archive), context.obj or utc_now)
+    archive = Archive(config.archive, opening=opening)
+    refresher = Refresher(open_source(config), archive, context.obj or utc_now)
     refresher.source.next_due({}, refresher.clock())
     context.call_on_close(refresher.archive.close)
     return refresher
 
 
+def reading(is_refreshing: bool) -> OpenMode:
+    """Return how to open the archive for a command that may refresh it first."""
+    return OpenMode.USE if is_refreshing else OpenMode.EXISTING
+
+
 def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
-    """Refresh once; warn before a long one, and print problems."""
-    empty = refresher.archive.state().newest_entry_at is None
-    if empty and isinstance(refresher.source, Hub):
-        click.echo(f"the archive is empty: reading 30 days from {refresher.source.name}, about a minute", err=True)
-    outcome = refresher.refresh_once(force=force or empty)
+    """Refresh once; show the progress of a long one, and print problems."""
+    is_empty = refresher.archive.state().newest_entry_at is None
+    with _progress(refresher, is_empty=is_empty, force=force or is_empty) as report:
+        outcome = refresher.refresh_once(force=force or is_empty, report=report)
     if outcome is None:
         click.echo("feedproxy: another process is refreshing this archive", err=True)
         return Outcome()
     echo_errors(outcome.problems)
     return outcome
+
+
+@contextmanager
+def _progress(refresher: Refresher, *, is_empty: bool, force: bool) -> Iterator[Report | None]:
+    """Yield what shows the progress of a refresh from the Hub: on a terminal a bar, else a line every ten listings.
+
+    Without a terminal only the first fill is shown: cron mails every line.
+    """
+    archive, source = refresher.archive, refresher.source
+    number = sum(map(len, source.due(archive.days(), refresher.clock(), force=force))) if isinstance(source, Hub) else 0
+    if is_empty and number:
+        click.echo(f"the archive is empty: reading 30 days from {source.name}, about a minute", err=True)
+    if number and sys.stderr.isatty():
+        with click.progressbar(length=number, label=f"{plural(number, 'listing')} to read", file=sys.stderr) as bar:
+            yield lambda read, _: bar.update(read - bar.pos)
+    elif is_empty and number:
+        yield lambda read, total: click.echo(f"{read} of {total} listings read", err=True) if read % 10 == 0 else None
+    else:
+        yield None
 
 
 def refresh_if_possible(refresher: Refresher, *fatal: type[FeedproxyError]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, refresh_if_possible
+from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, reading, refresh_if_possible
 from feedproxy.config import Config
 from feedproxy.disk import replace_file
 from feedproxy.feeds import FORMATS
@@ -18,10 +18,13 @@ from feedproxy.service import Service
 @click.option("--no-refresh", is_flag=True, help="Fetch nothing: use the archive as it is.")
 @configured
 def feed(config: Config, address: str, form: str | None, output: Path | None, no_refresh: bool) -> None:
-    """Write one feed, such as that of 'q=agents&min_upvotes=2' or of a feed's address, without a server."""
+    """Write one feed, without a server.
+
+    Takes a query, such as 'q=agents&min_upvotes=2', or the address of a feed.
+    """
     feed, address_form = feed_at(config, address)
     form = form or (output and output.suffix[1:] in FORMATS and output.suffix[1:]) or address_form
-    refresher = make_refresher(config)
+    refresher = make_refresher(config, reading(not no_refresh))
     if not no_refresh:
         refresh_if_possible(refresher)
     body = Service(refresher.archive).render(feed, form).body

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from feedproxy.cli.context import configured, echo_errors, make_refresher, refresh_if_possible
+from feedproxy.cli.context import configured, echo_errors, make_refresher, reading, refresh_if_possible
 from feedproxy.config import Config, variable
 from feedproxy.disk import replace_file
 from feedproxy.errors import ArchiveError, PublishError
@@ -50,7 +50,10 @@ query = "min_upvotes=50"
 @click.option("--init", "is_first", is_flag=True, help=f"Only write a first FILE (default: {_FIRST_FILE}).")
 @configured
 def publish(config: Config, path: Path | None, no_refresh: bool, is_first: bool) -> None:
-    """Refresh once, and write all feeds with names to DIR, for a web server that only serves files."""
+    """Write all feeds with names to DIR, for a static host.
+
+    Refreshes once before. DIR is for a web server that only serves files.
+    """
     if is_first:
         _write_first(Path(config.feeds or _FIRST_FILE))
     elif path is None:
@@ -62,7 +65,8 @@ def publish(config: Config, path: Path | None, no_refresh: bool, is_first: bool)
 
 
 def _publish(config: Config, feeds: Sequence[NamedFeed], path: Path, *, is_refreshing: bool) -> None:
-    refresher = make_refresher(config)
+    refresher = make_refresher(config, reading(is_refreshing))
+    refresher.archive.state()  # raises if there is none, before there is a folder
     with open_folder(path) as folder:
         refuse_older_archive(folder, refresher.archive.ends_at())
         if is_refreshing:
