@@ -51,9 +51,7 @@ def test_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch, scheme: str, form: 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv(f"{scheme}_proxy", form.format(port))
-    assert f"cannot reach the proxy of {scheme}_proxy: Connection refused" == failure(
-        f"{scheme}://hub.invalid"
-    )
+    assert f"cannot reach the proxy of {scheme}_proxy: Connection refused" == failure(f"{scheme}://hub.invalid")
 
 
 def test_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, hub: fake.Hub) -> None:
