@@ -70,6 +70,7 @@ def _entry(paper: Paper) -> dict[str, Any]:
         numComments=paper.comments,
         thumbnail=f"https://cdn-thumbnails.huggingface.co/social-thumbnails/papers/{paper.id}.png",
         githubRepo=paper.github_repo,
+        githubStars=paper.github_stars,
         projectPage=paper.project_page,
         ai_keywords=list(paper.ai_keywords),
         ai_summary=paper.ai_summary,

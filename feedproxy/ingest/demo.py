@@ -7,6 +7,7 @@ image, so that no browser asks the Hub for one.
 import random
 import re
 import tomllib
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from math import exp
@@ -98,7 +99,7 @@ def _paper(day: date, number: int, listed_at: datetime, now: datetime) -> Paper:
     house = dice.choice(parts["houses"])
     place = str(values["thing"]).lower()
     votes = exp(dice.gauss(*_VOTES))
-    return Paper(
+    paper = Paper(
         id=f"{day:%y}{day.month + 20}.{day.day:02}{number:03}",  # at arXiv a year has only 12 months
         title=dice.choice(parts["titles"]).format_map(values),
         summary=f"{' '.join([subject['about'], method, *results])}\n\n{parts['mark']}",
@@ -114,6 +115,7 @@ def _paper(day: date, number: int, listed_at: datetime, now: datetime) -> Paper:
         ai_keywords=tuple(dict.fromkeys((*subject["keywords"], other["keywords"][0]))),
         ai_summary=ai_summary + " (Made up.)",
     )
+    return replace(paper, github_stars=round(votes * dice.uniform(0, 9))) if paper.github_repo else paper
 
 
 def _subjects(dice: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
