@@ -103,6 +103,13 @@ def test_it_moves_on(demo: Archive) -> None:
     assert all(entry.entered_at == common.get(entry.paper.id, entry.entered_at) for entry in before)
 
 
+def test_a_clock_that_was_ahead(demo: Archive) -> None:
+    """What was read by a clock weeks ahead is read again by the right one, once."""
+    refresh(demo, NOON + timedelta(days=40))
+    assert 5 < refresh(demo, NOON + timedelta(minutes=15))
+    assert 0 == refresh(demo, NOON + timedelta(minutes=16))
+
+
 def test_its_status_is_that_of_the_hub(demo: Archive, clock: Clock, open_archive: Callable[..., Archive]) -> None:
     """The status judges the demo as it would the Hub."""
     source = open_source(Config.load({"FEEDPROXY_LISTING": "demo"}))

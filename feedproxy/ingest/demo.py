@@ -41,13 +41,13 @@ class MadeUpListings:
         """Return the days that are not final, in one batch, if they were made up long enough ago."""
         if not force and self.next_due(days, now) > now:
             return []
-        final = {day for day, entry in days.items() if entry.good_at and entry.good_at >= midnight(day) + _MOVING}
+        final = {day for day, read_at in _reads(days, now).items() if read_at >= midnight(day) + _MOVING}
         return [[ListingRequest(day) for day in _days(now) if force or day not in final]]
 
     def next_due(self, days: ListingDays, now: datetime) -> datetime:
-        """Return when votes have changed; a read in the future was noted by a wrong clock."""
-        read = [entry.good_at for entry in days.values() if entry.good_at and entry.good_at <= now]
-        return max(read) + LIVE if read else now
+        """Return when votes have changed."""
+        reads = _reads(days, now)
+        return max(reads.values()) + LIVE if reads else now
 
     def get(self, request: ListingRequest, now: datetime) -> Listing:
         """Return the papers of a day that are listed by `now`."""
@@ -59,6 +59,11 @@ def papers(day: date, now: datetime) -> tuple[Paper, ...]:
     size = _dice(day).choice(_SIZES) if day.weekday() < 5 else 0
     times = [midnight(day) + timedelta(seconds=_FILLING * number // size) for number in range(size)]
     return tuple(_paper(day, number, listed_at, now) for number, listed_at in enumerate(times, 1) if listed_at <= now)
+
+
+def _reads(days: ListingDays, now: datetime) -> dict[date, datetime]:
+    """Return when each day was last read, without what a wrong clock has noted for the future."""
+    return {day: entry.good_at for day, entry in days.items() if entry.good_at and entry.good_at <= now}
 
 
 def _days(now: datetime) -> list[date]:
