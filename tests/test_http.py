@@ -350,3 +350,18 @@ def test_deadline_is_of_one_answer(hub: fake.Hub):
 def test_validator_that_cannot_be_sent(hub: fake.Hub):
     """What cannot be put into a request is one error, like all else."""
     assert str(fails(hub, "é")).startswith("cannot reach 127.0.0.1: ")
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("cannot reach x: [Errno 111] Connection refused", "cannot reach x: Connection refused"),
+        (
+            "cannot reach x: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed (_ssl.c:1006)",
+            "cannot reach x: certificate verify failed: self-signed",
+        ),
+    ],
+)
+def test_codes_for_programmers_are_left_out(message: str, told: str) -> None:
+    """Visitors and operators read words, not the numbers of errors."""
+    assert told == str(UpstreamError(message)) == UpstreamError(message).public
