@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 _MAX_MISTAKES = 10  # that are reported of one query
-_CODES = re.compile(r"\[(Errno -?\d+|SSL: \w+)\] | \(_ssl\.c:\d+\)")  # for programmers; words say the same
+_NUMBERS = re.compile(r"\[Errno -?\d+\] ")  # for programmers; words that say the same follow
 
 
 class FeedproxyError(Exception):
@@ -24,7 +24,7 @@ class FeedproxyError(Exception):
     message = ""  # the default
 
     def __init__(self, message: str = "", retry_after: int | None = None) -> None:
-        super().__init__(" ".join(_CODES.sub("", message or self.message).split()))
+        super().__init__(" ".join(_NUMBERS.sub("", message or self.message).split()))
         self.problems: tuple[str, ...] = (str(self),)
         if retry_after is not None:
             self.retry_after = retry_after

@@ -352,16 +352,7 @@ def test_validator_that_cannot_be_sent(hub: fake.Hub):
     assert str(fails(hub, "é")).startswith("cannot reach 127.0.0.1: ")
 
 
-@pytest.mark.parametrize(
-    ("message", "told"),
-    [
-        ("cannot reach x: [Errno 111] Connection refused", "cannot reach x: Connection refused"),
-        (
-            "cannot reach x: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed (_ssl.c:1006)",
-            "cannot reach x: certificate verify failed: self-signed",
-        ),
-    ],
-)
-def test_codes_for_programmers_are_left_out(message: str, told: str) -> None:
+def test_numbers_of_errors_are_left_out() -> None:
     """Visitors and operators read words, not the numbers of errors."""
-    assert told == str(UpstreamError(message)) == UpstreamError(message).public
+    with pytest.raises(UpstreamError, match=r"^cannot reach 127\.0\.0\.1: Connection refused$"):
+        Fetcher("http://127.0.0.1:9", interval=0).get("/x")
