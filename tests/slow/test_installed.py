@@ -62,7 +62,7 @@ def check_demo(command: list[str], folder: Path, environment: dict[str, str]) ->
     """Run `feedproxy serve --demo` as `command` does: it answers with feeds, the page and its style."""
     serve = [*command, "serve", "--demo", "--bind", "127.0.0.1:0"]
     with running(serve, cwd=folder, env=environment | {"XDG_DATA_HOME": str(folder / "share")}) as address:
-        assert 16 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
+        assert 50 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
         assert [200] * 2 == [httpx.get(address + path, timeout=30).status_code for path in ("", "static/style.css")]
 
 
@@ -191,7 +191,7 @@ def test_containerfile(clean: Path) -> None:
         assert 0 != subprocess.run(check, stderr=subprocess.DEVNULL, check=False, **process).returncode
         with running(command, **process) as address:
             assert 0 == subprocess.run(check, check=False, **process).returncode
-            assert 16 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
+            assert 50 == len(feedparser.parse(httpx.get(f"{address}feed.rss", timeout=30).content).entries)
         assert [archive] == [path for path in image.folder.rglob("*") if path.is_file() and path.stat().st_uid == user]
         archive.unlink()
     refused = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **process | {"group": user})
