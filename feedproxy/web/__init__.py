@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 
+from feedproxy import HOME, __version__
 from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.errors import ConfigError, DeadlineError
@@ -70,6 +71,7 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # or it redirects to the host that the request claims
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.globals |= {"home": HOME, "version": __version__}
     app.extensions[EXTENSION] = Context(config, Service(archive, named_feeds), loop, cache, metrics)
     for part in (feeds, health, llms, opml, page, static):
         app.register_blueprint(part.bp)

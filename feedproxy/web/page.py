@@ -1,8 +1,9 @@
 """The route of the page: the query of a form in, the page with a preview of its feed out."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Response, request
 
@@ -12,11 +13,14 @@ from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.feeds.digest import LATE
 from feedproxy.feeds.entry import link_of
+from feedproxy.host import is_local
+from feedproxy.ingest.status import Progress
 from feedproxy.model import HAS
 from feedproxy.offers.choices import Choice
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.interests import interests
 from feedproxy.query.parameters import DAYS, PARAMETERS, Query, is_ignored, query_pairs
+from feedproxy.text import whole_number
 from feedproxy.web import responses
 from feedproxy.web.advice import Advice, advice_on_error, advice_on_filter
 from feedproxy.web.cache import Variants
@@ -35,8 +39,30 @@ _EXAMPLES = (
     ("robot*, or 100 upvotes", "q=robot*&or_upvotes=100"),
 )
 DEMO_EXAMPLES = (*_EXAMPLES[:3], ("org:example", "q=org:example"), *_EXAMPLES[4:])  # no real house made those papers
+# The values that an option takes, as people say them; the first is the default.
+_VALUES = {
+    "digest": (
+        ("", "Every paper"),
+        ("day", "Daily best"),
+        ("week", "Weekly best"),
+        ("month", "Monthly best"),
+    ),
+    "link": (
+        ("hf", "Hugging Face"),
+        ("arxiv", "arXiv abstract"),
+        ("html", "arXiv HTML"),
+        ("pdf", "PDF"),
+        ("alphaxiv", "alphaXiv"),
+    ),
+    "content": (("full", "Abstract and links"), ("brief", "A sentence or two"), ("none", "Only the title")),
+    "counts": (("0", "Leave them out"), ("1", "Show them, always current")),
+}
 # What the page sets without its options.
 _VISIBLE = ("q", "min_upvotes", "digest", "top", "page")
+_SHOW, _FIRST, _ALL = "show", 10, 200  # a parameter of the page alone: how many entries it shows, at first and at most
+_NEVER = -1  # the revision of a page that no cache may answer with again
+_CHIPS = 12  # ready-made filters that stand there with a short name
+_SHORT_NAME = re.compile(r".*\((.+)\)|(.+?) (?:and|with) .*|(.+)")
 # Readers whose address takes that of a feed at its end.
 _READERS = (
     ("Feedly", "https://feedly.com/i/subscription/feed/"),
@@ -55,39 +81,50 @@ def page() -> Response:
         return responses.redirect(f"{request.root_path.rpartition('/')[2]}/", query_string())
     ctx = context()
     try:
-        text = _without_empty(query_string())
+        text, show = _without_empty(query_string())
         feed = ctx.service.feed(text, base_url())
         if form:
             return feed_response(feed, form)
-        return responses.to_response(ctx.answer(("page", feed.base, text), partial(_render, feed, text)))
+        return responses.to_response(
+            ctx.answer(("page", feed.base, text, show), partial(_render, feed, text, show))
+        )
     except (QueryError, UpstreamError) as error:
         if form:
             raise
         return _error_response(error)
 
 
-def _without_empty(text: str) -> str:
-    """Return a query string without the empty fields of a form, and without ignored parameters."""
+def _without_empty(text: str) -> tuple[str, int]:
+    """Return a query string without the empty fields of a form and ignored parameters, and how many entries to show."""
     pairs = [(name, value) for name, value in query_pairs(text) if not is_ignored(name)]
-    return urlencode([(name, value) for name, value in pairs if value or name not in PARAMETERS])
+    shows = [value for name, value in pairs if name == _SHOW]
+    others = [(name, value) for name, value in pairs if name != _SHOW and (value or name not in PARAMETERS)]
+    return urlencode(others), whole_number(shows[0], _FIRST, _ALL) or _FIRST if shows else _FIRST
 
 
-def _render(feed: Feed, text: str) -> tuple[Variants, int]:
+def _render(feed: Feed, text: str, show: int) -> tuple[Variants, int]:
     """Return the page, and its entries' revision of the archive; the rest of the page may be newer."""
     with time_limit(READ_SECONDS):
-        page_preview = preview(context().service, feed.query)
+        page_preview = preview(context().service, feed.query, show)
         choices = context().service.choices.get()
+    progress = context().loop.progress()
     document = Document(feed, page_preview.result.entries, page_preview.result.more)
     typed = dict(query_pairs(text))
-    values = _values(document, typed, advice_on_filter(typed), preview=page_preview, choices=choices)
-    robots = not (text or context().config.access_key)
-    return responses.page("page.html", robots=robots, **values), page_preview.result.state.revision
+    values = _values(
+        document, typed, advice_on_filter(typed), preview=page_preview, choices=choices, progress=progress
+    )
+    robots = not (text or show != _FIRST or context().config.access_key)
+    # A day without papers is progress, but not a new revision.
+    revision = _NEVER if progress else page_preview.result.state.revision
+    return responses.page("page.html", robots=robots, **values), revision
 
 
 def _error_response(error: FeedproxyError) -> Response:
     """Answer with the page without results, the error at its field, and the form as it was filled in."""
-    typed = {name: text for name, text in request.args.items() if text}
-    values = _values(Document(Feed(Query(), base_url())), typed, advice_on_error(error, typed))
+    typed = {name: text for name, text in request.args.items() if text and name != _SHOW}
+    progress = None if isinstance(error, QueryError) else context().loop.progress()
+    document = Document(Feed(Query(), base_url()))
+    values = _values(document, typed, advice_on_error(error, typed), progress=progress)
     response = responses.html("page.html", error.status, **values)
     response.headers.extend(responses.retry_after(error))
     response.vary.add("Accept")
@@ -101,18 +138,22 @@ def _values(
     *,
     preview: Preview | None = None,
     choices: Iterable[Choice] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, object]:
     is_demo = context().config.listing == DEMO
+    feed = document.feed
     others = {name: text for name, text in typed.items() if name in PARAMETERS and name not in advice.problems}
     return {
         "document": document,
-        "feed": document.feed,
-        "first": document.feed.at_page(1),
+        "feed": feed,
+        "first": feed.at_page(1),
         "preview": preview,
+        "progress": progress,
         "advice": advice,
         "typed": typed,
         "has_options": any(name in PARAMETERS and name not in _VISIBLE for name in typed),
         "formats": FORMATS,
+        "values": _VALUES,
         "parameters": PARAMETERS,
         "days": DAYS.get(typed.get("digest", ""), DAYS[""]),
         "fields": FIELDS,
@@ -120,7 +161,9 @@ def _values(
         "links": HAS,
         "examples": DEMO_EXAMPLES if is_demo else _EXAMPLES,
         "choices": [(choice, _refinable(choice, others)) for choice in choices or map(Choice, interests())],
-        "readers": _READERS,
+        "number_of_chips": _CHIPS,
+        "short_name": _short_name,
+        "readers": () if is_local(urlsplit(feed.base).hostname or "") else _READERS,
         "named_feeds": context().service.named_feeds,
         "link_of": link_of,
         "is_demo": is_demo,
@@ -131,3 +174,9 @@ def _refinable(choice: Choice, typed: Mapping[str, str]) -> str:
     """Return page 1 of a ready-made filter as a query string, in brackets so that words may follow, for the form."""
     others = {name: text for name, text in typed.items() if name not in ("q", "page")}
     return urlencode({"q": f"({choice.feed.query.q})", **others})
+
+
+def _short_name(title: str) -> str:
+    """Return the abbreviation in the title of a ready-made filter, or its first part: RL, Robotics, World models."""
+    match = _SHORT_NAME.fullmatch(title)
+    return next(filter(None, match.groups())) if match else title

@@ -25,8 +25,8 @@ from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.service import Service
 from feedproxy.text import one_line
 from feedproxy.web import opml, static
+from feedproxy.web.chart import Volume, volume
 from feedproxy.web.context import context
-from feedproxy.web.preview import Volume, volume
 
 STATUS = "status.json"
 _STATIC = ("icon.png", "icon.svg", "style.css")

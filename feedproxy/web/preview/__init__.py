@@ -1,12 +1,9 @@
 """A query in, everything that the page shows of its feed out. Knows no HTML."""
 
 import time
-from bisect import bisect
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, timedelta
 
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.backend import time_limit
@@ -20,6 +17,7 @@ from feedproxy.query.grammar import FIELDS
 from feedproxy.query.parameters import MEASURES, Query
 from feedproxy.service import Service
 from feedproxy.text import plural
+from feedproxy.web.chart import Volume, volume
 from feedproxy.web.preview.digests import DigestPreview, count_digests, digest_preview
 from feedproxy.web.preview.highlight import Segments, compile_highlighter, excerpt, highlight
 from feedproxy.web.preview.suggestions import relaxations, thresholds
@@ -42,38 +40,11 @@ class PreviewEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
-    """The number of entries of each listing day, oldest first."""
-
-    days: tuple[tuple[date, int], ...]
-
-    @property
-    def total(self) -> int:
-        """Entries on all days."""
-        return sum(count for _, count in self.days)
-
-    @property
-    def average(self) -> float:
-        """Entries per listing day; 0 without any day."""
-        return self.total / len(self.days) if self.days else 0.0
-
-    @property
-    def most(self) -> int:
-        """Entries on the fullest day."""
-        return max((count for _, count in self.days), default=0)
-
-    @property
-    def empty(self) -> float:
-        """The share of days without an entry, 0 to 1."""
-        return sum(not count for _, count in self.days) / len(self.days) if self.days else 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Threshold:
-    """The query with another number of upvotes, and its entries per listing day."""
+    """The query with another number of upvotes, and its entries per listing day; None of digests, or of too few days."""
 
     query: Query
-    average: float
+    average: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +62,8 @@ class Preview:
     """One page of a query's entries, their number on all pages, and their volume or their `digests`.
 
     Of digests, the number on all pages so far. A query without entries has `suggestions` that have some. `offers` are
-    wider queries, `misspellings` words that no paper has.
+    wider queries, `misspellings` words that no paper has. The archive begins on the day `since`, if that lies within the
+    query's days.
     """
 
     result: SearchResult[Entry] | SearchResult[Digest]
@@ -103,42 +75,56 @@ class Preview:
     suggestions: tuple[Suggestion, ...] = ()
     offers: tuple[Offer, ...] = ()
     misspellings: tuple[Misspelling, ...] = ()
+    since: date | None = None
 
 
-def preview(service: Service, query: Query) -> Preview:
-    """Return the preview of `query`; raises ArchiveError and NoPapersYet."""
+def preview(service: Service, query: Query, entries: int = 200) -> Preview:
+    """Return the preview of `query` with its first few `entries`; raises ArchiveError and NoPapersYet."""
     began, archive = time.monotonic(), service.archive
-    base = _digests(service, query) if query.digest else _papers(service, query)
+    base = _digests(service, query) if query.digest else _papers(service, query, entries)
     budget = max(time.monotonic() - began, _MIN_BUDGET)
     return replace(
         base,
         suggestions=() if base.count else suggest(archive, query, budget),
         offers=offers(archive, query, budget),
         misspellings=misspellings(archive, query, budget, service.vocabulary.get),
+        since=_since(archive, base, query.days),
     )
 
 
-def _papers(service: Service, query: Query) -> Preview:
-    """Return the preview of a feed of papers, without advice."""
+def _since(archive: Archive, found: Preview, days: int) -> date | None:
+    newest = found.result.state.newest_entry_at
+    first = min((day for day, listing in archive.days(None).items() if listing.count), default=None)
+    return first if first and newest and first > newest.date() - timedelta(days=days) else None
+
+
+def _papers(service: Service, query: Query, number: int) -> Preview:
+    """Return the preview of a feed of papers, with the first `number` of this page's entries, without advice."""
     archive, result = service.archive, service.search(query)
-    histories = archive.histories([entry.paper.id for entry in result.entries])
+    entries = result.entries[:number]
+    histories = archive.histories([entry.paper.id for entry in entries])
     others = thresholds(query)
     days, dates_by_threshold = archive.entry_dates_by_threshold(query, [other.min_upvotes for other in others])
     volumes = {other.min_upvotes: volume(days, dates) for other, dates in zip(others, dates_by_threshold, strict=True)}
     return Preview(
         result,
         archive.count(query) if result.more or query.page > 1 else len(result.entries),
-        _entries(result.entries, histories, query),
+        _entries(entries, histories, query),
         volumes[query.min_upvotes],
-        tuple(Threshold(other, volumes[other.min_upvotes].average) for other in others),
+        tuple(Threshold(other, _average(volumes[other.min_upvotes])) for other in others),
     )
+
+
+def _average(found: Volume) -> float | None:
+    return found.average if found.has_average else None
 
 
 def _digests(service: Service, query: Query) -> Preview:
     """Return the preview of a feed of digests, without advice."""
     archive, result = service.archive, service.digests(query)
     count = count_digests(archive, query, result)
-    return Preview(result, count, digests=digest_preview(archive, query, result))
+    others = tuple(map(Threshold, thresholds(query)))
+    return Preview(result, count, thresholds=others, digests=digest_preview(archive, query, result))
 
 
 def suggest(archive: Archive, query: Query, budget: float) -> tuple[Suggestion, ...]:
@@ -152,15 +138,6 @@ def suggest(archive: Archive, query: Query, budget: float) -> tuple[Suggestion, 
             if len(suggestions) == _SUGGESTIONS:
                 break
     return tuple(suggestions)
-
-
-def volume(days: Sequence[date], dates: Iterable[datetime]) -> Volume:
-    """Count entries by listing day; `days` ascend, and no entry's date (aware UTC) is before the first.
-
-    A listing day lasts until the next one begins: an entry of Sunday belongs to Friday.
-    """
-    counts = Counter(bisect(days, moment.date()) - 1 for moment in dates)
-    return Volume(tuple((day, counts[at]) for at, day in enumerate(days)))
 
 
 def _entries(entries: tuple[Entry, ...], histories: dict[str, PaperHistory], query: Query) -> tuple[PreviewEntry, ...]:
