@@ -3,11 +3,15 @@
 
 const PAUSE = 300; // milliseconds after the last key
 const LONG_PAUSE = 2000; // the same, while the text is incomplete: an open quotation mark or bracket, an operator
-const OPEN = /^[^"]*("[^"]*"[^"]*)*"[^"]*$|[-:(]$|(^|\s)(and|or|not)\s*$/i;
+const DANGLING = /[-:(]$|(^|\s)(and|or|not)\s*$/i;
+const FOLLOW = 3000; // milliseconds between two looks while the last days are still being read
 const STORE = "feedproxy.filters";
 const MAX_FEEDS = 100; // in an OPML file
 const MAX_ADDRESS = 8000; // characters; servers refuse longer ones
-const LINKS = "#examples a, #choices a, #named-feeds li > a:first-child, .advice a, .misspelling a, #offers a, #thresholds a, #nothing a, #pages a, #saved li a"; // lead to this page with another query
+// These lead to this page with another query.
+const LINKS = "#examples a, #choices a, #named-feeds li > a, #q-advice a, .advice a, #thresholds a, #nothing a, #pages a, #more, #saved li a";
+// The parts of the page that depend on its query.
+const PARTS = ["#q-advice", "#chips", "#choices ul", "#thresholds", "#subscribe", "#summary", "#results"];
 
 const form = document.querySelector("#filter");
 const find = (selector, place = document) => place.querySelector(selector);
@@ -45,6 +49,12 @@ function allow() {
   find("#top").disabled = !form.elements.digest.value;
 }
 
+// Say something that is not the number of papers; show it too, unless that can be seen elsewhere.
+function say(text, isShown = false) {
+  find("#message").textContent = text;
+  find("#message").classList.toggle("unseen", !isShown);
+}
+
 // Showing it -----------------------------------------------------------------------------------
 
 let request = new AbortController();
@@ -59,12 +69,21 @@ async function show(query) {
     const body = await answer.text();
     const page = new DOMParser().parseFromString(body, "text/html");
     if (find("#results", page)) put(page);
-    else find("#status").textContent = `${reason(answer, body)}; the results may be out of date. Type on to try again.`;
+    else say(`${reason(answer, body)}; the results may be out of date. Type on to try again.`, true);
   } catch {
     if (signal.aborted) return;
-    find("#status").textContent = "The server does not answer; the results may be out of date. Type on to try again.";
+    say("The server does not answer; the results may be out of date. Type on to try again.", true);
   }
   find("#results").removeAttribute("aria-busy");
+  followTheFill();
+}
+
+// Look again until all days are read.
+let look = null;
+
+function followTheFill() {
+  clearTimeout(look);
+  if (find("#filling")) look = setTimeout(() => (pause === null ? show(location.search.slice(1)) : followTheFill()), FOLLOW);
 }
 
 // Return what the server itself says is wrong, which is one line of text.
@@ -75,16 +94,19 @@ function reason(answer, body) {
 
 function put(page) {
   const place = focusedPlace();
+  const open = all("details[open][id]").map(({ id }) => id);
   document.title = page.title;
   all("link[rel=alternate]").forEach((link) => link.remove());
   document.head.append(...all("link[rel=alternate]", page));
   all(".error", form).forEach((place) => tell(place, page.getElementById(place.id)?.textContent ?? ""));
   if (find("#options .error:not(:empty)")) find("#options").open = true;
   find("#days").placeholder = find("#days", page).placeholder;
-  for (const id of ["#q-advice", "#choices ul", "#results"]) find(id).replaceWith(find(id, page));
+  for (const part of PARTS) find(part).replaceWith(find(part, page));
+  if (open.includes("days-table") && find("#days-table")) find("#days-table").open = true;
   find("#status").textContent = find("#status", page).textContent;
+  say("");
   enliven();
-  if (place) find(place)?.focus();
+  if (place) find(place)?.focus({ preventScroll: true });
 }
 
 // Tell, below a field, what is wrong with it.
@@ -98,8 +120,10 @@ function tell(place, problem) {
 // Return where the focus goes when what has it is replaced.
 function focusedPlace() {
   const focused = document.activeElement;
-  if (!focused?.closest("#results, #q-advice")) return null;
-  return focused.closest("#thresholds") ? "#thresholds [aria-current]" : "#in-words";
+  if (focused?.id === "more") return `#entries > li:nth-child(${all("#entries > li").length + 1}) a`;
+  if (focused?.closest("#thresholds")) return "#thresholds [aria-current]";
+  if (focused?.closest("#chips")) return "#chips [aria-current]";
+  return focused?.closest(PARTS.join()) ? "#in-words" : null;
 }
 
 // Typing, links, back and forward ----------------------------------------------------------------
@@ -114,7 +138,14 @@ function spelled(query) {
 
 function wait(then) {
   clearTimeout(pause);
-  pause = then ? setTimeout(then, OPEN.test(find("#q").value) ? LONG_PAUSE : PAUSE) : null;
+  pause = then ? setTimeout(then, isIncomplete(find("#q").value) ? LONG_PAUSE : PAUSE) : null;
+}
+
+// Say whether a filter goes on: in a quotation mark or bracket, or after an operator.
+function isIncomplete(text) {
+  const [outside, ...quoted] = text.replace(/"[^"]*"/g, "").split('"');
+  const depth = outside.split("(").length - outside.split(")").length;
+  return quoted.length > 0 || depth > 0 || DANGLING.test(text);
 }
 
 function follow(query, field = null) {
@@ -129,6 +160,11 @@ function follow(query, field = null) {
 
 form.addEventListener("input", (event) => {
   allow();
+  const mistake = document.getElementById(event.target.getAttribute("aria-describedby") ?? "digest-error");
+  if (mistake?.textContent) {
+    tell(mistake, "");
+    if (event.target.id === "q") find("#q-advice").replaceChildren();
+  }
   wait(() => follow(typed(), event.target.name));
 });
 
@@ -152,6 +188,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest(LINKS);
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
+  link.focus({ preventScroll: true }); // Safari does not
   if (link.closest("#choices")) return choose(link);
   fill(link.search);
   follow(link.search.slice(1));
@@ -160,8 +197,11 @@ document.addEventListener("click", (event) => {
 // Take the words of a ready-made filter, keep the other fields as they are typed, and show the results.
 function choose(link) {
   find("#q").value = new URLSearchParams(link.search).get("q");
-  find("#choices").open = false;
-  find("#in-words")?.focus();
+  const list = link.closest("details");
+  if (list) {
+    list.open = false;
+    find("#in-words")?.focus();
+  }
   follow(typed());
 }
 
@@ -169,12 +209,21 @@ function choose(link) {
 
 const KEYS = /^(Mac|iP)/.test(navigator.platform) ? "⌘C" : "Ctrl+C";
 
-async function copy(button) {
-  const link = find("a", button.parentElement);
+async function copy() {
+  const link = find("#address a");
+  const button = find("#copy");
   const copied = (await written(link.href)) || selected(link);
   button.textContent = copied ? "Copied" : `Press ${KEYS}`;
-  find("#status").textContent = copied ? "The address is copied." : `The address is selected: ${KEYS} copies it.`;
+  say(copied ? "The address is copied." : `The address is selected: ${KEYS} copies it.`);
   if (copied) setTimeout(() => (button.textContent = "Copy"), 3000);
+  return copied;
+}
+
+// Opening the ways to subscribe copies the address too.
+async function subscribe(ways) {
+  if (!ways.open) return;
+  find("#subscribe").scrollIntoView({ block: "nearest" });
+  if (await copy()) find("#how").textContent = find("#how").textContent.replace(/^Copy.*above/, "The address is copied. Paste it");
 }
 
 // Return whether the browser copied it; on plain HTTP it has no clipboard, but for pages of this machine.
@@ -190,7 +239,9 @@ async function written(text) {
 // Select the address, and return whether the browser copied what is selected.
 function selected(link) {
   getSelection().selectAllChildren(link);
-  return document.execCommand("copy");
+  const copied = document.execCommand("copy");
+  if (copied) getSelection().removeAllRanges();
+  return copied;
 }
 
 // Saving filters, in this browser -----------------------------------------------------------------
@@ -210,7 +261,7 @@ function save(filters) {
     localStorage.setItem(STORE, JSON.stringify(filters));
     return true;
   } catch {
-    find("#status").textContent = "This browser does not let the page save anything.";
+    say("This browser does not let the page save anything.", true);
     return false;
   } finally {
     list();
@@ -227,6 +278,8 @@ function list() {
   find("#opml").setAttribute("href", fits ? address : "");
   find("#opml").parentElement.hidden = !fits;
   find("#too-many").hidden = fits;
+  const button = find("#save");
+  if (button) button.textContent = filters.some(({ query }) => query === button.dataset.query) ? "Kept – remove" : "Keep";
 }
 
 function row({ query, title }) {
@@ -241,27 +294,58 @@ function row({ query, title }) {
   button.addEventListener("click", () => {
     save(saved().filter((one) => one.query !== query));
     find("#saved").hidden ? find("#q").focus() : find("#saved button").focus();
+    say(`No longer kept: ${link.textContent}`);
   });
   item.append(link, button);
   return item;
 }
 
-function saveThis(button) {
-  const { query, title } = button.dataset;
-  if (!save([...saved().filter((one) => one.query !== query), { query, title }])) return;
-  button.textContent = "Saved";
-  find("#status").textContent = `Saved: ${title}`;
+// Keep this filter, or no longer if it is kept.
+function keep({ query, title }) {
+  const filters = saved();
+  const others = filters.filter((one) => one.query !== query);
+  const isKept = others.length < filters.length;
+  if (save(isKept ? others : [...others, { query, title }])) say(`${isKept ? "No longer kept" : "Kept"}: ${title}`);
 }
 
-// Show the buttons that need a script.
+// The chart ------------------------------------------------------------------------------------
+
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+
+// Let the arrow keys go from day to day, and tell each.
+function walk(chart) {
+  const days = all(".day", chart);
+  let at = days.length - 1;
+  const tellDay = (isHere) => {
+    days.forEach((day, number) => day.classList.toggle("at", isHere && number === at));
+    chart.setAttribute("aria-valuenow", at + 1);
+    chart.setAttribute("aria-valuetext", days[at].textContent.trim());
+  };
+  const attributes = { role: "slider", tabindex: 0, "aria-label": "Papers by day", "aria-valuemin": 1, "aria-valuemax": days.length };
+  for (const [name, value] of Object.entries(attributes)) chart.setAttribute(name, value);
+  tellDay(false);
+  chart.addEventListener("focus", () => tellDay(chart.matches(":focus-visible")));
+  chart.addEventListener("blur", () => tellDay(false));
+  chart.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    at = Math.min(Math.max(at + step, 0), days.length - 1);
+    tellDay(true);
+  });
+}
+
+// Bring to life what was put there, and show the buttons that need a script.
 function enliven() {
-  for (const button of all("#results button[hidden]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => (button.id === "save" ? saveThis(button) : copy(button)));
-  }
+  all(".live").forEach((button) => (button.hidden = false));
+  find("#copy")?.addEventListener("click", copy);
+  find("#save")?.addEventListener("click", ({ target }) => keep(target.dataset));
+  find("#ways")?.addEventListener("toggle", ({ target }) => subscribe(target));
+  all("#chart .chart").forEach(walk);
+  list();
 }
 
 addEventListener("storage", list);
 allow();
 enliven();
-list();
+followTheFill();

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.backend import time_limit
 from feedproxy.errors import DeadlineError
-from feedproxy.feeds.entry import byline
+from feedproxy.feeds.digest import AUTHORS
+from feedproxy.feeds.entry import MAX_AUTHORS, byline
 from feedproxy.feeds.tex import readable
-from feedproxy.model import Digest, Entry, PaperHistory
+from feedproxy.model import Digest, Entry, Paper, PaperHistory
 from feedproxy.offers import Offer, offers
 from feedproxy.offers.spelling import Misspelling, misspellings
 from feedproxy.query.grammar import FIELDS
@@ -19,7 +20,7 @@ from feedproxy.service import Service
 from feedproxy.text import plural
 from feedproxy.web.chart import Volume, volume
 from feedproxy.web.preview.digests import DigestPreview, count_digests, digest_preview
-from feedproxy.web.preview.highlight import Segments, compile_highlighter, excerpt, highlight
+from feedproxy.web.preview.highlight import Highlighter, Segments, compile_highlighter, excerpt, highlight
 from feedproxy.web.preview.suggestions import relaxations, thresholds
 
 _SUGGESTIONS = 5
@@ -146,13 +147,19 @@ def _entries(entries: tuple[Entry, ...], histories: dict[str, PaperHistory], que
         PreviewEntry(
             entry,
             highlight(readable(entry.paper.title), title),
-            highlight(byline(entry.paper), author),
+            _authors(entry.paper, author),
             highlight(entry.paper.organization.fullname if entry.paper.organization else "", org),
             excerpt(readable(entry.paper.summary)[:_MAX_ABSTRACT], abstract) if query.content != "none" else (),
             reason(entry, histories.get(entry.paper.id, PaperHistory(entry.entered_at)), query),
         )
         for entry in entries
     )
+
+
+def _authors(paper: Paper, author: Highlighter | None) -> Segments:
+    """Return the first authors of `paper`; more of them if that brings more marks."""
+    few, many = (highlight(byline(paper, limit), author) for limit in (AUTHORS, MAX_AUTHORS))
+    return many if sum(mark for _, mark in many) > sum(mark for _, mark in few) else few
 
 
 def reason(entry: Entry, history: PaperHistory, query: Query) -> str:
