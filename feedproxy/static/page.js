@@ -190,19 +190,25 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   link.focus({ preventScroll: true }); // Safari does not
   if (link.closest("#choices")) return choose(link);
+  if (link.closest("#thresholds")) return set("min_upvotes", link);
   fill(link.search);
   follow(link.search.slice(1));
 });
 
-// Take the words of a ready-made filter, keep the other fields as they are typed, and show the results.
+// Take one field from a link, keep the others as they are typed, and show the results.
+function set(name, link) {
+  form.elements[name].value = new URLSearchParams(link.search).get(name) ?? "";
+  follow(typed());
+}
+
+// Take the words of a ready-made filter, and close the list of all.
 function choose(link) {
-  find("#q").value = new URLSearchParams(link.search).get("q");
   const list = link.closest("details");
   if (list) {
     list.open = false;
-    find("#in-words")?.focus();
+    find("#in-words")?.focus({ preventScroll: true });
   }
-  follow(typed());
+  set("q", link);
 }
 
 // Copying --------------------------------------------------------------------------------------
