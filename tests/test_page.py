@@ -111,30 +111,37 @@ def test_names_the_feeds(settled: httpx.Client) -> None:
     links = html.xpath("//link[@rel='alternate']")
     assert list(zip(addresses, MEDIA_TYPES, strict=True)) == [(link.get("href"), link.get("type")) for link in links]
     assert "Daily Papers: agents, at least 2 upvotes (RSS)" == links[0].get("title")
-    assert addresses == html.xpath("//ul[@id='addresses']//a/@href")
-    text = f"{base(settled)}/feed.md?q=agents&min_upvotes=2"
-    assert [text, "llms.txt"] == html.xpath("//section[@aria-labelledby='subscribe']/p[2]/a/@href")
+    assert addresses == html.xpath("//div[@id='subscribe']//a[@data-format]/@href")
     assert [f"feed:{addresses[0]}"] == html.xpath("//a[@class='subscribe']/@href")
     for address in addresses:
         assert 200 == settled.get(address).status_code
 
 
-def test_readers_get_the_address_whole(settled: httpx.Client) -> None:
+def test_readers_get_the_address_whole(serve: Serve) -> None:
     """What stands in a reader's link behind its own address is the feed's, escaped so that nothing of it is lost."""
-    _, html = page(settled, "q=%22tool+use%22+a%26b&min_upvotes=2")
-    address = html.xpath("//ul[@id='addresses']//a/@href")[0]
-    links = [link for link in html.xpath("//p[@id='readers']/a/@href") if not link.startswith("feed:")]
+    client = serve(listing="demo", public_url="https://feeds.example.org")
+    _, html = page(client, "q=%22tool+use%22+a%26b&min_upvotes=2")
+    address = html.xpath("//p[@id='address']/a/@href")[0]
+    links = [link for link in html.xpath("//ul[@id='readers']//a/@href") if not link.startswith("feed:")]
     assert 5 == len(links)
     assert {True} == {link.endswith(quote(address, safe="")) for link in links}
 
 
-def test_says_the_filter_in_words(settled: httpx.Client) -> None:
-    """The filter stands there in words, with how far back it reaches and how much that is."""
+def test_readers_on_the_web_are_offered_only_what_they_can_reach(settled: httpx.Client) -> None:
+    """An address of this machine or network is for an app on it; the page says so."""
+    _, html = page(settled, "q=agents")
+    assert [f"feed:{base(settled)}/feed.rss?q=agents"] == html.xpath("//ul[@id='readers']//a/@href")
+    assert "only for this machine or network" in words(html.get_element_by_id("ways"))
+
+
+def test_says_the_filter_in_words(settled: httpx.Client, grown: httpx.Client) -> None:
+    """The filter stands there in words, and how much it brings: since the archive begins, or in the days asked for."""
     _, html = page(settled, "q=Agents&min_upvotes=2")
-    assert "agents, at least 2 upvotes, last 90 days" == words(html.get_element_by_id("in-words"))
-    assert "1 entry in the last 90 days" == words(html.get_element_by_id("status"))
-    _, html = page(settled, "days=1")
-    assert "every paper, last 1 day" == words(html.get_element_by_id("in-words"))
+    assert "1 paper so far: agents, at least 2 upvotes" == words(html.get_element_by_id("in-words"))
+    assert "1 paper since 10 Mar 2026" == words(html.get_element_by_id("status"))
+    _, html = page(grown, "days=7")
+    assert "3.0 papers a day: every paper" == words(html.get_element_by_id("in-words"))
+    assert "15 papers in the last 7 days" == words(html.get_element_by_id("status"))
 
 
 def test_every_parameter_has_a_field(settled: httpx.Client) -> None:
@@ -165,8 +172,8 @@ def test_answers_a_query_of_digests(settled: httpx.Client) -> None:
 def test_lists_digests(digested: httpx.Client) -> None:
     """The next digest stands first with the time of its closing, then those that came, as they are in the feed."""
     _, html = page(digested, "digest=week&top=2")
-    assert "2 best of each week, last 366 days" == words(html.get_element_by_id("in-words"))
-    assert "12 digests in the last 366 days" == words(html.get_element_by_id("status"))
+    assert "2 best of each week: every paper" == words(html.get_element_by_id("in-words"))
+    assert "12 digests since 16 Dec 2025" == words(html.get_element_by_id("status"))
     assert "One entry a week, made on the Monday after" in words(html.get_element_by_id("rhythm"))
     coming = html.get_element_by_id("next")
     assert "2 best of week 11, 2026" == words(coming.find("h3"))
@@ -179,7 +186,7 @@ def test_lists_digests(digested: httpx.Client) -> None:
     )
     assert 2 == len(html.xpath("//ol[@id='digests']/li[not(details)]"))
     assert "The feed has 2 more here, back to week 51, 2025." == words(html.get_element_by_id("others"))
-    assert [] == html.xpath("//figure | //ul[@id='thresholds']")
+    assert [] == html.xpath("//figure | //div[@id='thresholds']//small")
 
 
 def test_late_risers_and_a_digest_that_is_due(serve: Serve, tmp_path: Path, clock: Clock) -> None:
@@ -209,7 +216,7 @@ def test_late_risers_and_a_digest_that_is_due(serve: Serve, tmp_path: Path, cloc
 def test_pages_of_digests(digested: httpx.Client) -> None:
     """The older digests are on further pages; behind the last there is none."""
     _, html = page(digested, "digest=week&limit=5&page=2")
-    assert "more than 10 digests in the last 366 days" == words(html.get_element_by_id("status"))
+    assert "more than 10 digests since 16 Dec 2025" == words(html.get_element_by_id("status"))
     assert {"next", "prev"} == set(html.xpath("//p[@id='pages']/a/@rel"))
     assert [] == html.xpath("//article")
     _, html = page(digested, "digest=week&limit=5&page=9")
@@ -234,7 +241,7 @@ def test_days_without_a_number_are_told(digested: httpx.Client) -> None:
         assert (days, "10") == tuple(html.get_element_by_id(name).get("placeholder") for name in ("days", "top"))
         assert "open" not in html.get_element_by_id("options").attrib
     _, html = page(digested, "digest=&top=&q=")
-    assert "every paper, last 90 days" == words(html.get_element_by_id("in-words"))
+    assert "6.0 papers a day: every paper" == words(html.get_element_by_id("in-words"))
 
 
 def test_keeps_what_was_typed(settled: httpx.Client) -> None:
@@ -278,7 +285,8 @@ def test_mistake_stands_at_its_field(
     assert [field] == [element.get("id") for element in wrong]
     assert html.get_element_by_id(wrong[0].get("aria-describedby")).text.startswith(told)
     assert kept.items() <= sent(html).items()
-    assert [] == html.xpath("//div[@id='results']/*")
+    assert "What is wrong stands in red" in words(html.get_element_by_id("results"))
+    assert [] == html.xpath("//div[@id='results']//a | //div[@id='subscribe']//a")
     assert "This filter cannot be read" == html.get_element_by_id("status").text
     assert [] == html.xpath("//link[@rel='alternate']")
 
@@ -359,13 +367,17 @@ def test_examples_find_what_they_say(settled: httpx.Client) -> None:
 
 def bars(html: Page) -> dict[date, int]:
     """Return the entries of each day in the chart, as its bars are high, and as they say."""
-    found = {
-        datetime.strptime(title.text, f"%a %d %b %Y: {bar.get('height')}").date(): int(bar.get("height"))  # noqa: DTZ007
-        for bar in html.xpath("//rect")
-        for title in bar
-    }
-    (most,) = {int(bar.get("y")) + int(bar.get("height")) for bar in html.xpath("//rect")}
-    assert max(found.values()) == most
+    found = {}
+    top, bottom = (float(html.xpath(f"//svg/line[{number}]/@y1")[0]) for number in (3, 1))
+    scale = int(html.xpath("//svg/text[@class='scale']/text()")[2])
+    for day in html.xpath("//*[@id='chart']//g"):
+        name, _, number = words(day).partition(": ")
+        bar = day.xpath("rect[contains(@class, 'bar')]")[0]
+        height = float(bar.get("height"))
+        assert height == pytest.approx((bottom - top) * int(number) / scale if int(number) else 2, 1e-3)
+        assert float(bar.get("y")) + height == pytest.approx(bottom, 1e-3)
+        found[datetime.strptime(name, "%a %d %b %Y").date()] = int(number)  # noqa: DTZ007
+    assert max(found.values()) <= scale
     return found
 
 
@@ -389,7 +401,7 @@ def test_chart_shows_what_the_feed_brought(grown: httpx.Client, query: str) -> N
     found = fed(grown, conditions, sorted(shown))
     assert {day: found[day] for day in shown} == shown
     assert f"{sum(shown.values()) / 30}" == html.xpath("//@data-average")[0]
-    assert f"{sum(not count for count in shown.values()) / 30}" == html.xpath("//@data-empty")[0]
+    assert f"{sum(not count for count in shown.values())}" == html.xpath("//@data-empty")[0]
     rows = [" ".join(row.itertext("td")) for row in html.xpath("//div[@id='results']//tr[td]")]
     assert [f"{day} {shown[day]}" for day in sorted(shown, reverse=True)] == rows
 
@@ -397,9 +409,9 @@ def test_chart_shows_what_the_feed_brought(grown: httpx.Client, query: str) -> N
 def test_chart_tells_the_threshold_apart(grown: httpx.Client) -> None:
     """Each neighbouring threshold has the average of its own chart, leads there, and the one in use is marked."""
     _, html = page(grown, "q=paper&min_upvotes=2&limit=7")
-    choices = html.xpath("//ul[@id='thresholds']//a")
+    choices = html.xpath("//div[@id='thresholds']//a")
     assert ["0", "1", "2", "5", "10", "20", "50"] == [choice.get("data-min-upvotes") for choice in choices]
-    assert ["2"] == html.xpath("//ul[@id='thresholds']//a[@aria-current='true']/@data-min-upvotes")
+    assert ["2"] == html.xpath("//div[@id='thresholds']//a[@aria-current='true']/@data-min-upvotes")
     for choice in choices:
         _, chosen = page(grown, choice.get("href").removeprefix("./?"))
         average = float(next(iter(chosen.xpath("//@data-average")), 0))
@@ -417,14 +429,38 @@ def test_entries_are_those_of_the_feed(settled: httpx.Client) -> None:
     assert [entry.title for entry in feed.entries] == [words(title) for title in html.xpath("//ol//h3")]
     assert [entry.link for entry in feed.entries] == html.xpath("//ol//h3/a/@href")
     assert "Ada Example 8, Ben Placeholder" == words(html.find_class("byline")[0])
-    assert "10 Mar 2026, 00:00 UTC: listed, now 3 upvotes, 0 comments" == words(html.find_class("why")[0])
+    assert "▲ 3 upvotes now listed · 10 Mar 2026 · arXiv" == words(html.find_class("why")[0])
     assert [f"{base(settled)}/?limit=3&page=2"] == html.xpath("//a[@rel='next']/@href")
     _, second = page(settled, "limit=3&page=2")
     assert ["Older", "Newer"] == second.xpath("//p[@id='pages']/a/text()")
     assert "4" == second.get_element_by_id("entries").get("start")
     assert "limit=3" == second.get_element_by_id("save").get("data-query")
     _, beyond = page(settled, "limit=3&page=9")
-    assert "There is no page 9: all 8 entries come before it." == words(beyond.get_element_by_id("nothing"))
+    assert "There is no page 9: all 8 papers come before it." == words(beyond.get_element_by_id("nothing"))
+
+
+def test_more_entries_are_a_link_away(grown: httpx.Client) -> None:
+    """The page shows ten entries at first, and all of its feed's page by a parameter that no feed knows."""
+    _, html = page(grown, "min_upvotes=1")
+    (more,) = html.xpath("//a[@id='more']")
+    assert (10, "Show 40 more") == (len(html.xpath("//ol[@id='entries']/li")), words(more))
+    assert [] == html.xpath("//p[@id='pages']")
+    _, html = page(grown, more.get("href").removeprefix("./?"))
+    assert (50, []) == (len(html.xpath("//ol[@id='entries']/li")), html.xpath("//a[@id='more']"))
+    assert [f"{base(grown)}/?min_upvotes=1&page=2"] == html.xpath("//p[@id='pages']/a/@href")
+    assert f"{base(grown)}/feed.rss?min_upvotes=1" == html.xpath("//p[@id='address']/a/@href")[0]
+    for number in ("x", "0", "500", ""):
+        assert 10 == len(page(grown, f"show={number}")[1].xpath("//ol[@id='entries']/li"))
+    assert 400 == grown.get("/feed.rss?show=50").status_code
+
+
+def test_an_author_who_is_looked_for_is_shown(serve: Serve, tmp_path: Path) -> None:
+    """An entry names three authors, or as many as it takes to show who is looked for."""
+    found = [entry(1, authors=[{"name": f"Ada Example {number}"} for number in ("one", "two", "three", "four")])]
+    (tmp_path / "listing.json").write_bytes(api(found))
+    client = serve(listing=str(tmp_path / "listing.json"))
+    for query, end in (("", "Ada Example three and 1 more"), ("q=author:four", "Ada Example four")):
+        assert words(page(client, query)[1].find_class("byline")[0]).endswith(end)
 
 
 def test_entries_follow_the_options(settled: httpx.Client) -> None:
@@ -438,8 +474,7 @@ def test_entries_say_why_they_entered(grown: httpx.Client) -> None:
     """An entry says which count it reached when it entered, and what it has now."""
     _, html = page(grown, "min_upvotes=2")
     assert re.fullmatch(
-        r"\d+ Mar 2026, \d\d:\d\d UTC: reached [23] upvotes, now [23] upvotes, 0 comments",
-        words(html.find_class("why")[0]),
+        r"▲ [23] upvotes now reached [23] upvotes · \d+ Mar 2026 · arXiv", words(html.find_class("why")[0])
     )
 
 
@@ -460,8 +495,9 @@ def test_thumbnails_come_from_the_hub_alone(serve: Serve, tmp_path: Path) -> Non
     ]
     (tmp_path / "listing.json").write_bytes(api(found))
     response, html = page(serve(listing=str(tmp_path / "listing.json")))
-    (image,) = html.xpath("//img")
+    (image,) = html.xpath("//main//img")
     assert (THUMBNAIL, "lazy", "") == tuple(image.get(name) for name in ("src", "loading", "alt"))
+    assert ("120", "65", 2) == (image.get("width"), image.get("height"), len(html.find_class("picture")))
     assert "no-referrer" == response.headers["Referrer-Policy"]
     assert "img-src 'self' https://*.huggingface.co;" in response.headers["Content-Security-Policy"]
 
@@ -470,9 +506,9 @@ def test_nothing_found(settled: httpx.Client) -> None:
     """Nothing found says what would find something, with how much, and each of that leads there."""
     _, html = page(settled, "q=agents+zebrafish&min_upvotes=2")
     links = {words(item): item.find("a").get("href") for item in html.xpath("//div[@id='nothing']//li")}
-    assert {"with the words agents: 1 entry", "every paper: 8 entries"} == set(links)
-    _, found = page(settled, links["with the words agents: 1 entry"].removeprefix("./?"))
-    assert "1 entry in the last 90 days" == words(found.get_element_by_id("status"))
+    assert {"with the words agents: 1 paper", "every paper: 8 papers"} == set(links)
+    _, found = page(settled, links["with the words agents: 1 paper"].removeprefix("./?"))
+    assert "1 paper since 10 Mar 2026" == words(found.get_element_by_id("status"))
 
 
 def test_wider_filters_are_offered(serve: Serve, tmp_path: Path) -> None:
@@ -482,62 +518,63 @@ def test_wider_filters_are_offered(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "listing.json").write_bytes(api(found))
     client = serve(listing=str(tmp_path / "listing.json"))
     _, html = page(client, "q=zf+OR+zebar&min_upvotes=2")
-    assert 'Add: + "zebra folding" 3 papers' == words(html.get_element_by_id("offers"))
-    assert "No paper in the archive has “zebar”. Did you mean zebra (5 papers in all)?" == words(
+    assert 'Also + "zebra folding" 3 more papers' == words(html.get_element_by_id("offers"))
+    assert "No paper here has “zebar”. Did you mean zebra (5 papers in all)?" == words(
         html.find_class("misspelling")[0]
     )
-    (offer,) = html.xpath("//div[@id='offers']//a/@href")
+    (offer,) = html.xpath("//p[@id='offers']//a/@href")
     assert "./?q=zf%20OR%20%22zebra%20folding%22%20OR%20zebar&min_upvotes=2" == offer
     assert ["./?q=zf%20OR%20zebra&min_upvotes=2"] == html.xpath("//p[contains(@class, 'misspelling')]/a/@href")
     _, wider = page(client, offer.removeprefix("./?"))
-    assert "5 entries in the last 90 days" == words(wider.get_element_by_id("status"))
-    assert [] == wider.xpath("//div[@id='offers']")
+    assert "5 papers since 10 Mar 2026" == words(wider.get_element_by_id("status"))
+    assert [] == wider.xpath("//p[@id='offers']")
 
 
 def test_a_ready_made_filter_is_offered_apart(serve: Serve, tmp_path: Path) -> None:
-    """The ready-made filter of a word stands above single words to add, each with what it adds."""
+    """The ready-made filter of a word stands before single words to add, each with what it adds."""
     texts = ["Embodiment.", "A robot.", "Robots.", "A humanoid.", *["Something else."] * 9]
     (tmp_path / "listing.json").write_bytes(api([entry(number, summary=text) for number, text in enumerate(texts)]))
     _, html = page(serve(listing=str(tmp_path / "listing.json")), "q=embodiment")
-    whole, single = map(words, html.xpath("//div[@id='offers']/p"))
-    assert "Ready-made: Robotics and embodied AI 3 more papers" == whole
-    assert "Add: + robot* 2 papers + humanoid 1 paper" == single
+    links = [words(link) for link in html.xpath("//p[@id='offers']/a")]
+    assert ["+ all of Robotics and embodied AI 3 more papers", "+ robot* 2 more papers", "+ humanoid 1 more paper"] == links
 
 
 def test_a_misspelt_filter_has_no_feed(settled: httpx.Client) -> None:
     """Where a wrong word finds nothing, the page offers the right one, and neither addresses nor every paper."""
     _, html = page(settled, "q=papre")
     assert "Did you mean" in words(html.find_class("misspelling")[0])
-    assert [] == html.xpath("//section[@aria-labelledby='subscribe']")
-    assert "Nothing matches." == words(html.get_element_by_id("nothing"))
+    assert [] == html.xpath("//div[@id='subscribe']//a")
+    assert "Nothing matches: papre" == words(html.get_element_by_id("in-words"))
+    assert "" == words(html.get_element_by_id("nothing"))
 
 
 def test_ready_made_filters(serve: Serve) -> None:
     """Every page has the ready-made filters with how much they bring a day; each leads to its page."""
     client = serve(listing="demo")
     _, html = page(client, "q=agents")
-    links = html.xpath("//details[@id='choices']//a")
+    links = html.xpath("//div[@id='choices']//li/a")
+    assert ["Agents", "Reasoning", "RL", "RAG"] == html.xpath("//div[@id='chips']/a/text()")[:4]
     assert [feed.title for feed in interests()] == [link.text.strip() for link in links]
     for link in links[:5]:
         _, chosen = page(client, link.get("href").removeprefix("./?"))
         averages = chosen.xpath("//strong[@data-average]/text()") or ["0.0"]
         assert float(averages[0]) == float(link.find("small").text)
     _, wrong = page(client, "q=%22agents")
-    assert len(links) == len(wrong.xpath("//details[@id='choices']//a"))
-    assert [] == wrong.xpath("//details[@id='choices']//small")
+    assert len(links) == len(wrong.xpath("//div[@id='choices']//li/a"))
+    assert [] == wrong.xpath("//div[@id='choices']//small")
 
 
 def test_ready_made_filters_keep_the_rest(settled: httpx.Client) -> None:
     """A ready-made filter replaces the words alone, stands in brackets so that words may follow, and is marked."""
     for query in ("q=paper&min_upvotes=3&page=2&utm_source=x", "q=paper&min_upvotes=3&days=x"):
         _, html = page(settled, query)
-        link = html.xpath("//details[@id='choices']//a")[0]
-        assert [] == html.xpath("//details[@id='choices']//a[@aria-current]")
+        link = html.xpath("//div[@id='choices']//li/a")[0]
+        assert [] == html.xpath("//div[@id='choices']//li/a[@aria-current]")
         _, chosen = page(settled, link.get("href").removeprefix("./?"))
         values = {name: value for name, value in sent(chosen).items() if value.isdigit()}
         assert {"min_upvotes": "3", "counts": "0"} == values
         assert re.fullmatch(r"\(.+ OR .+\)", chosen.forms[0].fields["q"])
-        (marked,) = chosen.xpath("//details[@id='choices']//a[@aria-current='true']")
+        (marked,) = chosen.xpath("//div[@id='choices']//li/a[@aria-current='true']")
         assert link.text.strip() == marked.text.strip()
 
 
@@ -628,13 +665,13 @@ def test_hostile_text_stays_text(serve: Serve, tmp_path: Path) -> None:
         assert f"{HOSTILE} · {HOSTILE}" == words(html.find_class("byline")[0])
         assert HOSTILE == words(html.find_class("excerpt")[0])
         assert ["static/page.js"] == scripts(html)
-        assert [] == html.xpath("//img | //b[not(ancestor::ul[@id='thresholds'])]")
+        assert [] == html.xpath("//main//img | //main//b[not(ancestor::div[@id='thresholds'] or ancestor::h2)]")
         assert [] == [link for link in html.xpath("//@href | //@src") if link.lower().startswith("javascript")]
     response, html = page(client, f"q={quote(HOSTILE)}&{quote(HOSTILE)}=1")
     assert 400 == response.status_code
     assert HOSTILE == html.forms[0].fields["q"]
     assert ["static/page.js"] == scripts(html)
-    assert [] == html.xpath("//img")
+    assert [] == html.xpath("//main//img")
 
 
 def files(html: Page) -> list[str]:
@@ -642,14 +679,14 @@ def files(html: Page) -> list[str]:
 
 
 def test_a_page_is_light(grown: httpx.Client) -> None:
-    """With fifty entries the page, its style, script and icons are less than 20 kB as sent, of which 8 kB are kept."""
+    """With ten entries the page, its style, script and icons are less than 30 kB as sent, of which 13 kB are kept."""
     _, html = page(grown)
-    assert 50 == len(html.xpath("//ol/li"))
+    assert 10 == len(html.xpath("//ol/li"))
     headers = {"Accept": BROWSER, "Accept-Encoding": "gzip"}
     sizes = {path: int(grown.get(f"/{path}", headers=headers).headers["Content-Length"]) for path in ("", *files(html))}
     assert 5 == len(sizes)
-    assert sum(sizes.values()) < 20_000, sizes
-    assert sum(sizes.values()) - sizes[""] < 8_000, sizes
+    assert sum(sizes.values()) < 30_000, sizes
+    assert sum(sizes.values()) - sizes[""] < 13_000, sizes
 
 
 def test_what_a_page_takes_is_kept_for_good(settled: httpx.Client) -> None:

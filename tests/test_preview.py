@@ -16,7 +16,8 @@ from feedproxy.query.grammar import Term, parse_filter
 from feedproxy.query.parameters import Query, parse_query
 from feedproxy.query.terms import GAP
 from feedproxy.service import Service
-from feedproxy.web.preview import preview, reason, volume
+from feedproxy.web.chart import Volume, volume
+from feedproxy.web.preview import preview, reason
 from feedproxy.web.preview.highlight import compile_highlighter, excerpt, highlight
 from feedproxy.web.preview.readings import readings
 from feedproxy.web.preview.suggestions import relaxations, thresholds
@@ -125,8 +126,23 @@ def test_a_listing_day_lasts_until_the_next() -> None:
     found = volume(days, entered)
     assert ((days[0], 1), (days[1], 3), (days[2], 1)) == found.days
     assert (5, 5 / 3, 3, 0) == (found.total, found.average, found.most, found.empty)
-    assert 1 / 3 == volume(days, entered[:4]).empty
-    assert (0, 0.0, 0.0, 0) == ((none := volume([], [])).total, none.average, none.empty, none.most)
+    assert 1 == volume(days, entered[:4]).empty
+    assert (0, 0.0, 0, 0) == ((none := volume([], [])).total, none.average, none.empty, none.most)
+
+
+def test_a_chart_has_calendar_days() -> None:
+    """A short history stands at the right of thirty days; days without a listing are gaps, and Mondays have names."""
+    days = [date(2026, 3, day) for day in (5, 6, 9, 10)]
+    chart = Volume(tuple(zip(days, (0, 7, 7, 3), strict=True))).chart
+    assert (30, [24, 25, 28, 29], ((26, 2),)) == (chart.size, [bar.at for bar in chart.bars], chart.gaps)
+    assert ((0, date(2026, 2, 9)), (28, date(2026, 3, 9))) == (chart.mondays[0], chart.mondays[-1])
+    assert (4, date(2026, 3, 9)) == (chart.step, chart.peak.day)
+
+
+@pytest.mark.parametrize(("most", "step"), [(0, 1), (1, 1), (3, 2), (10, 5), (11, 6), (21, 15), (60, 30), (130, 70)])
+def test_the_scale_of_a_chart_is_round(most: int, step: int) -> None:
+    """Twice a round number is at least the highest bar, and not much more."""
+    assert step == Volume(((NOON.date(), most),)).chart.step
 
 
 REASONS = (
@@ -233,7 +249,8 @@ def test_preview_of_digests(archive: Archive) -> None:
     found = preview(service, query)
     shown = found.digests
     assert shown
-    assert (2, [], True) == (found.count, [*found.suggestions, *found.thresholds, *found.entries], shown.has_closed)
+    assert (2, [], True) == (found.count, [*found.suggestions, *found.entries], shown.has_closed)
+    assert {None} == {threshold.average for threshold in found.thresholds}
     assert ["2 best of week 11, 2026: paper", "2 best of week 10, 2026: paper"] == [one.title for one in shown.newest]
     assert shown.next is None
     assert ["7 upvotes"] == [one.count for one in shown.newest[0].late]
