@@ -10,6 +10,13 @@ import httpx
 from playwright.sync_api import Locator, Page, expect
 
 
+def show_all(page: Page) -> None:
+    """Show all entries of this page of the feed, not only the first ten."""
+    if page.locator("#more").count():
+        page.locator("#more").click()
+        expect(page.locator("#more")).to_have_count(0)
+
+
 def titles(page: Page) -> list[str]:
     """Return the titles of the entries in their order."""
     return page.locator("#entries > li h3").all_inner_texts()
@@ -22,7 +29,7 @@ def digest_titles(page: Page) -> list[str]:
 
 def bars(page: Page) -> dict[str, int]:
     """Return the entries of each listing day in the chart, oldest first."""
-    return dict(map(told, page.locator("#chart rect title").all_text_contents()))
+    return dict(map(told, page.locator("#chart .day text").all_text_contents()))
 
 
 def told(title: str) -> tuple[str, int]:
@@ -46,15 +53,15 @@ def query(address: str) -> dict[str, str]:
 
 
 def count_told(page: Page) -> int:
-    """Return the number of entries that the live region tells."""
-    told = re.match(r"(\d+) entr", page.locator("#status").inner_text())
+    """Return the number of papers that the live region tells."""
+    told = re.match(r"([\d,]+) papers?\b", page.locator("#status").inner_text())
     assert told, page.locator("#status").inner_text()
-    return int(told[1])
+    return int(told[1].replace(",", ""))
 
 
 def address(page: Page, name: str) -> str:
     """Return the feed's address in the format `name`."""
-    return page.locator(f"#addresses li[data-format={name}] a").get_attribute("href") or ""
+    return page.locator(f"#subscribe a[data-format={name}]").get_attribute("href") or ""
 
 
 def items(client: httpx.Client, address: str) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """With its script the page follows what is typed and chosen, without being loaded again."""
 
+import re
 from collections.abc import Callable
 
 import httpx
@@ -17,6 +18,7 @@ from tests.browser.page_model import (
     items,
     query,
     settled,
+    show_all,
     titles,
 )
 
@@ -37,6 +39,7 @@ def test_results_follow_typing(open_page: Open, service: httpx.Client) -> None:
     page.locator("#q").press_sequentially("agents")
     settled(page, "agents")
     assert {"q": "agents"} == query(page.url)
+    show_all(page)
     assert [item["title"] for item in items(service, address(page, "json"))] == titles(page)
     assert list(all_bars) == list(bars(page))
     assert 0 < sum(bars(page).values()) < sum(all_bars.values())
@@ -54,7 +57,7 @@ def test_matched_words_are_marked(open_page: Open) -> None:
 
 def test_every_entry_tells_why_it_entered(open_page: Open) -> None:
     """Each entry has the time and the reason of its entering, and its picture loads late."""
-    page = open_page("?min_upvotes=5")
+    page = open_page("?min_upvotes=5&show=50")
     number = len(titles(page))
     assert 50 == number
     assert number == page.locator("#entries > li .why time").count()
@@ -63,7 +66,7 @@ def test_every_entry_tells_why_it_entered(open_page: Open) -> None:
 
 def test_thumbnails_are_asked_for_without_a_referrer(open_page: Open, watch: Watch) -> None:
     """The host of the pictures is not told who asks, and is asked only for those that are seen."""
-    page = open_page()
+    page = open_page("?show=50")
     expect(page.locator("#entries > li img").first).to_have_js_property("complete", True)
     page.locator("#entries > li img").first.scroll_into_view_if_needed()
     with page.expect_request("https://*.huggingface.co/**"):
@@ -80,6 +83,7 @@ def test_a_threshold_is_picked(open_page: Open, service: httpx.Client) -> None:
     page.locator('#thresholds a[data-min-upvotes="5"]').click()
     settled(page, "at least 5 upvotes")
     assert {"q": "agents", "min_upvotes": "5"} == fields(page) == query(page.url)
+    show_all(page)
     assert ["5"] == page.locator("#thresholds [aria-current=true]").evaluate_all(
         "a => a.map(x => x.dataset.minUpvotes)"
     )
@@ -97,13 +101,13 @@ def test_advice_is_followed(open_page: Open) -> None:
     assert {"q": "agents", "min_upvotes": "1"} == fields(page) == query(page.url)
     expect(page.locator(".misspelling")).to_have_count(0)
     page.locator("#choices summary").click()
-    choice = page.locator("#choices a").first
+    choice = page.locator("#choices li a").first
     expected = {"min_upvotes": "1"} | query(choice.get_attribute("href") or "")
     choice.click()
     page.wait_for_url(lambda url: query(url) == expected)
     assert expected == fields(page)
-    expect(page.locator("#choices [aria-current]")).to_have_count(1)
-    assert page.locator("#choices").get_attribute("open") is None
+    expect(page.locator("#choices li [aria-current]")).to_have_count(1)
+    assert page.locator("#choices details").get_attribute("open") is None
     assert has_focus(page.locator("#in-words"))
     assert is_same_document(page)
 
@@ -115,7 +119,6 @@ def test_options_take_part(open_page: Open, service: httpx.Client) -> None:
     page.locator("#days").fill("7")
     page.locator("#limit").fill("3")
     page.locator("#link").select_option("arxiv")
-    settled(page, "last 7 days")
     page.wait_for_url(lambda url: query(url) == {"days": "7", "limit": "3", "link": "arxiv"})
     expect(page.locator("#entries > li")).to_have_count(3)
     links = page.locator("#entries > li h3 a").evaluate_all("found => found.map(link => link.href)")
@@ -127,11 +130,11 @@ def test_digests_are_chosen(open_page: Open, service: httpx.Client) -> None:
     """The best of a week, and how many, are chosen by mouse or keyboard; every paper knows no number."""
     page = open_page("?q=agents")
     page.evaluate(_MARK)
-    expect(page.locator("#top")).to_be_disabled()
+    expect(page.locator("#top")).to_be_hidden()
     page.get_by_label("Every paper").press("ArrowRight")
     settled(page, "best of each day")
-    page.get_by_label("Best of the week").check()
-    settled(page, "10 best of each week: agents, last 366 days")
+    page.get_by_label("Weekly best").check()
+    settled(page, "10 best of each week: agents")
     expect(page.locator("#days")).to_have_attribute("placeholder", "366")
     page.locator("#top").fill("3")
     settled(page, "3 best of each week: agents")
@@ -141,7 +144,7 @@ def test_digests_are_chosen(open_page: Open, service: httpx.Client) -> None:
     expect(page.locator("#next .why")).to_contain_text("Closes on Monday 16 Mar 2026, 06:00 UTC")
     page.get_by_label("Every paper").check()
     page.wait_for_url(lambda url: query(url) == {"q": "agents"})
-    expect(page.locator("#in-words")).to_have_text("agents, last 90 days")
+    settled(page, "papers a day: agents")
     expect(page.locator("#top")).to_be_disabled()
     assert is_same_document(page)
 
@@ -151,14 +154,15 @@ def test_back_and_forward_between_digests(open_page: Open) -> None:
     page = open_page("?digest=month&top=2")
     page.evaluate(_MARK)
     months = digest_titles(page)
+    page.locator("#help summary").click()
     page.locator("#examples a").first.click()
-    settled(page, "agents, last 90 days")
+    settled(page, "papers a day: agents")
     assert {"q": "agents"} == fields(page)
     page.go_back()
     settled(page, "2 best of each month")
     assert ({"digest": "month", "top": "2"}, months) == (fields(page), digest_titles(page))
     page.go_forward()
-    settled(page, "agents, last 90 days")
+    settled(page, "papers a day: agents")
     assert [] == digest_titles(page)
     assert is_same_document(page)
 
@@ -169,7 +173,7 @@ def test_a_mistake_in_the_options_is_not_hidden(open_page: Open, watch: Watch) -
     page = open_page("?counts=1")
     page.locator("#options summary").click()
     expect(page.locator("#counts")).to_be_hidden()
-    page.get_by_label("Best of the day").check()
+    page.get_by_label("Daily best").check()
     expect(page.locator("#counts-error")).to_contain_text("never changes")
     page.locator("#counts").select_option("0")
     settled(page, "10 best of each day")
@@ -212,6 +216,7 @@ def test_examples_fill_the_form(open_page: Open) -> None:
     """Each example fills in the form with its query and nothing else, and shows it."""
     page = open_page()
     page.evaluate(_MARK)
+    page.locator("#help summary").click()
     examples = page.locator("#examples a")
     wanted = [query(link.get_attribute("href") or "") for link in examples.all()]
     assert {"q", "min_upvotes", "or_upvotes"} == {name for example in wanted for name in example}
@@ -262,11 +267,14 @@ def test_a_pasted_title_is_one_click_from_its_phrase(open_page: Open, watch: Wat
 
 
 def test_half_a_phrase_is_waited_for(open_page: Open, watch: Watch) -> None:
-    """While a quotation mark is open nothing is said against it and the results stay; left open, it is told."""
+    """While a quotation mark or a bracket is open nothing is said against it and the results stay; left open, it is."""
     page = open_page("?q=agents")
     page.clock.install()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
+    for begun in ('agents "tool', "(agents", '"a)" (b'):
+        page.locator("#q").fill(begun)
+        page.clock.run_for(1500)
     page.locator("#q").fill('agents "tool')
     page.clock.run_for(1500)
     assert [] == asked
@@ -277,6 +285,67 @@ def test_half_a_phrase_is_waited_for(open_page: Open, watch: Watch) -> None:
     page.locator("#q").fill("agents OR")
     page.clock.run_for(2500)
     expect(page.locator("#q-error")).to_contain_text("is missing here")
+
+
+def test_two_mistakes_are_told_and_gone_when_mended(open_page: Open, watch: Watch) -> None:
+    """Each field says its own mistake, which goes as soon as its text changes, and the other stays."""
+    watch.expects("status of 400")
+    page = open_page("?q=agents)&min_upvotes=x")
+    words, number = page.locator("#q-error"), page.locator("#min_upvotes-error")
+    expect(words).to_contain_text("At character 7")
+    expect(number).to_contain_text("is not a whole number")
+    page.clock.install()
+    page.locator("#q").fill("agents")
+    expect(words).to_be_hidden()
+    expect(page.locator("#places")).to_have_count(0)
+    expect(number).to_be_visible()
+    page.clock.run_for(500)
+    expect(number).to_be_visible()
+    page.locator("#min_upvotes").fill("2")
+    expect(number).to_be_hidden()
+    page.clock.run_for(500)
+    settled(page, "agents, at least 2 upvotes")
+
+
+def test_more_entries_are_shown_in_their_place(open_page: Open, service: httpx.Client) -> None:
+    """More entries stand below those that were there, where one was; the address says so, and leads there again."""
+    page = open_page("?q=agents")
+    page.evaluate(_MARK)
+    first = titles(page)
+    assert 10 == len(first)
+    page.locator("#more").focus()
+    before = page.locator("#entries > li").nth(9).bounding_box()
+    page.keyboard.press("Enter")
+    expect(page.locator("#entries > li")).to_have_count(50)
+    assert first == titles(page)[:10]
+    assert has_focus(page.locator("#entries > li").nth(10).locator("h3 a"))
+    assert page.locator("#entries > li").nth(9).bounding_box()["y"] == pytest.approx(before["y"], abs=2)
+    assert {"q": "agents", "show": "50"} == query(page.url)
+    assert {"q": "agents"} == query(address(page, "rss"))
+    page.locator("#q").fill("video")
+    page.wait_for_url(lambda url: query(url) == {"q": "video"})
+    assert is_same_document(page)
+
+
+def test_the_chart_tells_each_day(open_page: Open) -> None:
+    """The mouse and the arrow keys tell the number of a day; the highest is told until then."""
+    page = open_page("?q=agents")
+    days = list(bars(page).items())
+    told = page.locator("#chart .day text:visible")
+    expect(told).to_have_text(re.compile(f": {max(number for _, number in days)}$"))
+    page.locator("#chart .day").nth(4).locator(".slot").hover(force=True)
+    expect(told).to_have_text(re.compile(f": {days[4][1]}$"))
+    page.mouse.move(0, 0)
+    chart = page.locator("#chart .chart")
+    page.locator("#status").click()
+    page.keyboard.press("Tab")
+    assert has_focus(chart)
+    for key, at in (("ArrowLeft", -2), ("Home", 0), ("ArrowLeft", 0), ("ArrowRight", 1), ("End", -1)):
+        page.keyboard.press(key)
+        expect(told).to_have_text(re.compile(f": {days[at][1]}$"))
+        assert (chart.get_attribute("aria-valuetext") or "").endswith(f": {days[at][1]}")
+    page.keyboard.press("Tab")
+    expect(told).to_have_count(1)
 
 
 def test_a_wrong_number_is_told_at_its_field(open_page: Open, watch: Watch) -> None:
@@ -316,18 +385,19 @@ def test_a_late_answer_changes_nothing(open_page: Open) -> None:
 def test_the_server_is_gone(trouble: str, open_page: Open, watch: Watch) -> None:
     """While the server cannot be reached one line says so, the form stays as it was, and typing on recovers."""
     page = open_page("?min_upvotes=2")
-    told = page.locator("#status").inner_text()
+    region = page.locator("#message")
     page.route(ANSWERS, {"refused": _refuse, "another page": _answer_otherwise, "silence": _end_early}[trouble])
     watch.expects("status of 502" if trouble == "another page" else "ERR_")
     page.locator("#q").fill("agents")
-    expect(page.locator("#status")).not_to_have_text(told)
-    assert "\n" not in page.locator("#status").inner_text()
-    assert "entries" not in page.locator("#status").inner_text()
+    expect(region).to_contain_text("may be out of date")
+    expect(region).to_be_in_viewport()
+    assert "\n" not in region.inner_text()
     assert {"q": "agents", "min_upvotes": "2"} == fields(page)
     page.unroute(ANSWERS)
     page.locator("#q").press_sequentially(" ")
     page.locator("#q").press_sequentially("video")
     settled(page, "agents video")
+    expect(region).to_be_empty()
     assert 0 <= count_told(page)
 
 
@@ -357,10 +427,10 @@ def test_the_count_is_announced(open_page: Open) -> None:
 
 
 def test_the_keyboard_is_enough(open_page: Open) -> None:
-    """Tab leads from the words to the numbers of upvotes and the copy buttons, and where one is can be seen."""
+    """Tab leads from the words to the numbers of upvotes and the copy button, and where one is can be seen."""
     page = open_page("?q=agents")
     page.locator("#q").focus()
-    places = ("#min_upvotes", "#addresses li[data-format=rss] button", '#thresholds a[data-min-upvotes="2"]')
+    places = ("#min_upvotes", "#copy", '#thresholds a[data-min-upvotes="2"]')
     for place in sorted(places, key=lambda place: _height(page, place)):
         _tab_to(page, place)
     page.locator('#thresholds a[data-min-upvotes="2"]').press("Enter")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.page_model import address, bars, count_told, digest_titles, fields, items, query, titles
+from tests.browser.page_model import address, bars, count_told, digest_titles, fields, items, query, show_all, titles
 
 Open = Callable[..., Page]
 
@@ -26,6 +26,7 @@ def test_the_form_is_submitted(open_plain: Open, service: httpx.Client) -> None:
     page.locator("#filter button[type=submit]").click()
     expect(page.locator("#in-words")).to_contain_text("agents, at least 2 upvotes")
     assert {"q": "agents", "min_upvotes": "2"} == fields(page)
+    show_all(page)
     assert [item["title"] for item in items(service, address(page, "json"))] == titles(page)
     assert 0 < sum(bars(page).values()) <= count_told(page)
 
@@ -33,7 +34,8 @@ def test_the_form_is_submitted(open_plain: Open, service: httpx.Client) -> None:
 def test_digests_are_chosen(open_plain: Open, service: httpx.Client, watch: Watch) -> None:
     """Digests are chosen and submitted; a number that counts for nothing is told, an empty one is not sent on."""
     page = open_plain()
-    page.get_by_label("Best of the week").check()
+    expect(page.locator("#top")).to_be_hidden()
+    page.get_by_label("Weekly best").check()
     page.locator("#top").fill("3")
     page.locator("#q").fill("agents")
     page.locator("#q").press("Enter")
@@ -46,7 +48,7 @@ def test_digests_are_chosen(open_plain: Open, service: httpx.Client, watch: Watc
     expect(page.locator("#top-error")).to_contain_text("Needs digest=")
     page.locator("#top").fill("")
     page.locator("#q").press("Enter")
-    expect(page.locator("#in-words")).to_have_text("agents, last 90 days")
+    expect(page.locator("#in-words")).to_contain_text("papers a day: agents")
 
 
 def test_options_survive_a_submit(open_plain: Open) -> None:
@@ -62,6 +64,7 @@ def test_options_survive_a_submit(open_plain: Open) -> None:
 def test_links_do_what_they_do_with_script(open_plain: Open) -> None:
     """Examples and numbers of upvotes are links that lead to the filter."""
     page = open_plain()
+    page.locator("#help summary").click()
     page.locator("#examples a").first.click()
     expect(page.locator("#q")).not_to_have_value("")
     words = page.locator("#q").input_value()
@@ -86,6 +89,8 @@ def test_nothing_is_there_that_needs_script(open_plain: Open) -> None:
     page = open_plain("?q=agents")
     assert ["submit"] == page.locator("button:visible").evaluate_all("found => found.map(button => button.type)")
     expect(page.locator("#saved")).to_be_hidden()
+    page.locator("#ways summary").click()
+    expect(page.locator("#how")).to_contain_text("Copy the address above into your feed reader")
 
 
 def test_nothing_found_is_a_way_on(open_plain: Open) -> None:
@@ -100,5 +105,5 @@ def test_nothing_found_is_a_way_on(open_plain: Open) -> None:
         offers.nth(at).click()
         expect(page.locator("#nothing")).to_have_count(0)
         assert query(href or "") == query(page.url)
-        assert f"{count_told(page)} entr" in told
+        assert f"{count_told(page)} paper" in told
         page.go_back()

@@ -1,7 +1,7 @@
 """A published site in a browser, from a plain file server under a path: how it looks, and that it needs no script."""
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import httpx
 import pytest
@@ -55,7 +55,7 @@ def test_axe_finds_nothing(path: str, open_site: Open) -> None:
     """axe-core finds no violation, wide and narrow, light and dark; style and icons load wherever the page is."""
     page = open_site(path, java_script_enabled=True, bypass_csp=True)  # axe-core is a script
     page.locator("details").evaluate_all("found => found.forEach(details => { details.open = true })")
-    assert "800px" == page.locator("body").evaluate("body => getComputedStyle(body).maxWidth")
+    assert "864px" == page.locator("main").evaluate("main => getComputedStyle(main).maxWidth")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for size in (NARROW, WIDE):
@@ -71,20 +71,22 @@ def test_nothing_overlaps_or_scrolls_sideways(size: dict[str, int], open_site: O
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     boxes = [place.bounding_box() for place in page.locator("main > *").all()]
     assert all(upper["y"] + upper["height"] <= lower["y"] + 1 for upper, lower in pairwise(boxes))
-    for row in page.locator(".addresses li").all():
-        first, *others = (link.bounding_box() for link in row.locator("a").all())
-        for other in others:
-            beside = first["x"] + first["width"] <= other["x"] + 1
-            assert beside or other["y"] + other["height"] <= first["y"] + 1
+    cards = [card.bounding_box() for card in page.locator(".feed").all()]
+    for one, other in combinations(cards, 2):
+        beside = one["x"] + one["width"] <= other["x"] + 1 or other["x"] + other["width"] <= one["x"] + 1
+        above = one["y"] + one["height"] <= other["y"] + 1 or other["y"] + other["height"] <= one["y"] + 1
+        assert beside or above
 
 
-def test_the_list_of_feeds_leads_to_each(open_site: Open) -> None:
-    """A click on a feed in the list shows that feed; its newest entries lead to their papers."""
+def test_a_feed_opens(open_site: Open) -> None:
+    """A card shows how much its feed brings and where it is; opened, its days and its newest papers."""
     page = open_site()
-    page.locator("nav a", has_text="Best of the week").click()
-    assert page.url.endswith("#feed-weekly")
-    expect(page.locator("#feed-weekly")).to_be_in_viewport()
-    first = page.locator("section:has(#feed-agents) .newest a").first
+    card = page.locator("section:has(#feed-agents)")
+    assert card.bounding_box()["height"] < 160
+    expect(card.locator("small").first).to_contain_text("a day")
+    card.locator("summary").click()
+    expect(card.locator("svg")).to_be_visible()
+    first = card.locator(".newest a").first
     assert (first.get_attribute("href") or "").startswith("https://huggingface.co/papers/")
 
 
