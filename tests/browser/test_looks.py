@@ -17,6 +17,7 @@ from tests.browser.page_model import luminance, settled
 
 Open = Callable[..., Page]
 NARROW = {"width": 360, "height": 740}
+WIDE = {"width": 1280, "height": 900}
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice")
 # A few entries are as good as many: axe-core looks at each of them.
 _PAGES = (
@@ -39,7 +40,7 @@ def test_axe_finds_nothing(path: str, open_page: Open, watch: Watch) -> None:
     page.locator("details").evaluate_all("found => found.forEach(details => { details.open = true })")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        for size in (NARROW, {"width": 1280, "height": 900}):
+        for size in (NARROW, WIDE):
             page.set_viewport_size(size)
             found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
             assert 0 == found.violations_count, f"{scheme}, {size['width']} px: {found.generate_report()}"
@@ -56,7 +57,7 @@ def test_narrow_is_one_column(path: str, open_page: Open) -> None:
     assert all(0 <= box["x"] and box["x"] + box["width"] <= NARROW["width"] for box in boxes)
 
 
-@pytest.mark.parametrize("size", [NARROW, {"width": 1280, "height": 900}])
+@pytest.mark.parametrize("size", [NARROW, WIDE])
 def test_a_long_filter_is_short(size: dict[str, int], open_page: Open) -> None:
     """A ready-made filter is called by its title, and the addresses of a long filter take two lines each."""
     (feed,) = (feed for feed in interests() if feed.name == "image-generation")
@@ -66,6 +67,74 @@ def test_a_long_filter_is_short(size: dict[str, int], open_page: Open) -> None:
     words = quote(" OR ".join(f"nonesuch{number}" for number in range(25)))
     page.goto(f"./?q=agents%20OR%20{words}")
     assert page.locator("#in-words").bounding_box()["height"] < 100
+
+
+@pytest.mark.parametrize("path", ["", "?q=rl&min_upvotes=2", "?q=rl&digest=week&top=5", "?q=rag&min_upvotes=3"])
+def test_what_matters_is_above_the_fold(path: str, open_page: Open) -> None:
+    """At 1280 by 900 the filter, what it brings and the whole of Subscribe are in sight."""
+    page = open_page(path, viewport=WIDE)
+    expect(page.locator("#save")).to_be_visible()
+    for place in ("#q", "#thresholds", "#digest", "#in-words", "#subscribe section"):
+        box = page.locator(place).bounding_box()
+        assert 0 <= box["y"] <= box["y"] + box["height"] <= WIDE["height"], place
+    assert page.locator("#address a").bounding_box()["y"] < page.locator("#ways summary").bounding_box()["y"]
+
+
+@pytest.mark.parametrize("path", ["", "?q=rl&min_upvotes=2", "?q=rl&digest=week", "?q=(rl&days=x", "status"])
+def test_fingers_find_what_they_tap(path: str, open_page: Open, watch: Watch) -> None:
+    """On a phone what one taps is 44 pixels high, but for links in running text."""
+    if "(" in path:
+        watch.expects("status of 400")
+    page = open_page(path, viewport=NARROW)
+    page.locator("details:not(#days-table)").evaluate_all("all => all.forEach(details => { details.open = true })")
+    small = """all => all.filter(one => one.checkVisibility({visibilityProperty: true}))
+        .map(one => one.type === "radio" ? one.parentElement : one)
+        .filter(one => one.getBoundingClientRect().height < 43.9)
+        .map(one => `${one.outerHTML.slice(0, 80)} ${one.getBoundingClientRect().height}`)"""
+    controls = "button, input, select, summary, nav a, #chips a, #choices li a, #thresholds a, #readers a, #more, .why a, h3 a"
+    assert [] == page.locator(controls).evaluate_all(small)
+
+
+@pytest.mark.parametrize("path", ["?q=rl&min_upvotes=2", "?q=rl&digest=week", "?q=(rl&days=x", "status"])
+def test_no_text_is_small(path: str, open_page: Open, watch: Watch) -> None:
+    """No text is under 14 pixels, in the chart neither."""
+    if "(" in path:
+        watch.expects("status of 400")
+    page = open_page(path, viewport=NARROW)
+    page.locator("details").evaluate_all("all => all.forEach(details => { details.open = true })")
+    sizes = page.evaluate("""() => {
+        const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), sizes = {};
+        while (texts.nextNode()) {
+            const text = texts.currentNode.textContent.trim(), place = texts.currentNode.parentElement;
+            if (text && place.checkVisibility()) sizes[text.slice(0, 40)] = parseFloat(getComputedStyle(place).fontSize);
+        }
+        return sizes;
+    }""")
+    assert len(sizes) > 20
+    assert {} == {text: size for text, size in sizes.items() if size < 14}
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("path", ["", "?q=rl&min_upvotes=3", "?q=rl&digest=week", "status"])
+def test_a_phone_holds_the_page(width: int, path: str, open_page: Open) -> None:
+    """The navigation is one line, the options stand in two columns, and nothing scrolls sideways."""
+    page = open_page(path, viewport={"width": width, "height": 800})
+    page.locator("details").evaluate_all("all => all.forEach(details => { details.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert 1 == len({round(link.bounding_box()["y"]) for link in page.locator("nav a:not(.brand):visible").all()})
+    assert page.locator("header").bounding_box()["height"] < 60
+    if fields := page.locator(".fields .field").all():
+        assert {2} == {len({round(field.bounding_box()["x"]) for field in fields})}
+
+
+def test_nothing_moves_while_it_loads(open_page: Open) -> None:
+    """Buttons that need the script, pictures and the chart have their place from the beginning."""
+    page = open_page("?q=agents&min_upvotes=2", viewport=WIDE)
+    expect(page.locator("#save")).to_be_visible()
+    moved = """() => new Promise(done => new PerformanceObserver(list => done(
+        list.getEntries().reduce((sum, one) => sum + one.value, 0))).observe({type: "layout-shift", buffered: true})
+        || setTimeout(done, 300, 0))"""
+    assert 0 == page.evaluate(moved)
 
 
 def _colors(page: Page) -> list[list[float]]:

@@ -10,12 +10,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from feedproxy.config import Config
 from tests import static_host
-from tests.browser.test_looks import NARROW, RULES
+from tests.browser.test_looks import NARROW, RULES, WIDE
 from tests.test_named_feeds import write_feeds
 from tests.test_site import ARABIC, make, toml
 
 Open = Callable[..., Page]
-WIDE = {"width": 1280, "height": 900}
+
 _FEEDS = {
     "agents": ("Agents", "q=agents&min_upvotes=2"),
     "weekly": ("Best of the week", "digest=week"),
