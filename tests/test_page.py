@@ -1,10 +1,12 @@
 """The page at the wire: what a person without a script gets to see; `tests/browser` has the rest."""
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -19,8 +21,9 @@ from feedproxy.config import Config
 from feedproxy.ingest.parse import parse
 from feedproxy.query.interests import interests
 from feedproxy.query.parameters import PARAMETERS
+from tests import hub as fake
 from tests.conftest import Clock, serving
-from tests.factories import api, entries, entry
+from tests.factories import DAY, api, entries, entry
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 MEDIA_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json")
@@ -591,6 +594,32 @@ def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, settled: httpx.Cl
     assert ["./?q=tool&link=pdf", "f/tools.rss", "f/tools.atom", "f/tools.json", "f/tools.md", "feeds.opml"] == targets
     assert {200} == {client.get(f"/{target.removeprefix('./')}").status_code for target in targets}
     assert [] == page(settled)[1].xpath("//section[@id='named-feeds']")
+
+
+def test_the_first_fill_is_told(serve: Serve, hub: fake.Hub) -> None:
+    """While the last 30 days are being read the page says how far that is, and no number that needs them all."""
+    go_on = threading.Event()
+
+    def hold(wire: BaseHTTPRequestHandler, answer: fake.Answer) -> None:
+        go_on.wait(20)
+        fake.send(wire, answer)
+
+    listings = (entries(3), entries(1, first=9, day=DAY - timedelta(days=1)))
+    hub.script.extend([*(fake.Answer(body=api(found)) for found in listings), fake.Answer(send=hold)])
+    client = serve(listing=hub.url)
+    while len(hub.requests) < 3:
+        _, html = page(client)
+    _, html = page(client)
+    assert "Reading the last 30 days: 1 of 30: every paper" == words(html.get_element_by_id("in-words"))
+    assert "4 papers so far" == words(html.get_element_by_id("status"))
+    assert ("1", "30") == tuple(html.xpath("//progress")[0].get(name) for name in ("value", "max"))
+    assert [] == html.xpath("//figure | //div[@id='thresholds']//small | //div[@id='choices']//small")
+    assert 4 == len(html.xpath("//ol[@id='entries']/li"))
+    go_on.set()
+    while html.xpath("//*[@id='filling']"):  # the other days are empty: no feed changes
+        _, html = page(client)
+    assert "4 papers so far: every paper" == words(html.get_element_by_id("in-words"))
+    assert "2 listing days so far, too few for an average; something on each." in words(html.find(".//figcaption"))
 
 
 # How it is sent -----------------------------------------------------------------------------------

@@ -54,8 +54,8 @@ _VALUES = {
         ("pdf", "PDF"),
         ("alphaxiv", "alphaXiv"),
     ),
-    "content": (("full", "Abstract and links"), ("brief", "A sentence or two"), ("none", "Only the title")),
-    "counts": (("0", "Leave them out"), ("1", "Show them, always current")),
+    "content": (("full", "Full abstract"), ("brief", "A sentence or two"), ("none", "Only the title")),
+    "counts": (("0", "Leave them out"), ("1", "Show them, as they change")),
 }
 # What the page sets without its options.
 _VISIBLE = ("q", "min_upvotes", "digest", "top", "page")
