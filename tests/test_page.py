@@ -539,7 +539,11 @@ def test_a_ready_made_filter_is_offered_apart(serve: Serve, tmp_path: Path) -> N
     (tmp_path / "listing.json").write_bytes(api([entry(number, summary=text) for number, text in enumerate(texts)]))
     _, html = page(serve(listing=str(tmp_path / "listing.json")), "q=embodiment")
     links = [words(link) for link in html.xpath("//p[@id='offers']/a")]
-    assert ["+ all of Robotics and embodied AI 3 more papers", "+ robot* 2 more papers", "+ humanoid 1 more paper"] == links
+    assert [
+        "+ all of Robotics and embodied AI 3 more papers",
+        "+ robot* 2 more papers",
+        "+ humanoid 1 more paper",
+    ] == links
 
 
 def test_a_misspelt_filter_has_no_feed(settled: httpx.Client) -> None:

@@ -224,9 +224,7 @@ def test_a_feed_in_the_index(site: Site) -> None:
 
 def addresses(element: lxml.html.HtmlElement) -> list[tuple[str, str]]:
     """Return the text and the target of each link to a feed."""
-    return [
-        (text(link), link.get("href")) for link in element.xpath(".//p[@class='address' or @class='formats']//a")
-    ]
+    return [(text(link), link.get("href")) for link in element.xpath(".//p[@class='address' or @class='formats']//a")]
 
 
 def test_a_digest_in_the_index(site: Site) -> None:

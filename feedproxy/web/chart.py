@@ -80,7 +80,11 @@ class Volume:
         return Chart(
             size,
             bars,
-            tuple((before.at + 1, after.at - before.at - 1) for before, after in pairwise(bars) if after.at > before.at + 1),
+            tuple(
+                (before.at + 1, after.at - before.at - 1)
+                for before, after in pairwise(bars)
+                if after.at > before.at + 1
+            ),
             tuple((at, first + at * _DAY) for at in range(monday, size, 7)),
             _step(self.most),
             max(bars, key=lambda bar: (bar.number, bar.at)),

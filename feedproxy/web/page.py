@@ -85,9 +85,7 @@ def page() -> Response:
         feed = ctx.service.feed(text, base_url())
         if form:
             return feed_response(feed, form)
-        return responses.to_response(
-            ctx.answer(("page", feed.base, text, show), partial(_render, feed, text, show))
-        )
+        return responses.to_response(ctx.answer(("page", feed.base, text, show), partial(_render, feed, text, show)))
     except (QueryError, UpstreamError) as error:
         if form:
             raise
@@ -110,9 +108,7 @@ def _render(feed: Feed, text: str, show: int) -> tuple[Variants, int]:
     progress = context().loop.progress()
     document = Document(feed, page_preview.result.entries, page_preview.result.more)
     typed = dict(query_pairs(text))
-    values = _values(
-        document, typed, advice_on_filter(typed), preview=page_preview, choices=choices, progress=progress
-    )
+    values = _values(document, typed, advice_on_filter(typed), preview=page_preview, choices=choices, progress=progress)
     robots = not (text or show != _FIRST or context().config.access_key)
     # A day without papers is progress, but not a new revision.
     revision = _NEVER if progress else page_preview.result.state.revision

@@ -91,7 +91,9 @@ def test_fingers_find_what_they_tap(path: str, open_page: Open, watch: Watch) ->
         .map(one => one.type === "radio" ? one.parentElement : one)
         .filter(one => one.getBoundingClientRect().height < 43.9)
         .map(one => `${one.outerHTML.slice(0, 80)} ${one.getBoundingClientRect().height}`)"""
-    controls = "button, input, select, summary, nav a, #chips a, #choices li a, #thresholds a, #readers a, #more, .why a, h3 a"
+    controls = (
+        "button, input, select, summary, nav a, #chips a, #choices li a, #thresholds a, #readers a, #more, .why a, h3 a"
+    )
     assert [] == page.locator(controls).evaluate_all(small)
 
 

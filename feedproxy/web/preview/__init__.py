@@ -27,6 +27,8 @@ _SUGGESTIONS = 5
 _MIN_BUDGET = 0.1  # seconds for each kind of advice: as long as the search took, or this, as the rest of a page takes
 _MAX_ABSTRACT = 2_000  # characters of an abstract where we look for words to mark; the longest so far: 1,923
 
+_NOTHING = Volume(())
+
 
 @dataclass(frozen=True, slots=True)
 class PreviewEntry:
@@ -42,7 +44,7 @@ class PreviewEntry:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The query with another number of upvotes, and its entries per listing day; None of digests, or of too few days."""
+    """The query with another number of upvotes, and its entries per listing day; None for digests or too few days."""
 
     query: Query
     average: float | None = None
@@ -63,14 +65,14 @@ class Preview:
     """One page of a query's entries, their number on all pages, and their volume or their `digests`.
 
     Of digests, the number on all pages so far. A query without entries has `suggestions` that have some. `offers` are
-    wider queries, `misspellings` words that no paper has. The archive begins on the day `since`, if that lies within the
-    query's days.
+    wider queries, `misspellings` words that no paper has. The archive begins on the day `since`, if that lies within
+    the query's days.
     """
 
     result: SearchResult[Entry] | SearchResult[Digest]
     count: int
     entries: tuple[PreviewEntry, ...] = ()
-    volume: Volume = Volume(())
+    volume: Volume = _NOTHING
     thresholds: tuple[Threshold, ...] = ()
     digests: DigestPreview | None = None
     suggestions: tuple[Suggestion, ...] = ()
