@@ -51,6 +51,16 @@ def send_head(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
     wire.end_headers()
 
 
+def send_after(event: threading.Event) -> Callable[[BaseHTTPRequestHandler, Answer], None]:
+    """Return a function that sends an answer as soon as `event` is set."""
+
+    def wait(wire: BaseHTTPRequestHandler, answer: Answer) -> None:
+        event.wait(20)
+        send(wire, answer)
+
+    return wait
+
+
 class Hub:
     """Answers its API and its page from `days`, unless `script` holds answers to be given first, in order.
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -603,13 +602,9 @@ def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, settled: httpx.Cl
 def test_the_first_fill_is_told(serve: Serve, hub: fake.Hub) -> None:
     """While the last 30 days are being read the page says how far that is, and no number that needs them all."""
     go_on = threading.Event()
-
-    def hold(wire: BaseHTTPRequestHandler, answer: fake.Answer) -> None:
-        go_on.wait(20)
-        fake.send(wire, answer)
-
     listings = (entries(3), entries(1, first=9, day=DAY - timedelta(days=1)))
-    hub.script.extend([*(fake.Answer(body=api(found)) for found in listings), fake.Answer(send=hold)])
+    answers = (fake.Answer(body=api(found)) for found in listings)
+    hub.script.extend([*answers, fake.Answer(send=fake.send_after(go_on))])
     client = serve(listing=hub.url)
     while len(hub.requests) < 3:
         _, html = page(client)

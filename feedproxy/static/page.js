@@ -78,12 +78,17 @@ async function show(query) {
   followTheFill();
 }
 
-// Look again until all days are read.
+// Look again until all days are read, but take nothing away that somebody uses.
 let look = null;
 
 function followTheFill() {
   clearTimeout(look);
-  if (find("#filling")) look = setTimeout(() => (pause === null ? show(location.search.slice(1)) : followTheFill()), FOLLOW);
+  if (find("#filling")) look = setTimeout(lookAgain, FOLLOW);
+}
+
+function lookAgain() {
+  const isInUse = pause !== null || focusedPlace() || find("#ways")?.open;
+  isInUse ? followTheFill() : show(location.search.slice(1));
 }
 
 // Return what the server itself says is wrong, which is one line of text.

@@ -1,13 +1,16 @@
 """With its script the page follows what is typed and chosen, without being loaded again."""
 
 import re
+import threading
 from collections.abc import Callable
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from tests import hub as fake
 from tests.browser.chromium import Watch
+from tests.browser.conftest import opening
 from tests.browser.page_model import (
     address,
     bars,
@@ -21,6 +24,7 @@ from tests.browser.page_model import (
     show_all,
     titles,
 )
+from tests.factories import api, entries
 
 Open = Callable[..., Page]
 _MARK = "window.loadedOnce = true"
@@ -325,6 +329,25 @@ def test_more_entries_are_shown_in_their_place(open_page: Open, service: httpx.C
     page.locator("#q").fill("video")
     page.wait_for_url(lambda url: query(url) == {"q": "video"})
     assert is_same_document(page)
+
+
+def test_the_first_fill_is_followed(
+    serve: Callable[..., httpx.Client], hub: fake.Hub, open_context: Callable[..., BrowserContext]
+) -> None:
+    """While the first days are being read the page says how far that is, and shows by itself when it is over."""
+    go_on = threading.Event()
+    hub.script.extend([fake.Answer(body=api(entries(3))), fake.Answer(send=fake.send_after(go_on))])
+    page = opening(serve(listing=hub.url), open_context)()
+    settled(page, "Reading the last 30 days")
+    expect(page.locator("#filling")).to_contain_text("this page follows by itself")
+    expect(page.locator("#filling")).not_to_contain_text("load this page again", use_inner_text=True)
+    page.locator("#entries h3 a").first.focus()
+    go_on.set()
+    assert has_focus(page.locator("#entries h3 a").first)
+    page.locator("#q").focus()
+    settled(page, "3 papers so far")
+    expect(page.locator("#filling")).to_have_count(0)
+    assert has_focus(page.locator("#q"))
 
 
 def test_the_chart_tells_each_day(open_page: Open) -> None:

@@ -108,7 +108,8 @@ def test_no_text_is_small(path: str, open_page: Open, watch: Watch) -> None:
         const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), sizes = {};
         while (texts.nextNode()) {
             const text = texts.currentNode.textContent.trim(), place = texts.currentNode.parentElement;
-            if (text && place.checkVisibility()) sizes[text.slice(0, 40)] = parseFloat(getComputedStyle(place).fontSize);
+            if (text && place.checkVisibility())
+                sizes[text.slice(0, 40)] = parseFloat(getComputedStyle(place).fontSize);
         }
         return sizes;
     }""")
