@@ -17,6 +17,7 @@ import pytest
 import feedproxy
 from feedproxy.archive import Archive
 from feedproxy.config import Config
+from feedproxy.feeds import FORMATS
 from feedproxy.ingest.parse import parse
 from feedproxy.query.interests import interests
 from feedproxy.query.parameters import PARAMETERS
@@ -113,7 +114,8 @@ def test_names_the_feeds(settled: httpx.Client) -> None:
     links = html.xpath("//link[@rel='alternate']")
     assert list(zip(addresses, MEDIA_TYPES, strict=True)) == [(link.get("href"), link.get("type")) for link in links]
     assert "Daily Papers: agents, at least 2 upvotes (RSS)" == links[0].get("title")
-    assert addresses == html.xpath("//div[@id='subscribe']//a[@data-format]/@href")
+    every = [f"{base(settled)}/feed.{name}?q=agents&min_upvotes=2" for name in FORMATS]
+    assert every == html.xpath("//div[@id='subscribe']//a[@data-format]/@href")
     assert [f"feed:{addresses[0]}"] == html.xpath("//a[@class='subscribe']/@href")
     for address in addresses:
         assert 200 == settled.get(address).status_code

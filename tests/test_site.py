@@ -210,8 +210,7 @@ def test_a_feed_in_the_index(site: Site) -> None:
     assert [
         (f"{BASE}/f/agents.rss", f"{BASE}/f/agents.rss"),
         ("Open in an app", f"feed:{BASE}/f/agents.rss"),
-        ("Atom", f"{BASE}/f/agents.atom"),
-        ("JSON Feed", f"{BASE}/f/agents.json"),
+        *((form.title, f"{BASE}/f/agents.{name}") for name, form in FORMATS.items() if name != "rss"),
     ] == addresses(element)
     feed = json.loads(site.files["f/agents.json"])["items"]
     newest = element.xpath(".//ul[@class='newest']/li")
@@ -259,7 +258,7 @@ def test_feeds_without_entries(site: Site) -> None:
     assert "No month is closed yet, or none has papers that match." in text(monthly)
     for element in (nothing, monthly):
         assert [] == element.xpath(".//svg | .//h3")
-        assert 4 == len(addresses(element))
+        assert len(FORMATS) + 1 == len(addresses(element))
 
 
 def test_a_long_filter_is_folded(site: Site) -> None:
