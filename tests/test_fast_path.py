@@ -171,7 +171,7 @@ def test_page_shows_a_change(service: Service) -> None:
     service.store(entry(9, upvotes=3))
     service.timer.sleep(4.9)
     after = service.client.get("/", headers=HTML | {"If-None-Match": before.headers["ETag"]})
-    assert (200, True) == (after.status_code, "9 entries in the last" in after.text)
+    assert (200, True) == (after.status_code, "9 papers since" in after.text)
 
 
 def test_flood_of_pages_pushes_no_feed_out(start: Callable[..., Service]) -> None:

@@ -1,6 +1,7 @@
 """Offers to widen a filter, and words that no paper has: what is offered, with right counts, on both databases."""
 
 import random
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -271,7 +272,10 @@ def test_most_papers_first(archive: Archive, clock: Clock) -> None:
 def test_choices_are_what_the_page_shows_next(stocked: Archive) -> None:
     """A ready-made filter brings as many papers a day as the page says when it is chosen."""
     service = Service(stocked)
-    stocked.store([Listing((paper(800, title=about(alternatives(interests()[0].query.q)[0])),))], Clock().now)
+    title = about(alternatives(interests()[0].query.q)[0])
+    days = (Clock().now - timedelta(days=age) for age in range(5))
+    papers = (paper(800 + number, title=title, submitted_at=day) for number, day in enumerate(days))
+    stocked.store([Listing(tuple(papers))], Clock().now)
     choices = service.choices.get()
     assert interests() == tuple(choice.feed for choice in choices)
     averages = [choice.average for choice in choices[:5]]
