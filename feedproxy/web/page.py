@@ -62,7 +62,7 @@ _VISIBLE = ("q", "min_upvotes", "digest", "top", "page")
 _SHOW, _FIRST, _ALL = "show", 10, 200  # a parameter of the page alone: how many entries it shows, at first and at most
 _NEVER = -1  # the revision of a page that no cache may answer with again
 _CHIPS = 12  # ready-made filters that stand there with a short name
-_SHORT_NAME = re.compile(r".*\((.+)\)|(.+?) (?:and|with) .*|(.+)")
+_SHORT_NAME = re.compile(r".*\((.+)\)|(.+?)(?: generation)?(?: (?:and|with) .*)?")
 # Readers whose address takes that of a feed at its end.
 _READERS = (
     ("Feedly", "https://feedly.com/i/subscription/feed/"),
@@ -173,6 +173,6 @@ def _refinable(choice: Choice, typed: Mapping[str, str]) -> str:
 
 
 def _short_name(title: str) -> str:
-    """Return the abbreviation in the title of a ready-made filter, or its first part: RL, Robotics, World models."""
+    """Return the abbreviation in the title of a ready-made filter, or its first part: RL, Robotics, Video."""
     match = _SHORT_NAME.fullmatch(title)
     return next(filter(None, match.groups())) if match else title

@@ -14,7 +14,7 @@ from tests import month
 from tests.browser import chromium
 from tests.conftest import serving
 
-expect.set_options(timeout=6_000)  # a busy machine is no failure
+expect.set_options(timeout=20_000)  # a busy machine is no failure
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,7 +65,7 @@ def open_context(browser: Browser, watch: chromium.Watch) -> Iterator[Callable[.
 
         def opened(**options: Any) -> BrowserContext:
             context = stack.enter_context(chromium.context(browser, watch, **options))
-            context.set_default_timeout(6_000)
+            context.set_default_timeout(20_000)
             return context
 
         yield opened

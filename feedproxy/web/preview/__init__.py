@@ -8,8 +8,7 @@ from datetime import date, timedelta
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.backend import time_limit
 from feedproxy.errors import DeadlineError
-from feedproxy.feeds.digest import AUTHORS
-from feedproxy.feeds.entry import MAX_AUTHORS, byline
+from feedproxy.feeds.entry import FEW_AUTHORS, MAX_AUTHORS, byline, gist
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Entry, Paper, PaperHistory
 from feedproxy.offers import Offer, offers
@@ -151,16 +150,23 @@ def _entries(entries: tuple[Entry, ...], histories: dict[str, PaperHistory], que
             highlight(readable(entry.paper.title), title),
             _authors(entry.paper, author),
             highlight(entry.paper.organization.fullname if entry.paper.organization else "", org),
-            excerpt(readable(entry.paper.summary)[:_MAX_ABSTRACT], abstract) if query.content != "none" else (),
+            _excerpt(entry.paper, query.content, abstract),
             reason(entry, histories.get(entry.paper.id, PaperHistory(entry.entered_at)), query),
         )
         for entry in entries
     )
 
 
+def _excerpt(paper: Paper, content: str, abstract: Highlighter | None) -> Segments:
+    """Return the beginning of the text that a reader gets, or where it has the first mark."""
+    if content == "none":
+        return ()
+    return excerpt(gist(paper, 2) if content == "brief" else readable(paper.summary)[:_MAX_ABSTRACT], abstract)
+
+
 def _authors(paper: Paper, author: Highlighter | None) -> Segments:
     """Return the first authors of `paper`; more of them if that brings more marks."""
-    few, many = (highlight(byline(paper, limit), author) for limit in (AUTHORS, MAX_AUTHORS))
+    few, many = (highlight(byline(paper, limit), author) for limit in (FEW_AUTHORS, MAX_AUTHORS))
     return many if sum(mark for _, mark in many) > sum(mark for _, mark in few) else few
 
 
