@@ -76,9 +76,11 @@ def _show(moment: int, lines: list[str], base: str) -> None:
 
 
 def _texts(page: str) -> list[str]:
-    """Return the texts of a page's main parts, each once."""
+    """Return the texts of what the page brings, each once."""
     parts = ("h1", "h2", "p", "figcaption", "output", "strong")
-    found = lxml.html.fromstring(page).xpath("//main//*[" + " or ".join(f"self::{part}" for part in parts) + "]")
+    root = lxml.html.fromstring(page)
+    (place,) = root.xpath("//section[@id='brings']") or root.xpath("//main")
+    found = place.xpath(".//*[" + " or ".join(f"self::{part}" for part in parts) + "]")
     texts = (" ".join(part.text_content().split()) for part in found)
     return list(dict.fromkeys(filter(None, texts)))
 
