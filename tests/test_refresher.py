@@ -429,7 +429,7 @@ def test_killed_again_and_again(hub: fake.Hub, another: Refresher, clock: Clock)
     assert [0, 60, 180, 360, 660, 1200, 2160, 3120] == tries
     clock.tick(hours=1)
     assert "was cut off" in (another.archive.backoff().error or "")
-    assert Outcome(31, 1, 0) == another.refresh_once()
+    assert Outcome(7, 1, 0) == another.refresh_once()  # the others were stored, each before a kill
     assert Backoff() == another.archive.backoff()
 
 
@@ -475,7 +475,7 @@ def test_one_pace_for_all(hub: fake.Hub, archive: Archive, open_archive: Callabl
 
 @pytest.mark.integration
 def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Archive):
-    """What listings bring is stored once it is much, while the round goes on with the days that are left."""
+    """What a first fill brings is stored day by day, while the round goes on with the days that are left."""
     stored_ids = list[int]()
     plain = hub.answer
     hub.answer = lambda request: stored_ids.append(archive.stats().papers) or plain(request)  # type: ignore[method-assign, func-returns-value]
@@ -484,7 +484,7 @@ def test_round_of_long_listings(hub: fake.Hub, refresher: Refresher, archive: Ar
         hub.days[day] = entries(100, first=200 * age + 1, day=day, summary="\ufdfa" * 800)
 
     assert Outcome(31, 900, 900) == refresher.refresh_once()
-    assert [0, 100, 200, 600, 900] == sorted({*stored_ids, archive.stats().papers})
+    assert list(range(0, 1000, 100)) == sorted({*stored_ids, archive.stats().papers})
 
 
 @pytest.mark.integration
