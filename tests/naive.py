@@ -94,8 +94,9 @@ class NaiveArchive:
 
     @staticmethod
     def _told(past: Past, paper: Paper) -> Paper:
-        lasting = ("organization", "github_repo", "project_page", "thumbnail", "github_stars", "media")
+        lasting = ("organization", "github_repo", "project_page", "thumbnail", "media")
         values = {name: getattr(paper, name) or getattr(past.paper, name) for name in lasting}
+        values["github_stars"] = past.paper.github_stars if paper.github_stars is None else paper.github_stars
         return replace(paper, submitted_at=past.paper.submitted_at, **values)
 
     def _see(self, paper: Paper, base: datetime) -> None:

@@ -232,6 +232,15 @@ def test_stars_revise_nothing(archive: Archive, clock: Clock) -> None:
     assert 9 == archive.search(parse_query("")).entries[0].paper.github_stars
 
 
+def test_stars_may_fall_to_none(archive: Archive, clock: Clock) -> None:
+    """Stars can fall to none; only if the Hub leaves their number out does the old one stay."""
+    shown = []
+    for stars in (7, None, 0, None):
+        archive.store([listing(entry(1, githubStars=stars, **CODE))], clock.tick(hours=2))
+        shown.append(archive.search(parse_query("")).entries[0].paper.github_stars)
+    assert [7, 7, 0, 0] == shown
+
+
 def test_video_that_comes_later(archive: Archive, clock: Clock) -> None:
     """A video revises the entry when it is first seen, and is not forgotten."""
     video = "https://cdn-uploads.huggingface.co/made-up/1.mp4"

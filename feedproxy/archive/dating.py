@@ -123,7 +123,10 @@ def listing_day(listing: Listing, paper: Paper) -> date:
 
 
 def revise(paper: Paper, new: Paper) -> Paper:
-    """Return `paper` with its own id, listing time and AI summary, and the fields of `new` that have a value."""
+    """Return `paper` with its own id, listing time and AI summary, and the fields of `new` that have a value.
+
+    No stars are a value too.
+    """
     lasting = ("id", "submitted_at", *["ai_summary"] * bool(paper.ai_summary))
     changes = {
         name: getattr(new, name)
@@ -132,6 +135,8 @@ def revise(paper: Paper, new: Paper) -> Paper:
     }
     if new.upvotes is None:
         changes["upvotes"] = paper.upvotes
+    if new.github_stars is not None:
+        changes["github_stars"] = new.github_stars
     return replace(paper, **changes)
 
 
