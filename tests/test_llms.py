@@ -72,6 +72,14 @@ def test_every_address_answers(serve: Serve, tmp_path: Path, settings: dict[str,
         assert 200 == client.get(path, headers={"Host": httpx.URL(base).netloc.decode()}).status_code, address
 
 
+def test_every_example_of_the_demo_finds_something(client: httpx.Client) -> None:
+    """Who tries an example in the demo sees papers, though nobody real made them."""
+    text = client.get("/llms.txt").text
+    documents = {title: client.get(address).text for title, address in sections(text)["Examples"]}
+    assert [] == [title for title, document in documents.items() if "\n## " not in document]
+    assert "yann lecun" not in text
+
+
 def test_named_feeds(client: httpx.Client) -> None:
     """A feed that the operator named is in it, with its title as text."""
     named = sections(client.get("/llms.txt").text)["Feeds of this server"]

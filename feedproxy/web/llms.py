@@ -33,6 +33,10 @@ _EXAMPLES = {
     "digest=week&top=5&q=agents": "one entry for each week, with its five best papers",
     "limit=5&content=none": "the titles of the five newest papers",
 }
+_IN_DEMO = {  # nobody real made its papers
+    "q=author:%22yann%20lecun%22": "q=author:%22ada%20example%22",
+    "q=org:nvidia%20has:code&min_upvotes=10": "q=org:example%20has:code&min_upvotes=10",
+}
 
 
 @bp.get("/llms.txt")
@@ -44,6 +48,7 @@ def llms() -> Response:
 
 @lru_cache(20)  # local names of this server, which a client may make up
 def _variants(base: str, named_feeds: tuple[NamedFeed, ...], is_demo: bool) -> Variants:
+    examples = {_IN_DEMO.get(query, query) if is_demo else query: meaning for query, meaning in _EXAMPLES.items()}
     text = render_template(
         "llms.txt",
         base=base,
@@ -53,7 +58,7 @@ def _variants(base: str, named_feeds: tuple[NamedFeed, ...], is_demo: bool) -> V
         links=HAS,
         formats=FORMATS,
         feed=Feed(parse_query("q=agents&min_upvotes=2"), base),
-        examples=[(Feed(parse_query(query), base), meaning) for query, meaning in _EXAMPLES.items()],
+        examples=[(Feed(parse_query(query), base), meaning) for query, meaning in examples.items()],
         named_feeds=[Feed(named_feed.query, base, named_feed) for named_feed in named_feeds],
         link=link,
         documentation=f"{HOME}#more",
