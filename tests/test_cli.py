@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import sqlite3
@@ -962,6 +963,16 @@ def test_progress_on_a_terminal(hub: Hub, tmp_path: Path, command: list[str]) ->
     assert "31 listings to read" in shown
     assert "100%" in shown
     assert b"listings to read" not in printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no shell to close it")
+def test_refresh_without_standard_error(hub: Hub, tmp_path: Path) -> None:
+    """A refresh works where standard error is closed, as under some daemons."""
+    hub.days = {datetime.now(UTC).date() - timedelta(days=3): entries(2)}
+    settings = {"FEEDPROXY_LISTING": hub.url, "FEEDPROXY_PACE": "0", "FEEDPROXY_ARCHIVE": str(tmp_path / "a.sqlite")}
+    words = ["sh", "-c", f"{shlex.quote(sys.executable)} -m feedproxy refresh 2>&-"]
+    result = subprocess.run(words, stdout=subprocess.PIPE, env=os.environ | settings, check=False)
+    assert (0, True) == (result.returncode, b"2 new" in result.stdout)
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:{port}", "localhost:{port}"])

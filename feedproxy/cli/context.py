@@ -144,8 +144,10 @@ def _progress(refresher: Refresher, *, is_empty: bool, force: bool) -> Iterator[
     number = sum(map(len, source.due(archive.days(), refresher.clock(), force=force))) if isinstance(source, Hub) else 0
     if is_empty and number:
         click.echo(f"the archive is empty: reading 30 days from {source.name}, about a minute", err=True)
-    if number and sys.stderr.isatty():
-        with click.progressbar(length=number, label=f"{plural(number, 'listing')} to read", file=sys.stderr) as bar:
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()  # there is none if it was closed
+    if number and is_terminal:
+        label = f"{plural(number, 'listing')} to read"
+        with click.progressbar(length=number, label=label, width=0, file=sys.stderr) as bar:  # as wide as the terminal
             yield lambda read, _: bar.update(read - bar.pos)
     elif is_empty and number:
         yield lambda read, total: click.echo(f"{read} of {total} listings read", err=True) if read % 10 == 0 else None
