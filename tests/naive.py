@@ -87,7 +87,7 @@ class NaiveArchive:
     def _news(self, past: Past, paper: Paper) -> tuple[bool, bool]:
         """Return whether a count of `paper` is its highest yet, and whether it reads otherwise than before."""
         told, count = self._told(past, paper), (paper.effective_upvotes, paper.comments)
-        counts = {name: getattr(told, name) for name in ("upvotes", "comments", "github_stars")}
+        counts = {name: getattr(told, name) for name in ("upvotes", "comments", "github_stars", "published_at")}
         alike = told == replace(past.paper, **counts)
         rising = any(count[column] > max(step[column + 1] for step in past.counts) for column in (0, 1))
         return rising, not alike

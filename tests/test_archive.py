@@ -241,6 +241,16 @@ def test_stars_may_fall_to_none(archive: Archive, clock: Clock) -> None:
     assert [7, 7, 0, 0] == shown
 
 
+def test_date_at_arxiv_revises_nothing(archive: Archive, clock: Clock) -> None:
+    """No feed shows when a paper came to arXiv, so no reader is told of another date."""
+    archive.store([listing(entry(1))], clock())
+    before = documents(archive, parse_query(""))
+    later = entry(1)
+    later["paper"]["publishedAt"] = "2026-03-07T00:00:00.000Z"
+    archive.store([listing(later)], clock.tick(hours=2))
+    assert before == documents(archive, parse_query(""))
+
+
 def test_video_that_comes_later(archive: Archive, clock: Clock) -> None:
     """A video revises the entry when it is first seen, and is not forgotten."""
     video = "https://cdn-uploads.huggingface.co/made-up/1.mp4"

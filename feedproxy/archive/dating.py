@@ -141,6 +141,6 @@ def revise(paper: Paper, new: Paper) -> Paper:
 
 
 def same_content(paper: Paper, other: Paper) -> bool:
-    """Say whether two papers differ at most in their counts, which feeds show only if they are asked to."""
-    counted = replace(other, upvotes=paper.upvotes, comments=paper.comments, github_stars=paper.github_stars)
-    return counted == paper
+    """Say whether two papers differ at most in what feeds do not show: their date at arXiv, and counts unless asked."""
+    unseen = (*COUNTS, "github_stars", "published_at")
+    return replace(other, **{name: getattr(paper, name) for name in unseen}) == paper
