@@ -72,9 +72,7 @@ class Service:
         document = Document(feed, result.entries, result.more)
         # A vote changes the body of a feed with counts but no date in it; so can an operator who edits a named feed.
         # A backfill can change only entries that are older than the newest; it may close periods long past.
-        # The first fill may store several listings in one second, each with older entries than the one before.
-        is_filling = result.state.backdated_at is not None and result.state.closed_at is None
-        is_dated = not (feed.query.counts or feed.name or is_filling)
+        is_dated = not (feed.query.counts or feed.name) and result.state.is_backdating_over
         updated = (
             max(filter(None, (document.updated, result.state.backdated_at, result.closed_at))) if is_dated else None
         )

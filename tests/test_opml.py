@@ -79,6 +79,8 @@ AGENTS = ("rss", "Daily Papers: agents, at least 2 upvotes", f"{BASE}/feed.rss?q
         ("feed.rss", EVERYTHING),
         ("limit=50", EVERYTHING),
         (f"{BASE}/", EVERYTHING),
+        (f"{BASE}/?q=agents&show=50&min_upvotes=2", AGENTS),
+        (f"{BASE}/?show=50", EVERYTHING),
         (PHRASE, ("rss", 'Daily Papers: "tool use", at least 2 upvotes', f"{BASE}/feed.rss?{PHRASE}")),
         ("f/agents.rss", ("rss", NAMED, f"{BASE}/f/agents.rss")),
         ("/f/agents.atom", ("atom", NAMED, f"{BASE}/f/agents.atom")),

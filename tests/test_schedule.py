@@ -50,7 +50,7 @@ def but(*rows: tuple[int, timedelta, timedelta | None, int]) -> dict[date, Listi
         (read_before((0, NOTHING, None, 0)), False, [[1], *EACH[:1:-1]]),
         (read_before((0, NOTHING, None, 0), (1, NOTHING, None, 0)), False, EACH[:1:-1]),
         # A fill that was interrupted goes on.
-        (read_before((0, NOTHING, NOTHING, 5)), False, EACH[:0:-1]),
+        (read_before((0, NOTHING, NOTHING, 5)), False, [[1], *EACH[:1:-1]]),
         (read_before(*FRESH[:2], *FRESH[20:]), False, EACH[19:1:-1]),
         # … and one interrupted days ago; what was missed since then is no history, and stored with what is new.
         (

@@ -35,7 +35,9 @@ def years(archive: Archive, clock: Clock) -> Archive:
 def test_threads_that_read_different_states(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read from an older state never counts for a newer one, even if another thread looks in between."""
     memory, real, views = Standings(), standings._Current, list[View]()
-    older, newer = (SimpleNamespace(backdated_at=at, revision=at) for at in (1, 2))
+    older, newer = (
+        SimpleNamespace(backdated_at=at, revision=at, refreshed_at=None, newest=None, closed_at=None) for at in (1, 2)
+    )
 
     def interrupt(revision: int) -> object:
         if revision == 1:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -187,6 +188,12 @@ def test_situations(status: Status, verdict: str, reason: str) -> None:
             "1 of the last 30 days read; the last try failed: cannot reach the Hub: refused",
         ),
         (month(), NO_TRIES, "fresh", "27 papers today; Tuesdays usually have 27"),
+        (
+            [replace(entry, good_at=None) if age in (3, 9) else entry for age, entry in enumerate(month())],
+            NO_TRIES,
+            "fresh",
+            "27 papers today; Tuesdays usually have 27; 2 days of the last 30 cannot be read",
+        ),
     ],
 )
 def test_first_minute(days: list[ListingDay], tries: Backoff, verdict: str, reason: str) -> None:

@@ -6,7 +6,7 @@ and papers are kept as long as nothing changes in the archive.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from feedproxy.archive.rows import LARGEST, moment_or_none, readable_paper
+from feedproxy.archive.rows import LARGEST, moment_or_none, readable_paper, state_of
 from feedproxy.archive.schema import LATEST, PAPER, closings, ledger, papers, wordings
 from feedproxy.archive.search import DAY
 from feedproxy.model import HAS, Paper
@@ -137,14 +137,15 @@ class Standings:
     """The memory of one archive; threads may share it."""
 
     def __init__(self) -> None:
-        self._closed: tuple[int | None, dict[Closing, Standing]] = None, {}  # with `backdated_at`
+        self._closed: tuple[Hashable, dict[Closing, Standing]] = None, {}  # with what tells that history was filled in
         self._current = _Current(0)
 
     def at(self, db: sa.Connection, state: sa.Row[Any]) -> "View":
         """Return the view of a transaction of `db`, which has read `state`; another thread may read another state."""
         closed, current = self._closed, self._current
-        if state.backdated_at != closed[0]:  # history may have been filled in
-            self._closed = closed = state.backdated_at, {}
+        history = state.backdated_at, None if state_of(state).is_backdating_over else state.revision
+        if history != closed[0]:
+            self._closed = closed = history, {}
         if state.revision != current.revision:
             self._current = current = _Current(state.revision)
         return View(db, closed[1], current)

@@ -27,6 +27,11 @@ class State:
     backdated_at: datetime | None
     closed_at: datetime | None = None
 
+    @property
+    def is_backdating_over(self) -> bool:
+        """Say whether no more can come with the date `backdated_at`: a fill may store several listings in a second."""
+        return self.backdated_at is None or self.revision >= (self.backdated_at.timestamp() + 1) * 1e6
+
     def has_refreshed_since(self, moment: datetime) -> bool:
         """Say whether there was a good refresh at `moment` (aware) or later."""
         return self.refreshed_at is not None and self.refreshed_at >= moment

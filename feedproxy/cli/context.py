@@ -122,15 +122,15 @@ def reading(is_refreshing: bool) -> OpenMode:
     return OpenMode.USE if is_refreshing else OpenMode.EXISTING
 
 
-def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome:
-    """Refresh once; show the progress of a long one, and print problems."""
+def refresh_once(refresher: Refresher, *, force: bool = False) -> Outcome | None:
+    """Refresh once; show the progress of a long one, and print problems. Return None if another process refreshes."""
     is_empty = refresher.archive.state().newest_entry_at is None
     with _progress(refresher, is_empty=is_empty, force=force or is_empty) as report:
         outcome = refresher.refresh_once(force=force or is_empty, report=report)
     if outcome is None:
         click.echo("feedproxy: another process is refreshing this archive", err=True)
-        return Outcome()
-    echo_errors(outcome.problems)
+    else:
+        echo_errors(outcome.problems)
     return outcome
 
 

@@ -13,6 +13,7 @@ from feedproxy.ingest.refresher import Outcome, Refresher
 from feedproxy.ingest.schedule import hub_day, missing_days
 from feedproxy.ingest.source import Hub, ListingRequest
 from feedproxy.model import FIRST_LISTING
+from feedproxy.text import plural
 
 _WAITS = 3  # for one day, when the Hub limits the rate
 
@@ -23,8 +24,8 @@ _WAITS = 3  # for one day, when the Hub limits the rate
 def refresh(config: Config, force: bool) -> None:
     """Fetch whatever is due, once; for cron and the like."""
     refresher = make_refresher(config)
-    outcome = refresh_once(refresher, force=force)
-    click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due")
+    if (outcome := refresh_once(refresher, force=force)) is not None:
+        click.echo(f"{refresher.source.name}: {outcome}" if outcome.listings else "nothing is due")
 
 
 def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None:
@@ -64,7 +65,7 @@ def backfill(config: Config, since: date, until: date | None) -> None:
 def _backfill_days(refresher: Refresher, days: list[date]) -> tuple[Outcome, list[str]]:
     """Fetch and store these days behind a progress bar; return the outcome, and the days that cannot be read."""
     total, unread = Outcome(), list[str]()
-    label = f"{len(days)} days to go"
+    label = f"{plural(len(days), 'day')} to go"
     with click.progressbar(days, label=label, file=sys.stderr, item_show_func=lambda day: str(day or "")) as bar:
         for day in bar:
             try:

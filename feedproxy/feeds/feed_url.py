@@ -17,6 +17,7 @@ _SCHEME = re.compile(r"(?:feed:)?(?P<server>(?:(?:https?|feed):)?//)?", re.IGNOR
 _SERVER = re.compile(r"[^/?#]+(?=[?#]|$)|[^?#]*?/(?=(?:f/)?[^/?#]*(?:[?#]|$))")
 _PATH = re.compile(r"[/?]|f/|feed[.?#]")
 _XML = re.compile(r"\.xml$")  # as many feeds are named elsewhere
+_SHOW = re.compile(r"(?:^|&)show=[^&]*")  # how many entries the page shows, which no feed knows
 _PAPER = re.compile(r"\d{4}\.\d{4,5}(?:v\d+)?(?:\.pdf)?")  # in the address of a paper
 _SHARP = re.compile(r"(?:[=+ (]|%2[028])([a-z])#(?=$|[&+ )]|%2[029])", re.IGNORECASE)  # `c#`
 
@@ -28,6 +29,8 @@ def read_address(text: str, base: str, named_feeds: Iterable[NamedFeed] = (), *,
     `server`, if that is not empty. Raises QueryError.
     """
     path, query_string = split(text, server)
+    if not path:  # the page, or a query alone
+        query_string = _SHOW.sub("", query_string).removeprefix("&")
     forms = {"": "rss", "feed": "rss"} | {f"feed.{form}": form for form in FORMATS}
     if path in forms:
         return Feed(parse_query(query_string), base), forms[path]

@@ -67,18 +67,20 @@ def due_days(days: ListingDays, now: datetime, *, force: bool = False) -> list[l
     the two newest come first, each alone, so that there is a feed after one answer.
 
     Days that were never read, before one that was, come last: each alone, so that a fill shows its progress and loses
-    little if it is interrupted; and oldest first, for the same reason as in `missing_days`.
+    little if it is interrupted; and oldest first, for the same reason as in `missing_days`. But the last weekday comes
+    before them, so that a fill that was interrupted on a weekend soon has papers.
     """
     due = [day for day, at in _due_times(days, now) if force or at <= now]
     read = {day for day, entry in days.items() if entry.good_at}
+    today = hub_day(now)
+    weekday = next(day for age in range(1, 4) if (day := today - age * _DAY).weekday() < 5)
     if not read:
-        today = hub_day(now)
-        weekday = next(day for age in range(1, 4) if (day := today - age * _DAY).weekday() < 5)
         read = {today, weekday} & set(due)
         batches = [[day] for day in due if day in read]
     else:
         batches = [[day for day in due if day in read or day > max(read)]]
     unread = [day for day in reversed(due) if day not in read and day < max(read, default=date.max)]
+    unread.sort(key=lambda day: day != weekday)
     return [batch for batch in (*batches, *([day] for day in unread)) if batch]
 
 

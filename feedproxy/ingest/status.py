@@ -94,6 +94,8 @@ def assess(
         verdict = "filling", f"{progress}; the last try failed: {backoff.error}" if backoff.error else str(progress)
     else:
         verdict = _judge_counts(read, now.date())
+        if unread := sum(day in entries and day not in read for day in _month_before(now.date())):
+            verdict = verdict[0], f"{verdict[1]}; {plural(unread, 'day')} of the last {_MONTH.days} cannot be read"
     return Status(
         *verdict,
         refreshed_at=state.refreshed_at,
