@@ -10,8 +10,10 @@ _LONGEST = 253  # characters (RFC 1035, section 2.3.4)
 _LABEL = "[a-z0-9_-]{1,63}"
 # Narrower than RFC 9112, section 3.2: nothing that can pose as a user or carry a second name (`fe80::1%@evil.example`).
 _HOST = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{{0,4}})?)?", re.ASCII)
-# One label that is not a number in disguise, or a name in a domain for local use.
-_LOCAL_NAME = re.compile(r"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.(localhost|local|internal|home\.arpa)")
+# One label that is not a number in disguise, or a name in a domain that nobody can register on the internet, so that no
+# page there can pose as this server (DNS rebinding). `lan`, `home` and `localdomain` are those of many routers.
+_LOCAL_DOMAINS = r"localhost|local|internal|home\.arpa|lan|home|localdomain"
+_LOCAL_NAME = re.compile(rf"(?!0x)[a-z0-9_-]*[a-z][a-z0-9_-]*|[a-z0-9_.-]+\.({_LOCAL_DOMAINS})")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 

@@ -647,6 +647,9 @@ def made_up_query(dice: random.Random) -> str:
         ("nas", "http://nas"),
         ("nas.local:81", "http://nas.local:81"),
         ("papers.localhost", "http://papers.localhost"),
+        ("nas.lan", "http://nas.lan"),  # as many routers call it
+        ("nas.attic.home:8000", "http://nas.attic.home:8000"),
+        ("nas.localdomain.", "http://nas.localdomain"),
         ("xn--a.local", "http://xn--a.local"),  # not what any name becomes in ASCII
         ("xn--bcher-kva.local", "http://xn--bcher-kva.local"),
         ("feed_proxy:8000", "http://feed_proxy:8000"),
@@ -678,6 +681,10 @@ def test_known_host(settled: httpx.Client, host: str, base: str) -> None:
         ("evil.example", "this server does not go by “evil.example”; "),
         ("evil.example:80", "this server does not go by “evil.example”; "),
         ("localhost.evil.example", "this server does not go by “localhost.evil.example”; "),
+        ("nas.fritz.box", "this server does not go by “nas.fritz.box”; "),  # anybody can register in .box
+        ("nas.lan.evil.example", "this server does not go by “nas.lan.evil.example”; "),
+        ("evil.mylan.example", "this server does not go by “evil.mylan.example”; "),
+        ("nas.xlan", "this server does not go by “nas.xlan”; "),
         ("8.8.8.8", "this server does not go by “8.8.8.8”; "),
         ("[2001:4860:4860::8888]:80", "this server does not go by “[2001:4860:4860::8888]”; "),
         ("100.128.0.1", "this server does not go by “100.128.0.1”; "),
