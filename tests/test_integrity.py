@@ -1,5 +1,6 @@
 """`archive check`, `backup` and `restore`: what is damaged is told, what is put back is whole."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -71,11 +72,13 @@ def titles(archive: Archive, query: str = "") -> set[str]:
 # check ------------------------------------------------------------------------------------------
 
 
-def test_sound_archive(run: Run, path: Path) -> None:
-    """Of an archive in which all is right nothing else is said."""
+def test_sound_archive(run: Run, path: Path, clock: Clock) -> None:
+    """Of an archive in which all is right nothing else is said, but which one it is and what it holds."""
     result = run("archive", "check", "--archive", path)
     assert (0, "") == (result.exit_code, result.stderr)
-    assert {"ok"} == {line.split("  ")[0] for line in result.stdout.splitlines()}
+    *rows, last = result.stdout.splitlines()
+    assert {"ok"} == {row.split("  ")[0] for row in rows}
+    assert f"{path} is in order: 2 papers up to {clock().date()}" == last
 
 
 def test_empty_archive_is_sound(run: Run, open_archive: Opener, tmp_path: Path) -> None:
@@ -256,6 +259,33 @@ def test_restore_while_it_is_served(run: Run, path: Path, open_archive: Opener, 
     assert {path.name, f"{path.name}-wal", f"{path.name}-shm", "backup.sqlite"} == {
         file.name for file in path.parent.iterdir()
     }
+
+
+def test_backup_and_restore_say_what_they_hold(run: Run, path: Path, clock: Clock) -> None:
+    """Both name the archive, the number of its papers and the day of the newest."""
+    papers = f"2 papers up to {clock().date()}"
+    backup = run("archive", "backup", "backup.sqlite", "--archive", path).stdout
+    assert re.fullmatch(rf"backup.sqlite: \d+ bytes from {path}, {papers}\n", backup)
+    restored = run("archive", "restore", "backup.sqlite", "--yes", "--archive", path).stdout
+    assert f"{path}: {papers}, as in backup.sqlite\n" == restored
+
+
+@pytest.mark.parametrize("is_demo", [True, False])
+def test_made_up_papers_do_not_mix_with_real_ones(run: Run, path: Path, open_archive: Opener, is_demo: bool) -> None:
+    """A backup of the demo is restored with `--demo` only, another one only without; an empty one may be either."""
+    demo = ["--demo"] if is_demo else []
+    run("refresh", "--demo")
+    run("archive", "backup", "backup.sqlite", *(demo or ["--archive", path]))
+    papers, option = ("the demo's made-up papers", "with") if is_demo else ("papers not of the demo", "without")
+    refused = run("archive", "restore", "backup.sqlite", "--yes", *([] if is_demo else ["--demo"]))
+    assert (1, f"feedproxy: backup.sqlite holds {papers}: restore it {option} --demo") == (
+        refused.exit_code,
+        one_line(refused),
+    )
+    assert 0 == run("archive", "restore", "backup.sqlite", "--yes", *demo).exit_code
+    open_archive("empty.sqlite").state()
+    for words in ([], ["--demo"]):
+        assert "0 papers, as in" in run("archive", "restore", "empty.sqlite", "--yes", *words).stdout
 
 
 def test_restore_asks_first(run: Run, path: Path, open_archive: Opener) -> None:

@@ -135,6 +135,23 @@ def problems(database: Database) -> Iterator[str]:
         yield "searching fails: feedproxy archive check --repair"
 
 
+def contents(database: Database) -> str:
+    """Return how many papers there are and the day of the newest, in words."""
+    newest = sa.func.max(_papers.listed_at).filter(_papers.listed_at <= schema.LATEST)
+    try:
+        with database.transaction() as db:
+            number, listed_at = db.execute(sa.select(sa.func.count(), newest).select_from(schema.papers)).one()
+    except ArchiveError:
+        return "papers that cannot be counted"
+    return f"{number:,} paper{'s' * (number != 1)}" + (f" up to {moment(listed_at).date()}" if listed_at else "")
+
+
+def paper_ids(database: Database) -> list[str]:
+    """Return the ids of all papers."""
+    with database.transaction() as db:
+        return list(map(str, db.scalars(sa.select(_papers.id))))
+
+
 # Repair -------------------------------------------------------------------------------------------
 
 

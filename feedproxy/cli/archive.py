@@ -3,6 +3,7 @@
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,8 +13,9 @@ from feedproxy.archive.admin import Finding, findings, repair
 from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.cli.context import Group, configured
-from feedproxy.config import SETTINGS, Config
+from feedproxy.config import DEMO, SETTINGS, Config
 from feedproxy.errors import ArchiveError
+from feedproxy.ingest.demo import is_made_up
 from feedproxy.text import first_ten
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -71,8 +73,9 @@ def check(config: Config, is_repairing: bool) -> None:
             if damaged_copy:
                 click.echo(f"some of it could not be read; the damaged archive is kept as {damaged_copy}")
             wrong = [finding for finding in findings(database) if not _print_finding(finding)]
-    if wrong:
-        raise ArchiveError(f"{database.label} is not in order")
+        if wrong:
+            raise ArchiveError(f"{database.label} is not in order")
+        click.echo(f"{database.label} is in order: {admin.contents(database)}")
 
 
 def _print_finding(finding: Finding) -> bool:
@@ -91,7 +94,7 @@ def backup(config: Config, file: Path, force: bool) -> None:
     """
     with closing(_file_of(config, OpenMode.EXISTING)) as database:
         files.backup(database, file, replace=force)
-    click.echo(f"{file}: {file.stat().st_size} bytes")
+        click.echo(f"{file}: {file.stat().st_size} bytes from {database.label}, {admin.contents(database)}")
 
 
 @archive.command()
@@ -106,8 +109,20 @@ def restore(config: Config, file: Path, is_sure: bool) -> None:
     with closing(_file_of(config, OpenMode.USE)) as database:
         if not is_sure:
             click.confirm(f"This replaces everything in {database.label}. Go on?", abort=True)
-        files.restore(database, file)
-    click.echo(f"{database.label}: as in {file}")
+        files.restore(database, file, partial(_demand_same_world, config))
+        click.echo(f"{database.label}: {admin.contents(database)}, as in {file}")
+
+
+def _demand_same_world(config: Config, backup: SQLite) -> None:
+    """Raise ArchiveError rather than mix the demo's papers with real ones."""
+    try:
+        ids = admin.paper_ids(backup)
+    except ArchiveError:
+        return  # a damaged backup may be all there is
+    is_demo = all(map(is_made_up, ids))
+    if ids and is_demo != (config.listing == DEMO):
+        papers, option = ("the demo's made-up papers", "with") if is_demo else ("papers not of the demo", "without")
+        raise ArchiveError(f"{backup.label} holds {papers}: restore it {option} --demo")
 
 
 def _file_of(config: Config, opening: OpenMode) -> SQLite:

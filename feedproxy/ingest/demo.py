@@ -25,6 +25,7 @@ _CLOSING = timedelta(hours=27)  # after the end of a month
 _MOVING = timedelta(days=8)  # while a paper gets votes
 _FILLING = 15 * 3600  # seconds after midnight until the last paper of a day is listed
 _VOTES = 2.1, 1.25  # mean and spread of their logarithm: half of all papers get 8 or more, one in 45 more than 100
+_ID = re.compile(r"[0-9]{2}(2[1-9]|3[0-2])\.[0-9]{5}")  # at arXiv a year has only 12 months
 _PARTS = Path(__file__).with_suffix(".toml")
 
 
@@ -59,6 +60,11 @@ def papers(day: date, now: datetime) -> tuple[Paper, ...]:
     size = _dice(day).choice(_SIZES) if day.weekday() < 5 else 0
     times = [midnight(day) + timedelta(seconds=_FILLING * number // size) for number in range(size)]
     return tuple(_paper(day, number, listed_at, now) for number, listed_at in enumerate(times, 1) if listed_at <= now)
+
+
+def is_made_up(paper_id: str) -> bool:
+    """Say whether a paper is one of the demo's, by its id."""
+    return bool(_ID.fullmatch(paper_id))
 
 
 def _reads(days: ListingDays, now: datetime) -> dict[date, datetime]:
@@ -105,7 +111,7 @@ def _paper(day: date, number: int, listed_at: datetime, now: datetime) -> Paper:
     place = str(values["thing"]).lower()
     votes = exp(dice.gauss(*_VOTES))
     paper = Paper(
-        id=f"{day:%y}{day.month + 20}.{day.day:02}{number:03}",  # at arXiv a year has only 12 months
+        id=f"{day:%y}{day.month + 20}.{day.day:02}{number:03}",  # see `_ID`
         title=dice.choice(parts["titles"]).format_map(values),
         summary=f"{' '.join([subject['about'], method, *results])}\n\n{parts['mark']}",
         submitted_at=listed_at,
