@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError
+from feedproxy.host import is_local
 from feedproxy.ingest.source import Hub
 from feedproxy.logs import start_log
 from feedproxy.web import create_app
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 (only if the operator asks for it)
+_ELSEWHERE = ("192.0.2.1", 9)  # an address for examples (RFC 5737)
 _QUEUE = 2048  # new connections
 _CONNECTIONS = 900  # of one worker; each takes a file, and most systems allow a process 1,024
 _PATIENCE_MS = 10_000  # for a request's head, for the next request, and for a client that reads nothing
@@ -100,6 +102,21 @@ def in_address(host: str) -> str:
 def reachable(host: str) -> str:
     """Return the name by which this machine reaches a server at `host`."""
     return "localhost" if host in (*_ANY_HOST, "127.0.0.1", "::1") else in_address(host)
+
+
+def address_in_network(host: str) -> str:
+    """Return this machine's IPv4 address for others in the local network, if a server at `host` listens there.
+
+    Empty if it listens elsewhere, if there is no network, and where `container` is set, as in our image and by Podman:
+    others cannot reach the address of a container.
+    """
+    if host not in _ANY_HOST or "container" in os.environ:
+        return ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(_ELSEWHERE)  # sends nothing: the system only chooses the address to send from
+        address = str(probe.getsockname()[0])
+        return address if is_local(address) else ""
+    return ""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from feedproxy.config import Config
-from feedproxy.server import in_pieces, on_worker_exit, on_worker_start
+from feedproxy.server import address_in_network, in_pieces, on_worker_exit, on_worker_start
 from feedproxy.web import create_app
 from tests.factories import api, entries
 from tests.hub import Hub
@@ -52,6 +52,7 @@ every_wsgi_server = pytest.mark.parametrize(
 )
 
 FEED = "/feed.atom?q=agents"
+EVERYWHERE = "0.0.0.0"  # noqa: S104
 KEY = "made-up-key-0123456789"
 FORWARDED = {
     "X-Forwarded-Proto": "https",
@@ -370,6 +371,40 @@ def test_underscores_do_not_forward(start: Start, port: int) -> None:
     retried(address)
     found = httpx.get(address, headers=headers, timeout=30).json()["feed_url"]
     assert "https://feeds.example.org/feed.json" == found
+
+
+def test_address_in_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever listens everywhere is told the address for other devices, without a packet sent; else there is none."""
+    address = "192.168.1.7"
+
+    class Probe(socket.socket):
+        def connect(self, _: object) -> None:
+            if not address:
+                raise OSError(101, "Network is unreachable")
+
+        def getsockname(self) -> object:
+            return address, 40_000
+
+    monkeypatch.setattr(socket, "socket", Probe)
+    monkeypatch.delenv("container", raising=False)
+    assert (address, address) == (address_in_network(EVERYWHERE), address_in_network("::"))
+    assert "" == address_in_network("127.0.0.1") == address_in_network("192.168.1.7")
+    for address in ("", "8.8.8.8"):  # noqa: B007 (the probe reads it)
+        assert "" == address_in_network(EVERYWHERE)
+    address = "10.0.0.7"
+    monkeypatch.setenv("container", "oci")
+    assert "" == address_in_network(EVERYWHERE)
+
+
+@pytest.mark.parametrize("settings", [{}, {"public_url": "https://feeds.example.org"}])
+def test_address_for_phones(start: Start, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+    """A server for the network prints the address to open on a phone, unless it knows its public one."""
+    monkeypatch.delenv("container", raising=False)
+    network = address_in_network(EVERYWHERE)
+    process = start("feedproxy", "serve", "--demo", "--bind", f"{EVERYWHERE}:0", **settings)
+    choose = greeting(process)[3].removeprefix("or choose: ")
+    phones = f"on phones: {choose.replace('localhost', network)}\n"
+    assert (bool(network) and not settings) == (phones in stop(process)[1])
 
 
 def test_key_is_not_printed(start: Start) -> None:

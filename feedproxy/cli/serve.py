@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 import click
 
 from feedproxy.cli.context import configured, make_refresher
-from feedproxy.config import Config, variable
+from feedproxy.config import DEMO, Config, variable
 from feedproxy.logs import start_log
 from feedproxy.query.named_feeds import read_feeds
-from feedproxy.server import in_address, listen, reachable, run
+from feedproxy.server import address_in_network, in_address, listen, reachable, run
 
 _EXAMPLE = "q=agents&min_upvotes=2"
 
@@ -18,10 +18,9 @@ _EXAMPLE = "q=agents&min_upvotes=2"
 @click.command()
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
-@click.option("--demo", is_flag=True, help="Serve a few made-up papers; needs no network.")
 @click.option("--log-json", is_flag=True, help="Log one JSON object a line.")
 @configured
-def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -> None:
+def serve(config: Config, bind: str, workers: int, log_json: bool) -> None:
     """Serve the feeds over HTTP until you stop it."""
     start_log(as_json=log_json)
     read_feeds(config.feeds)
@@ -33,20 +32,20 @@ def serve(config: Config, bind: str, workers: int, demo: bool, log_json: bool) -
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--bind") from None
     config = replace(config, hosts=(*config.hosts, in_address(host).casefold()))
-    greeting = _greeting(config, f"http://{reachable(host)}:{listening.getsockname()[1]}", demo=demo)
+    greeting = _greeting(config, host, listening.getsockname()[1])
     with TemporaryDirectory(prefix="feedproxy-") as folder:
         if config.metrics:  # where workers add up their counters
             os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
         run(config, listening, workers=workers, greeting=greeting, log_json=log_json)
 
 
-def _greeting(config: Config, address: str, *, demo: bool) -> str:
-    base = config.public_url or address
-    if config.access_key:  # the terminal may become a log
-        base += f"/k/${variable('access_key')}"
+def _greeting(config: Config, host: str, port: int) -> str:
+    key = f"/k/${variable('access_key')}" if config.access_key else ""  # the terminal may become a log
+    base = (config.public_url or f"http://{reachable(host)}:{port}") + key
+    network = "" if config.public_url else address_in_network(host)
     return (
-        f"listing:   {'made-up papers (--demo)' if demo else config.listing}\n"
+        f"listing:   {'made-up papers (--demo)' if config.listing == DEMO else config.listing}\n"
         f"archive:   {config.display('archive')}\n"
         f"subscribe: {base}/feed.rss?{_EXAMPLE}\n"
-        f"or choose: {base}/"
+        f"or choose: {base}/" + (f"\non phones: http://{network}:{port}{key}/" if network else "")
     )
