@@ -42,6 +42,14 @@ def is_address(listing: str) -> bool:
     return listing.startswith(("http://", "https://"))
 
 
+def readable_address(text: str) -> str:
+    """Return `text` if it may be the address of this service, else an empty text."""
+    try:
+        return _address(text)
+    except ValueError:
+        return ""
+
+
 # Text → value, or ValueError ---------------------------------------------------------------------
 
 

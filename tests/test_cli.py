@@ -82,9 +82,10 @@ def test_feed_takes_an_address(run: Run, address: str, form: str) -> None:
     """`feed` takes a feed's address too, on whatever server, and writes the format that it ends with."""
     Path("feeds.toml").write_text('[[feed]]\nname = "a"\ntitle = "A"\nquery = "q=agents"\n')
     result = run("feed", address, listing="demo", feeds="feeds.toml")
+    base = "https://feeds.example.org/below" if "://" in address else "http://localhost:8000"
     own = "f/a.json" if address.startswith("f/") else f"feed.{form}?q=agents"
     assert (0, "") == (result.exit_code, result.stderr)
-    assert f"http://localhost:8000/{own}" in result.stdout
+    assert f"{base}/{own}" in result.stdout
     assert run("feed", address, "--format", form, listing="demo", feeds="feeds.toml").stdout == result.stdout
 
 
@@ -101,6 +102,23 @@ def test_feed_carries_the_public_url(run: Run) -> None:
     """A feed made for static hosting carries the configured address."""
     result = run("feed", "limit=1", "--format", "json", listing="demo", public_url="https://example.org/f")
     assert "https://example.org/f/feed.json?limit=1" == json.loads(result.stdout)["feed_url"]
+
+
+def test_the_public_url_comes_first(run: Run) -> None:
+    """`--url`, or else the setting, says which address a feed carries, whatever address is given."""
+    address, settings = "http://localhost:8810/feed.json?limit=1", {"public_url": "https://example.org/f"}
+    own = [run("feed", address, "--demo", *words, **settings) for words in ([], ["--url", "http://nas/below/"])]
+    assert ["https://example.org/f", "http://nas/below"] == [
+        json.loads(result.stdout)["feed_url"].removesuffix("/feed.json?limit=1") for result in own
+    ]
+
+
+def test_every_command_may_use_the_demo(run: Run) -> None:
+    """With `--demo` commands share the demo's archive, and leave that of the real papers alone."""
+    commands = ["refresh"], ["feed", "limit=1"], ["check", "q=agents"], ["archive", "check"], ["config"]
+    assert [0] * 5 == [run(*command, "--demo").exit_code for command in commands]
+    assert 1 == len(list(Path("share").rglob("*.sqlite")))
+    assert "there is no archive at" in one_line(run("archive", "check"))
 
 
 def test_same_query_same_bytes(run: Run, tmp_path: Path) -> None:
@@ -577,28 +595,34 @@ def test_check_offers(run: Run, tmp_path: Path, query: str, told: list[str]) -> 
     [
         ("feed.rss?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
         ("/feed.atom?q=AGENTS&limit=50", "agents\nhttp://localhost:8000/feed.atom?q=agents\n"),
-        ("https://feeds.example.org/feed.json?q=agents", "agents\nhttp://localhost:8000/feed.json?q=agents\n"),
-        ("http://nas:8000/below/it/feed.rss?q=a/b", '"a b"\nhttp://localhost:8000/feed.rss?q=%22a%20b%22\n'),
-        ("https://feeds.example.org/?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
-        ("https://feeds.example.org/f/a.atom", "agents\nhttp://localhost:8000/f/a.atom\n"),
+        ("https://feeds.example.org/feed.json?q=agents", "agents\nhttps://feeds.example.org/feed.json?q=agents\n"),
+        ("http://nas:8000/below/it/feed.rss?q=a/b", '"a b"\nhttp://nas:8000/below/it/feed.rss?q=%22a%20b%22\n'),
+        ("https://feeds.example.org/?q=agents", "agents\nhttps://feeds.example.org/feed.rss?q=agents\n"),
+        ("https://feeds.example.org/f/a.atom", "agents\nhttps://feeds.example.org/f/a.atom\n"),
         ("feed.rss", "every paper\nhttp://localhost:8000/feed.rss\n"),
         (
             "https://feeds.example.org/feed.atom?top=5&digest=week&q=agents",
-            "5 best of each week: agents\nhttp://localhost:8000/feed.atom?q=agents&digest=week&top=5\n",
+            "5 best of each week: agents\nhttps://feeds.example.org/feed.atom?q=agents&digest=week&top=5\n",
         ),
         ("digest=month&days=3660", "10 best of each month\nhttp://localhost:8000/feed.rss?digest=month\n"),
-        ("HTTPS://Feeds.example.org/feed.json?q=agents#top", "agents\nhttp://localhost:8000/feed.json?q=agents\n"),
-        ("feed:https://feeds.example.org/feed.rss?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
-        ("Feed://feeds.example.org/f/a.atom#", "agents\nhttp://localhost:8000/f/a.atom\n"),
-        (" <https://feeds.example.org/below/?q=agents> ", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
-        ("https://feeds.example.org?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
-        ("https://feeds.example.org", "every paper\nhttp://localhost:8000/feed.rss\n"),
+        ("HTTPS://Feeds.example.org/feed.json?q=agents#top", "agents\nhttps://feeds.example.org/feed.json?q=agents\n"),
+        ("feed:https://feeds.example.org/feed.rss?q=agents", "agents\nhttps://feeds.example.org/feed.rss?q=agents\n"),
+        ("Feed://feeds.example.org/f/a.atom#", "agents\nhttp://feeds.example.org/f/a.atom\n"),
+        (
+            " <https://feeds.example.org/below/?q=agents> ",
+            "agents\nhttps://feeds.example.org/below/feed.rss?q=agents\n",
+        ),
+        ("https://feeds.example.org?q=agents", "agents\nhttps://feeds.example.org/feed.rss?q=agents\n"),
+        ("https://feeds.example.org", "every paper\nhttps://feeds.example.org/feed.rss\n"),
+        ("http://nas/k/made-up-key-0123456789/f/a.rss", "agents\nhttp://nas/k/made-up-key-0123456789/f/a.rss\n"),
+        ("http://you:word@nas/feed.rss?q=agents", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
+        ('http://nas"><b>/feed.rss?q=agents', "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
         ("/?q=agents#top", "agents\nhttp://localhost:8000/feed.rss?q=agents\n"),
         ("q=agents?&link=pdf", "agents\nhttp://localhost:8000/feed.rss?q=agents&link=pdf\n"),
     ],
 )
 def test_check_takes_an_address(run: Run, kept: Path, address: str, told: str) -> None:
-    """`check` takes a feed's address too, on whatever server, and says what it understood."""
+    """`check` takes a feed's address too, says what it understood, and keeps the server if it may be one of ours."""
     Path("feeds.toml").write_text('[[feed]]\nname = "a"\ntitle = "A"\nquery = "q=agents"\n')
     result = run("check", address, archive=str(kept), feeds="feeds.toml")
     assert (0, "") == (result.exit_code, result.stderr)
@@ -913,6 +937,9 @@ def test_files_with_names_that_are_not_utf_8(tmp_path: Path) -> None:
             "backfill asks the Hub by day; refresh reads all of a saved listing",
         ),
         (["serve", "--demo", "--listing", "x"], "--demo has its own listing"),
+        (["feed", "q=a", "--demo", "--listing", "x"], "--demo has its own listing"),
+        (["help"], "No such command 'help', did you mean --help?"),
+        (["publish", "--init", "site"], "--init takes no DIR: it writes feeds.toml, or another file with --feeds FILE"),
         (["serve", "--workers", "0"], "0 is not in the range 1<=x<=64"),
         (["serve", "--bind", "8000"], "'8000' is not HOST:PORT"),
         (["serve", "--bind", "localhost:65536"], "'localhost:65536' is not HOST:PORT"),

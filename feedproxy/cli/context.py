@@ -14,10 +14,10 @@ import click
 
 from feedproxy.archive import Archive
 from feedproxy.archive.backend import OpenMode
-from feedproxy.config import DEMO, SETTINGS, Config, variable
+from feedproxy.config import DEMO, SETTINGS, Config, readable_address, variable
 from feedproxy.errors import FeedproxyError
 from feedproxy.feeds import Feed
-from feedproxy.feeds.feed_url import read_address
+from feedproxy.feeds.feed_url import base_of, read_address
 from feedproxy.ingest.refresher import Outcome, Refresher, Report, utc_now
 from feedproxy.ingest.source import Hub, open_source
 from feedproxy.logs import cleaned, keep_out
@@ -35,7 +35,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command, its name and its own arguments."""
         if words[0][:1].isalnum() and words[0] not in self.commands:
-            context.fail(f"No such command {words[0]!r}{did_you_mean(words[0], self.commands)}")
+            context.fail(f"No such command {words[0]!r}{did_you_mean(words[0], [*self.commands, '--help'])}")
         return super().resolve_command(context, words)
 
 
@@ -63,15 +63,16 @@ class Commands(Group):
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Pass its `Config` to a command, and add two options; an option with the name of a setting overrides it."""
+    """Pass its `Config` to a command, and add three options; an option with the name of a setting overrides it."""
 
+    @click.option("--demo", is_flag=True, help="Use made-up papers; needs no network.")
     @click.option("--listing", metavar="URL|PATH", help=f"Overrides {variable('listing')}.")
     @click.option("--archive", metavar="FILE", help=f"Overrides {variable('archive')}.")
     @wraps(command)
     def configured(**options: Any) -> Any:
         rest = {name: value for name, value in options.items() if name not in SETTINGS}
         overrides = {name: value for name, value in options.items() if name in SETTINGS}
-        if rest.get("demo"):
+        if rest.pop("demo"):
             if overrides["listing"]:
                 raise click.UsageError("--demo has its own listing: give one of --demo and --listing")
             overrides["listing"] = DEMO
@@ -98,9 +99,12 @@ address_argument = click.argument("address", metavar="QUERY|ADDRESS", callback=_
 
 
 def feed_at(config: Config, address: str) -> tuple[Feed, str]:
-    """Return the feed and format of a query or of an address at any server; raises QueryError."""
-    base = (config.public_url or _LOCAL) + config.access_path
-    return read_address(address, base, read_feeds(config.feeds))
+    """Return the feed and format of a query or of an address at any server; raises QueryError.
+
+    The feed carries the public address, if there is one, or else that of the server in `address`.
+    """
+    base = "" if config.public_url else readable_address(base_of(address))
+    return read_address(address, base or (config.public_url or _LOCAL) + config.access_path, read_feeds(config.feeds))
 
 
 def make_refresher(config: Config, opening: OpenMode = OpenMode.USE) -> Refresher:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, reading, refresh_if_possible
-from feedproxy.config import Config
+from feedproxy.config import Config, variable
 from feedproxy.disk import replace_file
 from feedproxy.feeds import FORMATS
 from feedproxy.service import Service
@@ -15,6 +15,9 @@ from feedproxy.service import Service
 @address_argument
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Default: as FILE or ADDRESS ends, else rss.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write to FILE.")
+@click.option(
+    "--url", "public_url", metavar="URL", help=f"The address that the feed carries. Overrides {variable('public_url')}."
+)
 @click.option("--no-refresh", is_flag=True, help="Fetch nothing: use the archive as it is.")
 @configured
 def feed(config: Config, address: str, form: str | None, output: Path | None, no_refresh: bool) -> None:

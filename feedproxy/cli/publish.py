@@ -54,6 +54,8 @@ def publish(config: Config, path: Path | None, no_refresh: bool, is_first: bool)
 
     Refreshes once before. DIR is for a web server that only serves files.
     """
+    if is_first and path:
+        raise click.UsageError(f"--init takes no DIR: it writes {_FIRST_FILE}, or another file with --feeds FILE")
     if is_first:
         _write_first(Path(config.feeds or _FIRST_FILE))
     elif path is None:

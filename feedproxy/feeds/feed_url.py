@@ -50,14 +50,24 @@ def read_filter(text: str) -> str:
     return dict(query_pairs(split(text)[1])).get("q", "")
 
 
+def base_of(text: str) -> str:
+    """Return the address of the service in an absolute address, with its path and access key; else an empty text."""
+    text = _bare(text)
+    scheme = _SCHEME.match(text)
+    match = _SERVER.match(text, scheme.end()) if scheme and scheme["server"] else None
+    if not scheme or not match:
+        return ""
+    server, _, path = match[0].partition("/")
+    is_secure = scheme["server"].casefold() == "https://"
+    return f"{'https' if is_secure else 'http'}://{server.casefold()}/{path}".rstrip("/")
+
+
 def split(text: str, server: str = "") -> tuple[str, str]:
     """Return path and query of an address; a query alone, whose filter may contain `?` and `#`, has no path.
 
     Ignores what copying adds: spaces and `<>` around it, `feed:` before it, a fragment behind it. Raises QueryError.
     """
-    text = text.strip()
-    if text.startswith("<") and text.endswith(">"):
-        text = text[1:-1].strip()
+    text = _bare(text)
     scheme = re.match(_SCHEME, text)
     rest = text[scheme.end() :] if scheme else text
     is_absolute = bool(scheme and scheme["server"])
@@ -71,6 +81,12 @@ def split(text: str, server: str = "") -> tuple[str, str]:
         rest = rest.partition("#")[0]
     path, _, query_string = rest.removeprefix("/").partition("?")
     return ("", rest) if "=" in path else (path, query_string)
+
+
+def _bare(text: str) -> str:
+    """Return `text` without the spaces and `<>` around it."""
+    text = text.strip()
+    return text[1:-1].strip() if text.startswith("<") and text.endswith(">") else text
 
 
 def _hint(path: str, query_string: str, paths: list[str]) -> str:
