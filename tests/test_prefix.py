@@ -106,7 +106,7 @@ def test_pages_lead_where_they_are(start: Serve, path: str, key: str) -> None:
     """Every link of a page leads below the public path and the key, to something that is there."""
     client = start(public_url=PUBLIC, access_key=key)
     access = f"/k/{key}" if key else ""
-    found = set(links(client.get(access + path, headers=HTML)))
+    found = {link for link in links(client.get(access + path, headers=HTML)) if "#" not in link}
     assert len(found) >= 2
     assert [] == [link for link in found if not link.startswith(f"{PUBLIC}{access}/")]
     whole = [

@@ -283,7 +283,7 @@ def test_listing_days_at_the_wire(serve: Callable[..., httpx.Client], clock: Clo
     assert expected == client.get("/status.json").json()["listings"]
     html = lxml.html.fromstring(client.get("/status", headers={"Accept": "text/html"}).text)
     assert [str(day) for day in days[:14]] == html.xpath("//table[@id='listings']//th/time/@datetime")
-    assert [read_at] * 14 == html.xpath("//table[@id='listings']//td/time/@datetime")
+    assert [read_at] * 14 == [f"{at[:-1]}+00:00" for at in html.xpath("//table[@id='listings']//td/time/@datetime")]
     assert list(map(str, counts[:14])) == html.xpath("//table[@id='listings']//tr/td[1]/text()")
     assert 2 == len(html.xpath("//table/caption"))
 

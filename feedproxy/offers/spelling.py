@@ -10,7 +10,8 @@ from feedproxy.archive import Archive
 from feedproxy.archive.backend import time_limit
 from feedproxy.errors import DeadlineError, QueryError
 from feedproxy.offers import ALL_DAYS, positive_terms, with_replacement
-from feedproxy.query.grammar import Term
+from feedproxy.query.grammar import And, Filter, Term
+from feedproxy.query.interests import interests
 from feedproxy.query.parameters import Query
 
 _PAGES, _PAGE = 5, 200  # the newest papers whose words we count
@@ -51,12 +52,12 @@ def misspellings(
 ) -> tuple[Misspelling, ...]:
     """Return the words that `query` looks for in titles and abstracts and that no paper has, in its order.
 
-    At most five, and as many as `budget` seconds allow. `read` returns the vocabulary if that is needed. Raises
-    ArchiveError.
+    Without those of a ready-made filter, which nobody typed. At most five, and as many as `budget` seconds allow.
+    `read` returns the vocabulary if that is needed. Raises ArchiveError.
     """
     unknown: dict[str, tuple[Term, int]] = {}
     with suppress(DeadlineError), time_limit(budget):
-        for term in positive_terms(query.q):
+        for term in _own_terms(query.q):
             for at, word in enumerate(term.words):
                 is_prefix = term.prefix and at == len(term.words) - 1
                 look = Query(q=Term((word,), is_prefix), days=ALL_DAYS, limit=1)
@@ -64,6 +65,13 @@ def misspellings(
                     has_number = not "".join(term.words).isalpha()
                     unknown.setdefault(" ".join(term.words) if has_number else word, (term, at))
     return tuple(_misspelling(archive, query, name, *place, read) for name, place in unknown.items())
+
+
+def _own_terms(tree: Filter | None) -> list[Term]:
+    """Return the terms that somebody wrote: not those of a ready-made filter."""
+    ready_made = {interest.query.q for interest in interests()}
+    parts = tree.parts if isinstance(tree, And) and tree not in ready_made else (tree,)
+    return [term for part in parts if part not in ready_made for term in positive_terms(part)]
 
 
 def _misspelling(

@@ -69,10 +69,10 @@ async function show(query) {
     const body = await answer.text();
     const page = new DOMParser().parseFromString(body, "text/html");
     if (find("#results", page)) put(page);
-    else say(`${reason(answer, body)}; the results may be out of date. Type on to try again.`, true);
+    else say(`${reason(answer, body)}. What you see is for the filter before; type on to try again.`, true);
   } catch {
     if (signal.aborted) return;
-    say("The server does not answer; the results may be out of date. Type on to try again.", true);
+    say("No answer from the server. What you see is for the filter before; type on to try again.", true);
   }
   find("#results").removeAttribute("aria-busy");
   followTheFill();
@@ -94,7 +94,7 @@ function lookAgain() {
 // Return what the server itself says is wrong, which is one line of text.
 function reason(answer, body) {
   const line = answer.headers.get("Content-Type")?.startsWith("text/plain") ? body.trim() : "";
-  return line && line.length < 300 ? line : "The server does not answer";
+  return line && line.length < 300 ? line : "No answer from the server";
 }
 
 function put(page) {
@@ -190,6 +190,11 @@ addEventListener("popstate", () => {
 });
 
 document.addEventListener("click", (event) => {
+  const mistake = event.target.closest("#mistakes a");
+  if (mistake) {
+    event.preventDefault();
+    return fieldOf(mistake.hash.slice(1)).focus();
+  }
   const link = event.target.closest(LINKS);
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
@@ -199,6 +204,11 @@ document.addEventListener("click", (event) => {
   fill(link.search);
   follow(link.search.slice(1));
 });
+
+// Return what takes the focus of a field that is a choice among several, too.
+function fieldOf(name) {
+  return document.getElementById(name).querySelector("input:checked, input") ?? document.getElementById(name);
+}
 
 // Take one field from a link, keep the others as they are typed, and show the results.
 function set(name, link) {
@@ -290,33 +300,34 @@ function list() {
   find("#opml").parentElement.hidden = !fits;
   find("#too-many").hidden = fits;
   const button = find("#save");
-  if (button) button.textContent = filters.some(({ query }) => query === button.dataset.query) ? "Kept – remove" : "Keep";
+  if (button) button.textContent = filters.some(({ query }) => query === button.dataset.query) ? "Saved ✓" : "Save";
 }
 
 function row({ query, title }) {
   const item = document.createElement("li");
   const link = document.createElement("a");
   link.href = query ? `./?${query}` : "./";
-  link.textContent = title || query;
+  link.textContent = link.title = title || query;
+  if (query === find("#save")?.dataset.query) link.setAttribute("aria-current", "true");
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "Remove";
+  button.textContent = "×";
   button.setAttribute("aria-label", `Remove ${link.textContent}`);
   button.addEventListener("click", () => {
     save(saved().filter((one) => one.query !== query));
     find("#saved").hidden ? find("#q").focus() : find("#saved button").focus();
-    say(`No longer kept: ${link.textContent}`);
+    say(`No longer saved: ${link.textContent}`);
   });
   item.append(link, button);
   return item;
 }
 
-// Keep this filter, or no longer if it is kept.
-function keep({ query, title }) {
+// Save this filter, or no longer if it is saved.
+function toggle({ query, title }) {
   const filters = saved();
   const others = filters.filter((one) => one.query !== query);
-  const isKept = others.length < filters.length;
-  if (save(isKept ? others : [...others, { query, title }])) say(`${isKept ? "No longer kept" : "Kept"}: ${title}`);
+  const isSaved = others.length < filters.length;
+  if (save(isSaved ? others : [...others, { query, title }])) say(`${isSaved ? "No longer saved" : "Saved"}: ${title}`);
 }
 
 // The chart ------------------------------------------------------------------------------------
@@ -337,6 +348,13 @@ function walk(chart) {
   tellDay(false);
   chart.addEventListener("focus", () => tellDay(chart.matches(":focus-visible")));
   chart.addEventListener("blur", () => tellDay(false));
+  for (const type of ["pointerdown", "pointermove"]) {
+    chart.addEventListener(type, ({ clientX }) => {
+      at = nearest(days, clientX);
+      tellDay(true);
+    });
+  }
+  chart.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && tellDay(false));
   chart.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];
     if (!step) return;
@@ -346,11 +364,20 @@ function walk(chart) {
   });
 }
 
+// Return the number of the day whose middle is nearest to a place on the screen.
+function nearest(days, x) {
+  const distances = days.map((day) => {
+    const { left, width } = find(".slot", day).getBoundingClientRect();
+    return Math.abs(left + width / 2 - x);
+  });
+  return distances.indexOf(Math.min(...distances));
+}
+
 // Bring to life what was put there, and show the buttons that need a script.
 function enliven() {
   all(".live").forEach((button) => (button.hidden = false));
   find("#copy")?.addEventListener("click", copy);
-  find("#save")?.addEventListener("click", ({ target }) => keep(target.dataset));
+  find("#save")?.addEventListener("click", ({ target }) => toggle(target.dataset));
   find("#ways")?.addEventListener("toggle", ({ target }) => subscribe(target));
   all("#chart .chart").forEach(walk);
   list();

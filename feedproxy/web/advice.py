@@ -33,6 +33,11 @@ class Advice:
     link: Link | None = None
     notices: tuple[tuple[str, Link], ...] = ()
 
+    @property
+    def mistakes(self) -> list[tuple[str, str]]:
+        """The mistakes at fields, one by one: the name of the field and a line of text."""
+        return [(name, line) for name, lines in self.problems.items() for line in lines.splitlines()]
+
 
 def advice_on_error(error: FeedproxyError, typed: Mapping[str, str]) -> Advice:
     """Return what to say about a query with mistakes, or about an archive without papers."""

@@ -42,7 +42,7 @@ DEMO_EXAMPLES = (*_EXAMPLES[:3], ("org:example", "q=org:example"), *_EXAMPLES[4:
 # The values that an option takes, as people say them; the first is the default.
 _VALUES = {
     "digest": (
-        ("", "Every paper"),
+        ("", "All papers"),
         ("day", "Daily best"),
         ("week", "Weekly best"),
         ("month", "Monthly best"),
@@ -61,7 +61,7 @@ _VALUES = {
 _VISIBLE = ("q", "min_upvotes", "digest", "top", "page")
 _SHOW, _FIRST, _ALL = "show", 10, 200  # a parameter of the page alone: how many entries it shows, at first and at most
 _NEVER = -1  # the revision of a page that no cache may answer with again
-_CHIPS = 12  # ready-made filters that stand there with a short name
+_CHIPS = 10  # ready-made filters that stand there with a short name
 _SHORT_NAME = re.compile(r".*\((.+)\)|(.+?)(?: generation)?(?: (?:and|with) .*)?")
 # Readers whose address takes that of a feed at its end.
 _READERS = (

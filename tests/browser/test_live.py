@@ -135,7 +135,7 @@ def test_digests_are_chosen(open_page: Open, service: httpx.Client) -> None:
     page = open_page("?q=agents")
     page.evaluate(_MARK)
     expect(page.locator("#top")).to_be_hidden()
-    page.get_by_label("Every paper").press("ArrowRight")
+    page.get_by_label("All papers").press("ArrowRight")
     settled(page, "best of each day")
     page.get_by_label("Weekly best").check()
     settled(page, "10 best of each week: agents")
@@ -146,7 +146,7 @@ def test_digests_are_chosen(open_page: Open, service: httpx.Client) -> None:
     assert query(page.url) == fields(page) == query(address(page, "rss"))
     assert [item["title"] for item in items(service, address(page, "json"))] == digest_titles(page) != []
     expect(page.locator("#next .why")).to_contain_text("Closes on Monday 16 Mar 2026, 06:00 UTC")
-    page.get_by_label("Every paper").check()
+    page.get_by_label("All papers").check()
     page.wait_for_url(lambda url: query(url) == {"q": "agents"})
     settled(page, "papers a day: agents")
     expect(page.locator("#top")).to_be_disabled()
@@ -371,6 +371,30 @@ def test_the_chart_tells_each_day(open_page: Open) -> None:
     expect(told).to_have_count(1)
 
 
+def test_a_finger_tells_a_day(open_page: Open) -> None:
+    """A tap on the chart tells the day that is nearest, without a frame around the chart."""
+    page = open_page("?q=agents", viewport={"width": 390, "height": 844}, has_touch=True)
+    days = list(bars(page).items())
+    chart = page.locator("#chart .chart")
+    chart.scroll_into_view_if_needed()
+    box = page.locator("#chart .day").nth(4).locator(".slot").bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 50)
+    expect(page.locator("#chart .day text:visible")).to_have_text(re.compile(f": {days[4][1]}$"))
+    assert (chart.get_attribute("aria-valuetext") or "").endswith(f": {days[4][1]}")
+    assert "none" == chart.evaluate("element => getComputedStyle(element).outlineStyle")
+
+
+def test_a_mistake_leads_to_its_field(open_page: Open, watch: Watch) -> None:
+    """Beside the form stand all mistakes, each a link that brings the focus to its field."""
+    watch.expects("status of 400")
+    page = open_page("?q=agents)&days=0&digest=year")
+    address = page.url
+    for name, place in (("Words", "#q"), ("Days back", "#days"), ("Entries", "#digest input >> nth=0")):
+        page.locator("#mistakes").get_by_role("link", name=name).click()
+        assert has_focus(page.locator(place))
+    assert address == page.url
+
+
 def test_a_wrong_number_is_told_at_its_field(open_page: Open, watch: Watch) -> None:
     """A wrong number of days is told under its own field, which is in sight."""
     watch.expects("status of 400")
@@ -412,7 +436,7 @@ def test_the_server_is_gone(trouble: str, open_page: Open, watch: Watch) -> None
     page.route(ANSWERS, {"refused": _refuse, "another page": _answer_otherwise, "silence": _end_early}[trouble])
     watch.expects("status of 502" if trouble == "another page" else "ERR_")
     page.locator("#q").fill("agents")
-    expect(region).to_contain_text("may be out of date")
+    expect(region).to_contain_text("is for the filter before")
     expect(region).to_be_in_viewport()
     assert "\n" not in region.inner_text()
     assert {"q": "agents", "min_upvotes": "2"} == fields(page)

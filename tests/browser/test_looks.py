@@ -52,7 +52,8 @@ def test_narrow_is_one_column(path: str, open_page: Open) -> None:
     """At 360 pixels nothing scrolls sideways, and what was side by side stands below one another."""
     page = open_page(path, viewport=NARROW)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    boxes = [place.bounding_box() for place in page.locator("main > :visible").all()]
+    places = page.locator("main > :not(section):visible, main > section > :visible").all()
+    boxes = sorted((place.bounding_box() for place in places), key=lambda box: box["y"])
     assert all(upper["y"] + upper["height"] <= lower["y"] + 1 for upper, lower in pairwise(boxes))
     assert all(0 <= box["x"] and box["x"] + box["width"] <= NARROW["width"] for box in boxes)
 
@@ -80,19 +81,63 @@ def test_what_matters_is_above_the_fold(path: str, open_page: Open) -> None:
     assert page.locator("#address a").bounding_box()["y"] < page.locator("#ways summary").bounding_box()["y"]
 
 
+@pytest.mark.parametrize(
+    "size", [{"width": 390, "height": 844}, {"width": 1366, "height": 768}, {"width": 1024, "height": 768}]
+)
+@pytest.mark.parametrize("path", ["", "?q=rl&min_upvotes=2", "?q=rl&digest=week&top=5"])
+def test_small_screens_have_the_number_and_the_button(path: str, size: dict[str, int], open_page: Open) -> None:
+    """On a phone and on small laptops how much it brings and Subscribe are in sight, on the phone in this order."""
+    page = open_page(path, viewport=size)
+    expect(page.locator("#save")).to_be_visible()
+    number, button = (page.locator(place).bounding_box() for place in ("#in-words", "#ways summary"))
+    assert max(number["y"] + number["height"], button["y"] + button["height"]) <= size["height"]
+    assert (number["y"] < button["y"], number["x"] < 100) == (True, size["width"] == 390)
+
+
+def test_what_is_chosen_keeps_its_place(open_page: Open) -> None:
+    """What one points at stays there while results are replaced, wider filters come, and numbers go."""
+    page = open_page("", viewport=WIDE)
+    expect(page.locator("#save")).to_be_visible()
+    place = page.locator("#digest").bounding_box()
+    page.get_by_label("Weekly best").check()
+    expect(page.locator("#rhythm")).to_be_visible()
+    assert place == page.locator("#digest").bounding_box()
+    for name in ("#help", "#choices .more"):
+        summary = page.locator(f"{name} summary")
+        before = summary.bounding_box()
+        summary.click()
+        assert before["x"] == summary.bounding_box()["x"]
+        assert page.locator("#q").bounding_box()["y"] < summary.bounding_box()["y"] + 40 or name != "#help"
+
+
+def test_forced_colours_show_what_is_chosen(open_page: Open) -> None:
+    """Where the system sets the colours what is chosen differs from what is not, and Subscribe has a border."""
+    page = open_page("?q=rl&min_upvotes=2", forced_colors="active")
+    color = "element => getComputedStyle(element).backgroundColor"
+    for chosen, other in (
+        ("#thresholds [aria-current]", "#thresholds a"),
+        ("label:has(:checked)", "#digest label >> nth=1"),
+    ):
+        assert page.locator(chosen).evaluate(color) != page.locator(other).first.evaluate(color)
+    assert "2px" == page.locator("#ways summary").evaluate("element => getComputedStyle(element).borderTopWidth")
+
+
 @pytest.mark.parametrize("path", ["", "?q=rl&min_upvotes=2", "?q=rl&digest=week", "?q=(rl&days=x", "status"])
 def test_fingers_find_what_they_tap(path: str, open_page: Open, watch: Watch) -> None:
     """On a phone what one taps is 44 pixels high, but for links in running text."""
     if "(" in path:
         watch.expects("status of 400")
     page = open_page(path, viewport=NARROW)
+    if page.locator("#save").count():
+        page.locator("#save").click()
     page.locator("details:not(#days-table)").evaluate_all("all => all.forEach(details => { details.open = true })")
     small = """all => all.filter(one => one.checkVisibility({visibilityProperty: true}))
         .map(one => one.type === "radio" ? one.parentElement : one)
         .filter(one => one.getBoundingClientRect().height < 43.9)
         .map(one => `${one.outerHTML.slice(0, 80)} ${one.getBoundingClientRect().height}`)"""
     controls = (
-        "button, input, select, summary, nav a, #chips a, #choices li a, #thresholds a, #readers a, #more, .why a, h3 a"
+        "button, input, select, summary, nav a, footer a, .chip, #choices li a, #thresholds a, #ways a, .formats a, "
+        "#address a, #saved a, #mistakes a, #more, .why a, h3 a, .ranks a, .json a"
     )
     assert [] == page.locator(controls).evaluate_all(small)
 

@@ -68,7 +68,7 @@ def test_the_address_of_digests_is_copied_and_saved(clipboard: Open, service: ht
     copied = page.evaluate("navigator.clipboard.readText()")
     assert [item["title"] for item in items(service, address(page, "json"))] == digest_titles(page) != []
     page.locator("#save").click()
-    page.get_by_label("Every paper").check()
+    page.get_by_label("All papers").check()
     settled(page, "papers a day: agents")
     page.locator("#saved li a").click()
     settled(page, "3 best of each week: agents")
@@ -149,7 +149,7 @@ def test_filters_are_kept_and_read_back(open_page: Open, service: httpx.Client) 
     expect(page.locator("#saved li")).to_have_count(2)
     page.reload()
     expect(page.locator("#saved li")).to_have_count(2)
-    expect(page.locator("#save")).to_have_text("Kept – remove")
+    expect(page.locator("#save")).to_have_text("Saved ✓")
     assert [first, second] == _subscriptions(service, page)
     page.locator("#saved li button").first.click()
     expect(page.locator("#saved li")).to_have_count(1)
@@ -159,7 +159,7 @@ def test_filters_are_kept_and_read_back(open_page: Open, service: httpx.Client) 
     page.locator("#saved li a").click()
     settled(page, "video")
     page.locator("#save").click()
-    expect(page.locator("#save")).to_have_text("Keep")
+    expect(page.locator("#save")).to_have_text("Save")
     expect(page.locator("#saved")).to_be_hidden()
 
 
@@ -194,7 +194,7 @@ def test_nothing_is_said_to_be_kept_that_is_not(open_page: Open) -> None:
     page.locator("#save").click()
     expect(page.locator("#message")).to_have_text("This browser does not let the page save anything.")
     expect(page.locator("#message")).to_be_in_viewport()
-    expect(page.locator("#save")).to_have_text("Keep")
+    expect(page.locator("#save")).to_have_text("Save")
 
 
 def test_kept_filters_stand_before_the_entries(open_page: Open) -> None:
@@ -205,7 +205,8 @@ def test_kept_filters_stand_before_the_entries(open_page: Open) -> None:
     assert list_["y"] + list_["height"] <= results["y"]
     button = page.locator("#saved button")
     assert 44 <= button.bounding_box()["height"] < 50
-    expect(button).to_have_text("Remove")
+    expect(button).to_have_attribute("aria-label", "Remove agents")
+    expect(page.locator("#saved [aria-current]")).to_have_text("agents")
 
 
 def test_addresses_are_whole_on_a_phone(open_page: Open) -> None:

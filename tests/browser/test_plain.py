@@ -43,7 +43,7 @@ def test_digests_are_chosen(open_plain: Open, service: httpx.Client, watch: Watc
     assert {"q": "agents", "digest": "week", "top": "3"} == fields(page) == query(address(page, "rss"))
     assert [item["title"] for item in items(service, address(page, "json"))] == digest_titles(page) != []
     watch.expects("status of 400")
-    page.get_by_label("Every paper").check()
+    page.get_by_label("All papers").check()
     page.locator("#q").press("Enter")
     expect(page.locator("#top-error")).to_contain_text("Needs digest=")
     page.locator("#top").fill("")

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from feedproxy.archive import Archive, SearchResult
 from feedproxy.archive.backend import time_limit
 from feedproxy.errors import DeadlineError
-from feedproxy.feeds.entry import FEW_AUTHORS, MAX_AUTHORS, byline, gist
+from feedproxy.feeds.entry import FEW_AUTHORS, MAX_AUTHORS, byline, count_in_words, gist
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Digest, Entry, Paper, PaperHistory
 from feedproxy.offers import Offer, offers
@@ -182,5 +182,5 @@ def reason(entry: Entry, history: PaperHistory, query: Query) -> str:
             counts.append(plural(step.value, "comment" if is_comments else "upvote"))
     text = " and ".join(dict.fromkeys(counts))
     if history.listed_at == entry.entered_at:
-        return f"listed with {text}" if text else "listed"
+        return f"listed with {text}" if text and text != count_in_words(entry.paper) else "listed"
     return f"reached {text}" if text else "came to match"
