@@ -346,7 +346,7 @@ function walk(chart) {
   const attributes = { role: "slider", tabindex: 0, "aria-label": "Papers by day", "aria-valuemin": 1, "aria-valuemax": days.length };
   for (const [name, value] of Object.entries(attributes)) chart.setAttribute(name, value);
   tellDay(false);
-  chart.addEventListener("focus", () => tellDay(chart.matches(":focus-visible")));
+  chart.addEventListener("focus", () => chart.matches(":focus-visible") && tellDay(true));
   chart.addEventListener("blur", () => tellDay(false));
   for (const type of ["pointerdown", "pointermove"]) {
     chart.addEventListener(type, ({ clientX }) => {

@@ -376,6 +376,7 @@ def test_a_finger_tells_a_day(open_page: Open) -> None:
     page = open_page("?q=agents", viewport={"width": 390, "height": 844}, has_touch=True)
     days = list(bars(page).items())
     chart = page.locator("#chart .chart")
+    expect(chart).to_have_attribute("role", "slider")
     chart.scroll_into_view_if_needed()
     box = page.locator("#chart .day").nth(4).locator(".slot").bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 50)
