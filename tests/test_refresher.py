@@ -957,6 +957,16 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def test_what_was_read_before_has_no_progress(hub: fake.Hub, archive: Archive, clock: Clock):
+    """Where another command has read the last 30 days nothing is being read, though no period is closed yet."""
+    loop = RefreshLoop(Refresher(Hub(Fetcher(hub.url, interval=0)), archive, clock))
+    days = [DAY - timedelta(days=age) for age in range(31)]
+    archive.store([parse(api(entries(1, first=day.day, day=day)), day=day) for day in days[:20]], clock())
+    assert 19 == loop.progress().read
+    archive.store([parse(api([]), day=day) for day in days[20:]], clock())
+    assert (None, None) == (archive.state().closed_at, loop.progress())
+
+
 def test_saved_listing_has_no_progress(tmp_path: Path, archive: Archive, clock: Clock):
     """A saved listing is read in one go: there is no progress to wait for."""
     assert RefreshLoop(Refresher(SavedListings(tmp_path / "none.json"), archive, clock)).progress() is None

@@ -129,7 +129,8 @@ class RefreshLoop:
         """Return the progress of the first fill; None unless it is under way at the Hub, in whichever process."""
         if self._archive.cached_state().closed_at or not isinstance(self.refresher.source, Hub):
             return None
-        return read_so_far(self._archive.days(), self._clock())
+        progress = read_so_far(self._archive.days(), self._clock())
+        return progress if progress.read < progress.total else None
 
     def wait_for_papers(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or when waiting is useless.
