@@ -4,8 +4,8 @@ import random
 import re
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPResponse
 from pathlib import Path
