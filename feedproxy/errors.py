@@ -120,6 +120,10 @@ class UpstreamError(FeedproxyError):
     status = 503
 
 
+class TooEarlyError(UpstreamError):
+    """The last try failed a moment ago, and there was no new one."""
+
+
 class NoPapersYet(UpstreamError):  # noqa: N818 (nothing is wrong yet)
     """The archive is empty; `reason` says why."""
 

@@ -685,6 +685,20 @@ def test_long_retry_after(archive: Archive, clock: Clock):
     assert (2, 2) == (source.looks, archive.backoff().failures)
 
 
+def test_another_fails_first(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
+    """A process that finds another's failure, noted since it looked, logs nothing and waits as that one does."""
+    other = Refresher(FixedSource(UpstreamError("made up", 30)), archive, clock)
+
+    class Late(FixedSource):
+        def next_due(self, days: ListingDays, now: datetime) -> datetime:
+            with suppress(UpstreamError):
+                other.refresh_once()
+            return super().next_due(days, now)
+
+    assert timedelta(seconds=30) == RefreshLoop(Refresher(Late([]), archive, clock)).tick()
+    assert ([], 1) == (caplog.messages, archive.backoff().failures)
+
+
 def test_too_soon_is_no_failure(refresher: Refresher, hub: fake.Hub, archive: Archive):
     """A round that comes too soon changes nothing of what was noted, and keeps nobody out."""
     hub.standing = refusal(500)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from feedproxy.archive.lease import retry_pause
-from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, NoPapersYet, UpstreamError
+from feedproxy.errors import ArchiveError, FeedproxyError, ListingError, NoPapersYet, TooEarlyError, UpstreamError
 from feedproxy.ingest.http import DEADLINE
 from feedproxy.ingest.hub import Hub
 from feedproxy.ingest.refresher import Refresher, seconds_to_wait
@@ -68,6 +68,8 @@ class RefreshLoop:
         rest, store_error = retry_pause(1, None, self.refresher.jitter()), None
         try:
             rest = self._until_due() or self._refresh()
+        except TooEarlyError as error:  # another process has failed between our two looks, and has logged it
+            rest = timedelta(seconds=error.retry_after or 0)
         except FeedproxyError as error:
             store_error = error if isinstance(error, ArchiveError) else None
             self.refresher.observe("failed", 0)

@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 
 from feedproxy.archive import Archive
 from feedproxy.archive.lease import PROLONG, Backoff, HeldLease, retry_pause
-from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingError, UpstreamError
+from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingError, TooEarlyError, UpstreamError
 from feedproxy.ingest.schedule import CLOCK_TOLERANCE
 from feedproxy.ingest.source import ListingRequest, Source
 from feedproxy.model import Listing
@@ -81,7 +81,7 @@ class Refresher:
         Calls `report` after each transaction with how many listings were asked for, and how many are due.
         Reports an unreadable listing and goes on. Raises UpstreamError if the source fails or has no papers at all, but
         stores earlier listings first; raises ListingError if every listing is unreadable. After a failure all processes
-        wait: until the next try, without `force`, raises UpstreamError and sends no request.
+        wait: until the next try, without `force`, raises TooEarlyError and sends no request.
         """
         token = self.archive.lease(secrets.token_hex(8), self.clock(), self._pause_if_cut_off())
         if token is None:
@@ -89,7 +89,7 @@ class Refresher:
         backoff = self.archive.backoff()  # `lease` counts a refresh that was cut off as a failure
         if not force and (seconds := seconds_to_wait(backoff, self.clock())):
             self.archive.release(token, backoff)
-            raise UpstreamError(f"{backoff.error}; the next try is in {seconds} s", seconds)
+            raise TooEarlyError(f"{backoff.error}; the next try is in {seconds} s", seconds)
         try:
             with HeldLease(self.archive, token, self.clock, self._prolong_every) as lease:
                 self._lease = lease
