@@ -144,7 +144,7 @@ def test_says_the_filter_in_words(settled: httpx.Client, grown: httpx.Client) ->
     assert "1 paper so far: agents, at least 2 upvotes" == words(html.get_element_by_id("in-words"))
     assert "1 paper since 10 Mar 2026" == words(html.get_element_by_id("status"))
     _, html = page(grown, "days=7")
-    assert "3.0 papers a day: every paper" == words(html.get_element_by_id("in-words"))
+    assert "3.0 papers a day on average: every paper" == words(html.get_element_by_id("in-words"))
     assert "15 papers in the last 7 days" == words(html.get_element_by_id("status"))
 
 
@@ -176,7 +176,7 @@ def test_answers_a_query_of_digests(settled: httpx.Client) -> None:
 def test_lists_digests(digested: httpx.Client) -> None:
     """The next digest stands first with the time of its closing, then those that came, as they are in the feed."""
     _, html = page(digested, "digest=week&top=2")
-    assert "2 best of each week: every paper" == words(html.get_element_by_id("in-words"))
+    assert "1 entry a week, up to 2 papers: every paper" == words(html.get_element_by_id("in-words"))
     assert "12 digests since 16 Dec 2025" == words(html.get_element_by_id("status"))
     assert "One entry a week, made on the Monday after" in words(html.get_element_by_id("rhythm"))
     coming = html.get_element_by_id("next")
@@ -245,7 +245,7 @@ def test_days_without_a_number_are_told(digested: httpx.Client) -> None:
         assert (days, "10") == tuple(html.get_element_by_id(name).get("placeholder") for name in ("days", "top"))
         assert "open" not in html.get_element_by_id("options").attrib
     _, html = page(digested, "digest=&top=&q=")
-    assert "6.0 papers a day: every paper" == words(html.get_element_by_id("in-words"))
+    assert "6.0 papers a day on average: every paper" == words(html.get_element_by_id("in-words"))
 
 
 def test_keeps_what_was_typed(settled: httpx.Client) -> None:

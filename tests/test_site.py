@@ -203,7 +203,7 @@ def test_a_feed_in_the_index(site: Site) -> None:
     assert ["Agents", "Newest papers"] == [text(title) for title in element.xpath(".//h2 | .//h3")]
     assert "1.0 a day" == text(element.xpath("div[@class='title']/small")[0])
     assert "agents, at least 2 upvotes" == text(element.xpath("details/summary")[0])
-    assert "Average of the last 8 listing days (2 Mar – 10 Mar 2026)" == text(element.xpath(".//figcaption")[0])
+    assert "Papers on each of the last 8 listing days, 2 Mar – 10 Mar 2026" == text(element.xpath(".//figcaption")[0])
     assert ["1"] * 8 == [text(day).partition(": ")[2] for day in element.xpath(".//svg/g")]
     assert [
         (f"{BASE}/f/agents.rss", f"{BASE}/f/agents.rss"),

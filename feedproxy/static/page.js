@@ -205,6 +205,14 @@ document.addEventListener("click", (event) => {
   follow(link.search.slice(1));
 });
 
+addEventListener("keydown", ({ key }) => {
+  const list = find("#choices details");
+  if (key === "Escape" && list.open) {
+    list.open = false;
+    find("summary", list).focus();
+  }
+});
+
 // Return what takes the focus of a field that is a choice among several, too.
 function fieldOf(name) {
   return document.getElementById(name).querySelector("input:checked, input") ?? document.getElementById(name);
@@ -244,7 +252,7 @@ async function copy() {
 async function subscribe(ways) {
   if (!ways.open) return;
   find("#subscribe").scrollIntoView({ block: "nearest" });
-  if (await copy()) find("#how").textContent = find("#how").textContent.replace(/^Copy.*above/, "The address is copied. Paste it");
+  if (await copy()) find("#how").textContent = find("#how").textContent.replace(/^Copy the address/, "Copied. Paste it");
 }
 
 // Return whether the browser copied it; on plain HTTP it has no clipboard, but for pages of this machine.

@@ -156,7 +156,7 @@ def _values(
         "late_note": LATE,
         "links": HAS,
         "examples": DEMO_EXAMPLES if is_demo else _EXAMPLES,
-        "choices": [(choice, _refinable(choice, others)) for choice in choices or map(Choice, interests())],
+        "choices": [(choice, _refinable(choice, others, feed.query)) for choice in choices or map(Choice, interests())],
         "number_of_chips": _CHIPS,
         "short_name": _short_name,
         "readers": () if is_local(urlsplit(feed.base).hostname or "") else _READERS,
@@ -166,10 +166,14 @@ def _values(
     }
 
 
-def _refinable(choice: Choice, typed: Mapping[str, str]) -> str:
-    """Return page 1 of a ready-made filter as a query string, in brackets so that words may follow, for the form."""
+def _refinable(choice: Choice, typed: Mapping[str, str], query: Query) -> str:
+    """Return page 1 of a ready-made filter as a query string, in brackets so that words may follow, for the form.
+
+    If `query` has that filter already, return it without.
+    """
     others = {name: text for name, text in typed.items() if name not in ("q", "page")}
-    return urlencode({"q": f"({choice.feed.query.q})", **others})
+    words = {} if choice.feed.query.q == query.q else {"q": f"({choice.feed.query.q})"}
+    return urlencode(words | others)
 
 
 def _short_name(title: str) -> str:

@@ -56,7 +56,7 @@ def test_subscribe_says_what_to_do(clipboard: Open) -> None:
     page = clipboard("?q=agents")
     expect(page.locator("#how")).to_be_hidden()
     page.locator("#ways summary").press("Enter")
-    expect(page.locator("#how")).to_have_text("The address is copied. Paste it into your feed reader.")
+    expect(page.locator("#how")).to_have_text("Copied. Paste it into your reader, or use:")
     expect(page.locator("#ways p").last).to_be_in_viewport(ratio=1)
 
 
@@ -69,9 +69,9 @@ def test_the_address_of_digests_is_copied_and_saved(clipboard: Open, service: ht
     assert [item["title"] for item in items(service, address(page, "json"))] == digest_titles(page) != []
     page.locator("#save").click()
     page.get_by_label("All papers").check()
-    settled(page, "papers a day: agents")
+    settled(page, "papers a day on average: agents")
     page.locator("#saved li a").click()
-    settled(page, "3 best of each week: agents")
+    settled(page, "1 entry a week, up to 3 papers: agents")
     assert copied == address(page, "rss")
 
 

@@ -39,7 +39,7 @@ def test_digests_are_chosen(open_plain: Open, service: httpx.Client, watch: Watc
     page.locator("#top").fill("3")
     page.locator("#q").fill("agents")
     page.locator("#q").press("Enter")
-    expect(page.locator("#in-words")).to_contain_text("3 best of each week: agents")
+    expect(page.locator("#in-words")).to_contain_text("1 entry a week, up to 3 papers: agents")
     assert {"q": "agents", "digest": "week", "top": "3"} == fields(page) == query(address(page, "rss"))
     assert [item["title"] for item in items(service, address(page, "json"))] == digest_titles(page) != []
     watch.expects("status of 400")
@@ -48,7 +48,7 @@ def test_digests_are_chosen(open_plain: Open, service: httpx.Client, watch: Watc
     expect(page.locator("#top-error")).to_contain_text("Needs digest=")
     page.locator("#top").fill("")
     page.locator("#q").press("Enter")
-    expect(page.locator("#in-words")).to_contain_text("papers a day: agents")
+    expect(page.locator("#in-words")).to_contain_text("papers a day on average: agents")
 
 
 def test_options_survive_a_submit(open_plain: Open) -> None:
@@ -90,7 +90,7 @@ def test_nothing_is_there_that_needs_script(open_plain: Open) -> None:
     assert ["submit"] == page.locator("button:visible").evaluate_all("found => found.map(button => button.type)")
     expect(page.locator("#saved")).to_be_hidden()
     page.locator("#ways summary").click()
-    expect(page.locator("#how")).to_contain_text("Copy the address above into your feed reader")
+    expect(page.locator("#how")).to_contain_text("Copy the address into your reader")
 
 
 def test_nothing_found_is_a_way_on(open_plain: Open) -> None:
