@@ -639,6 +639,30 @@ def test_the_first_fill_is_told(serve: Serve, hub: fake.Hub) -> None:
     assert "2 listing days so far, too few for an average No listing" in words(html.find(".//figcaption"))
 
 
+def test_an_unreachable_hub_at_the_first_start_is_no_fill(serve: Serve) -> None:
+    """Where the Hub cannot be reached the page says that, and not that papers come in a few seconds."""
+    response, html = page(serve(listing="http://127.0.0.1:9"))
+    assert 503 == response.status_code
+    assert "cannot reach 127.0.0.1" in words(html.get_element_by_id("error"))
+    assert "There are no papers to show" == words(html.get_element_by_id("status"))
+    assert "This server keeps trying" in words(html.get_element_by_id("filling"))
+    assert [] == html.xpath("//progress")
+    assert "seconds" not in words(html.get_element_by_id("results"))
+
+
+def test_a_fill_that_stops_says_why(serve: Serve, hub: fake.Hub) -> None:
+    """When the Hub fails in the middle of the first fill, the page says that, and promises no minute."""
+    down = fake.Answer(503, b"down")
+    hub.script.extend([fake.Answer(body=api(entries(3))), *[down] * 40])
+    client = serve(listing=hub.url)
+    _, html = page(client)
+    while "The last try failed" not in (told := words(html.get_element_by_id("filling"))):
+        _, html = page(client)
+    assert "127.0.0.1 answered 503" in told
+    assert "about a minute" not in told
+    assert 3 == len(html.xpath("//ol[@id='entries']/li"))
+
+
 # How it is sent -----------------------------------------------------------------------------------
 
 

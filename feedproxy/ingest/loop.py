@@ -131,8 +131,14 @@ class RefreshLoop:
         """Return the progress of the first fill; None unless it is under way at the Hub, in whichever process."""
         if self._archive.cached_state().closed_at or not isinstance(self.refresher.source, Hub):
             return None
+        if self._is_empty() and self.failure():
+            return None
         progress = read_so_far(self._archive.days(), self._clock())
         return progress if progress.read < progress.total else None
+
+    def failure(self) -> str | None:
+        """Return what went wrong in the last refresh, of whichever process; None after a good one."""
+        return self._store_error.public if self._store_error else self._archive.backoff().error
 
     def wait_for_papers(self, seconds: float) -> None:
         """Return once the archive holds a paper; raises UpstreamError after `seconds`, or when waiting is useless.

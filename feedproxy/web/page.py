@@ -145,6 +145,7 @@ def _values(
         "first": feed.at_page(1),
         "preview": preview,
         "progress": progress,
+        "failure": context().loop.failure() if progress else None,
         "advice": advice,
         "typed": typed,
         "has_options": any(name in PARAMETERS and name not in _VISIBLE for name in typed),
