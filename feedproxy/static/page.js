@@ -3,6 +3,7 @@
 
 const PAUSE = 300; // milliseconds after the last key
 const LONG_PAUSE = 2000; // the same, while the text is incomplete: an open quotation mark or bracket, an operator
+const QUOTES = /[“”„‟«»″〝〞「」『』＂]/g; // what keyboards write for "
 const DANGLING = /[-:(]$|(^|\s)(and|or|not)\s*$/i;
 const FOLLOW = 3000; // milliseconds between two looks while the last days are still being read
 const STORE = "feedproxy.filters";
@@ -44,9 +45,12 @@ function fill(query) {
   allow();
 }
 
-// A number of papers counts only for digests.
+// A number of papers counts only for digests, and votes change nothing there; a mistake stays within reach.
 function allow() {
-  find("#top").disabled = !form.elements.digest.value;
+  const isDigest = form.elements.digest.value !== "";
+  const counts = find("#counts");
+  find("#top").disabled = !isDigest;
+  counts.disabled = isDigest && !counts.hasAttribute("aria-invalid");
 }
 
 // Say something that is not the number of papers; show it too, unless that can be seen elsewhere.
@@ -104,6 +108,7 @@ function put(page) {
   all("link[rel=alternate]").forEach((link) => link.remove());
   document.head.append(...all("link[rel=alternate]", page));
   all(".error", form).forEach((place) => tell(place, page.getElementById(place.id)?.textContent ?? ""));
+  allow();
   if (find("#options .error:not(:empty)")) find("#options").open = true;
   find("#days").placeholder = find("#days", page).placeholder;
   for (const part of PARTS) find(part).replaceWith(find(part, page));
@@ -148,9 +153,10 @@ function wait(then) {
 
 // Say whether a filter goes on: in a quotation mark or bracket, or after an operator.
 function isIncomplete(text) {
-  const [outside, ...quoted] = text.replace(/"[^"]*"/g, "").split('"');
+  const plain = text.replace(QUOTES, '"').replace(/（/g, "(").replace(/）/g, ")");
+  const [outside, ...quoted] = plain.replace(/"[^"]*"/g, "").split('"');
   const depth = outside.split("(").length - outside.split(")").length;
-  return quoted.length > 0 || depth > 0 || DANGLING.test(text);
+  return quoted.length > 0 || depth > 0 || DANGLING.test(plain);
 }
 
 function follow(query, field = null) {
@@ -164,12 +170,13 @@ function follow(query, field = null) {
 }
 
 form.addEventListener("input", (event) => {
-  allow();
   const mistake = document.getElementById(event.target.getAttribute("aria-describedby") ?? "digest-error");
   if (mistake?.textContent) {
     tell(mistake, "");
+    all(`#mistakes a[href="#${event.target.name}"]`).forEach((link) => link.parentElement.remove());
     if (event.target.id === "q") find("#q-advice").replaceChildren();
   }
+  allow();
   wait(() => follow(typed(), event.target.name));
 });
 
@@ -278,10 +285,15 @@ function selected(link) {
 function saved() {
   try {
     const filters = JSON.parse(localStorage.getItem(STORE));
-    return Array.isArray(filters) ? filters.filter((one) => typeof one?.query === "string") : [];
+    return Array.isArray(filters) ? filters.filter(isFilter) : [];
   } catch {
     return [];
   }
+}
+
+// Say whether a link can be made of what was stored.
+function isFilter(one) {
+  return typeof one?.query === "string" && !/\p{Surrogate}/u.test(one.query);
 }
 
 // Return whether the browser saved them.

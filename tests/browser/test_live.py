@@ -174,13 +174,31 @@ def test_back_and_forward_between_digests(open_page: Open) -> None:
 def test_a_mistake_in_the_options_is_not_hidden(open_page: Open, watch: Watch) -> None:
     """Options that are closed open when what stands in them becomes a mistake."""
     watch.expects("status of 400")
-    page = open_page("?counts=1")
+    page = open_page("?limit=200&digest=day")
     page.locator("#options summary").click()
-    expect(page.locator("#counts")).to_be_hidden()
-    page.get_by_label("Daily best").check()
-    expect(page.locator("#counts-error")).to_contain_text("never changes")
+    expect(page.locator("#limit")).to_be_hidden()
+    page.locator("#top").fill("50")
+    expect(page.locator("#limit-error")).to_contain_text("too many")
+    page.locator("#limit").fill("20")
+    settled(page, "50 best of each day")
+
+
+def test_votes_are_not_offered_for_digests(open_page: Open, watch: Watch) -> None:
+    """Digests never change, so the choice of votes does not count there; a mistake in the address can be mended."""
+    page = open_page("?counts=1&q=agents")
+    page.get_by_label("Weekly best").check()
+    settled(page, "10 best of each week: agents")
+    expect(page.locator("#counts")).to_be_disabled()
+    assert {"q": "agents", "digest": "week"} == query(page.url)
+    page.get_by_label("All papers").check()
+    page.wait_for_url(lambda url: query(url) == {"q": "agents", "counts": "1"})
+    watch.expects("status of 400")
+    page.goto("./?digest=week&counts=1")
+    page.locator("#mistakes a").click()
+    assert has_focus(page.locator("#counts"))
     page.locator("#counts").select_option("0")
-    settled(page, "1 entry a day, up to 10 papers")
+    settled(page, "1 entry a week, up to 10 papers")
+    expect(page.locator("#counts")).to_be_disabled()
 
 
 def test_back_and_forward(open_page: Open) -> None:
@@ -276,7 +294,7 @@ def test_half_a_phrase_is_waited_for(open_page: Open, watch: Watch) -> None:
     page.clock.install()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    for begun in ('agents "tool', "(agents", '"a)" (b'):
+    for begun in ('agents "tool', "(agents", '"a)" (b', "“agents", "„agents", "«agents", "（agents"):
         page.locator("#q").fill(begun)
         page.clock.run_for(1500)
     page.locator("#q").fill('agents "tool')
@@ -302,6 +320,7 @@ def test_two_mistakes_are_told_and_gone_when_mended(open_page: Open, watch: Watc
     page.locator("#q").fill("agents")
     expect(words).to_be_hidden()
     expect(page.locator("#places")).to_have_count(0)
+    expect(page.locator("#mistakes a")).to_have_text("Minimum upvotes")
     expect(number).to_be_visible()
     page.clock.run_for(500)
     expect(number).to_be_visible()

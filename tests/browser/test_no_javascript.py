@@ -173,7 +173,9 @@ def _subscriptions(service: httpx.Client, page: Page) -> list[str]:
     return [feed.url for feed in read.feeds]
 
 
-@pytest.mark.parametrize("stored", ["{", "null", '[null, 1, {"query": 1}]', '"<img src=x onerror=pwned=1>"'])
+@pytest.mark.parametrize(
+    "stored", ["{", "null", '[null, 1, {"query": 1}]', '[{"query": "q=\\ud800"}]', '"<img src=x onerror=pwned=1>"']
+)
 def test_a_spoilt_store_breaks_nothing(stored: str, open_page: Open) -> None:
     """What cannot be read in the browser's store is passed over, and keeping works."""
     page = open_page("?q=agents")
