@@ -104,6 +104,9 @@ function reason(answer, body) {
 function put(page) {
   const place = focusedPlace();
   const open = all("details[open][id]").map(({ id }) => id);
+  const status = find("#status");
+  const told = find("#status", page).textContent;
+  const isNews = told !== status.textContent || !find("#filling"); // what follows the fill says nothing twice
   document.title = page.title;
   all("link[rel=alternate]").forEach((link) => link.remove());
   document.head.append(...all("link[rel=alternate]", page));
@@ -113,7 +116,7 @@ function put(page) {
   find("#days").placeholder = find("#days", page).placeholder;
   for (const part of PARTS) find(part).replaceWith(find(part, page));
   if (open.includes("days-table") && find("#days-table")) find("#days-table").open = true;
-  find("#status").textContent = find("#status", page).textContent;
+  if (isNews) status.textContent = told;
   say("");
   enliven();
   if (place) find(place)?.focus({ preventScroll: true });

@@ -369,6 +369,23 @@ def test_the_first_fill_is_followed(
     assert has_focus(page.locator("#q"))
 
 
+def test_an_unreachable_hub_is_followed_in_silence(
+    serve: Callable[..., httpx.Client], open_context: Callable[..., BrowserContext], watch: Watch
+) -> None:
+    """The page looks again while the Hub cannot be reached, and does not tell the same each time."""
+    watch.expects("status of 503")
+    page = opening(serve(listing="http://127.0.0.1:9"), open_context)()
+    expect(page.locator("#error")).to_contain_text("cannot reach")
+    page.evaluate("""() => {
+        window.changes = 0;
+        const observer = new MutationObserver(() => { changes += 1; });
+        observer.observe(document.querySelector("#status"), {childList: true});
+    }""")
+    page.evaluate("document.querySelector('#error').id = 'old'")
+    expect(page.locator("#error")).to_contain_text("cannot reach")
+    assert 0 == page.evaluate("changes")
+
+
 def test_the_chart_tells_each_day(open_page: Open) -> None:
     """The mouse and the arrow keys tell the number of a day; the highest is told until then."""
     page = open_page("?q=agents")
