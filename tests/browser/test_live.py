@@ -180,14 +180,14 @@ def test_a_mistake_in_the_options_is_not_hidden(open_page: Open, watch: Watch) -
     page.locator("#top").fill("50")
     expect(page.locator("#limit-error")).to_contain_text("too many")
     page.locator("#limit").fill("20")
-    settled(page, "50 best of each day")
+    settled(page, "1 entry a day, up to 50 papers")
 
 
 def test_votes_are_not_offered_for_digests(open_page: Open, watch: Watch) -> None:
     """Digests never change, so the choice of votes does not count there; a mistake in the address can be mended."""
     page = open_page("?counts=1&q=agents")
     page.get_by_label("Weekly best").check()
-    settled(page, "10 best of each week: agents")
+    settled(page, "1 entry a week, up to 10 papers: agents")
     expect(page.locator("#counts")).to_be_disabled()
     assert {"q": "agents", "digest": "week"} == query(page.url)
     page.get_by_label("All papers").check()
