@@ -12,7 +12,7 @@ from feedproxy.query.named_feeds import NamedFeed
 from feedproxy.query.parameters import Query
 
 _SECONDS = 1.0
-_ENOUGH = 5  # listing days; of fewer an average says little
+ENOUGH = 5  # listing days; of fewer an average says little
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def count_choices(archive: Archive) -> tuple[Choice, ...]:
     with suppress(DeadlineError), time_limit(_SECONDS):
         days, _ = archive.entry_dates_by_threshold(Query(), ())
         newest = archive.state().newest_entry_at
-        if len(days) >= _ENOUGH and newest:
+        if len(days) >= ENOUGH and newest:
             window = (newest.date() - days[0]).days + 1
             for feed in interests():
                 count = archive.count(replace(feed.query, days=window))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
+from feedproxy.offers.choices import ENOUGH
+
 _SHORTEST = 30  # days on the axis
-_ENOUGH = 5  # listing days; of fewer an average says little
 _UNITS = ((5, 1), (10, 2), (50, 5), (100, 10), (500, 50), (1000, 100))  # up to the first number, count in the second
 _DAY = timedelta(days=1)
 
@@ -57,7 +58,7 @@ class Volume:
     @property
     def has_average(self) -> bool:
         """Say whether there are enough days for an average."""
-        return len(self.days) >= _ENOUGH
+        return len(self.days) >= ENOUGH
 
     @property
     def most(self) -> int:
