@@ -6,7 +6,6 @@ The Hub is a fake one that takes a second for each answer. CHECKOUT is another c
 """
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import httpx
 import lxml.html
 
 from tests import hub, month
+from tests.bench.servers import free_port
 
 _MOMENTS = (1, 10, 30, 60)  # seconds after the start
 _ANSWER = 1.0  # seconds
@@ -32,7 +32,7 @@ def main(checkout: Path) -> None:
         now = datetime.now(UTC)
         fake.days = {day: month.listing(day, now) for age in range(32) if (day := (now - timedelta(days=age)).date())}
         fake.delay = _ANSWER
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "feedproxy", "serve", "--bind", f"127.0.0.1:{port}"]
         own = {
             "FEEDPROXY_LISTING": fake.url,
@@ -48,11 +48,6 @@ def main(checkout: Path) -> None:
                     _show(moment, lines, f"http://127.0.0.1:{port}")
             finally:
                 process.terminate()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def _read(process: subprocess.Popen[str], lines: list[str], clock: Callable[[], float]) -> None:

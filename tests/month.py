@@ -4,7 +4,7 @@ Unlike the demo's they name thumbnails, which the tests' browser answers itself.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from time import sleep
@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 
 from feedproxy.archive import Archive
+from feedproxy.config import Config
 from feedproxy.ingest.demo import papers
 from feedproxy.ingest.parse import parse
 from feedproxy.model import Paper
+from tests.conftest import serving
 from tests.factories import api, entry
 
 LAST = date(2026, 3, 10)
@@ -28,25 +30,30 @@ def listing(day: date, now: datetime = NOW) -> list[dict[str, Any]]:
     return [_entry(paper) for paper in papers(day, now)]
 
 
-def save(folder: Path) -> Path:
-    """Write the listing of each day to a file in `folder` as it stands at NOW; return `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write(folder: Path) -> dict[str, str]:
+    """Write listings and an archive of them to `folder`, and return the settings that serve them."""
+    listings, archive = folder / "listings", folder / "archive.sqlite"
+    listings.mkdir(parents=True, exist_ok=True)
     for day in DAYS:
-        (folder / f"{day}.json").write_bytes(api(listing(day)))
-    return folder
+        (listings / f"{day}.json").write_bytes(api(listing(day)))
+    _keep(str(archive))
+    return {"listing": str(listings), "archive": str(archive)}
 
 
-def keep(address: str) -> None:
+def _keep(address: str) -> None:
     """Write an archive of what was seen: each evening that day's listing and two before it, at last all at NOW."""
     with closing(Archive(address)) as archive:
         for now, days in _looks():
             archive.store([parse(api(listing(day, now)), day=day) for day in days], now)
 
 
-def wait_for_digests(client: httpx.Client) -> None:
-    """Wait until the first refresh has closed what is over."""
-    while not client.get("/feed.json?digest=month").json()["items"]:
-        sleep(0.05)
+@contextmanager
+def running(config: Config) -> Iterator[httpx.Client]:
+    """Serve them as they stand at NOW, once the first refresh has closed what is over."""
+    with serving(config, lambda: NOW) as client:
+        while not client.get("/feed.json?digest=month").json()["items"]:
+            sleep(0.05)
+        yield client
 
 
 def _looks() -> Iterator[tuple[datetime, tuple[date, ...]]]:

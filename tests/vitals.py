@@ -24,7 +24,6 @@ from playwright.sync_api import Browser
 from feedproxy.config import Config
 from tests import month
 from tests.browser import chromium
-from tests.conftest import serving
 
 Figures = dict[str, float]
 
@@ -71,13 +70,11 @@ def main(addresses: Sequence[str]) -> None:
 @contextmanager
 def _served() -> Iterator[str]:
     """Serve the made-up month; yield the address of the service."""
-    with TemporaryDirectory() as scratch:
-        listings, archive = month.save(Path(scratch) / "listings"), f"{scratch}/archive.sqlite"
-        month.keep(archive)
-        settings = {"FEEDPROXY_LISTING": str(listings), "FEEDPROXY_ARCHIVE": archive}
-        with serving(Config.load(settings), lambda: month.NOW) as client:
-            month.wait_for_digests(client)
-            yield str(client.base_url).rstrip("/")
+    with (
+        TemporaryDirectory() as scratch,
+        month.running(Config.load({}, month.write(Path(scratch)))) as client,
+    ):
+        yield str(client.base_url).rstrip("/")
 
 
 def _print(browser: Browser, addresses: Sequence[str]) -> None:

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from feedproxy.config import Config
 from tests import month
 from tests.browser import chromium
-from tests.conftest import serving
 
 expect.set_options(timeout=20_000)  # a busy machine is no failure
 
@@ -36,18 +35,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the settings under which the made-up papers are served, and with which the commands find them."""
-    folder = tmp_path_factory.mktemp("month")
-    month.save(folder / "listings")
-    month.keep(str(folder / "archive.sqlite"))
-    return {"listing": str(folder / "listings"), "archive": str(folder / "archive.sqlite")}
+    return month.write(tmp_path_factory.mktemp("month"))
 
 
 @pytest.fixture(scope="package")
 def service(settings: dict[str, str]) -> Iterator[httpx.Client]:
     """Serve the made-up papers; the client yielded asks the same server as the browser."""
-    config = Config.load({f"FEEDPROXY_{name.upper()}": text for name, text in settings.items()})
-    with serving(config, lambda: month.NOW) as client:
-        month.wait_for_digests(client)
+    with month.running(Config.load({}, settings)) as client:
         yield client
 
 

@@ -50,19 +50,15 @@ def main(folder: Path) -> None:
     """Draw every picture into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch, chromium.running() as browser:
-        listings, archive = month.save(Path(scratch) / "listings"), f"{scratch}/archive.sqlite"
-        month.keep(archive)
-        settings = {"FEEDPROXY_LISTING": str(listings), "FEEDPROXY_ARCHIVE": archive}
-        settings["FEEDPROXY_PUBLIC_URL"] = "https://feeds.example.org"
-        with serving(Config.load(settings), lambda: month.NOW) as client:
-            month.wait_for_digests(client)
+        settings = month.write(Path(scratch)) | {"public_url": "https://feeds.example.org"}
+        with month.running(Config.load({}, settings)) as client:
             _draw(browser, str(client.base_url), folder, PATHS)
             _shoot(browser, f"{client.base_url}/{_FILTER}", folder / "page.png", _SIZES[0], "light")
         with _filling(f"{scratch}/filling.sqlite") as client:
             _draw(browser, str(client.base_url), folder, {"filling": ""})
         with static_host.running(Path(scratch) / "site") as address:
-            settings["FEEDPROXY_FEEDS"] = write_feeds(Path(scratch), toml(_FEEDS))
-            static_host.write(Path(scratch) / "site", make(Config.load(settings)))
+            settings["feeds"] = write_feeds(Path(scratch), toml(_FEEDS))
+            static_host.write(Path(scratch) / "site", make(Config.load({}, settings)))
             _draw(browser, address, folder, {"site": ""})
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from feedproxy.archive import Archive, schema
 from feedproxy.archive.lease import LEASE
 from tests import hub as fake
 from tests import postgres
+from tests.bench.servers import free_port
 from tests.factories import entries
 from tests.hub import Answer, Request
 
@@ -99,12 +99,6 @@ def nginx(folder: Path, machines: list[Machine]) -> Iterator[Machine]:
     with running([program, "-e", str(folder / "nginx.log"), "-c", str(config)], port) as front:
         until(lambda: answers(front, "/healthz"), "nginx does not answer")
         yield front
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def until(so: Callable[[], bool], otherwise: str, seconds: float = 120) -> None:

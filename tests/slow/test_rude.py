@@ -28,6 +28,7 @@ import pytest
 
 from tests import postgres
 from tests.bench.archives import copied
+from tests.bench.servers import free_port
 
 BIN, CHECKOUT = Path(sys.executable).parent, Path(__file__).parents[2]
 SECONDS = float(os.environ.get("FEEDPROXY_RUDE_SECONDS", "8"))
@@ -55,13 +56,6 @@ class Polls:
         """Return the milliseconds within which `share` of the polls of `name` were answered; NaN if there were none."""
         taken = sorted(self.seconds.get(name, [])) or [math.nan]
         return 1000 * taken[min(len(taken) - 1, int(share * len(taken)))]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
