@@ -203,6 +203,11 @@ class Config:
         return cls(**values, origins=origins, unknown=tuple(_unknown(environment)))
 
     @property
+    def is_demo(self) -> bool:
+        """Say whether the papers are made up."""
+        return self.listing == DEMO
+
+    @property
     def access_path(self) -> str:
         """The beginning of every path; empty without an access key."""
         return f"/k/{self.access_key}" if self.access_key else ""

@@ -26,8 +26,8 @@ def visible(text: str, limit: int | None = None, also: str = "") -> str:
     characters = (
         char if char.isprintable() and char not in also else quote(char, "", errors="surrogateescape") for char in text
     )
-    shown = "".join(characters)
-    return _shorten(shown, limit) if limit else shown
+    line = "".join(characters)
+    return _shorten(line, limit) if limit else line
 
 
 def paragraphs(text: str, limit: int) -> str:

@@ -9,13 +9,13 @@ import pytest
 
 from feedproxy.archive import Archive
 from feedproxy.config import Config
-from feedproxy.ingest.demo import papers
+from feedproxy.ingest.demo import papers, with_made_up_names
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.ingest.source import open_source
 from feedproxy.query.interests import interests
 from feedproxy.query.parameters import Query, parse_query
-from feedproxy.web.page import DEMO_EXAMPLES
+from feedproxy.web.page import EXAMPLES
 from feedproxy.web.preview.suggestions import THRESHOLDS
 from tests.conftest import Clock
 
@@ -69,7 +69,7 @@ def test_it_looks_like_the_hub(archive: Archive, now: datetime) -> None:
 
 def test_there_is_something_to_find(demo: Archive) -> None:
     """Every example of the page, every ready-made filter and every threshold finds something."""
-    queries = [query for _, query in DEMO_EXAMPLES]
+    queries = [with_made_up_names(query) for _, query in EXAMPLES]
     queries += [f"q={feed.query.q}" for feed in interests()]
     queries += [f"min_upvotes={number}" for number in (*THRESHOLDS, 100)]
     queries += ["q=has:code", "q=has:project", 'q=author:"ada example"', "q=org:fiction", "min_comments=2"]

@@ -180,7 +180,7 @@ class Database(ABC):
         if not version and has_tables:
             raise ArchiveError(f"{self.label} is a database of another program")
         if not version and self.opening is OpenMode.EXISTING:
-            raise ArchiveError(f"there is no archive at {self.label}: feedproxy refresh makes one")
+            raise self.missing()
         if version and version < schema.FIRST:
             reason = "is from a feedproxy before its first release: delete it, and feedproxy fills a new one"
             raise ArchiveError(f"{self.label} {reason}")
@@ -188,6 +188,10 @@ class Database(ABC):
         if version > schema.SCHEMA or rules > RULES:
             raise ArchiveError(f"{self.label} is from a newer feedproxy, and this one cannot read it")
         return version == schema.SCHEMA and rules == RULES
+
+    def missing(self) -> ArchiveError:
+        """Return the error of a command that finds no archive and may make none."""
+        return ArchiveError(f"there is no archive at {self.label}: feedproxy refresh makes one")
 
     def _rules(self, db: sa.Connection) -> int:
         """Return the version of the rules of its index, or ours if damage makes it unreadable."""

@@ -26,6 +26,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from feedproxy.model import COUNTS, Listing, Paper
 
+_COUNTS = (*COUNTS, "github_stars")
 _FAR = 86_400  # seconds
 _NEAR = timedelta(days=1)
 
@@ -125,22 +126,15 @@ def listing_day(listing: Listing, paper: Paper) -> date:
 def revise(paper: Paper, new: Paper) -> Paper:
     """Return `paper` with its own id, listing time and AI summary, and the fields of `new` that have a value.
 
-    No stars are a value too.
+    A count of 0 is a value too.
     """
     lasting = ("id", "submitted_at", *["ai_summary"] * bool(paper.ai_summary))
-    changes = {
-        name: getattr(new, name)
-        for name in Paper.__dataclass_fields__
-        if name not in lasting and (name in COUNTS or getattr(new, name))
-    }
-    if new.upvotes is None:
-        changes["upvotes"] = paper.upvotes
-    if new.github_stars is not None:
-        changes["github_stars"] = new.github_stars
-    return replace(paper, **changes)
+    values = {name: getattr(new, name) for name in Paper.__dataclass_fields__ if name not in lasting}
+    has_value = {name: value is not None if name in _COUNTS else bool(value) for name, value in values.items()}
+    return replace(paper, **{name: value for name, value in values.items() if has_value[name]})
 
 
 def same_content(paper: Paper, other: Paper) -> bool:
     """Say whether two papers differ at most in what feeds do not show: their date at arXiv, and counts unless asked."""
-    unseen = (*COUNTS, "github_stars", "published_at")
+    unseen = (*_COUNTS, "published_at")
     return replace(other, **{name: getattr(paper, name) for name in unseen}) == paper

@@ -62,10 +62,10 @@ def backup(archive: SQLite, file: Path, *, replace: bool) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def restore(archive: SQLite, file: Path, demand: Callable[[SQLite], None]) -> None:
+def restore(archive: SQLite, file: Path, check: Callable[[SQLite], None]) -> None:
     """Replace the archive with the backup `file`, migrated to this version; raises ArchiveError.
 
-    `demand` may refuse it: it gets a copy of the backup, and raises ArchiveError.
+    `check` may refuse it: it gets a copy of the backup, and raises ArchiveError.
     """
     if not file.is_file():
         raise ArchiveError(f"cannot restore {file}: there is no such file")
@@ -78,7 +78,7 @@ def restore(archive: SQLite, file: Path, demand: Callable[[SQLite], None]) -> No
         whole = SQLite(scratch, archive.patience, OpenMode.EXISTING)
         whole.label = str(file)
         with closing(whole):
-            demand(whole)
+            check(whole)
             _replace_all(archive, whole)
 
 

@@ -95,7 +95,7 @@ class SQLite(Database):
         event.listen(engine, "checkin", lambda _, entry: self._live is engine or entry.close())
         try:
             if self.opening is OpenMode.EXISTING and not self.path.exists():
-                raise ArchiveError(f"there is no archive at {self.label}: feedproxy refresh makes one")
+                raise self.missing()
             if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe forever
                 raise ArchiveError(f"cannot open the archive {self.label}: it is not a file")
             if self.path.is_symlink() and not real_path(self.path).parent.exists():

@@ -13,7 +13,7 @@ from feedproxy.archive.admin import Finding, findings, repair
 from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.sqlite import SQLite
 from feedproxy.cli.context import Group, configured
-from feedproxy.config import DEMO, SETTINGS, Config
+from feedproxy.config import SETTINGS, Config
 from feedproxy.errors import ArchiveError
 from feedproxy.ingest.demo import is_made_up
 from feedproxy.text import first_ten
@@ -109,19 +109,19 @@ def restore(config: Config, file: Path, is_sure: bool) -> None:
     with closing(_file_of(config, OpenMode.USE)) as database:
         if not is_sure:
             click.confirm(f"This replaces everything in {database.label}. Go on?", abort=True)
-        files.restore(database, file, partial(_demand_same_world, config))
+        files.restore(database, file, partial(_refuse_to_mix, config))
         click.echo(f"{database.label}: {admin.contents(database)}, as in {file}")
 
 
-def _demand_same_world(config: Config, backup: SQLite) -> None:
+def _refuse_to_mix(config: Config, backup: SQLite) -> None:
     """Raise ArchiveError rather than mix the demo's papers with real ones."""
     try:
         ids = admin.paper_ids(backup)
     except ArchiveError:
         return  # a damaged backup may be all there is
-    is_demo = all(map(is_made_up, ids))
-    if ids and is_demo != (config.listing == DEMO):
-        papers, option = ("the demo's made-up papers", "with") if is_demo else ("papers not of the demo", "without")
+    are_made_up = all(map(is_made_up, ids))
+    if ids and are_made_up != config.is_demo:
+        papers, option = ("the demo's made-up papers", "with") if are_made_up else ("papers not of the demo", "without")
         raise ArchiveError(f"{backup.label} holds {papers}: restore it {option} --demo")
 
 

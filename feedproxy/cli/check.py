@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import click
 
-from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, reading, refresh_if_possible
+from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, open_mode, refresh_if_possible
 from feedproxy.cli.offers import echo_offers
 from feedproxy.config import Config, is_address
 from feedproxy.errors import QueryError
@@ -33,7 +33,7 @@ def check(config: Config, address: str) -> None:
     click.echo(feed.query.in_words)
     click.echo(feed.address(form))
     is_refreshing = not is_address(config.listing)
-    refresher = make_refresher(config, reading(is_refreshing))
+    refresher = make_refresher(config, open_mode(is_refreshing))
     if is_refreshing:
         refresh_if_possible(refresher)
     _echo_numbers(refresher, feed.query)

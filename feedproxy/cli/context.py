@@ -121,7 +121,7 @@ def make_refresher(config: Config, opening: OpenMode = OpenMode.USE) -> Refreshe
     return refresher
 
 
-def reading(is_refreshing: bool) -> OpenMode:
+def open_mode(is_refreshing: bool) -> OpenMode:
     """Return how to open the archive for a command that may refresh it first."""
     return OpenMode.USE if is_refreshing else OpenMode.EXISTING
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, reading, refresh_if_possible
+from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, open_mode, refresh_if_possible
 from feedproxy.config import Config, variable
 from feedproxy.disk import replace_file
 from feedproxy.feeds import FORMATS
@@ -27,7 +27,7 @@ def feed(config: Config, address: str, form: str | None, output: Path | None, no
     """
     feed, address_form = feed_at(config, address)
     form = form or (output and output.suffix[1:] in FORMATS and output.suffix[1:]) or address_form
-    refresher = make_refresher(config, reading(not no_refresh))
+    refresher = make_refresher(config, open_mode(not no_refresh))
     if not no_refresh:
         refresh_if_possible(refresher)
     body = Service(refresher.archive).render(feed, form).body

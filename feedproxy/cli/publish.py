@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from feedproxy.cli.context import configured, echo_errors, make_refresher, reading, refresh_if_possible
+from feedproxy.cli.context import configured, echo_errors, make_refresher, open_mode, refresh_if_possible
 from feedproxy.config import Config, variable
 from feedproxy.disk import replace_file
 from feedproxy.errors import ArchiveError, PublishError
@@ -67,7 +67,7 @@ def publish(config: Config, path: Path | None, no_refresh: bool, is_first: bool)
 
 
 def _publish(config: Config, feeds: Sequence[NamedFeed], path: Path, *, is_refreshing: bool) -> None:
-    refresher = make_refresher(config, reading(is_refreshing))
+    refresher = make_refresher(config, open_mode(is_refreshing))
     refresher.archive.state()  # raises if there is none, before there is a folder
     with open_folder(path) as folder:
         refuse_older_archive(folder, refresher.archive.ends_at())

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from feedproxy.cli.context import configured, make_refresher
-from feedproxy.config import DEMO, Config, variable
+from feedproxy.config import Config, variable
 from feedproxy.logs import start_log
 from feedproxy.query.named_feeds import read_feeds
 from feedproxy.server import address_in_network, in_address, listen, reachable, run
@@ -44,7 +44,7 @@ def _greeting(config: Config, host: str, port: int) -> str:
     base = (config.public_url or f"http://{reachable(host)}:{port}") + key
     network = "" if config.public_url else address_in_network(host)
     return (
-        f"listing:   {'made-up papers (--demo)' if config.listing == DEMO else config.listing}\n"
+        f"listing:   {'made-up papers (--demo)' if config.is_demo else config.listing}\n"
         f"archive:   {config.display('archive')}\n"
         f"subscribe: {base}/feed.rss?{_EXAMPLE}\n"
         f"or choose: {base}/" + (f"\non phones: http://{network}:{port}{key}/" if network else "")

@@ -91,10 +91,10 @@ def _item(paper: Paper, address: str, content: str) -> _Item:
     """Return a paper that leads to `address`, with as much HTML as the parameter `content` says."""
     title, links, count = readable(paper.title), paper.links, count_in_words(paper)
     names = (("Hub", links.hub), ("arXiv", links.arxiv), ("PDF", links.pdf), ("Code", paper.github_repo))
-    listed = ListedPaper(title, address, count if content == "brief" else "")
+    row = ListedPaper(title, address, count if content == "brief" else "")
     if content == "full":
         byline = " · ".join(filter(None, (credit(paper, FEW_AUTHORS), count)))
-        listed = ListedPaper(title, address, byline, gist(paper), each_once(names))
-    html = template("digest_paper.html").render(content=content, **listed._asdict())
+        row = ListedPaper(title, address, byline, gist(paper), each_once(names))
+    html = template("digest_paper.html").render(content=content, **row._asdict())
     members = {"id": paper.id, "title": title, "url": address, **count_of(paper)}
-    return _Item(listed, html, f"{cut(title, _MAX_TITLE)} ({count})", members)
+    return _Item(row, html, f"{cut(title, _MAX_TITLE)} ({count})", members)

@@ -42,8 +42,8 @@ class EntryView:
     """The parts of an entry, for every format; `html` and `links` are empty if there is to be no content.
 
     `id` is an address that equals `link` if `is_permalink`: some readers open it and ignore `link`. `paragraphs` and
-    `links` are what `html` shows, as text. `votes` are the votes in words. `counts` are what RSS and Atom show, and
-    `extension` is what JSON Feed adds (None is left out). A digest lists `papers` and `late`. Times are aware UTC.
+    `links` are what `html` shows, as text. `counts` are what RSS and Atom show, and `extension` is what JSON Feed adds
+    (None is left out). A digest lists `papers` and `late`. Times are aware UTC.
     """
 
     id: str
@@ -60,7 +60,6 @@ class EntryView:
     discussion: str = ""
     authors: tuple[str, ...] = ()
     credit: str = ""
-    votes: str = ""
     categories: tuple[str, ...] = ()
     doi: str | None = None
     paragraphs: tuple[str, ...] = ()
@@ -78,7 +77,7 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
     counts = _counts(paper) if query.counts else {}
     link, votes = link_of(links, query), _votes(entry, counts)
     paragraphs = _paragraphs(paper, votes, query.content)
-    named_links = _named(links, paper) if query.content != "none" else ()
+    named_links = _named_links(links, paper) if query.content != "none" else ()
     is_pdf = query.link == "pdf" and links.pdf != links.arxiv  # else both are the same search
     return EntryView(
         id=links.hub,
@@ -95,7 +94,6 @@ def entry_view(entry: Entry, query: Query) -> EntryView:
         discussion=links.discussion,
         authors=paper.authors[:MAX_NAMES],
         credit=credit(paper),
-        votes=votes,
         categories=paper.ai_keywords,
         doi=links.doi,
         paragraphs=paragraphs,
@@ -187,7 +185,7 @@ def _paragraphs(paper: Paper, votes: str, content: str) -> tuple[str, ...]:
     return tuple(filter(None, (credit(paper), votes, summary, *readable(paper.summary).split("\n\n"))))
 
 
-def _named(links: Links, paper: Paper) -> NamedLinks:
+def _named_links(links: Links, paper: Paper) -> NamedLinks:
     """Return the address and the name of everything there is about a paper."""
     return each_once(
         (

@@ -17,7 +17,8 @@ _SCHEME = re.compile(r"(?:feed:)?(?P<server>(?:(?:https?|feed):)?//)?", re.IGNOR
 _SERVER = re.compile(r"[^/?#]+(?=[?#]|$)|[^?#]*?/(?=(?:f/)?[^/?#]*(?:[?#]|$))")
 _PATH = re.compile(r"[/?]|f/|feed[.?#]")
 _XML = re.compile(r"\.xml$")  # as many feeds are named elsewhere
-_SHOW = re.compile(r"(?:^|&)show=[^&]*")  # how many entries the page shows, which no feed knows
+SHOW = "show"  # a parameter of the page alone: how many entries it shows
+_SHOW = re.compile(rf"(?:^|&){SHOW}=[^&]*")
 _PAPER = re.compile(r"\d{4}\.\d{4,5}(?:v\d+)?(?:\.pdf)?")  # in the address of a paper
 _SHARP = re.compile(r"(?:[=+ (]|%2[028])([a-z])#(?=$|[&+ )]|%2[029])", re.IGNORECASE)  # `c#`
 

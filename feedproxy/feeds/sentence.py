@@ -24,11 +24,6 @@ _OPENERS = re.compile(
 )
 
 
-def first_sentence(text: str) -> str:
-    """Return the first sentence of the first paragraph, at most 300 characters; a longer one is cut at a word."""
-    return first_sentences(text, 1)
-
-
 def first_sentences(text: str, limit: int) -> str:
     """Return the first sentences of the first paragraph, as many of `limit` as are at most 300 characters together.
 

@@ -26,6 +26,7 @@ _MOVING = timedelta(days=8)  # while a paper gets votes
 _FILLING = 15 * 3600  # seconds after midnight until the last paper of a day is listed
 _VOTES = 2.1, 1.25  # mean and spread of their logarithm: half of all papers get 8 or more, one in 45 more than 100
 _ID = re.compile(r"[0-9]{2}(2[1-9]|3[0-2])\.[0-9]{5}")  # at arXiv a year has only 12 months
+_NAMES = {"nvidia": "example", "yann%20lecun": "ada%20example"}  # for real ones
 _PARTS = Path(__file__).with_suffix(".toml")
 
 
@@ -65,6 +66,13 @@ def papers(day: date, now: datetime) -> tuple[Paper, ...]:
 def is_made_up(paper_id: str) -> bool:
     """Say whether a paper is one of the demo's, by its id."""
     return bool(_ID.fullmatch(paper_id))
+
+
+def with_made_up_names(text: str) -> str:
+    """Return an example of ours, percent-encoded or not, with names of the demo instead of real ones."""
+    for real, made_up in _NAMES.items():
+        text = text.replace(real, made_up)
+    return text
 
 
 def _reads(days: ListingDays, now: datetime) -> dict[date, datetime]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from feedproxy import HOME
-from feedproxy.config import DEMO, Config, is_address
+from feedproxy.config import Config, is_address
 from feedproxy.ingest.demo import MadeUpListings
 from feedproxy.ingest.files import SavedListings
 from feedproxy.ingest.http import Fetcher, Turn
@@ -40,6 +40,6 @@ def open_source(config: Config) -> Source:
     if is_address(config.listing):
         contact = config.public_url or HOME
         return Hub(Fetcher(config.listing, token=config.hf_token, interval=config.pace, contact=contact))
-    if config.listing == DEMO:
+    if config.is_demo:
         return MadeUpListings()
     return SavedListings(Path(config.listing))

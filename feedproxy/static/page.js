@@ -6,6 +6,7 @@ const LONG_PAUSE = 2000; // the same, while the text is incomplete: an open quot
 const QUOTES = /[“”„‟«»″〝〞「」『』＂]/g; // what keyboards write for "
 const DANGLING = /[-:(]$|(^|\s)(and|or|not)\s*$/i;
 const FOLLOW = 3000; // milliseconds between two looks while the last days are still being read
+const NO_ANSWER = "No answer from the server";
 const STORE = "feedproxy.filters";
 const MAX_FEEDS = 100; // in an OPML file
 const MAX_ADDRESS = 8000; // characters; servers refuse longer ones
@@ -73,13 +74,17 @@ async function show(query) {
     const body = await answer.text();
     const page = new DOMParser().parseFromString(body, "text/html");
     if (find("#results", page)) put(page);
-    else say(`${reason(answer, body)}. What you see is for the filter before; type on to try again.`, true);
+    else complain(reason(answer, body));
   } catch {
     if (signal.aborted) return;
-    say("No answer from the server. What you see is for the filter before; type on to try again.", true);
+    complain(NO_ANSWER);
   }
   find("#results").removeAttribute("aria-busy");
   followTheFill();
+}
+
+function complain(problem) {
+  say(`${problem}. What you see is for the filter before; type on to try again.`, true);
 }
 
 // Look again until all days are read, but take nothing away that somebody uses.
@@ -98,12 +103,12 @@ function lookAgain() {
 // Return what the server itself says is wrong, which is one line of text.
 function reason(answer, body) {
   const line = answer.headers.get("Content-Type")?.startsWith("text/plain") ? body.trim() : "";
-  return line && line.length < 300 ? line : "No answer from the server";
+  return line && line.length < 300 ? line : NO_ANSWER;
 }
 
 function put(page) {
   const place = focusedPlace();
-  const open = all("details[open][id]").map(({ id }) => id);
+  const isTableOpen = find("#days-table")?.open;
   const status = find("#status");
   const told = find("#status", page).textContent;
   const isNews = told !== status.textContent || !find("#filling"); // what follows the fill says nothing twice
@@ -115,7 +120,7 @@ function put(page) {
   if (find("#options .error:not(:empty)")) find("#options").open = true;
   find("#days").placeholder = find("#days", page).placeholder;
   for (const part of PARTS) find(part).replaceWith(find(part, page));
-  if (open.includes("days-table") && find("#days-table")) find("#days-table").open = true;
+  if (isTableOpen) find("#days-table")?.setAttribute("open", "");
   if (isNews) status.textContent = told;
   say("");
   enliven();

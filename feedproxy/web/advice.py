@@ -50,7 +50,9 @@ def advice_on_error(error: FeedproxyError, typed: Mapping[str, str]) -> Advice:
     elsewhere = problems.pop("", [])
     places = [mistake.position for mistake in error.mistakes if mistake.position is not None]
     by_field = {name: "\n".join(line[0].upper() + line[1:] for line in lines) for name, lines in problems.items()}
-    return Advice(True, by_field, tuple(elsewhere), _marked(typed.get("q", ""), places), _link(error.suggestion, typed))
+    return Advice(
+        True, by_field, tuple(elsewhere), _with_marks(typed.get("q", ""), places), _link(error.suggestion, typed)
+    )
 
 
 def advice_on_filter(typed: Mapping[str, str]) -> Advice:
@@ -67,7 +69,7 @@ def _link(suggestion: str, typed: Mapping[str, str]) -> Link | None:
     return Link(suggestion if q == typed.get("q") else q, urlencode(pairs)) if suggestion else None
 
 
-def _marked(text: str, places: list[int]) -> tuple[tuple[str, bool], ...]:
+def _with_marks(text: str, places: list[int]) -> tuple[tuple[str, bool], ...]:
     """Return `text` in segments, with a mark at each of `places`; a space stands for what is missing at the end."""
     segments, start = [], 0
     for place in places:

@@ -8,9 +8,9 @@ from functools import lru_cache
 from flask import Blueprint, Response, render_template
 
 from feedproxy import HOME
-from feedproxy.config import DEMO
 from feedproxy.feeds import FORMATS, Feed
 from feedproxy.feeds.markdown import link
+from feedproxy.ingest.demo import with_made_up_names
 from feedproxy.model import HAS
 from feedproxy.query.grammar import FIELDS
 from feedproxy.query.named_feeds import NamedFeed
@@ -33,22 +33,18 @@ _EXAMPLES = {
     "digest=week&top=5&q=agents": "one entry for each week, with its five best papers",
     "limit=5&content=none": "the titles of the five newest papers",
 }
-_IN_DEMO = {  # nobody real made its papers
-    "q=author:%22yann%20lecun%22": "q=author:%22ada%20example%22",
-    "q=org:nvidia%20has:code&min_upvotes=10": "q=org:example%20has:code&min_upvotes=10",
-}
 
 
 @bp.get("/llms.txt")
 def llms() -> Response:
     """Answer with a text that stays the same as long as the server runs."""
     ctx = context()
-    return responses.to_response(_variants(base_url(), ctx.service.named_feeds, ctx.config.listing == DEMO))
+    return responses.to_response(_variants(base_url(), ctx.service.named_feeds, ctx.config.is_demo))
 
 
 @lru_cache(20)  # local names of this server, which a client may make up
 def _variants(base: str, named_feeds: tuple[NamedFeed, ...], is_demo: bool) -> Variants:
-    examples = {_IN_DEMO.get(query, query) if is_demo else query: meaning for query, meaning in _EXAMPLES.items()}
+    examples = {with_made_up_names(query) if is_demo else query: meaning for query, meaning in _EXAMPLES.items()}
     text = render_template(
         "llms.txt",
         base=base,

@@ -8,12 +8,13 @@ from urllib.parse import urlencode, urlsplit
 from flask import Blueprint, Response, request
 
 from feedproxy.archive.backend import READ_SECONDS, time_limit
-from feedproxy.config import DEMO
 from feedproxy.errors import FeedproxyError, QueryError, UpstreamError
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.feeds.digest import LATE
 from feedproxy.feeds.entry import link_of
+from feedproxy.feeds.feed_url import SHOW
 from feedproxy.host import is_local
+from feedproxy.ingest.demo import with_made_up_names
 from feedproxy.ingest.status import Progress
 from feedproxy.model import HAS
 from feedproxy.offers.choices import Choice
@@ -30,7 +31,7 @@ from feedproxy.web.preview import Preview, preview
 
 bp = Blueprint("page", __name__)
 
-_EXAMPLES = (
+EXAMPLES = (
     ("agents", "q=agents"),
     ('"tool use"', "q=%22tool%20use%22"),
     ("rl -survey", "q=rl%20-survey"),
@@ -38,7 +39,6 @@ _EXAMPLES = (
     ("50 upvotes and more", "min_upvotes=50"),
     ("robot*, or 100 upvotes", "q=robot*&or_upvotes=100"),
 )
-DEMO_EXAMPLES = (*_EXAMPLES[:3], ("org:example", "q=org:example"), *_EXAMPLES[4:])  # no real house made those papers
 # The values that an option takes, as people say them; the first is the default.
 _VALUES = {
     "digest": (
@@ -59,7 +59,7 @@ _VALUES = {
 }
 # What the page sets without its options.
 _VISIBLE = ("q", "min_upvotes", "digest", "top", "page")
-_SHOW, _FIRST, _ALL = "show", 10, 200  # a parameter of the page alone: how many entries it shows, at first and at most
+_FIRST, _ALL = 10, 200  # entries that the page shows, at first and at most
 _NEVER = -1  # the revision of a page that no cache may answer with again
 _CHIPS = 10  # ready-made filters that stand there with a short name
 _SHORT_NAME = re.compile(r".*\((.+)\)|(.+?)(?: generation)?(?: (?:and|with) .*)?")
@@ -95,8 +95,8 @@ def page() -> Response:
 def _without_empty(text: str) -> tuple[str, int]:
     """Return a query string without the empty fields of a form and ignored parameters, and how many entries to show."""
     pairs = [(name, value) for name, value in query_pairs(text) if not is_ignored(name)]
-    shows = [value for name, value in pairs if name == _SHOW]
-    others = [(name, value) for name, value in pairs if name != _SHOW and (value or name not in PARAMETERS)]
+    shows = [value for name, value in pairs if name == SHOW]
+    others = [(name, value) for name, value in pairs if name != SHOW and (value or name not in PARAMETERS)]
     return urlencode(others), whole_number(shows[0], _FIRST, _ALL) or _FIRST if shows else _FIRST
 
 
@@ -117,7 +117,7 @@ def _render(feed: Feed, text: str, show: int) -> tuple[Variants, int]:
 
 def _error_response(error: FeedproxyError) -> Response:
     """Answer with the page without results, the error at its field, and the form as it was filled in."""
-    typed = {name: text for name, text in request.args.items() if text and name != _SHOW}
+    typed = {name: text for name, text in request.args.items() if text and name != SHOW}
     progress = None if isinstance(error, QueryError) else context().loop.progress()
     document = Document(Feed(Query(), base_url()))
     values = _values(document, typed, advice_on_error(error, typed), progress=progress)
@@ -136,7 +136,7 @@ def _values(
     choices: Iterable[Choice] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, object]:
-    is_demo = context().config.listing == DEMO
+    is_demo = context().config.is_demo
     feed = document.feed
     others = {name: text for name, text in typed.items() if name in PARAMETERS and name not in advice.problems}
     return {
@@ -156,7 +156,7 @@ def _values(
         "fields": FIELDS,
         "late_note": LATE,
         "links": HAS,
-        "examples": DEMO_EXAMPLES if is_demo else _EXAMPLES,
+        "examples": [tuple(map(with_made_up_names, example)) for example in EXAMPLES] if is_demo else EXAMPLES,
         "choices": [(choice, _refinable(choice, others, feed.query)) for choice in choices or map(Choice, interests())],
         "number_of_chips": _CHIPS,
         "short_name": _short_name,

@@ -13,7 +13,6 @@ from datetime import datetime
 from flask import Flask, render_template
 
 from feedproxy import HOME
-from feedproxy.config import DEMO
 from feedproxy.feeds import FORMATS, Feed
 from feedproxy.feeds.digest import digest_title
 from feedproxy.feeds.entry import link_of
@@ -99,7 +98,7 @@ def _overview(service: Service, named_feed: NamedFeed, base: str) -> _Overview:
 def _page(template: str, **values: object) -> str:
     """Return a page, which loads nothing from other sites and runs no script."""
     functions = {"link_of": link_of, "readable": readable, "digest_title": digest_title, "cut": cut}
-    is_demo = context().config.listing == DEMO
+    is_demo = context().config.is_demo
     return render_template(
         template, policy=_POLICY, formats=FORMATS, home=HOME, number=_NEWEST, is_demo=is_demo, **functions, **values
     )

@@ -94,8 +94,9 @@ def preview(service: Service, query: Query, entries: int = 200) -> Preview:
     )
 
 
-def _since(archive: Archive, found: Preview, days: int) -> date | None:
-    newest = found.result.state.newest_entry_at
+def _since(archive: Archive, base: Preview, days: int) -> date | None:
+    """Return the first listing day, if the archive holds fewer days than these."""
+    newest = base.result.state.newest_entry_at
     first = min((day for day, listing in archive.days(None).items() if listing.count), default=None)
     return first if first and newest and first > newest.date() - timedelta(days=days) else None
 
@@ -117,8 +118,8 @@ def _papers(service: Service, query: Query, number: int) -> Preview:
     )
 
 
-def _average(found: Volume) -> float | None:
-    return found.average if found.has_average else None
+def _average(bars: Volume) -> float | None:
+    return bars.average if bars.has_average else None
 
 
 def _digests(service: Service, query: Query) -> Preview:
