@@ -32,6 +32,7 @@ class Metrics:
             "feedproxy_answer_seconds", "Time to answer", ["cache"], registry=registry, buckets=_SECONDS
         )
         self._hit, self._miss = seconds.labels("hit"), seconds.labels("miss")
+        self._hits: dict[tuple[str, int], Counter] = {}  # of formats and statuses: to find one by its labels takes long
         refusals = Counter("feedproxy_refused", "Work refused with 503", ["reason"], registry=registry)
         self._refusals = {reason: refusals.labels(reason) for reason in get_args(Refusal)}
         self._feeds = Counter("feedproxy_feeds", "Feeds handed out, from memory or not", registry=registry)
@@ -46,9 +47,20 @@ class Metrics:
         code = str(status) if status in _STATUSES else f"{status // 100}xx"
         self._requests.labels(form if form in FORMATS else "other", code).inc()
 
-    def time_answer(self, seconds: float, *, hit: bool) -> None:
-        """Note how long an answer took; `hit` says that it came from memory."""
-        (self._hit if hit else self._miss).observe(seconds)
+    def count_hit(self, form: str, status: int, seconds: float) -> None:
+        """Count an answer from memory, which took `seconds`."""
+        counter = self._hits.get((form, status))
+        if counter is None:
+            name = form if form in FORMATS else "other"
+            counter = self._hits[form, status] = self._requests.labels(name, str(status))
+        counter.inc()
+        if form in FORMATS:
+            self._feeds.inc()
+        self._hit.observe(seconds)
+
+    def time_miss(self, seconds: float) -> None:
+        """Note how long an answer took that did not come from memory."""
+        self._miss.observe(seconds)
 
     def count_refusal(self, reason: Refusal) -> None:
         """Count a 503."""

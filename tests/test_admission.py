@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from inspect import getclosurevars
 from pathlib import Path
 
 import pytest
@@ -84,8 +83,7 @@ def client(tmp_path: Path) -> Iterator[FlaskClient]:
 @contextmanager
 def crowded(client: FlaskClient, name: str = "_gate") -> Iterator[None]:
     """Fill a gate of the application within the block, as a client does that asks for too much."""
-    front = getclosurevars(client.application.wsgi_app).nonlocals["app"]  # behind the limits
-    gate: Gate = getattr(front, name)
+    gate: Gate = getattr(client.application.wsgi_app._app, name)  # behind the cache
     with ExitStack() as stack:
         while gate._turns._value:
             stack.enter_context(gate.enter())

@@ -58,6 +58,7 @@ def test_headers() -> None:
     """A 200 says what the body is; a 304 only what may be kept how long and under which ETag."""
     always = (("Cache-Control", "public"),)
     done = build_variants("rss", b"text", "text/plain", datetime(2026, 3, 10, 12, tzinfo=UTC), always)
+    always += (("Vary", "Accept-Encoding"),)
     assert (("ETag", done.gzip.etag), *always) == done.gzip.validators
     assert {
         "Content-Type": "text/plain",
@@ -66,6 +67,7 @@ def test_headers() -> None:
         "Last-Modified": "Tue, 10 Mar 2026 12:00:00 GMT",
         "ETag": f'{done.plain.etag[:-1]}-gzip"',
         "Cache-Control": "public",
+        "Vary": "Accept-Encoding",
     } == dict(done.gzip.headers)
     assert "Content-Encoding" not in dict(done.plain.headers)
 
@@ -98,6 +100,45 @@ def test_made_of_a_newer_revision() -> None:
 
     desk.answers.get("a", late, HERE)
     assert desk.answers.lookup(HERE)
+
+
+def test_recent() -> None:
+    """For ten seconds after a use is noted, an answer is given without noting more; then its next use is noted."""
+    desk = Desk(10 * ROOM)
+    answer = desk.get("a", HERE)
+    assert desk.answers.recent(HERE) is None, "its making is no use of it"
+    assert answer is desk.answers.lookup(HERE) is desk.answers.recent(HERE)
+    desk.now += 9.9
+    assert answer is desk.answers.recent(HERE)
+    desk.now += 0.2
+    assert desk.answers.recent(HERE) is None
+    assert answer is desk.answers.lookup(HERE) is desk.answers.recent(HERE)
+
+
+def test_recent_is_of_the_current_revision() -> None:
+    """With a new revision no answer is recent, neither the old one nor the new one before it was asked for again."""
+    desk = Desk(10 * ROOM)
+    desk.get("a", HERE)
+    assert desk.answers.lookup(HERE)
+    desk.revision = 2
+    assert desk.answers.recent(HERE) is None
+    renewed = desk.get("a", HERE)
+    assert desk.answers.lookup(HERE) is desk.answers.recent(HERE) is renewed
+    desk.revision = 1
+    assert desk.answers.recent(HERE) is None
+
+
+def test_recent_is_forgotten_when_dropped() -> None:
+    """An answer that made room for others is not recent, however short ago it was used: its bytes are gone."""
+    desk = Desk(2 * ROOM, pause=0)
+    desk.get("a", HERE)
+    assert desk.answers.lookup(HERE)
+    desk.pause = 300
+    for letter in "bcdefgh" * 3:
+        desk.get(letter)
+    desk.now = 0  # it is still recent by the clock
+    assert desk.answers.recent(HERE) is desk.answers.stale(HERE) is None
+    assert HERE not in desk.answers._by_request
 
 
 def test_unknown_target() -> None:
@@ -290,7 +331,7 @@ def test_outgrown_answer_is_forgotten() -> None:
     desk.get("a")
     desk.revision = 2
     desk.answers.get("a", lambda: (made("a", 10 * ROOM), 2), ("a",))
-    assert {} == desk.answers._keys
+    assert {} == desk.answers._by_request
 
 
 def test_targets_of_an_answer_made_anew_are_forgotten_with_it() -> None:
@@ -303,4 +344,4 @@ def test_targets_of_an_answer_made_anew_are_forgotten_with_it() -> None:
     for letter in 3 * "bcdefghi":
         desk.get(letter)
     assert desk.answers.lookup(("spelled in way 5",)) is None
-    assert not [target for target in desk.answers._keys if target[0].startswith("spelled")]
+    assert not [target for target in desk.answers._by_request if target[0].startswith("spelled")]

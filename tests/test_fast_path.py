@@ -94,6 +94,21 @@ def test_repeated_poll_does_not_reach_flask(service: Service) -> None:
         assert not service.reached_flask(FEED, method="HEAD", headers=headers)
 
 
+def test_recent_poll_takes_no_lock(service: Service) -> None:
+    """A poll like one of the last seconds only looks into a dictionary, without conditions and with the known ETag."""
+    cache = service.app.extensions["feedproxy"].cache
+    for headers in ({}, GZIP):
+        first = [service.client.get(FEED, headers=headers) for _ in range(2)][1]
+        for held in (None, first.headers["ETag"]):
+            poll = headers | ({"If-None-Match": held} if held else {})
+            cache._lock, lock = None, cache._lock
+            again = service.client.get(FEED, headers=poll)
+            cache._lock = lock
+            assert ((304, b"") if held else (200, first.data)) == (again.status_code, again.data)
+            expected = service.client.get(FEED + "&_=1", headers=poll)
+            assert (expected.status, expected.headers) == (again.status, again.headers)
+
+
 @pytest.mark.parametrize(
     ("path", "options"),
     [

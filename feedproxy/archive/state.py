@@ -10,6 +10,7 @@ from datetime import datetime
 from feedproxy.errors import ArchiveError
 
 _PAUSE, _PAUSE_WHILE_EMPTY = 1.0, 0.05  # seconds between two looks
+_LATE = 2.0  # seconds that the thread may be late
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Stats:
 class Watcher:
     """Knows the state of a second ago, from `read`; safe to use from several threads.
 
-    Reads in a thread of its own after `watch`; without that thread, or with a `timer`, when somebody asks.
+    Reads in a thread of its own after `watch`; without that thread, or with a `timer`, when somebody asks. The same if
+    the thread has not looked for some seconds: a fork does not copy it.
     """
 
     def __init__(self, read: Callable[[], State], timer: Callable[[], float] | None) -> None:
@@ -61,7 +63,7 @@ class Watcher:
 
     def cached_state(self) -> State:
         """Return the state of a second ago or later; while the archive is unreadable, the last one."""
-        if self._state is None or (not self._is_watching() and self._timer() >= self._look_at):
+        if self._state is None or self._timer() >= self._look_at:
             self._look()
         return self._state or self._read()
 
@@ -97,14 +99,17 @@ class Watcher:
     def _watch(self, closed: threading.Event) -> None:
         while not closed.is_set():
             with suppress(ArchiveError):
-                self._look()
+                self._look(_LATE)
             closed.wait(self._pause() or _PAUSE_WHILE_EMPTY)
 
     def _pause(self) -> float:
         return _PAUSE if self._state and self._state.newest_entry_at else 0
 
-    def _look(self) -> None:
-        """Read the state, unless another thread does; if the archive is unreadable, keep the last."""
+    def _look(self, further: float = 0) -> None:
+        """Read the state, unless another thread does; if the archive is unreadable, keep the last.
+
+        Then somebody who asks need not look for a pause and `further` seconds.
+        """
         if self._looking.acquire(blocking=False):
             try:
                 self._state = self._read()
@@ -112,5 +117,5 @@ class Watcher:
                 if self._state is None:
                     raise
             finally:
-                self._look_at = self._timer() + self._pause()
+                self._look_at = self._timer() + self._pause() + further
                 self._looking.release()

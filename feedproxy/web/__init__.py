@@ -26,7 +26,7 @@ from feedproxy.service import Service
 from feedproxy.web import feeds, health, llms, opml, page, static
 from feedproxy.web.cache import ResponseCache
 from feedproxy.web.context import EXTENSION, Context
-from feedproxy.web.fast_path import CacheMiddleware, with_limits
+from feedproxy.web.fast_path import Admission, CacheMiddleware
 from feedproxy.web.prefix import with_prefix
 from feedproxy.web.responses import answer_preflights, handle_error, share
 
@@ -80,9 +80,9 @@ def create_app(
     app.register_error_handler(Exception, handle_error)
     if metrics:
         _count(app, metrics)
-    middleware = CacheMiddleware(app.wsgi_app, cache, metrics)
     is_route = app.url_map.bind("").test
-    app.wsgi_app = with_limits(with_prefix(middleware, config, metrics, is_route))  # type: ignore[assignment, method-assign]
+    admission = with_prefix(Admission(app.wsgi_app, metrics), config, metrics, is_route)
+    app.wsgi_app = CacheMiddleware(admission, cache, metrics)  # type: ignore[method-assign]
     keep_out(config.secrets, keys=bool(config.access_key))
     return app
 

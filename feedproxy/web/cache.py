@@ -7,7 +7,7 @@ import hashlib
 import math
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
     from feedproxy.archive.state import State
 
 Headers = tuple[tuple[str, str], ...]
+FOUND, NOT_MODIFIED = "200 OK", "304 NOT MODIFIED"
+ENCODED, NEGOTIATED = "Accept-Encoding", "Accept-Encoding, Accept"  # values of `Vary`
 RequestKey = tuple[str, ...]
-_EXACT = ("/feed.", "/f/", "/static/", "/favicon.ico", "/llms.txt")  # below these paths `Accept` changes nothing
+REQUEST_KEY = "feedproxy.request_key"  # in the environment of a request, whose other parts may change on their way
 _OVERHEAD = 4_000  # bytes an answer takes besides its two bodies, about
 _REQUEST_KEYS = 4_000  # characters of request keys that an answer remembers; requests beyond are a little slower
 _PROBATION = 4  # a quarter of the bytes is for answers that were used once
 _USE_BYTES = 250  # bytes that the count of a key's uses takes, out of every `_USE_SHARE`
 _USE_SHARE = 1_000
 _PERIOD, _HALF_LIFE = 300.0, 86_400.0  # seconds
+_RECENT = 10.0  # seconds after a use during which further uses of the same answer are not noted
 _NEVER = (0.0, -math.inf)
 
 
@@ -66,7 +69,12 @@ class Variants:
 
 
 def build_variants(
-    name: str, body: bytes, content_type: str, last_modified: datetime | None, headers: Headers = ()
+    name: str,
+    body: bytes,
+    content_type: str,
+    last_modified: datetime | None,
+    headers: Headers = (),
+    vary: str = ENCODED,
 ) -> Variants:
     """Return `body`, of the format `name`, as an answer with `headers` on every 200 and 304.
 
@@ -77,7 +85,7 @@ def build_variants(
     description = (("Content-Type", content_type), *((("Last-Modified", modified),) if modified else ()))
 
     def representation(body: bytes, etag: str, *encoding: tuple[str, str]) -> Representation:
-        validators = (("ETag", etag), *headers)
+        validators = (("ETag", etag), *headers, ("Vary", vary))
         length = ("Content-Length", str(len(body)))
         return Representation(body, etag, (*description, *encoding, length, *validators), validators)
 
@@ -90,35 +98,17 @@ def build_variants(
     )
 
 
-def request_key(environ: "WSGIEnvironment") -> RequestKey:
-    """Return every part of a request that the answer depends on."""
-    path = environ.get("PATH_INFO", "")
-    host = environ.get("HTTP_HOST")
-    return (
-        environ["wsgi.url_scheme"].casefold(),  # a server in front may write it in capitals
-        f" {environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if host is None else host,
-        environ.get("SCRIPT_NAME", ""),
-        path,
-        environ.get("QUERY_STRING", ""),
-        "" if path.startswith(_EXACT) else environ.get("HTTP_ACCEPT", ""),
-    )
-
-
 def choose_variant(variants: Variants, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], bytes]:
     """Return status, headers and body for a client: a 200, or a 304 (RFC 9110, section 13.2.2)."""
-    variant = variants.gzip if _prefers_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else variants.plain
-    vary = "Accept-Encoding" if environ.get("PATH_INFO", "").startswith(_EXACT) else "Accept-Encoding, Accept"
+    variant = variants.gzip if prefers_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else variants.plain
     if _is_unmodified(environ, variant.etag, variants.last_modified):
-        return "304 NOT MODIFIED", [*variant.validators, ("Vary", vary)], b""
-    return "200 OK", [*variant.headers, ("Vary", vary)], variant.body
+        return NOT_MODIFIED, [*variant.validators], b""
+    return FOUND, [*variant.headers], variant.body
 
 
 def _is_unmodified(environ: "WSGIEnvironment", etag: str, last_modified: str | None) -> bool:
-    """Say whether the client has this already; nearly every poll is one of the first two cases."""
-    client_etag = environ.get("HTTP_IF_NONE_MATCH")
-    if client_etag == etag:
-        return True
-    if client_etag is None and "HTTP_IF_MODIFIED_SINCE" not in environ:
+    """Say whether the client has this already."""
+    if "HTTP_IF_NONE_MATCH" not in environ and "HTTP_IF_MODIFIED_SINCE" not in environ:
         return False
     conditions = {name: value for name, value in environ.items() if name != "HTTP_IF_MATCH"}  # which is for PUT
     try:
@@ -128,9 +118,32 @@ def _is_unmodified(environ: "WSGIEnvironment", etag: str, last_modified: str | N
 
 
 @lru_cache(256)
-def _prefers_gzip(accept_encoding: str) -> bool:
+def prefers_gzip(accept_encoding: str) -> bool:
+    """Say whether a client with this `Accept-Encoding` gets the compressed variant (RFC 9110, section 12.5.3)."""
     accepted = parse_accept_header(accept_encoding, Accept)
     return 0 < accepted.quality("gzip") >= accepted.quality("identity")
+
+
+def request_key(environ: "WSGIEnvironment") -> RequestKey:
+    """Return every part of a request, as the server passed it on, that the choice of an answer depends on.
+
+    But for `Accept`, which few answers depend on: see `negotiated_key`.
+    """
+    host = environ.get("HTTP_HOST")
+    return (
+        environ.get("PATH_INFO", ""),
+        environ.get("QUERY_STRING", ""),
+        f" {environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if host is None else host,
+        environ["wsgi.url_scheme"],
+        environ.get("SCRIPT_NAME", ""),
+        environ.get("HTTP_X_FORWARDED_HOST", ""),
+        environ.get("HTTP_X_FORWARDED_PROTO", ""),
+    )
+
+
+def negotiated_key(environ: "WSGIEnvironment") -> RequestKey:
+    """Return the same for a request whose answer depends on `Accept` too."""
+    return (*environ[REQUEST_KEY], environ.get("HTTP_ACCEPT", ""))
 
 
 # All of them ------------------------------------------------------------------------------------
@@ -138,11 +151,16 @@ def _prefers_gzip(accept_encoding: str) -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Record:
-    """An answer, its revision of the archive, and the keys of requests for it."""
+    """An answer under its key, its revision of the archive, and the keys of requests for it.
 
+    Its last use is noted; uses before `recent_until` (of the cache's timer) need not be.
+    """
+
+    key: Hashable
     variants: Variants
     revision: int
     request_keys: tuple[RequestKey, ...] = ()
+    recent_until: float = -math.inf
 
     @property
     def size(self) -> int:
@@ -152,9 +170,9 @@ class _Record:
 class _Segment(LRUCache[Hashable, _Record]):
     """Answers by key, at most `size` bytes; forgets the request keys of an answer that it drops."""
 
-    def __init__(self, size: int, keys: dict[RequestKey, Hashable]) -> None:
+    def __init__(self, size: int, by_request: dict[RequestKey, _Record]) -> None:
         super().__init__(size, getsizeof=lambda record: record.size)
-        self._keys = keys
+        self._by_request = by_request
 
     def popitem(self) -> tuple[Hashable, _Record]:
         key, record = super().popitem()
@@ -164,7 +182,7 @@ class _Segment(LRUCache[Hashable, _Record]):
     def forget(self, record: _Record) -> None:
         """Forget the request keys of an answer."""
         for request_key in record.request_keys:
-            self._keys.pop(request_key, None)
+            self._by_request.pop(request_key, None)
 
     def set_aside(self) -> tuple[Hashable, _Record]:
         """Remove the least recently used answer, but not its request keys: it may come back."""
@@ -185,22 +203,35 @@ class ResponseCache:
         self._state, self._timer = state, timer
         self._lock = threading.Lock()
         self._locks = WeakValueDictionary[Hashable, threading.Lock]()  # gone once nobody makes the answer or waits
-        self._keys: dict[RequestKey, Hashable] = {}
+        self._by_request: dict[RequestKey, _Record] = {}
         self._uses: LRUCache[int, tuple[float, float]] = LRUCache(size // _USE_SHARE)  # score, and its time
-        self._probation = _Segment(size // _PROBATION, self._keys)
-        self._protected = _Segment(size - size // _PROBATION - size // _USE_SHARE * _USE_BYTES, self._keys)
+        self._probation = _Segment(size // _PROBATION, self._by_request)
+        self._protected = _Segment(size - size // _PROBATION - size // _USE_SHARE * _USE_BYTES, self._by_request)
 
-    def lookup(self, request_key: RequestKey) -> Variants | None:
-        """Return the answer to `request_key` if the cache has it and it is current; raises nothing."""
-        key = self._keys.get(request_key)
-        record = None if key is None else self._current(key)
+    def recent(self, request_key: RequestKey) -> Variants | None:
+        """Return the answer to `request_key` if it is current and was used in the last seconds; raises nothing.
+
+        Takes no lock and notes no use, so it costs little more than a look into a dictionary. If the revision changes
+        right after that look, the answer was still the right one when the request came.
+        """
+        record = self._by_request.get(request_key)
+        if record is None or record.revision != self._state().revision or self._timer() >= record.recent_until:
+            return None
+        return record.variants
+
+    def lookup(self, *request_keys: RequestKey) -> Variants | None:
+        """Return the answer to one of `request_keys` if it is there and current, and note its use; raises nothing."""
+        record = self._record(request_keys)
+        record = record and self._current(record.key)
         return record.variants if record else None
 
-    def stale(self, request_key: RequestKey) -> Variants | None:
-        """Return the answer to `request_key` if the cache has it, even if the archive has changed since."""
-        with self._lock:
-            record = self._find(self._keys.get(request_key))
+    def stale(self, *request_keys: RequestKey) -> Variants | None:
+        """Return the answer to one of `request_keys` if it is there, even if the archive has changed since."""
+        record = self._record(request_keys)
         return record.variants if record else None
+
+    def _record(self, request_keys: Iterable[RequestKey]) -> _Record | None:
+        return next(filter(None, map(self._by_request.get, request_keys)), None)
 
     def get(self, key: Hashable, make: Callable[[], tuple[Variants, int]], request_key: RequestKey) -> Variants:
         """Return the answer under `key`, or let `make` make it, with its revision, and keep it for `request_key` too.
@@ -216,7 +247,7 @@ class ResponseCache:
 
     def _make(self, key: Hashable, make: Callable[[], tuple[Variants, int]]) -> _Record:
         try:
-            record = _Record(*make())
+            record = _Record(key, *make())
         except ArchiveError:
             with self._lock:
                 before = self._find(key)
@@ -227,6 +258,7 @@ class ResponseCache:
             is_repeated = self._count_use(key) and self._score(key) > 1
             if before := self._find(key):
                 record.request_keys = before.request_keys
+                self._by_request.update(dict.fromkeys(record.request_keys, record))
                 self._probation.pop(key, None)
             self._place(key, record, is_repeated=is_repeated)
         return record
@@ -241,6 +273,8 @@ class ResponseCache:
             if record and (self._count_use(key) or self._has_room(record.size)) and key not in self._protected:
                 del self._probation[key]
                 self._place(key, record, is_repeated=True)
+            if record:
+                record.recent_until = self._timer() + _RECENT
         return record if record and record.revision == revision else None
 
     def _place(self, key: Hashable, record: _Record, *, is_repeated: bool) -> None:
@@ -286,9 +320,9 @@ class ResponseCache:
 
     def _remember(self, request_key: RequestKey, key: Hashable, record: _Record) -> None:
         with self._lock:
-            if self._find(key) is not record or request_key in self._keys:
+            if self._find(key) is not record or request_key in self._by_request:
                 return
             request_keys = (*record.request_keys, request_key)
             # A string takes 50 bytes besides its characters.
             if sum(len(text) + 50 for parts in request_keys for text in parts) <= _REQUEST_KEYS:
-                record.request_keys, self._keys[request_key] = request_keys, key
+                record.request_keys, self._by_request[request_key] = request_keys, record

@@ -15,14 +15,15 @@ from feedproxy.feeds import Feed
 from feedproxy.host import is_local, origin, split_host
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.service import Service
-from feedproxy.web.cache import ResponseCache, Variants, request_key
+from feedproxy.web.cache import REQUEST_KEY, ResponseCache, Variants, negotiated_key
 
 if TYPE_CHECKING:
     from feedproxy.metrics import Metrics
 
 EXTENSION = "feedproxy"
-# In the environment of a request: the `Gate` that admitted it, and whether it came without the slash of the root.
-GATE, NO_SLASH = "feedproxy.gate", "feedproxy.no_slash"
+# In the environment of a request: the `Gate` that admitted it, whether an older answer to it is in memory, and whether
+# it came without the slash of the root.
+GATE, IS_RENEWAL, NO_SLASH = "feedproxy.gate", "feedproxy.is_renewal", "feedproxy.no_slash"
 _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
 
 
@@ -36,13 +37,17 @@ class Context:
     cache: ResponseCache
     metrics: "Metrics | None"
 
-    def answer(self, key: Hashable, make: Callable[[], tuple[Variants, int]]) -> Variants:
+    def answer(
+        self, key: Hashable, make: Callable[[], tuple[Variants, int]], *, is_negotiated: bool = False
+    ) -> Variants:
         """Return the answer in the cache under `key`, or let `make` make it; `make` also returns its revision.
 
-        Starts refreshing, and waits for the first papers; raises NoPapersYet if they do not come.
+        The answer `is_negotiated` if it depends on `Accept` too. Starts refreshing, and waits for the first papers;
+        raises NoPapersYet if they do not come.
         """
         self.loop.start()
-        get = partial(self.cache.get, key, make, request_key(request.environ))
+        request_key = negotiated_key(request.environ) if is_negotiated else request.environ[REQUEST_KEY]
+        get = partial(self.cache.get, (key, is_negotiated), make, request_key)
         try:
             return get()
         except NoPapersYet:

@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING
 from werkzeug.exceptions import RequestURITooLarge
 
 from feedproxy.errors import BusyError
-from feedproxy.feeds import FORMATS
 from feedproxy.host import split_host
-from feedproxy.web.cache import ResponseCache, Variants, choose_variant, request_key
-from feedproxy.web.context import GATE, NO_SLASH
+from feedproxy.web.cache import (
+    FOUND,
+    NOT_MODIFIED,
+    REQUEST_KEY,
+    ResponseCache,
+    Variants,
+    choose_variant,
+    negotiated_key,
+    prefers_gzip,
+    request_key,
+)
+from feedproxy.web.context import GATE, IS_RENEWAL, NO_SLASH
 from feedproxy.web.responses import handle_error, share
 
 if TYPE_CHECKING:
@@ -31,11 +40,12 @@ _RUNNING, _WAITING = 2, 22  # requests; together fewer than the threads of a ser
 _PATIENCE = 5.0  # seconds that a request waits for its turn
 _RENEWAL_PATIENCE = 1.0  # the same if an older answer is in memory
 _MAX_ADDRESS = 20_000  # characters of path and query; the longest filter takes 6,000, percent-encoded
+_MAX_ENCODINGS = 200
 # Characters of each header that we parse: parsing can take time that grows with the square of the length. Browsers send
 # a tenth of these.
 _MAX_HEADER = {
     "HTTP_ACCEPT": 1000,
-    "HTTP_ACCEPT_ENCODING": 200,
+    "HTTP_ACCEPT_ENCODING": _MAX_ENCODINGS,
     "HTTP_HOST": 300,
     "HTTP_IF_MODIFIED_SINCE": 100,
     "HTTP_IF_NONE_MATCH": 2000,
@@ -45,18 +55,74 @@ _MAX_HEADER = {
 }
 
 
-def with_limits(app: "WSGIApplication") -> "WSGIApplication":
-    """Return `app` behind a limit for addresses (else 414) and for headers, which are dropped if too long."""
+class CacheMiddleware:
+    """A WSGI application that answers GET and HEAD from memory, and passes other requests to `app`.
 
-    def limits(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    If `app` is too busy, it answers with what is in memory even if the archive has changed since.
+    """
+
+    def __init__(self, app: "WSGIApplication", cache: ResponseCache, metrics: "Metrics | None") -> None:
+        self._app, self._cache, self._metrics = app, cache, metrics
+        # Made once, as a flood brings thousands a second. Pages of other sites may read it, like any feed.
+        self._busy = share(handle_error(BusyError()), "/feed")
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request (PEP 3333).
+
+        Nearly every request repeats an earlier one, with the ETag of its answer or without conditions. So these cases
+        come first, and take nothing that they do not need.
+        """
+        began = time.perf_counter()
+        key = environ[REQUEST_KEY] = request_key(environ)
+        variants = self._cache.recent(key)
+        encodings = environ.get("HTTP_ACCEPT_ENCODING", "")
+        if variants is not None and environ["REQUEST_METHOD"] == "GET" and len(encodings) <= _MAX_ENCODINGS:
+            variant = variants.gzip if prefers_gzip(encodings) else variants.plain
+            etag = environ.get("HTTP_IF_NONE_MATCH")
+            if etag == variant.etag:
+                self._count(variants, 304, began)
+                start_response(NOT_MODIFIED, [*variant.validators])
+                return []
+            if etag is None and "HTTP_IF_MODIFIED_SINCE" not in environ:
+                self._count(variants, 200, began)
+                start_response(FOUND, [*variant.headers])
+                return [variant.body]
+        return self._answer_others(environ, start_response, began)
+
+    def _answer_others(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
+    ) -> Iterable[bytes]:
         if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > _MAX_ADDRESS:
             return handle_error(RequestURITooLarge())(environ, start_response)
         for name, longest in _MAX_HEADER.items():
             if len(environ.get(name, "")) > longest:
                 del environ[name]
-        return app(environ, start_response)
+        keys = [environ[REQUEST_KEY], negotiated_key(environ)] if environ["REQUEST_METHOD"] in _SAFE else []
+        if variants := self._cache.lookup(*keys):
+            return self._answer_from_memory(variants, environ, start_response, began)
+        stale = self._cache.stale(*keys)
+        environ[IS_RENEWAL] = stale is not None
+        try:
+            return self._app(environ, start_response)
+        except BusyError:
+            if stale:
+                return self._answer_from_memory(stale, environ, start_response, began)
+            if self._metrics:
+                self._metrics.count_refusal("busy")
+                self._metrics.count_answer("other", BusyError.status)
+            return self._busy(environ, start_response)
 
-    return limits
+    def _answer_from_memory(
+        self, variants: Variants, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
+    ) -> Iterable[bytes]:
+        status, headers, body = choose_variant(variants, environ)
+        self._count(variants, int(status[:3]), began)
+        start_response(status, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _count(self, variants: Variants, status: int, began: float) -> None:
+        if self._metrics:
+            self._metrics.count_hit(variants.name, status, time.perf_counter() - began)
 
 
 class Gate:
@@ -91,56 +157,31 @@ class Gate:
             self._turns.acquire()
 
 
-class CacheMiddleware:
-    """A WSGI application that answers GET and HEAD from memory, and passes other requests to `app` through a gate."""
+class Admission:
+    """A WSGI application that passes requests to `app` through a gate; raises BusyError if there is no room."""
 
-    def __init__(self, app: "WSGIApplication", cache: ResponseCache, metrics: "Metrics | None") -> None:
-        self._app, self._cache, self._metrics = app, cache, metrics
-        # Made once, as a flood brings thousands a second. Pages of other sites may read it, like any feed.
-        self._busy = share(handle_error(BusyError()), "/feed")
+    def __init__(self, app: "WSGIApplication", metrics: "Metrics | None") -> None:
+        self._app, self._metrics = app, metrics
         self._gate, self._probe_gate = Gate(), Gate(running=1, waiting=5)
         self._renewal_gate = Gate(running=2, waiting=6)  # a flood of new queries must not stop renewals
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
         began = time.perf_counter()
-        key = request_key(environ) if environ["REQUEST_METHOD"] in _SAFE else ()
-        if variants := self._cache.lookup(key):
-            return self._answer_from_memory(variants, environ, start_response, began)
-        stale = self._cache.stale(key)
-        try:
-            with self._admit(environ, is_renewal=stale is not None):
-                _make_routable(environ)
-                body = self._app(environ, start_response)
-        except BusyError:
-            if stale:
-                return self._answer_from_memory(stale, environ, start_response, began)
-            if self._metrics:
-                self._metrics.count_refusal("busy")
-                self._metrics.count_answer("other", BusyError.status)
-            return self._busy(environ, start_response)
+        with self._admit(environ):
+            _make_routable(environ)
+            body = self._app(environ, start_response)
         if self._metrics:
-            self._metrics.time_answer(time.perf_counter() - began, hit=False)
+            self._metrics.time_miss(time.perf_counter() - began)
         return body
 
-    def _admit(self, environ: "WSGIEnvironment", *, is_renewal: bool) -> AbstractContextManager[None]:
-        path, gate = environ.get("PATH_INFO", ""), self._renewal_gate if is_renewal else self._gate
+    def _admit(self, environ: "WSGIEnvironment") -> AbstractContextManager[None]:
+        path, is_renewal = environ.get("PATH_INFO", ""), environ[IS_RENEWAL]
         if path.startswith(_FREE):
             return nullcontext()
+        gate = self._renewal_gate if is_renewal else self._gate
         environ[GATE] = gate = self._probe_gate if path in _PROBES else gate
         return gate.enter(_RENEWAL_PATIENCE if is_renewal else _PATIENCE)
-
-    def _answer_from_memory(
-        self, variants: Variants, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
-    ) -> Iterable[bytes]:
-        status, headers, body = choose_variant(variants, environ)
-        if self._metrics:
-            if variants.name in FORMATS:
-                self._metrics.count_feed()
-            self._metrics.count_answer(variants.name, int(status[:3]))
-            self._metrics.time_answer(time.perf_counter() - began, hit=True)
-        start_response(status, headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def _make_routable(environ: "WSGIEnvironment") -> None:

@@ -7,7 +7,7 @@ from werkzeug.datastructures import MIMEAccept
 
 from feedproxy.feeds import FORMATS, Feed
 from feedproxy.web import responses
-from feedproxy.web.cache import Variants, build_variants
+from feedproxy.web.cache import ENCODED, NEGOTIATED, Variants, build_variants
 from feedproxy.web.context import Context, context, requested_feed
 
 bp = Blueprint("feed", __name__)
@@ -22,7 +22,7 @@ def feed(name: str) -> Response:
 @bp.get("/feed")
 def negotiated_feed() -> Response:
     """Answer with the feed in the format the client likes best, else RSS."""
-    return feed_response(requested_feed(), preferred_format() or "rss")
+    return feed_response(requested_feed(), preferred_format() or "rss", is_negotiated=True)
 
 
 @bp.get(f"/f/<feed_name>.<any({', '.join(FORMATS)}):name>")
@@ -49,17 +49,18 @@ def preferred_format(over: str | None = None) -> str | None:
     return best if request.headers.get("Accept") and ranks[best] > floor else None
 
 
-def feed_response(feed: Feed, form: str) -> Response:
-    """Answer with the document of `feed` in the format `form`."""
+def feed_response(feed: Feed, form: str, *, is_negotiated: bool = False) -> Response:
+    """Answer with the document of `feed` in the format `form`, which `Accept` may have decided."""
     address, ctx = feed.address(form), context()
-    variants = ctx.answer(address, partial(_render, ctx, feed, form))
+    vary = NEGOTIATED if is_negotiated else ENCODED
+    variants = ctx.answer(address, partial(_render, ctx, feed, form, vary), is_negotiated=is_negotiated)
     if ctx.metrics:
         ctx.metrics.count_feed()
     g.format = form
     return responses.to_response(variants)
 
 
-def _render(ctx: Context, feed: Feed, form: str) -> tuple[Variants, int]:
+def _render(ctx: Context, feed: Feed, form: str, vary: str) -> tuple[Variants, int]:
     """Return the variants of a document, and its revision of the archive."""
     config = ctx.config
     cache_control = (
@@ -70,5 +71,5 @@ def _render(ctx: Context, feed: Feed, form: str) -> tuple[Variants, int]:
     document = ctx.service.render(feed, form)
     if ctx.metrics:
         ctx.metrics.count_rendering()
-    variants = build_variants(form, document.body, FORMATS[form].content_type, document.updated, headers)
+    variants = build_variants(form, document.body, FORMATS[form].content_type, document.updated, headers, vary)
     return variants, document.revision

@@ -84,8 +84,9 @@ def page() -> Response:
         text, show = _without_empty(query_string())
         feed = ctx.service.feed(text, base_url())
         if form:
-            return feed_response(feed, form)
-        return responses.to_response(ctx.answer(("page", feed.base, text, show), partial(_render, feed, text, show)))
+            return feed_response(feed, form, is_negotiated=True)
+        key, make = ("page", feed.base, text, show), partial(_render, feed, text, show)
+        return responses.to_response(ctx.answer(key, make, is_negotiated=True))
     except (QueryError, UpstreamError) as error:
         if form:
             raise

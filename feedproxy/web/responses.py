@@ -8,7 +8,7 @@ from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from feedproxy.errors import FeedproxyError, QueryError
-from feedproxy.web.cache import Headers, Variants, build_variants, choose_variant
+from feedproxy.web.cache import NEGOTIATED, Headers, Variants, build_variants, choose_variant
 
 log = logging.getLogger(__name__)
 _HTML = "text/html; charset=utf-8"
@@ -65,7 +65,7 @@ def page(template: str, *, robots: bool, **values: object) -> Variants:
     """Return a page for the cache; browsers may keep it too, but must ask each time whether it is current."""
     body = render_template(template, **values).encode()
     headers = (("Cache-Control", "no-cache"), *_PAGE, *(() if robots else (_NO_ROBOTS,)))
-    return build_variants("other", body, _HTML, None, headers)
+    return build_variants("other", body, _HTML, None, headers, NEGOTIATED)
 
 
 def as_json(value: object) -> Response:
