@@ -28,14 +28,12 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._requests = Counter("feedproxy_requests", "Requests answered", ["format", "status"], registry=registry)
-        seconds = Histogram(
-            "feedproxy_answer_seconds", "Time to answer", ["cache"], registry=registry, buckets=_SECONDS
+        self._counters: dict[tuple[str, int], Counter] = {}  # by format and status: finding one by labels takes longer
+        self._seconds = Histogram(
+            "feedproxy_answer_seconds", "Time to answer what was not in memory", registry=registry, buckets=_SECONDS
         )
-        self._hit, self._miss = seconds.labels("hit"), seconds.labels("miss")
-        self._hits: dict[tuple[str, int], Counter] = {}  # of formats and statuses: to find one by its labels takes long
         refusals = Counter("feedproxy_refused", "Work refused with 503", ["reason"], registry=registry)
         self._refusals = {reason: refusals.labels(reason) for reason in get_args(Refusal)}
-        self._feeds = Counter("feedproxy_feeds", "Feeds handed out, from memory or not", registry=registry)
         self._renderings = Counter("feedproxy_renderings", "Feeds that were not in memory", registry=registry)
         self._refreshes = Counter("feedproxy_refreshes", "Rounds of refreshing", ["outcome"], registry=registry)
         self._upstream = Histogram(
@@ -44,31 +42,21 @@ class Metrics:
 
     def count_answer(self, form: str, status: int) -> None:
         """Count a request by its status, and a feed by its format."""
-        code = str(status) if status in _STATUSES else f"{status // 100}xx"
-        self._requests.labels(form if form in FORMATS else "other", code).inc()
-
-    def count_hit(self, form: str, status: int, seconds: float) -> None:
-        """Count an answer from memory, which took `seconds`."""
-        counter = self._hits.get((form, status))
+        counter = self._counters.get((form, status))
         if counter is None:
-            name = form if form in FORMATS else "other"
-            counter = self._hits[form, status] = self._requests.labels(name, str(status))
+            code = str(status) if status in _STATUSES else f"{status // 100}xx"
+            counter = self._requests.labels(form if form in FORMATS else "other", code)
+            if form in FORMATS and status in _STATUSES:  # a client cannot make up more of these
+                self._counters[form, status] = counter
         counter.inc()
-        if form in FORMATS:
-            self._feeds.inc()
-        self._hit.observe(seconds)
 
-    def time_miss(self, seconds: float) -> None:
-        """Note how long an answer took that did not come from memory."""
-        self._miss.observe(seconds)
+    def time_answer(self, seconds: float) -> None:
+        """Note how long an answer took that was not in memory."""
+        self._seconds.observe(seconds)
 
     def count_refusal(self, reason: Refusal) -> None:
         """Count a 503."""
         self._refusals[reason].inc()
-
-    def count_feed(self) -> None:
-        """Count a feed, from memory or not."""
-        self._feeds.inc()
 
     def count_rendering(self) -> None:
         """Count a feed that was not in memory."""

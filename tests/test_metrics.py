@@ -43,15 +43,13 @@ def test_counts(serve: Serve, hub: Hub, clock: Clock) -> None:
     assert 1 == found['feedproxy_requests_total{format="rss",status="304"}']
     assert 1 == found['feedproxy_requests_total{format="atom",status="400"}']
     assert 1 == found['feedproxy_requests_total{format="other",status="200"}']
-    assert 2 == found["feedproxy_feeds_total"]
     assert found["feedproxy_renderings_total"] in (1, 2)  # 2 if the second batch came in between
     assert found["feedproxy_upstream_seconds_count"] >= 1
     assert (5, 0, 0) == tuple(
         found[f"feedproxy_{name}"] for name in ("papers", "refresh_age_seconds", "refresh_failures")
     )
     assert 1 == sum(verdicts(found).values()) == verdicts(found)["fresh"] + verdicts(found)["filling"]
-    hits, misses = (found[f'feedproxy_answer_seconds_count{{cache="{cache}"}}'] for cache in ("hit", "miss"))
-    assert (4, 4 - found["feedproxy_renderings_total"] - 2) == (hits + misses, hits)
+    assert 2 + found["feedproxy_renderings_total"] == found["feedproxy_answer_seconds_count"]
 
 
 def test_failures(serve: Serve, hub: Hub) -> None:

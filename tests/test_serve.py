@@ -208,10 +208,11 @@ def test_workers_add_up(start: Start) -> None:
     address = address_of(process)
     for _ in range(20):
         httpx.get(f"{address}/feed.rss", verify=False, timeout=30)
-    assert "feedproxy_feeds_total 20.0" in httpx.get(f"{address}/metrics", verify=False, timeout=30).text.splitlines()
+    counted = 'feedproxy_requests_total{format="rss",status="200"} 20.0'
+    assert counted in httpx.get(f"{address}/metrics", verify=False, timeout=30).text.splitlines()
     os.kill(max(children(process)), signal.SIGTERM)
     retried(f"{address}/metrics", lambda response: len(children(process)) == 2)
-    assert "feedproxy_feeds_total 20.0" in retried(f"{address}/metrics").text.splitlines()
+    assert counted in retried(f"{address}/metrics").text.splitlines()
     code, rest = stop(process)
     told = [json.loads(line) for line in rest.splitlines()]
     assert 0 == code

@@ -54,8 +54,6 @@ def feed_response(feed: Feed, form: str, *, is_negotiated: bool = False) -> Resp
     address, ctx = feed.address(form), context()
     vary = NEGOTIATED if is_negotiated else ENCODED
     variants = ctx.answer(address, partial(_render, ctx, feed, form, vary), is_negotiated=is_negotiated)
-    if ctx.metrics:
-        ctx.metrics.count_feed()
     g.format = form
     return responses.to_response(variants)
 
