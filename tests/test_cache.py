@@ -149,11 +149,23 @@ def test_unknown_target() -> None:
 
 
 def test_least_recently_used_goes_first() -> None:
-    """Of what was asked for once, the least recent is dropped once the bytes exceed their part."""
+    """Nothing is dropped while there is room; then the least recent of what came last and was asked for once."""
     desk = Desk(2 * ROOM)
-    for letter in "abc":
+    letters = "abcdef"
+    for letter in letters:
         desk.get(letter)
-    assert [False, True, True] == [desk.answers.lookup((letter,)) is not None for letter in "abc"]
+    assert [True] * 6 == [desk.answers.stale((letter,)) is not None for letter in letters]
+    desk.get("g")
+    assert ["e"] == [letter for letter in letters + "g" if desk.answers.stale((letter,)) is None]
+
+
+def test_a_round_of_polls_is_kept() -> None:
+    """Feeds that are polled one after the other are kept, although they take more than a quarter of the bytes."""
+    desk = Desk(10 * ROOM, pause=1)
+    polled = [chr(ord("A") + number) for number in range(25)]
+    for letter in polled * 3:
+        desk.get(letter)
+    assert 25 == len(desk.made)
 
 
 def test_asked_again_is_proven() -> None:

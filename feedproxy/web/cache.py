@@ -192,8 +192,8 @@ class _Segment(LRUCache[Hashable, _Record]):
 class ResponseCache:
     """Answers by key in about `size` bytes, each valid until the archive's revision changes.
 
-    A new answer waits in a quarter of the bytes, which drops the least recently used first. An answer with a second use
-    moves to the protected part; if that is full, only in place of answers with fewer uses. One use in five minutes
+    Once the bytes are used up, a new answer waits in a quarter of them, which drops the least recently used first. An
+    answer with a second use moves to the protected part, in place of answers with fewer uses. One use in five minutes
     counts, and half after a day. So neither a flood of new queries nor one that repeats them drops the answers that
     readers poll. This is 2Q (Johnson and Shasha, VLDB 1994) with the admission of TinyLFU. `timer` is in seconds. Safe
     to use from several threads.
@@ -278,8 +278,9 @@ class ResponseCache:
         return record if record and record.revision == revision else None
 
     def _place(self, key: Hashable, record: _Record, *, is_repeated: bool) -> None:
-        """Keep an answer; if it `is_repeated` and there is room, in the protected part."""
-        is_protected = key in self._protected or (is_repeated and self._make_room(key, record.size))
+        """Keep an answer, in the protected part if there is room; if it `is_repeated`, others may make room for it."""
+        has_place = key in self._protected or self._has_room(record.size)
+        is_protected = has_place or (is_repeated and self._make_room(key, record.size))
         segment = self._protected if is_protected else self._probation
         if record.size <= segment.maxsize:
             segment[key] = record

@@ -5,7 +5,9 @@ Run by the servers that are compared; ANSWERS names the file with the bytes.
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,22 @@ def flask() -> Any:
 
 if "ANSWERS" in os.environ:
     app = callable_()
+
+
+def main(name: str, bind: str) -> None:
+    """Serve the WSGI callable `name` at the address `bind` as `feedproxy serve` serves its application."""
+    from feedproxy import server
+
+    def load(worker: server.Worker) -> Any:
+        server._take_signals()
+        server._start_thread(server._give_signs_of_life, worker.signs)
+        module, _, attribute = name.partition(":")
+        return getattr(import_module(module), attribute)
+
+    server.load = load
+    _, listening = server.listen(bind)
+    server.run(None, listening, workers=1, greeting="", log_json=False)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -57,10 +57,10 @@ def gunicorn(app: str, settings: Mapping[str, str], flags: tuple[str, ...] = ())
 
 @contextmanager
 def granian(app: str, settings: Mapping[str, str]) -> Iterator[Server]:
-    """Run granian with one worker and its defaults."""
-    port = free_port()
-    command = [needed("granian", "pip install --group bench"), "--interface", "wsgi", "--workers", "1", "--no-ws"]
-    with _running([*command, "--no-log", "--port", str(port), app], port, settings) as server:
+    """Run granian with one worker as `feedproxy serve` does; `app` is `wsgi:app`, or another in place of feedproxy."""
+    bind = f"127.0.0.1:{(port := free_port())}"
+    command = ["feedproxy", "serve", "--bind", bind] if app == "wsgi:app" else ["tests.bench.bare", app, bind]
+    with _running([sys.executable, "-m", *command], port, settings) as server:
         yield server
 
 
