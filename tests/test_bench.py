@@ -64,7 +64,7 @@ def test_paper_reads_the_same_every_time() -> None:
 def test_ratio_is_the_median_of_the_rounds() -> None:
     """Two things are compared round by round, so that one bad round of both changes nothing."""
     found = compared("polls", [90, 9, 80], [100, 10, 100], Goal("≥", 0.9), "{:.0f}/s")
-    assert Figure("polls", "80/s against 100/s", 0.9, Goal("≥", 0.9)) == found
+    assert Figure("polls", "80/s against 100/s", 0.9, Goal("≥", 0.9), spread=(0.8, 0.9)) == found
 
 
 def test_rounds_are_interleaved() -> None:
@@ -90,7 +90,7 @@ def test_rounds_are_interleaved() -> None:
 )
 def test_verdict_on_a_goal(goal: Goal | None, value: float, verdict: tuple[str, str]) -> None:
     """A line says what was wished for and whether it is so."""
-    assert verdict == Figure("", "", value, goal).cells()[3:]
+    assert verdict == Figure("", "", value, goal).cells()[4:]
 
 
 def test_columns_are_as_wide_as_what_stands_in_them() -> None:

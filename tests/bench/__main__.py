@@ -39,7 +39,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 }
 _ONLY_NAMED = ("polls-sync",)  # take their time, and no goal is about them
 _ARCHIVES = (1000, 100_000)
-_HEAD = ("what", "figure (medians)", "value", "goal", "")
+_HEAD = ("what", "figure (medians)", "value", "rounds", "goal", "")
 
 
 def main() -> int:

@@ -34,18 +34,23 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table: what was measured, in words and figures, and the value that a goal is about."""
+    """One line of the table: what was measured, in words and figures, and the value that a goal is about.
+
+    `spread` are the lowest and highest value of a round, which show how noisy the machine was.
+    """
 
     what: str
     told: str
     value: float
     goal: Goal | None = None
     unit: str = "×"
+    spread: tuple[float, float] | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Return the line as it is printed."""
         verdict = ("met" if self.goal.met(self.value) else "MISSED") if self.goal else ""
-        return self.what, self.told, f"{_number(self.value)} {self.unit}", str(self.goal or ""), verdict
+        spread = "–".join(map(_number, self.spread)) if self.spread else ""
+        return self.what, self.told, f"{_number(self.value)} {self.unit}", spread, str(self.goal or ""), verdict
 
 
 Benchmark = Callable[[Run], Iterator[Figure]]
@@ -53,9 +58,9 @@ Benchmark = Callable[[Run], Iterator[Figure]]
 
 def compared(what: str, ours: Sequence[float], theirs: Sequence[float], goal: Goal | None, form: str) -> Figure:
     """Return the median of each round's ratio; rounds that lie side by side share the machine's moods."""
-    ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
+    ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     told = f"{form.format(statistics.median(ours))} against {form.format(statistics.median(theirs))}"
-    return Figure(what, told, ratio, goal)
+    return Figure(what, told, statistics.median(ratios), goal, spread=(min(ratios), max(ratios)))
 
 
 def interleaved(rounds: int, *measures: Callable[[], float]) -> list[list[float]]:
