@@ -8,7 +8,7 @@ import pytest
 from feedproxy.archive import Archive
 from feedproxy.query.parameters import Query, parse_query
 from tests.bench import archives
-from tests.bench.figures import Figure, Goal, compared, interleaved, table
+from tests.bench.figures import Figure, Goal, compared, interleaved, markdown, table
 from tests.bench.load import Load, parsed
 from tests.factories import paper
 from tests.prose import dressed
@@ -123,3 +123,8 @@ def test_answers_that_failed_are_no_figures() -> None:
     """Where some requests went wrong the rate says nothing."""
     with pytest.raises(RuntimeError, match="Non-2xx or 3xx responses: 7"):
         parsed(_WRK + "  Non-2xx or 3xx responses: 7\n")
+
+
+def test_markdown() -> None:
+    """The table of the documentation is the printed one with other lines between its cells."""
+    assert "| a | b |\n| --- | --- |\n| 1 × | 2 |" == markdown([("a", "b"), ("1 ×", "2")])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.bench import cold, databases, late, memory, polls, refreshing, starting, strangers
 from tests.bench.archives import kept
-from tests.bench.figures import Benchmark, Figure, Run, table
+from tests.bench.figures import Benchmark, Figure, Run, markdown, table
 from tests.bench.load import WRK
 from tests.bench.servers import needed
 
@@ -56,7 +56,8 @@ def main() -> int:
     for name in options.names or [name for name in BENCHMARKS if name not in _ONLY_NAMED]:
         found, error = _ran(name, options)
         figures, failed = figures + found, failed + bool(error)
-    print(f"\n{table([_HEAD, *(figure.cells() for figure in figures)])}" if figures else "")
+    rows = [_HEAD, *(figure.cells() for figure in figures)]
+    print(f"\n{(markdown if options.markdown else table)(rows)}" if figures else "")
     print(f"\n{time.monotonic() - began:.0f} s, load average {_load()}")
     return int(failed > 0)
 
@@ -67,6 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the benchmarks")
     parser.add_argument("--rounds", type=int, default=5, help="measure each so many times (default 5)")
     parser.add_argument("--full", action="store_true", help="ask 50,000 different queries; minutes")
+    parser.add_argument("--markdown", action="store_true", help="print the table as docs/performance.md has it")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"no benchmark is named {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
