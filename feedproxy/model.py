@@ -177,11 +177,27 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedFile:
+    """What an archive remembers of a file that it has read: which it was, how to tell a change, and what it listed.
+
+    `path` is a hash of its path in the folder. Its `stamp` changes with it, and `digest` with its content; an empty one
+    matches no file. `day` is None for a file that is gone. `papers` are ids.
+    """
+
+    path: str
+    stamp: str = ""
+    digest: str = ""
+    day: date | None = None
+    papers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The papers of one listing in its own order, the entries that were skipped, and the listing day.
 
-    `validator` is its ETag; `unchanged` says that the ETag in our request still holds. `size` counts the bytes of its
-    normalised text. Somebody took a saved listing from the Hub before `taken_before` (aware).
+    `validator` is its ETag; `unchanged` says that what we know of it still holds. `size` counts the bytes of its
+    normalised text. `is_early` says that entries were skipped because they are from the future. Somebody took a saved
+    listing from the Hub before `taken_before` (aware); the archive is to remember its `file`.
     """
 
     papers: tuple[Paper, ...] = ()
@@ -190,7 +206,9 @@ class Listing:
     validator: str | None = None
     unchanged: bool = False
     size: int = 0
+    is_early: bool = False
     taken_before: datetime | None = None
+    file: SavedFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from feedproxy.archive.closing import Progress, write_closings
 from feedproxy.archive.dating import merge_listings, refresh_times
 from feedproxy.archive.digests import read_digests, read_next_digest
 from feedproxy.archive.lease import Coordination, demand_lease
+from feedproxy.archive.listings import note_day, read_days, read_files, write_files
 from feedproxy.archive.rows import (
     Unreadable,
-    days_of,
     demand_readable,
     entries_of,
     moment,
@@ -52,7 +52,7 @@ from feedproxy.archive.standings import Standings
 from feedproxy.archive.state import State, Stats, Watcher
 from feedproxy.archive.writer import Changes, Writer, revision_after
 from feedproxy.errors import ArchiveError
-from feedproxy.model import Digest, E, Entry, Listing, ListingDay, PaperHistory, Step
+from feedproxy.model import Digest, E, Entry, Listing, ListingDay, PaperHistory, SavedFile, Step
 from feedproxy.query.parameters import Query
 from feedproxy.query.terms import RULES
 
@@ -141,14 +141,19 @@ class Archive(Coordination):
     def days(self, limit: int | None = _MOST_DAYS) -> dict[date, ListingDay]:
         """Return the newest `limit` listing days that were ever requested; None for all."""
         with self._transaction() as db:
-            return _read_days(db, limit)
+            return read_days(db, limit)
+
+    def files(self) -> dict[str, SavedFile]:
+        """Return the saved listings that were read, by the hashes of their paths."""
+        with self._transaction() as db:
+            return read_files(db)
 
     def mark_requested(self, days: Sequence[date], now: datetime) -> None:
         """Note requests for `days`, so that a failed one waits."""
         with self._transaction(writing=True) as db:
             db.execute(_LOCKED)
             for day in days:
-                _note(db, day, asked_at=seconds(now))
+                note_day(db, day, asked_at=seconds(now))
 
     def store(self, listings: Sequence[Listing], now: datetime, token: int | None = None) -> Changes:
         """Store the listings of one refresh, all or none, and date every change.
@@ -169,7 +174,8 @@ class Archive(Coordination):
             for listing in listings:
                 if listing.day:
                     news = {} if listing.unchanged else {"papers": len(listing.papers), "validator": listing.validator}
-                    _note(db, listing.day, asked_at=seconds(now), good_at=seconds(now), **news)
+                    note_day(db, listing.day, asked_at=seconds(now), good_at=seconds(now), **news)
+            write_files(db, [listing.file for listing in listings if listing.file])
             values = {
                 "revision": revision_after(state.revision, now) if changes else state.revision,
                 "first_refreshed_at": times.first,
@@ -201,7 +207,7 @@ class Archive(Coordination):
                 return 0
             at = moment(max(seconds(now), state.refreshed_at or 0))
             has_history = only_history or has_all_days or state.closed_at is None
-            days = _read_days(db, None if has_history else _MOST_DAYS)
+            days = read_days(db, None if has_history else _MOST_DAYS)
             progress = Progress(days, moment(state.first_refreshed_at), at, has_all_days)
             revision, after = revision_after(state.revision, now), seconds(previous) if previous else 0
             number = write_closings(db, progress, revision, state.newest, after, only_history=only_history)
@@ -301,11 +307,6 @@ def _read_state(db: sa.Connection, statement: sa.Select[Any] = _STATE) -> sa.Row
     return demand_readable(schema.state, db.execute(statement).one())
 
 
-def _read_days(db: sa.Connection, limit: int | None) -> dict[date, ListingDay]:
-    days = sa.select(schema.listing_days).order_by(schema.listing_days.c.day.desc()).limit(limit)
-    return days_of(db.execute(days).all())
-
-
 def _read_late(db: sa.Connection, days: int) -> tuple[sa.Row[Any], list[int]]:
     """Return the state, and the keys of papers with a late step or wording in the last `days`."""
     rows = db.execute(select_late(), {"days": days}).all()
@@ -321,10 +322,3 @@ def _with_late(db: sa.Connection, window: dict[str, Any], late: Sequence[int]) -
         oldest = db.scalar(select_oldest_late(), window)
         return window if oldest is None else window | {"low": oldest}
     return window | {"late": before} if before else window
-
-
-def _note(db: sa.Connection, day: date, **columns: object) -> None:
-    """Write these columns of `day`; the transaction must hold the lock of the state."""
-    days = schema.listing_days
-    if not db.execute(sa.update(days).where(days.c.day == day).values(columns)).rowcount:
-        db.execute(sa.insert(days).values(day=day, **columns))

@@ -17,7 +17,12 @@ def _add_stars_and_media(db: sa.Connection) -> None:
         db.execute(sa.text(f"ALTER TABLE papers ADD COLUMN {column}"))
 
 
-MIGRATIONS: Migrations = {7: _add_stars_and_media}
+def _add_files(db: sa.Connection) -> None:
+    columns = "path TEXT NOT NULL PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL, day DATE NOT NULL"
+    db.execute(sa.text(f"CREATE TABLE IF NOT EXISTS files ({columns}, papers JSON NOT NULL)"))
+
+
+MIGRATIONS: Migrations = {7: _add_stars_and_media, 8: _add_files}
 
 
 def migrate(db: sa.Connection, schema: int, migrations: Migrations = MIGRATIONS) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from feedproxy.archive import schema
 from feedproxy.archive.state import State
-from feedproxy.model import Entry, ListingDay, Organization, Paper
+from feedproxy.model import Entry, ListingDay, Organization, Paper, SavedFile
 from feedproxy.text import one_line
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,15 @@ def days_of(rows: Iterable[sa.Row[Any]]) -> dict[date, ListingDay]:
         )
         for row in rows
         if not unreadable_column(schema.listing_days, row._mapping)
+    }
+
+
+def files_of(rows: Iterable[sa.Row[Any]]) -> dict[str, SavedFile]:
+    """Return the readable files in `rows` by their paths; the others are read again."""
+    return {
+        row.path: SavedFile(row.path, row.stamp, row.digest, row.day, tuple(row.papers))
+        for row in rows
+        if not unreadable_column(schema.files, row._mapping)
     }
 
 

@@ -13,7 +13,7 @@ from feedproxy.model import Paper
 from feedproxy.query.terms import RULES
 
 FIRST = 6  # the schema of the first release
-SCHEMA = 7  # `migrations` leads here from older ones
+SCHEMA = 8  # `migrations` leads here from older ones
 metadata = sa.MetaData()
 LATE = 32 * 86_400  # seconds; we read listings again for 30 days, so nearly everything comes sooner
 LATEST = 253_402_300_799  # seconds: the end of the year 9999, Python's last
@@ -124,6 +124,17 @@ listing_days = sa.Table(
     sa.Column("good_at", SECONDS),
     sa.Column("papers", sa.Integer, nullable=False, server_default="0"),
     sa.Column("validator", sa.Text),
+)
+
+# The saved listings that were read (`SavedFile`), so that a file is read again only after a change.
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("stamp", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("day", _Day, nullable=False),
+    sa.Column("papers", sa.JSON, nullable=False),
 )
 
 # The closed periods of each kind in `periods`, with the times when they begin and end. A digest shows what the archive

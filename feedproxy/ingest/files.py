@@ -1,15 +1,24 @@
-"""Saved listings as a source: reads all files, whatever their dates."""
+"""Saved listings as a source: files of any age in, their papers out.
 
+What has not changed is not read. The archive remembers each file that it has read: by its time and size, and by a hash
+of its content, as a copy has another time. A paper may be in several files, and the last one has the last word. So if
+one of them changes, the others are asked for that paper again: as if all files had been read.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from feedproxy import __version__
 from feedproxy.errors import ListingError, SavedListingError
 from feedproxy.ingest.http import Turn
 from feedproxy.ingest.parse import parse, require_papers
 from feedproxy.ingest.parse.fields import leading_day
 from feedproxy.ingest.schedule import MAX_LEAD, ListingDays, ListingRequest
-from feedproxy.model import Listing
+from feedproxy.model import Listing, SavedFile
 from feedproxy.periods import midnight
 
 _PAUSE = timedelta(seconds=10)  # between two looks at the files
@@ -17,8 +26,6 @@ _HUB_WINDOW = timedelta(days=32)  # after a day begins, during which we would re
 _MAX_BYTES = 2**24
 _IGNORED = ("Thumbs.db", "desktop.ini")
 _IGNORED_ENDS = ("~", ".bak", ".swp", ".tmp")  # editors leave such copies
-
-_Stamp = tuple[int, int]  # a file's time and size, which change with its content
 
 
 class SavedListings:
@@ -31,20 +38,55 @@ class SavedListings:
 
     def __init__(self, path: Path, name: str = "") -> None:
         self.name = name or str(path)
+        self.recall: Callable[[], Mapping[str, SavedFile]] = dict  # what the archive remembers, by `SavedFile.path`
         self._path = path
-        self._stamps: dict[Path, _Stamp] = {}  # of the files read
+        self._stamps: dict[Path, str] = {}  # of the files that this process has read, or need not read
         self._read_at = datetime.min.replace(tzinfo=UTC)
 
     def keep_pace(self, turn: Turn) -> None:
         """Do nothing: files may be read at any pace."""
 
     def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:  # noqa: ARG002
-        """Return all files in one batch, if one has changed or the last read was not stored."""
+        """Return the files that have changed in one batch, and files that are gone by then; with `force` all files.
+
+        A file that could not be read has not changed, until this process ends. Files with entries from the future are
+        read with the others.
+        """
         is_stored = any(day.good_at and day.good_at >= self._read_at for day in days.values())
-        files = self._files()
-        if is_stored and not force and all(self._stamps.get(path) == stamp for path, stamp in files.items()):
+        stamps, files = self._stamps if is_stored else {}, self._files()
+        if not force and all(stamps.get(path) == stamp for path, stamp in files.items()):
             return []
-        return [[ListingRequest(leading_day(path.name), path=path) for path in files]]
+        saved = self.recall() if days else {}
+        rows = {path: saved.get(self._key(path)) for path in files}
+        stamps |= {path: files[path] for path, row in rows.items() if row and row.stamp == files[path]}
+        if not force and all(stamps.get(path) == stamp for path, stamp in files.items()):
+            return []
+        gone = saved.keys() - {row.path for row in rows.values() if row}
+        changed = [
+            ListingRequest(leading_day(path.name), path=path, file=None if force else row)
+            for path, row in rows.items()
+            if force or stamps.get(path) != files[path] or (row and not row.digest)
+        ]
+        return [[*changed, *(ListingRequest(file=saved[key]) for key in sorted(gone))]]
+
+    def related(
+        self, batch: Sequence[ListingRequest], piece: Mapping[ListingRequest, Listing]
+    ) -> Iterable[ListingRequest]:
+        """Return requests for what other files say of the papers of `piece`, which is a part of `batch`.
+
+        One of them is for the last day of all these files: nothing is dated long after that.
+        """
+        changed = {request.path: listing for request, listing in piece.items() if not listing.unchanged}
+        rows = {request.path: request.file for request in batch if request.path not in changed}
+        if others := self._files().keys() - {request.path for request in batch}:
+            saved = self.recall()
+            rows |= {path: saved.get(self._key(path)) for path in others}
+        papers = {paper.id for listing in changed.values() for paper in listing.papers}
+        papers.update(*(request.file.papers for request in piece if request.file and request.path in changed))
+        read = sorted((row.day, path, row) for path, row in rows.items() if path and row and row.day)
+        for number, (_, path, row) in enumerate(read, 1):
+            if (same := papers.intersection(row.papers)) or number == len(read):
+                yield ListingRequest(leading_day(path.name), path=path, file=row, papers=frozenset(same))
 
     def next_due(self, days: ListingDays, now: datetime) -> datetime:
         """Return when to look for changes."""
@@ -52,23 +94,43 @@ class SavedListings:
 
     def get(self, request: ListingRequest, now: datetime) -> Listing:
         """Read one file; a day at the beginning of its name is its listing day."""
-        path = request.path or self._path
+        path, row = request.path, request.file
+        if path is None and row:
+            return Listing(file=replace(row, day=None))
+        if row and request.papers == frozenset():
+            return _unchanged(row)
+        path = path or self._path
         try:
-            self._stamps[path], self._read_at = _stamp(path), now.replace(microsecond=0)
-            with path.open("rb") as file:
-                body = file.read(_MAX_BYTES + 1)
-            if len(body) > _MAX_BYTES:
-                raise ListingError(f"has more than {_MAX_BYTES:,} bytes")
-            listing = require_papers(parse(body, day=request.day, latest=now + MAX_LEAD))
+            return self._read(path, request, now)
         except OSError as error:
             raise SavedListingError(f"cannot read {path}: {error.strerror}") from error
         except ListingError as error:
             raise SavedListingError(f"{path}: {error}") from error
-        if listing.day is None:
-            raise SavedListingError(f"{path}: lists no papers")
-        return replace(listing, taken_before=midnight(listing.day) + _HUB_WINDOW)
 
-    def _files(self) -> dict[Path, _Stamp]:
+    def _read(self, path: Path, request: ListingRequest, now: datetime) -> Listing:
+        stamp = _stamp(path)
+        if request.papers is None:
+            self._stamps[path], self._read_at = stamp, now.replace(microsecond=0)
+        with path.open("rb") as file:
+            body = file.read(_MAX_BYTES + 1)
+        if len(body) > _MAX_BYTES:
+            raise ListingError(f"has more than {_MAX_BYTES:,} bytes")
+        digest = hashlib.sha256(__version__.encode() + body).hexdigest()
+        if request.file and request.papers is None and request.file.digest == digest:
+            return replace(_unchanged(request.file), file=replace(request.file, stamp=stamp))
+        listing = require_papers(parse(body, day=request.day, latest=now + MAX_LEAD))
+        if listing.day is None:
+            raise ListingError("lists no papers")
+        listing = replace(listing, taken_before=_taken_before(listing.day))
+        if request.papers is not None:
+            papers = tuple(paper for paper in listing.papers if paper.id in request.papers)
+            return replace(listing, papers=papers, skipped=(), unchanged=True)
+        if listing.is_early:
+            stamp = digest = ""
+        ids = tuple(paper.id for paper in listing.papers)
+        return replace(listing, file=SavedFile(self._key(path), stamp, digest, listing.day, ids))
+
+    def _files(self) -> dict[Path, str]:
         try:
             paths = [self._path]
             if self._path.is_dir():
@@ -85,7 +147,23 @@ class SavedListings:
         is_hidden = any(part.startswith(".") for part in path.relative_to(self._path).parts)
         return not is_hidden and path.name not in _IGNORED and not path.name.endswith(_IGNORED_ENDS) and path.is_file()
 
+    def _key(self, path: Path) -> str:
+        """Return a hash of the path in the folder: databases take neither every name nor any length."""
+        return hashlib.sha256(os.fsencode(path.relative_to(self._path).as_posix())).hexdigest()
 
-def _stamp(path: Path) -> _Stamp:
+
+def _stamp(path: Path) -> str:
+    """Return what changes with a file, or with the rules by which this version reads it.
+
+    A copy may keep the time of its content, but never the time of the last change to the file itself.
+    """
     status = path.stat()
-    return status.st_mtime_ns, status.st_size
+    return f"{__version__} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def _unchanged(row: SavedFile) -> Listing:
+    return Listing(day=row.day, unchanged=True, taken_before=_taken_before(row.day) if row.day else None)
+
+
+def _taken_before(day: date) -> datetime:
+    return midnight(day) + _HUB_WINDOW

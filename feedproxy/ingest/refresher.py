@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
+from pathlib import Path
 
 from feedproxy.archive import Archive
 from feedproxy.archive.lease import PROLONG, Backoff, HeldLease, retry_pause
 from feedproxy.errors import ArchiveError, FeedproxyError, LeaseError, ListingError, TooEarlyError, UpstreamError
 from feedproxy.ingest.schedule import CLOCK_TOLERANCE
-from feedproxy.ingest.source import ListingRequest, Source
+from feedproxy.ingest.source import ListingRequest, SavedListings, Source
 from feedproxy.model import Listing
 from feedproxy.periods import next_closing
 from feedproxy.text import plural
@@ -74,6 +75,9 @@ class Refresher:
         self._log_once = lru_cache(_LOG_MEMORY)(partial(log.warning, "%s"))
         self._closing_at = datetime.max.replace(tzinfo=UTC)
         source.keep_pace(self._turn)
+        self._saved = source if isinstance(source, SavedListings) else None
+        if self._saved:
+            self._saved.recall = archive.files
 
     def refresh_once(self, *, force: bool = False, report: Report | None = None) -> Outcome | None:
         """Get and store due listings, with `force` the last 30 days; return None while another process refreshes.
@@ -162,25 +166,48 @@ class Refresher:
 
         If the source fails, yields the listings before the failure first.
         """
-        listings: list[Listing] = []
-        for request in batch:
-            if sum(listing.size for listing in listings) > _TRANSACTION:
-                yield listings
-                listings = []
-            if lease:
-                lease.check()
-            began = time.monotonic()
-            try:
-                listings.append(self.source.get(request, self.clock()))
-                self.observe("listing", time.monotonic() - began)
-            except ListingError as error:
-                unread[request] = error
-            except UpstreamError:
-                if listings:
-                    yield listings
-                raise
-        if listings:
+        piece: dict[ListingRequest, Listing] = {}
+        try:
+            for request in batch:
+                if sum(listing.size for listing in piece.values()) > _TRANSACTION:
+                    yield self._complete(batch, piece, lease)
+                    piece = {}
+                self._get(request, piece, lease, unread)
+        except UpstreamError:
+            if piece:
+                yield list(piece.values())
+            raise
+        if listings := self._complete(batch, piece, lease):
             yield listings
+
+    def _complete(
+        self,
+        batch: list[ListingRequest],
+        piece: dict[ListingRequest, Listing],
+        lease: HeldLease | None,
+    ) -> list[Listing]:
+        """Return the listings of `piece`, with what other files say of their papers, in the order of the paths."""
+        if self._saved and batch:
+            for request in self._saved.related(batch, dict(piece)):
+                self._get(request, piece, lease, {})  # it has not changed: nobody need be told again
+        return [piece[request] for request in sorted(piece, key=lambda request: request.path or Path())]
+
+    def _get(
+        self,
+        request: ListingRequest,
+        piece: dict[ListingRequest, Listing],
+        lease: HeldLease | None,
+        unread: dict[ListingRequest, ListingError],
+    ) -> None:
+        """Get one listing, into `piece`; or, if it is unreadable, the reason into `unread`."""
+        if lease:
+            lease.check()
+        began = time.monotonic()
+        try:
+            piece[request] = self.source.get(request, self.clock())
+            self.observe("listing", time.monotonic() - began)
+        except ListingError as error:
+            unread[request] = error
 
     def _turn(self, pace: float) -> float:
         """Take the next turn to ask the source; all processes share the turns. Return the seconds until then."""

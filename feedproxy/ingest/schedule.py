@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from feedproxy.model import ListingDay
+from feedproxy.model import ListingDay, SavedFile
 from feedproxy.periods import midnight
 
 WINDOW = timedelta(days=30)
@@ -34,11 +34,16 @@ ListingDays = Mapping[date, ListingDay]
 
 @dataclass(frozen=True, slots=True)
 class ListingRequest:
-    """A request for one listing: the Hub's of a day, unless `validator` still holds, or the saved one at `path`."""
+    """A request for one listing: the Hub's of a day, unless `validator` still holds, or the saved one at `path`.
+
+    `file` is what the archive remembers of that; with `papers` only these are asked for, as nothing there has changed.
+    """
 
     day: date | None = None
     validator: str | None = None
     path: Path | None = None
+    file: SavedFile | None = None
+    papers: frozenset[str] | None = None
 
 
 def begins(day: date) -> datetime:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from feedproxy.errors import ListingError
 from feedproxy.ingest.parse import fields
-from feedproxy.ingest.parse.fields import Entries, InvalidEntry, text_size
+from feedproxy.ingest.parse.fields import EarlyEntry, Entries, InvalidEntry, text_size
 from feedproxy.ingest.parse.hub_json import read_html, read_json
 from feedproxy.ingest.parse.text_capture import read_text
 from feedproxy.model import Listing, Paper, Skipped
@@ -40,6 +40,7 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
     papers: list[Paper] = []
     skipped: list[Skipped] = []
     left_out = size = 0
+    is_early = False
     for number, (name, read_paper) in enumerate(entries):
         if number >= fields.MAX_ENTRIES or len(papers) >= fields.MAX_PAPERS or size >= fields.MAX_LISTING_BYTES:
             left_out += 1
@@ -50,12 +51,13 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
             papers.append(paper)
             size += paper_size
         except InvalidEntry as reason:
+            is_early |= isinstance(reason, EarlyEntry)
             if len(skipped) < fields.MAX_SKIPPED:
                 skipped.append(Skipped(one_line(name, 80) or "an entry without a name", str(reason)))
             else:
                 left_out += 1
     newest = max((paper.submitted_at.date() for paper in papers), default=None)
-    return Listing(tuple(papers), (*skipped, *surplus(left_out)), day or newest, size=size)
+    return Listing(tuple(papers), (*skipped, *surplus(left_out)), day or newest, size=size, is_early=is_early)
 
 
 def surplus(count: int) -> tuple[Skipped, ...]:
@@ -78,7 +80,7 @@ def require_papers(listing: Listing, prefix: str = "") -> Listing:
 def _check(paper: Paper, latest: datetime | None) -> int:
     """Return the size of `paper`; raises InvalidEntry if it is too large, or from the future."""
     if latest and paper.submitted_at > latest:
-        raise InvalidEntry(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
+        raise EarlyEntry(f"listed in the future ({paper.submitted_at:%Y-%m-%d})")
     if (size := text_size(paper)) > fields.MAX_PAPER_BYTES:
         raise InvalidEntry(f"has more than {fields.MAX_PAPER_BYTES:,} bytes of text")
     return size

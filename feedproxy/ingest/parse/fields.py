@@ -27,6 +27,10 @@ class InvalidEntry(Exception):  # noqa: N818 (a reason, not a failure)
     """The reason to skip an entry; never leaves this package."""
 
 
+class EarlyEntry(InvalidEntry):
+    """The reason is that an entry is from the future: it may be usable one day."""
+
+
 def text_size(paper: Paper) -> int:
     """Return how many bytes of normalised text `paper` has; exact up to `MAX_PAPER_BYTES`."""
     names = (paper.organization.name, paper.organization.fullname) if paper.organization else ()

@@ -18,7 +18,7 @@ from functools import partial
 
 from feedproxy.errors import ListingError
 from feedproxy.ingest.parse import fields
-from feedproxy.ingest.parse.fields import Entries, InvalidEntry
+from feedproxy.ingest.parse.fields import EarlyEntry, Entries, InvalidEntry
 from feedproxy.model import Organization, Paper
 from feedproxy.periods import midnight
 from feedproxy.text import one_line, paragraphs
@@ -49,7 +49,7 @@ class _Block:
         except ValueError:
             raise InvalidEntry(f"“{month} {day}, {year}” is not a date") from None
         if self.latest and published > self.latest:
-            raise InvalidEntry(f"published in the future ({published:%Y-%m-%d})")
+            raise EarlyEntry(f"published in the future ({published:%Y-%m-%d})")
         return published
 
     def comments(self) -> int:

@@ -1,0 +1,107 @@
+"""A folder of saved listings of which only changes are read: feeds are those of reading all files each time."""
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from feedproxy.archive import Archive
+from feedproxy.ingest.files import SavedListings
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.query.parameters import parse_query
+from tests.conftest import Clock, documents
+from tests.factories import DAY, api, entry
+
+QUERIES = [
+    parse_query(text)
+    for text in ("", "min_upvotes=3", "q=agents&min_upvotes=2", "q=has:code", "counts=1", "digest=day", "digest=week")
+]
+_NAMES = ("%s.json", "%s-second.json", "beside/%s.json", "%s-third.json")
+_PAPERS = 9
+
+
+class Folder:
+    """A folder whose files change at random; papers are in several files, and their fields come and go.
+
+    With `only_grows` there are files of days before the first one, but no file and no entry ever goes: the first read
+    of such a day is history, which revises nothing, and a second one would do so after all.
+    """
+
+    def __init__(self, path: Path, seed: int, *, only_grows: bool) -> None:
+        self.path, self.only_grows = path, only_grows
+        self.random = Random(seed)  # noqa: S311 (no secret)
+        (path / "beside").mkdir(parents=True)
+        self.files: dict[Path, set[int]] = {}  # and the numbers of their papers
+
+    def change(self, today: date) -> None:
+        """Do one thing to one file."""
+        chance = self.random.random()
+        if not self.files or chance < 0.4:
+            self._write(self.path / self._name(today), today)
+        elif chance < 0.75:
+            self._write(self._any(), today)
+        elif chance < 0.85:
+            os.utime(self._any(), (at := self.random.randrange(2**30), at))
+        elif chance < 0.93 and len(self.files) > 1 and not self.only_grows:
+            file = self._any()
+            file.unlink()
+            del self.files[file]
+        else:
+            file, name = self._any(), self.path / self._name(today)
+            if file != name and not (self.only_grows and name in self.files):
+                shutil.copy2(file, name)
+                self.files[name] = self.files[file]
+
+    def _any(self) -> Path:
+        return self.random.choice(sorted(self.files))
+
+    def _day(self, today: date, days: int) -> date:
+        day = today - timedelta(days=self.random.randrange(days))
+        return day if self.only_grows else max(day, DAY)
+
+    def _name(self, today: date) -> str:
+        return self.random.choice([*(name % self._day(today, 5) for name in _NAMES), "undated.json"])
+
+    def _write(self, file: Path, today: date) -> None:
+        numbers = set(self.random.sample(range(_PAPERS), self.random.randint(1, 4)))
+        self.files[file] = numbers | self.files.get(file, set()) if self.only_grows else numbers
+        file.write_bytes(api([self._entry(number, today) for number in sorted(self.files[file])]))
+
+    def _entry(self, number: int, today: date) -> dict[str, object]:
+        some = self.random.choice
+        fields = {"githubRepo": some((None, "https://code.example.org/x")), "ai_summary": some((None, "Short."))}
+        title = f"Paper {number} on {some(('Agents', 'Robots'))}"
+        return entry(number, day=self._day(today, 3), title=title, upvotes=some(range(6)), **fields)
+
+
+def read_all(folder: Path, archive: Archive, now: datetime) -> None:
+    """Store the listings of all files as if none had been read before."""
+    source = SavedListings(folder)
+    archive.store([source.get(request, now) for request in source.due({}, now)[0]], now)
+
+
+@pytest.mark.parametrize("only_grows", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_changes(
+    seed: int, only_grows: bool, tmp_path: Path, open_archive: Callable[..., Archive], clock: Clock
+) -> None:
+    """Files that come, change, go, are copied, and get other times; processes that end and begin."""
+    folder = Folder(tmp_path / "saved", seed, only_grows=only_grows)
+    archive, whole = (open_archive(tmp_path / name) for name in ("changes.sqlite", "whole.sqlite"))
+    refresher = Refresher(SavedListings(folder.path), archive, clock)
+    for _ in range(20):
+        for _ in range(folder.random.randint(1, 3)):
+            folder.change(clock().date())
+        if folder.random.random() < 0.3:
+            refresher = Refresher(SavedListings(folder.path), archive, clock)
+        previous = whole.state().refreshed_at
+        if refresher.source.due(archive.days(), clock()):
+            read_all(folder.path, whole, clock())
+        whole.close_periods(clock(), previous, has_all_days=True)
+        refresher.refresh_once()
+        assert documents(whole, *QUERIES) == documents(archive, *QUERIES)
+        clock.tick(hours=folder.random.choice((1, 1, 5, 20)))
