@@ -115,7 +115,9 @@ class SavedListings:
             body = file.read(_MAX_BYTES + 1)
         if len(body) > _MAX_BYTES:
             raise ListingError(f"has more than {_MAX_BYTES:,} bytes")
-        digest = hashlib.sha256(__version__.encode() + body).hexdigest()
+        content = hashlib.sha256(__version__.encode())
+        content.update(body)
+        digest = content.hexdigest()
         if request.file and request.papers is None and request.file.digest == digest:
             return replace(_unchanged(request.file), file=replace(request.file, stamp=stamp))
         listing = require_papers(parse(body, day=request.day, latest=now + MAX_LEAD))

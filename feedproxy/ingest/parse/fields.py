@@ -17,6 +17,7 @@ MAX_PAPERS = MAX_SKIPPED = 2000  # of a listing; the most papers so far: 78
 MAX_ENTRIES = 10_000  # of a listing; we look at no more
 MAX_PAPER_BYTES, MAX_LISTING_BYTES = 2**16, 2**22  # of normalised text; the most so far: about 15 kB and 200 kB
 _MAX_COUNT = 2**31 - 1
+_MAX_TEXT = 2**18  # characters of a field before it is cleaned and cut
 _EARLIEST = datetime(2007, 1, 1, tzinfo=UTC)  # arXiv identifiers of this form begin in 2007
 
 # The entries of a listing: the name of each, and a function that returns its paper or raises InvalidEntry.
@@ -69,5 +70,5 @@ def leading_day(text: str) -> date | None:
 
 
 def as_text(value: object) -> str:
-    """Return `value` if it is text, else an empty text."""
-    return value if isinstance(value, str) else ""
+    """Return `value` if it is text, else an empty text; not more of it than can be cleaned in a moment."""
+    return value[:_MAX_TEXT] if isinstance(value, str) else ""
