@@ -16,6 +16,7 @@ from feedproxy.ingest.http import DEADLINE
 from feedproxy.ingest.hub import Hub
 from feedproxy.ingest.refresher import Refresher, seconds_to_wait
 from feedproxy.ingest.status import Progress, Status, assess, read_so_far
+from feedproxy.rest import resting
 
 log = logging.getLogger(__name__)
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two ticks: clocks jump
@@ -97,7 +98,8 @@ class RefreshLoop:
 
     def _refresh(self) -> timedelta:
         began, self._tried_at = time.monotonic(), self._clock()
-        outcome = self.refresher.refresh_once(report=self._log_progress)
+        with resting(lambda: not self._is_empty()):
+            outcome = self.refresher.refresh_once(report=self._log_progress)
         seconds = time.monotonic() - began
         self.refresher.observe("left" if outcome is None else "good", seconds)
         if outcome is None:

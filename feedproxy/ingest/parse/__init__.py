@@ -12,6 +12,7 @@ from feedproxy.ingest.parse.fields import EarlyEntry, Entries, InvalidEntry, tex
 from feedproxy.ingest.parse.hub_json import read_html, read_json
 from feedproxy.ingest.parse.text_capture import read_text
 from feedproxy.model import Listing, Paper, Skipped
+from feedproxy.rest import rest
 from feedproxy.text import one_line
 
 # Takes a text, its expected day and the latest plausible time; returns its day and its entries.
@@ -42,6 +43,7 @@ def parse(body: bytes, *, day: date | None = None, latest: datetime | None = Non
     left_out = size = 0
     is_early = False
     for number, (name, read_paper) in enumerate(entries):
+        rest()
         if number >= fields.MAX_ENTRIES or len(papers) >= fields.MAX_PAPERS or size >= fields.MAX_LISTING_BYTES:
             left_out += 1
             continue

@@ -14,6 +14,7 @@ from feedproxy.ingest.parse import fields
 from feedproxy.ingest.parse.fields import Entries, InvalidEntry, as_count, as_text, leading_day, read_count, read_time
 from feedproxy.model import Organization, Paper, is_arxiv_id, is_hub_file
 from feedproxy.periods import midnight
+from feedproxy.rest import rest
 from feedproxy.text import one_line, paragraphs, safe_url
 
 _MAX_PAGE = 2**21  # characters; ten times the longest so far
@@ -23,9 +24,14 @@ _IMAGE = re.compile(r"\.(?:png|jpe?g|gif|webp|avif|svg|bmp|tiff?|heic|heif|jxl|i
 _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when the outer `publishedAt` changed its meaning
 
 
+def _rested(value: dict[str, Any]) -> dict[str, Any]:
+    rest()
+    return value
+
+
 # C would decode a document in one go, for a second if it has 16 MB, and let no poll be answered meanwhile. Python
 # decodes it value by value, which takes three to six times as long.
-_decoder = json.JSONDecoder()
+_decoder = json.JSONDecoder(object_hook=_rested)
 _decoder.scan_once = json.scanner.py_make_scanner(_decoder)  # type: ignore[attr-defined]
 _decode = _decoder.decode
 
