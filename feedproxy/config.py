@@ -177,7 +177,7 @@ class Config:
     )
     metrics: int = _setting(_switch, "0", "1 (or true, yes, on) serves Prometheus metrics at /metrics")
     cache_bytes: int = _setting(
-        _whole(0, 2**40), "67108864", "bytes of memory for finished feeds and pages, in each worker"
+        _whole(0, 2**40), "25165824", "bytes of memory for finished feeds and pages, in each worker"
     )
     feeds: str | None = _setting(_path, "", "a TOML file that gives names to feeds")
     origins: Mapping[str, str] = field(compare=False)

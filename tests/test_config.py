@@ -28,7 +28,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert str(tmp_path / "share" / "feedproxy" / "hub.sqlite") == config.archive
     assert (None, (), None) == (config.public_url, config.hosts, config.hf_token)
     assert (0, None, "") == (config.trusted_proxies, config.access_key, config.access_path)
-    assert (1.0, 300, 900, 86_400, 2**26) == (
+    assert (1.0, 300, 900, 86_400, 24 * 2**20) == (
         config.pace,
         config.max_age,
         config.stale_while_revalidate,

@@ -12,7 +12,7 @@ from feedproxy.archive import Archive, admin, open_database, schema
 from feedproxy.archive.backend import Database, OpenMode
 from feedproxy.errors import ArchiveError
 from feedproxy.feeds import FORMATS
-from feedproxy.model import Listing
+from feedproxy.model import Listing, SavedFile
 from feedproxy.query.parameters import parse_query
 from tests.conftest import Clock, NewAddress, Run, documents, one_line
 from tests.factories import difficult_papers, paper
@@ -21,7 +21,7 @@ from tests.test_integrity import close_days
 
 Opened = Callable[[object, OpenMode], Database]
 Opener = Callable[..., Archive]
-COPIED = (*schema.GROWING, schema.listing_days, schema.closings, schema.state)
+COPIED = (*schema.GROWING, schema.listing_days, schema.files, schema.closings, schema.state)
 QUERIES = [
     "",
     "min_upvotes=3",
@@ -65,7 +65,8 @@ def home(kinds: tuple[str, str], new_address: NewAddress, open_archive: Opener, 
             paper(20, title=f"Zebras {number}", upvotes=number),
             paper(20 + number, ai_summary="…"),
         )
-        archive.store([Listing(papers, day=clock().date())], clock.tick(hours=9))
+        file = SavedFile("a hash", "a stamp", "another hash", clock().date(), ("9913.00020",))
+        archive.store([Listing(papers, day=clock().date(), file=file)], clock.tick(hours=9))
     archive.close()
     close_days(path, 1, clock)
     return path

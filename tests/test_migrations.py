@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -10,10 +11,12 @@ import sqlalchemy as sa
 from feedproxy.archive import Archive, open_database, schema
 from feedproxy.archive.migrations import MIGRATIONS, migrate
 from feedproxy.errors import ArchiveError
+from feedproxy.ingest.refresher import Refresher
+from feedproxy.ingest.source import SavedListings
 from feedproxy.model import Listing
 from feedproxy.query.parameters import Query
 from tests.conftest import Clock, documents
-from tests.factories import DAY, paper
+from tests.factories import DAY, api, entries, paper
 
 Opener = Callable[..., Archive]
 
@@ -53,6 +56,26 @@ def test_stars_and_media(either: str, open_archive: Opener, clock: Clock) -> Non
     archive.store([Listing((seen, paper(2)), day=DAY)], clock.tick(hours=1))
     assert [(), seen.media] == [entry.paper.media for entry in archive.search(Query()).entries]
     assert () == archive.problems()
+
+
+def test_files(either: str, open_archive: Opener, clock: Clock, tmp_path: Path) -> None:
+    """An archive from before it remembered files gets a table of them; each file is read once more."""
+    (tmp_path / "listing.json").write_bytes(api(entries(2)))
+    archive = open_archive(either)
+    Refresher(SavedListings(tmp_path / "listing.json"), archive, clock).refresh_once()
+    before = documents(archive, Query())
+    with closing(open_database(either)) as database, database.transaction(writing=True) as db:
+        db.execute(sa.text("DROP TABLE files"))
+        database.set_schema_version(db, 7)
+    archive.close()
+    archive = open_archive(either)
+    assert {} == archive.files()
+    for number in (1, 0):
+        outcome = Refresher(SavedListings(tmp_path / "listing.json"), archive, clock).refresh_once()
+        assert outcome
+        assert (number, 0) == (outcome.listings, outcome.new)
+    assert before == documents(archive, Query())
+    assert [DAY] == [file.day for file in archive.files().values()]
 
 
 @pytest.mark.parametrize("number", [1, 3, -3])

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from feedproxy.errors import ListingError
 from feedproxy.ingest.parse import parse
+from feedproxy.ingest.parse.hub_json import decode
 from feedproxy.model import Listing, Organization, Paper
 from tests.factories import DAY, api, capture, entries, entry, page, paper_id
 
@@ -838,3 +839,19 @@ def test_real_text(captures: Path):
     assert {None} == {paper.upvotes for paper in listing.papers}
     assert (2017, 2025) == tuple(pick(paper.published_at.year for paper in listing.papers) for pick in (min, max))
     assert 2 == sum(paper.organization is not None for paper in listing.papers)
+
+
+_plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+
+
+@given(st.recursive(_plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_decoded_value_by_value(value: object):
+    """A document is decoded value by value, so that polls are answered meanwhile, to what it is as a whole."""
+    text = json.dumps(value)
+    assert json.loads(text) == decode(text)
+
+
+def test_endless_field():
+    """A field of megabytes is cut before it is cleaned, which would take a second."""
+    listing = parse(api([entry(1, summary=" " * 2**22 + "word"), entry(2, summary="word " * 2**20)]))
+    assert [0, 10_000] == [len(paper.summary) for paper in listing.papers]

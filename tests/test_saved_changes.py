@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -12,7 +13,7 @@ import pytest
 from feedproxy.archive import Archive
 from feedproxy.ingest.files import SavedListings
 from feedproxy.ingest.refresher import Refresher
-from feedproxy.query.parameters import parse_query
+from feedproxy.query.parameters import Query, parse_query
 from tests.conftest import Clock, documents
 from tests.factories import DAY, api, entry
 
@@ -105,3 +106,123 @@ def test_changes(
         refresher.refresh_once()
         assert documents(whole, *QUERIES) == documents(archive, *QUERIES)
         clock.tick(hours=folder.random.choice((1, 1, 5, 20)))
+
+
+# What is read --------------------------------------------------------------------------------------
+
+DAYS = [DAY - timedelta(days=age) for age in range(3)]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A folder of three files, a day each."""
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    for at, day in enumerate(DAYS):
+        folder.joinpath(f"{day}.json").write_bytes(api([entry(at, day=day), entry(at + 10, day=day)]))
+    return folder
+
+
+def due(folder: Path, archive: Archive, clock: Clock, *, force: bool = False) -> list[str]:
+    """Return the names of the files that are due in a process that has just begun, and refresh."""
+    source = SavedListings(folder)
+    refresher = Refresher(source, archive, clock)
+    requests = [request for batch in source.due(archive.days(), clock(), force=force) for request in batch]
+    refresher.refresh_once(force=force)
+    return [request.path.name if request.path else "gone" for request in requests]
+
+
+def test_restart(saved: Path, archive: Archive, clock: Clock) -> None:
+    """After a restart only files that are new or have changed are due; with `force` all are."""
+    first, *_, last = names = [f"{day}.json" for day in sorted(DAYS)]
+
+    assert (names, []) == (due(saved, archive, clock), due(saved, archive, clock))
+    (saved / last).write_bytes(api([entry(3)]))
+    assert ([last], []) == (due(saved, archive, clock), due(saved, archive, clock))
+    assert (names, []) == (due(saved, archive, clock, force=True), due(saved, archive, clock))
+    (saved / first).unlink()
+    assert [] == due(saved, archive, clock)
+    (saved / "new.json").write_bytes(api([entry(4)]))
+    assert (["new.json", "gone"], []) == (due(saved, archive, clock), due(saved, archive, clock))
+
+
+def test_another_time(saved: Path, archive: Archive, clock: Clock) -> None:
+    """A file with another time and the same content is hashed once, and not parsed."""
+    due(saved, archive, clock)
+    file = saved / f"{DAY}.json"
+    os.utime(file, (0, 0))
+    source = SavedListings(saved)
+    Refresher(source, archive, clock)
+    ((request,),) = source.due(archive.days(), clock())
+
+    assert ((), True) == ((listing := source.get(request, clock())).papers, listing.unchanged)
+    assert ([file.name], []) == (due(saved, archive, clock), due(saved, archive, clock))
+
+
+def test_same_time_and_size(saved: Path, archive: Archive, clock: Clock) -> None:
+    """A change that keeps a file's time and size, as some copies do, is one."""
+    due(saved, archive, clock)
+    file = saved / f"{DAY}.json"
+    before, body = file.stat(), file.read_bytes()
+    file.write_bytes(body.replace(b'"upvotes": 1', b'"upvotes": 9', 1))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert [file.name] == due(saved, archive, clock)
+    assert 1 == len(archive.search(parse_query("min_upvotes=9")).entries)
+
+
+def test_unreadable_beside_others(saved: Path, archive: Archive, clock: Clock) -> None:
+    """A file that breaks is a problem, not a failure, and due after a restart; once it is whole nothing is new."""
+    due(saved, archive, clock)
+    file, refresher = saved / f"{DAY}.json", Refresher(SavedListings(saved), archive, clock)
+    body = file.read_bytes()
+    file.write_bytes(body[:-9])
+    outcome = refresher.refresh_once()
+
+    assert outcome
+    assert (1, None) == (len(outcome.problems), archive.backoff().error)
+    assert [] == refresher.source.due(archive.days(), clock())
+    assert [file.name] == due(saved, archive, clock)
+    file.write_bytes(body)
+    assert ([file.name], []) == (due(saved, archive, clock), due(saved, archive, clock))
+
+
+def test_entries_from_the_future(saved: Path, archive: Archive, clock: Clock) -> None:
+    """A file with an entry from the future is due again after a restart, until that has come."""
+    far = DAY + timedelta(days=3)
+    (saved / "far.json").write_bytes(api([entry(5), entry(6, day=far)]))
+
+    assert 4 == len(due(saved, archive, clock))
+    assert ["far.json"] == due(saved, archive, clock)
+    clock.tick(days=3)
+    assert (["far.json"], []) == (due(saved, archive, clock), due(saved, archive, clock))
+    assert 8 == len(archive.search(Query()).entries)
+
+
+def test_restored_archive(saved: Path, tmp_path: Path, open_archive: Callable[..., Archive], clock: Clock) -> None:
+    """With an older archive in its place a running process reads what that has not read."""
+    older, path = tmp_path / "older.sqlite", tmp_path / "archive.sqlite"
+    with closing(Archive(str(older))) as archive:
+        due(saved, archive, clock)
+    archive = open_archive(path)
+    due(saved, archive, clock)
+    clock.tick(hours=1)
+    (saved / "new.json").write_bytes(api([entry(4)]))
+    refresher = Refresher(SavedListings(saved), archive, clock)
+    refresher.refresh_once()
+    assert [] == refresher.source.due(archive.days(), clock())
+
+    shutil.copy(older, tmp_path / "copy")
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    (tmp_path / "copy").replace(path)
+    (batch,) = refresher.source.due(archive.days(), clock())
+    assert [saved / "new.json"] == [request.path for request in batch]
+
+
+def test_names_of_any_bytes(saved: Path, archive: Archive, clock: Clock) -> None:
+    """A file may have a name that is no text, or hundreds of bytes long."""
+    for name in (b"\xff\xfe.json", b"x" * 250 + b".json"):
+        (saved / os.fsdecode(name)).write_bytes(api([entry(7)]))
+
+    assert (5, []) == (len(due(saved, archive, clock)), due(saved, archive, clock))

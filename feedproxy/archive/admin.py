@@ -277,7 +277,7 @@ def copy(source: Database, target: Database, progress: Progress) -> tuple[int, l
             unreadable = {row["listed_at"]: name_of(schema.papers, row, at) for row, at in _unreadable_papers(read)}
             keys = set(read.scalars(sa.select(_papers.listed_at)))
         rows, left_out = 0, list(unreadable.values())
-        for table in (*schema.GROWING, schema.listing_days, schema.closings, schema.state):
+        for table in (*schema.GROWING, schema.listing_days, schema.files, schema.closings, schema.state):
             number, length = 0, _number(read, table)
             with closing(_pieces(source, read, table, keys, unreadable.keys(), left_out)) as pieces:
                 for piece in pieces:

@@ -30,6 +30,7 @@ _CREATE_SEARCH = (
     f"content='', columnsize=0, tokenize=\"ascii tokenchars '+#.*'\", prefix='{' '.join(map(str, _PREFIXES))}')"
 )
 _INSERT = f"INSERT INTO search (rowid, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"  # noqa: S608 (ours)
+_CACHE_KIB = 256  # of each connection, of which there are several; the system caches the file anyway
 _STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock, about a millisecond
 
 
@@ -244,7 +245,7 @@ def _configure(connection: Any, _: object) -> None:
     """Leave transactions to SQLAlchemy, and read text that is not UTF-8 as bytes, so that the row stays readable."""
     connection.isolation_level = None
     connection.text_factory = read_text
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import cold, databases, late, memory, polls, refreshing, starting, strangers
+from tests.bench import cold, databases, late, listings, memory, polls, refreshing, starting, strangers
 from tests.bench.archives import kept
 from tests.bench.figures import Benchmark, Figure, Run, markdown, table
 from tests.bench.load import WRK
@@ -27,8 +27,11 @@ BENCHMARKS: dict[str, Benchmark] = {
     "polls-granian": polls.granian,
     "first": refreshing.first,
     "during": refreshing.during,
+    "listings": listings.changes,
+    "reading": listings.reading,
     "memory": memory.worker,
     "growth": memory.growth,
+    "queries": memory.queries,
     "strangers": strangers.steady,
     "cold": cold.queries,
     "digests": cold.digests,

@@ -1,8 +1,8 @@
 """What a worker holds: proportional set sizes (PSS) of one gunicorn worker, in MiB."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests import hub as fake
 from tests.bench import servers
 from tests.bench.archives import copied
 from tests.bench.figures import Figure, Goal, Run
-from tests.bench.load import GZIP, Load, wrk
+from tests.bench.load import GZIP, Load, fetch, wrk
 from tests.bench.polls import asked, settings, settled
 from tests.bench.servers import Server
 
@@ -19,6 +19,7 @@ FEEDS = tuple(
     for form in ("rss", "atom", "json")
     for query in ("", "?q=agents&min_upvotes=2", "?q=robots", "?min_upvotes=10")
 )
+Start = Callable[[Mapping[str, str]], AbstractContextManager[Server]]
 _CACHE = 8 * 1024 * 1024
 _SECONDS, _ALL = 7, 50_000
 _AT_ONCE = 4
@@ -97,3 +98,47 @@ def _strangers(server: Server, script: Path, done: int) -> Load:
     """Ask different queries for some seconds, going on from those that are done."""
     script.write_text(_SCRIPT.replace("asked = 0", f"asked = {done}"))
     return wrk(server.port, "/", {}, ("-t1", f"-c{_AT_ONCE}", f"-d{_SECONDS}s", "--timeout", "30s"), script)
+
+
+# Each needs a number, and so is for a query of its own: feeds in all formats, filters of many words, digests, pages,
+# mistakes of words and of parameters.
+_OWN = (
+    "/feed.rss?q=agent+-stranger{}",
+    "/feed.atom?q=robots+OR+stranger{}&min_upvotes=2",
+    "/feed.json?q=agent+-stranger{}&limit=200&content=none",
+    "/feed.md?q=str{}*+OR+diffusion",
+    "/feed.rss?q=" + "+OR+".join(f"stranger{word}x{{0}}" for word in "abcdefghijklmnop") + "+OR+agents",
+    "/feed.rss?q=author:ada+-stranger{}&days=365",
+    "/feed.atom?digest=week&q=agent+-stranger{}",
+    "/?q=agent+-stranger{}",
+    "/?q=agnets{}",
+    "/?digest=month&q=robots+-stranger{}",
+    "/feed.rss?q=%22stranger{}",
+    "/feed.rss?min_upvots={}",
+)
+_SOME = 3000
+
+
+def queries(run: Run) -> Iterator[Figure]:
+    """Show what a worker holds after different queries, with 1,000 and with 100,000 papers."""
+    number = _ALL if run.full else _SOME
+    for name, start in (("granian", servers.served), ("gunicorn", partial(servers.gunicorn, "wsgi:app"))):
+        few, many = (_after_queries(papers, start, number, run.folder) for papers in (1000, 100_000))
+        for papers, (before, after) in (("1,000", few), ("100,000", many)):
+            told = f"{before:.1f} MiB after its start"
+            what = f"{name}: memory after {number:,} different queries, {papers} papers"
+            yield Figure(what, told, after, Goal("≤", 100, "MiB"), "MiB")
+        yield _compared(f"{name}: 100,000 papers / 1,000, after these queries", many[1], few[1], 1.2)
+
+
+def _after_queries(papers: int, start: Start, number: int, folder: Path) -> tuple[float, float]:
+    """Return the memory of a worker after its first answer, and after so many different queries."""
+    with fake.running() as hub, start(settings(copied(papers, folder), hub)) as server:
+        asked(server.port, FEEDS[0])
+        settled(hub)
+        before = server.memory()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for reply in pool.map(lambda at: fetch(server.port, _OWN[at % len(_OWN)].format(at), GZIP), range(number)):
+                if reply.status not in (200, 400, 503):  # a busy machine runs out of time
+                    raise RuntimeError(f"{reply.status} {reply.body[:200]!r}")
+        return before, server.memory()

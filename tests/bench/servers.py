@@ -64,6 +64,15 @@ def granian(app: str, settings: Mapping[str, str]) -> Iterator[Server]:
         yield server
 
 
+@contextmanager
+def served(settings: Mapping[str, str]) -> Iterator[Server]:
+    """Run `feedproxy serve`, as people run it, with one worker."""
+    port = free_port()
+    command = [sys.executable, "-m", "feedproxy", "serve", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    with _running(command, port, settings) as server:
+        yield server
+
+
 _NGINX = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{}}

@@ -33,13 +33,13 @@ def _rested(value: dict[str, Any]) -> dict[str, Any]:
 # decodes it value by value, which takes three to six times as long.
 _decoder = json.JSONDecoder(object_hook=_rested)
 _decoder.scan_once = json.scanner.py_make_scanner(_decoder)  # type: ignore[attr-defined]
-_decode = _decoder.decode
+decode = _decoder.decode
 
 
 def read_json(text: str, day: date | None, _: datetime | None) -> tuple[date | None, Entries]:
     """Read an answer of `/api/daily_papers`."""
     try:
-        value = _decode(text)
+        value = decode(text)
     except (ValueError, RecursionError) as error:
         raise ListingError(f"the listing is broken JSON: {error}") from error
     if isinstance(value, dict) and isinstance(value.get("error"), str):
@@ -57,7 +57,7 @@ def read_html(text: str, day: date | None, _: datetime | None) -> tuple[date | N
     target = _TARGET.search(text)
     props = _PROPS.search(text, text.rfind("<", 0, target.start()) + 1) if target else None
     try:
-        value = _decode(html.unescape(props[2])) if props else None
+        value = decode(html.unescape(props[2])) if props else None
     except (ValueError, RecursionError) as error:
         raise ListingError(f"the page cannot be read: {error}") from error
     if value is None:
