@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import selectors
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,11 @@ _MARK = sa.table("feedproxy", sa.column("schema", sa.Integer))
 # A new table beside the old one, so that searches go on meanwhile. The index comes last: to fill a table with an index
 # takes many times as long. A new table has no statistics yet.
 _NEW = sa.table("new_search")
-_CREATE_SEARCH = "CREATE TABLE new_search (rowid bigint PRIMARY KEY, words tsvector NOT NULL)"
+# Words lie in the row itself, as far as they fit into a page, and are never compressed: a search unpacks nothing.
+_CREATE_SEARCH = (
+    "CREATE TABLE new_search (rowid bigint PRIMARY KEY, words tsvector NOT NULL) WITH (toast_tuple_target = 8160)",
+    "ALTER TABLE new_search ALTER words SET STORAGE EXTERNAL",
+)
 _REPLACE_SEARCH = (
     "CREATE INDEX new_search_words ON new_search USING gin (words) WITH (fastupdate = off)",
     "DROP TABLE IF EXISTS search",
@@ -40,8 +45,7 @@ _EQUAL_ROWS = sa.text(
     f"SELECT count(*) FROM search JOIN {_ROWS.format(table=search.name)} AS new USING (rowid) "  # noqa: S608 (ours)
     "WHERE search.words = new.words"
 )
-_READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-_WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
+_READ, _WRITE = "ISOLATION LEVEL REPEATABLE READ READ ONLY", "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 
 class Postgres(Database):
@@ -62,7 +66,7 @@ class Postgres(Database):
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=min(patience, READ_SECONDS),
-                pool_pre_ping=True,  # no error after a restart of the server
+                isolation_level="AUTOCOMMIT",  # `_begin` begins transactions
                 connect_args=_connecting(patience, url.query),
                 json_deserializer=read_json,
             )
@@ -70,9 +74,10 @@ class Postgres(Database):
             raise ArchiveError("PostgreSQL needs psycopg: pip install 'feedproxy[postgres]'") from error
         event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "connect", self._configure)
+        event.listen(self._engine, "checkout", _demand_silence)
         event.listen(self._engine, "checkin", lambda _, entry: self._closed and entry.close())
 
-    def connect(self, *, writing: bool) -> sa.Connection:
+    def connect(self, *, writing: bool) -> sa.Connection:  # noqa: ARG002
         """Return a connection of this process; prepares the database after each new connection."""
         if self._process != os.getpid():  # open connections belong to the parent process
             self._engine.dispose(close=False)
@@ -84,21 +89,23 @@ class Postgres(Database):
         except BaseException:
             connection.close()
             raise
-        return connection.execution_options(**(_WRITING if writing else _READING))
+        return connection
 
     def _look(self, db: sa.Connection) -> None:
         """Prepare the database, once; raises ArchiveError if it cannot hold every text."""
-        with db.execution_options(**_READING).begin():  # a standby only reads
+        with db.begin():
+            self._begin(db, _READ)  # a standby only reads
             encoding = db.exec_driver_sql("SHOW server_encoding").scalar_one()
             if encoding != "UTF8":
                 make = f"createdb -E UTF8 -T template0 {db.engine.url.database}"
                 raise ArchiveError(f"{self.label} is in {encoding}, not in UTF-8: create it again with {make}")
             ready = self.is_ready(db)
         if not ready:
-            driver: Any = db.connection.driver_connection
+            driver = _driver(db)
             seconds, driver.answer_seconds = driver.answer_seconds, math.inf  # this may take any time
             try:
-                with without_limit(), db.execution_options(**_WRITING).begin():
+                with without_limit(), db.begin():
+                    self._begin(db, _WRITE)
                     db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                     self.prepare(db)
             finally:
@@ -112,23 +119,16 @@ class Postgres(Database):
 
     def _connect(self, _: object, __: object, words: Any, options: dict[str, Any]) -> Any:
         """Connect within the thread's time limit."""
-        from feedproxy.archive.psycopg_limits import LimitedConnection
+        from feedproxy.archive.psycopg_limits import LimitedConnection, OneTripCursor
 
         if remaining() < options["connect_timeout"]:
             options["connect_timeout"] = max(2, math.ceil(remaining()))
-        return LimitedConnection.connect(*words, **options)
+        return LimitedConnection.connect(*words, cursor_factory=OneTripCursor, **options)
 
     def _configure(self, connection: Any, _: object) -> None:
-        """Limit every wait; PostgreSQL ends a transaction of a frozen or dead process, so that others can write."""
+        """Note that the database behind a new connection may be another one."""
         self._looked_at = False
         connection.answer_seconds = 2 * self._patience if self._is_limited else math.inf
-        wait = int(1000 * self._patience)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SET lock_timeout = {wait}; SET jit = off;"
-                f"SET idle_in_transaction_session_timeout = {3 * wait * self._is_limited}"
-            )
-        connection.commit()
 
     def begin(self, connection: sa.Connection, *, writing: bool, searching: bool) -> None:
         """Let the server end a statement that takes too long; `LimitedConnection` covers a frozen server.
@@ -136,11 +136,29 @@ class Postgres(Database):
         A search locks the index before its snapshot begins: in a newer table the snapshot would see no rows
         (https://www.postgresql.org/docs/current/mvcc-caveats.html).
         """
+        statements = []
         if self._is_limited:
             seconds = min(math.inf if writing else max(remaining(), 0.001), 2 * self._patience)
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(1000 * seconds)}")
+            statements.append(f"SET LOCAL statement_timeout = {math.ceil(1000 * seconds)}")
         if searching:
-            connection.exec_driver_sql("LOCK TABLE search IN ACCESS SHARE MODE")
+            statements.append("LOCK TABLE search IN ACCESS SHARE MODE")
+        self._begin(connection, _WRITE if writing else _READ, *statements)
+
+    def _begin(self, connection: sa.Connection, mode: str, *statements: str) -> None:
+        """Let a transaction begin with its first statement, and limit every wait.
+
+        PostgreSQL ends a transaction of a frozen or dead process, so that others can write. A pooler may give the next
+        transaction another connection to the server, so all settings are those of this one.
+        """
+        wait = int(1000 * self._patience)
+        settings = {
+            "lock_timeout": wait,
+            "idle_in_transaction_session_timeout": 3 * wait * self._is_limited,
+            "jit": "off",  # it takes longer than any of our statements
+            "random_page_cost": 1.1,  # an archive fits into memory; the default, for disks, avoids the index of words
+        }
+        lines = (f"SET LOCAL {name} = {value}" for name, value in settings.items())
+        _driver(connection).beginning = "; ".join((f"BEGIN {mode}", *lines, *statements, ""))
 
     def schema_version(self, db: sa.Connection) -> int:
         """Return the number in the table that marks an archive."""
@@ -158,7 +176,8 @@ class Postgres(Database):
 
     def rebuild_index(self, db: sa.Connection, pieces: Iterable[Sequence[Document]]) -> None:
         """Fill a new table, create the index of its words, and replace the old table."""
-        db.exec_driver_sql(_CREATE_SEARCH)
+        for statement in _CREATE_SEARCH:
+            db.exec_driver_sql(statement)
         for piece in pieces:
             self.bulk_insert(db, _NEW, _rows(piece))
         for statement in _REPLACE_SEARCH:
@@ -193,6 +212,19 @@ class Postgres(Database):
         return [f"the index {name} is not valid" for name in names]
 
 
+def _driver(db: sa.Connection) -> Any:
+    """Return the driver's own connection beneath `db`."""
+    return db.connection.driver_connection
+
+
+def _demand_silence(connection: Any, *_: object) -> None:
+    """Let the pool replace a connection that has something to read: its server has ended it, perhaps for a restart."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        if selector.select(0):
+            raise sa.exc.DisconnectionError
+
+
 def _url(address: str) -> sa.URL:
     try:
         url = sa.make_url(address)
@@ -213,8 +245,7 @@ def _connecting(patience: float, query: Mapping[str, Any]) -> dict[str, Any]:
         "tcp_user_timeout": 30_000,  # milliseconds
         "application_name": "feedproxy",
     }
-    # No prepared statements: one plan for all filters is a bad plan, and PgBouncer does not know them.
-    always = {"prepare_threshold": None, "client_encoding": "utf8"}  # whatever PGCLIENTENCODING says
+    always = {"client_encoding": "utf8"}  # whatever PGCLIENTENCODING says
     return {name: value for name, value in defaults.items() if name not in query} | always
 
 

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that gives up on a server that does not answer.
+"""A connection to PostgreSQL that gives up on a server that does not answer, and takes few trips to it.
 
 `statement_timeout` needs a server that runs; TCP's own timeouts need one whose machine is gone.
 """
@@ -15,10 +15,37 @@ RV = TypeVar("RV")
 _GRACE = 0.5  # seconds that the server has to end a statement by itself
 
 
+class OneTripCursor(psycopg.ClientCursor[Any]):
+    """A cursor that sends its connection's `beginning` and the first statement together.
+
+    It writes parameters into statements, because PostgreSQL takes several at once only without parameters.
+    """
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        """Execute `query`; its result is the last one."""
+        connection: Any = self.connection
+        beginning, connection.beginning = connection.beginning, ""
+        super().execute(beginning + query, params, **options)
+        while self.nextset():
+            pass
+        return self
+
+    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
+        """Execute `query` with each of these parameters, after the beginning."""
+        connection: Any = self.connection
+        if connection.beginning:
+            self.execute("")
+        super().executemany(query, params_seq, **options)
+
+
 class LimitedConnection(psycopg.Connection[Any]):
-    """A connection that waits for each answer until the thread's deadline, at most `answer_seconds`."""
+    """A connection that waits for each answer until the thread's deadline, at most `answer_seconds`.
+
+    `beginning` is SQL that the next statement begins with, such as that of a transaction.
+    """
 
     answer_seconds = 20.0
+    beginning = ""
 
     def wait(self, gen: Generator[Any, Any, RV], *args: Any, **options: Any) -> RV:
         """Wait like psycopg, which asks `gen` ten times a second whether to go on."""
