@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from functools import partial
 
 from feedproxy.archive import Archive, admin, open_database
@@ -11,33 +11,46 @@ from tests import postgres
 from tests.bench.archives import kept
 from tests.bench.cold import KINDS, asked
 from tests.bench.figures import Figure, Goal, Run, compared, interleaved
+from tests.prose import WORDS
 
-_PAPERS = 100_000
+_SIZES = (1000, 100_000)
 _MS = "{:.1f} ms"
 _FILTERS = KINDS | {
+    "votes and comments": "min_upvotes=5&min_comments=2",
+    "several words": "q=agent model language",
+    "phrase": f'q="{WORDS[0]} {WORDS[1]}"',
+    "phrase of no paper": 'q="language model"',
     "beginning of a word": "q=agen*",
     "beginning of no word": "q=zzz*",
-    "phrase": 'q="language model"',
+    "author": f"q=author:{WORDS[20]}",
+    "author called like a word in every paper": "q=author:about",
     "exclusion": "q=-model",
     "exclusion, many votes, ten years": "q=-model&days=3660&min_upvotes=100",
-    "author called like a word in every paper": "q=author:about",
-    "votes and comments": "min_upvotes=5&min_comments=2",
+    "either of two words": "q=agent OR model",
+    "common word or votes": "q=agent&or_upvotes=50",
+    "with code": "q=has:code",
+    "digests of weeks": "digest=week",
+    "digests of weeks, common word": "digest=week&q=agent",
 }
 
 
 def cold(run: Run) -> Iterator[Figure]:
-    """Compare a cold feed of 100,000 papers in PostgreSQL with one in SQLite."""
-    with ExitStack() as stack:
-        server = stack.enter_context(postgres.running())
-        addresses = server.create(), str(kept(_PAPERS))
-        copy(*reversed(addresses))
-        archives = [stack.enter_context(closing(Archive(address))) for address in addresses]
+    """Compare a cold feed of an archive in PostgreSQL with one in SQLite, at 1,000 and at 100,000 papers."""
+    with postgres.running() as server:
+        for size in _SIZES:
+            yield from _cold(server.create(), size, run)
+
+
+def _cold(address: str, size: int, run: Run) -> Iterator[Figure]:
+    copy(str(kept(size)), address)
+    with closing(Archive(address)) as ours, closing(Archive(str(kept(size)))) as theirs:
         for kind, text in _FILTERS.items():
-            measures = [partial(_ms, partial(asked, archive, text)) for archive in archives]
+            measures = [partial(_ms, partial(asked, archive, text)) for archive in (ours, theirs)]
             for measure in measures:
                 measure()
             figures = interleaved(4 * run.rounds, *measures)
-            yield compared(f"cold feed, {kind}: PostgreSQL / SQLite", *figures, Goal("≤", 2), _MS)
+            what = f"cold feed of {size:,} papers, {kind}: PostgreSQL / SQLite"
+            yield compared(what, *figures, Goal("≤", 2), _MS)
 
 
 def copy(source: str, target: str) -> None:
