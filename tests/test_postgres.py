@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -119,6 +120,34 @@ def test_what_exceeds_the_index_is_cut_alike(open_archive: Opener, either: str, 
         expected = [entry.paper.id for entry in naive.entries(query)]
         assert expected == [entry.paper.id for entry in archive.search(query).entries], text
     assert [] == violations(archive._database)
+
+
+# Few trips --------------------------------------------------------------------------------------
+
+
+def test_few_trips(open_archive: Opener, address: str, tmp_path: Path, clock: Clock) -> None:
+    """A search takes four trips at most: its beginning with the state, the page of each window, and the end."""
+    archive = open_archive(address)
+    archive.store([Listing((paper(1, title="Agents"),))], clock())
+    archive.search(Query())
+    with archive._database.connect(writing=False) as db, (tmp_path / "trace").open("w+") as trace:
+        driver: Any = db.connection.driver_connection
+        driver.pgconn.trace(trace.fileno())
+        db.close()  # the pool has no other connection
+        assert 1 == len(archive.search(parse_query("q=agents")).entries)
+        driver.pgconn.untrace()
+        sent = [line.split("\t")[3] for line in (tmp_path / "trace").read_text().splitlines() if "\tF\t" in line]
+    assert ["Query"] * 4 == sent
+
+
+def test_settings_end_with_their_transaction(open_archive: Opener, address: str, clock: Clock) -> None:
+    """A pooler may give the connection to another program between two transactions, so nothing is set on it."""
+    archive = open_archive(address)
+    archive.store([Listing((paper(1),))], clock())
+    archive.search(parse_query("q=agents"))
+    settings = sa.text("SELECT name FROM pg_settings WHERE source = 'session' AND name NOT IN ('client_encoding')")
+    with archive._database.connect(writing=False) as db:
+        assert [] == db.scalars(settings).all()
 
 
 # Several at once --------------------------------------------------------------------------------
