@@ -125,19 +125,29 @@ def test_what_exceeds_the_index_is_cut_alike(open_archive: Opener, either: str, 
 # Few trips --------------------------------------------------------------------------------------
 
 
-def test_few_trips(open_archive: Opener, address: str, tmp_path: Path, clock: Clock) -> None:
-    """A search takes four trips at most: its beginning with the state, the page of each window, and the end."""
-    archive = open_archive(address)
-    archive.store([Listing((paper(1, title="Agents"),))], clock())
-    archive.search(Query())
-    with archive._database.connect(writing=False) as db, (tmp_path / "trace").open("w+") as trace:
+def trips(archive: Archive, query: Query, file: Path) -> int:
+    """Return the number of messages that a search sends; the first search of an archive has more."""
+    archive.search(query)
+    with archive._database.connect(writing=False) as db:
         driver: Any = db.connection.driver_connection
+    with file.open("w") as trace:  # the pool has no other connection
         driver.pgconn.trace(trace.fileno())
-        db.close()  # the pool has no other connection
-        assert 1 == len(archive.search(parse_query("q=agents")).entries)
+        archive.search(query)
         driver.pgconn.untrace()
-        sent = [line.split("\t")[3] for line in (tmp_path / "trace").read_text().splitlines() if "\tF\t" in line]
-    assert ["Query"] * 4 == sent
+    return sum("\tF\t" in line for line in file.read_text().splitlines())
+
+
+def test_few_trips(open_archive: Opener, address: str, tmp_path: Path, clock: Clock) -> None:
+    """A search takes four trips: its beginning with the state, the page of each window, and the end.
+
+    One for a word that PostgreSQL knows to be rare spares the narrow windows.
+    """
+    open_archive(address).store([Listing(tuple(paper(number) for number in range(1, 40)))], clock())
+    for text, before, after in (("q=paper", 4, 4), ("q=zebra", 4, 3), ("q=zeb*", 4, 3), ("q=pap*", 4, 4), ("", 4, 4)):
+        assert before == trips(open_archive(address), parse_query(text), tmp_path / "trace")
+        postgres.run(address, "ANALYZE")
+        assert after == trips(open_archive(address), parse_query(text), tmp_path / "trace")
+        postgres.run(address, "DELETE FROM pg_statistic WHERE starelid = CAST('search' AS regclass)")
 
 
 def test_settings_end_with_their_transaction(open_archive: Opener, address: str, clock: Clock) -> None:

@@ -18,8 +18,10 @@ import sqlalchemy as sa
 from feedproxy.archive import migrations, schema
 from feedproxy.archive.index import Document, documents
 from feedproxy.archive.rows import Unreadable
+from feedproxy.archive.search import windows
 from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.query.grammar import Filter
+from feedproxy.query.parameters import Query
 from feedproxy.query.terms import RULES
 
 log = logging.getLogger(__name__)
@@ -151,6 +153,10 @@ class Database(ABC):
     @abstractmethod
     def compile_filter(self, tree: Filter) -> str:
         """Return `tree` in this database's language, for `search.Matches`."""
+
+    def windows(self, db: sa.Connection, query: Query, newest: int | None) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Return the windows that a search tries in turn; see `search.windows`."""
+        return windows(query, newest)
 
     # Its tables ---------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import selectors
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ from feedproxy.archive.schema import search
 from feedproxy.archive.search import Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import And, Filter, Not, Term
-from feedproxy.query.terms import GAP
+from feedproxy.query.parameters import Query
+from feedproxy.query.terms import GAP, Phrase
 
 _CONNECTIONS = 5  # of one process; it renders too slowly to use more
 _LOCK = 0x66656564  # the number of the lock for creating tables
@@ -45,6 +47,12 @@ _EQUAL_ROWS = sa.text(
     f"SELECT count(*) FROM search JOIN {_ROWS.format(table=search.name)} AS new USING (rowid) "  # noqa: S608 (ours)
     "WHERE search.words = new.words"
 )
+# The words of at least a twentieth of all wordings; the newest two weeks have fewer than fifty wordings with any other.
+_COMMON_WORDS = sa.text(
+    "SELECT word FROM pg_stats, unnest(CAST(CAST(most_common_elems AS text) AS text[]), most_common_elem_freqs) "
+    "AS words (word, share) WHERE schemaname = current_schema AND tablename = 'search' AND attname = 'words' "
+    "AND word IS NOT NULL AND share >= 0.05"
+)
 _READ, _WRITE = "ISOLATION LEVEL REPEATABLE READ READ ONLY", "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 
@@ -59,6 +67,7 @@ class Postgres(Database):
         self.label = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
         self._patience, self._looked_at, self._process = patience, False, os.getpid()
         self._closed = False
+        self._common_words, self._read_words_at = frozenset[str](), -math.inf
         self._is_limited = opening is OpenMode.USE  # maintenance may take any time
         try:
             self._engine = sa.create_engine(
@@ -206,6 +215,18 @@ class Postgres(Database):
         """Return `tree` as a tsquery."""
         return _query(tree)
 
+    def windows(self, db: sa.Connection, query: Query, newest: int | None) -> list[dict[str, Any]]:
+        """Return only the widest window if a word is rare: the others would not fill a page, and cost a trip each.
+
+        Words are rare that are not among the common ones of PostgreSQL's own statistics, which we read once an hour.
+        """
+        some = super().windows(db, query, newest)
+        if query.q and time.monotonic() >= self._read_words_at:
+            self._common_words = frozenset(db.execute(_COMMON_WORDS).scalars())
+            self._read_words_at = time.monotonic() + 3600
+        common = self._common_words  # none before the database's first ANALYZE
+        return some[-1:] if query.q and common and _is_rare(query.q, common) else some
+
     def integrity_errors(self, db: sa.Connection) -> list[str]:
         """Return the invalid indexes; PostgreSQL checks everything else itself."""
         names = db.exec_driver_sql("SELECT CAST(indexrelid AS regclass) FROM pg_index WHERE NOT indisvalid").scalars()
@@ -290,3 +311,20 @@ def _query(tree: Filter) -> str:
     if isinstance(tree, Not):
         return f"!{_query(tree.part)}"
     return f"({(' & ' if isinstance(tree, And) else ' | ').join(map(_query, tree.parts))})"
+
+
+def _is_rare(tree: Filter, common: frozenset[str]) -> bool:
+    """Say whether `tree` demands a word that is not `common`."""
+    if isinstance(tree, Term):
+        marks = (_MARKS[field] for field in tree.fields)
+        return all(_has_rare(mark, phrase, common) for mark in marks for phrase in tree.phrases)
+    if isinstance(tree, Not):
+        return False
+    return (any if isinstance(tree, And) else all)(_is_rare(part, common) for part in tree.parts)
+
+
+def _has_rare(mark: str, phrase: Phrase, common: frozenset[str]) -> bool:
+    words, is_prefix = phrase
+    *others, last = (mark + word for word in words)
+    is_last_common = any(word.startswith(last) for word in common) if is_prefix else last in common
+    return not (is_last_common and common.issuperset(others))
