@@ -11,7 +11,8 @@ import pytest
 
 from feedproxy import HOME, __version__
 from feedproxy.errors import UpstreamError
-from feedproxy.ingest.http import Fetcher, Response, StatusError, _deadline
+from feedproxy.ingest.exchange import _deadline
+from feedproxy.ingest.http import Fetcher, Response, StatusError
 from tests import hub as fake
 from tests.faults import drip, drip_bytes, drip_head, drip_tls, silence
 from tests.hub import Answer, Timer
