@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from feedproxy.archive.backend import READ_SECONDS, Database, OpenMode, remaining, without_limit
 from feedproxy.archive.index import COLUMNS, Document, documents
 from feedproxy.archive.rows import read_json
-from feedproxy.archive.schema import search
+from feedproxy.archive.schema import LATE_INDEXES, search
 from feedproxy.archive.search import Matches
 from feedproxy.errors import ArchiveError
 from feedproxy.query.grammar import And, Filter, Not, Term
@@ -54,6 +54,8 @@ _COMMON_WORDS = sa.text(
     "AND word IS NOT NULL AND share >= 0.05"
 )
 _READ, _WRITE = "ISOLATION LEVEL REPEATABLE READ READ ONLY", "ISOLATION LEVEL READ COMMITTED READ WRITE"
+for _index in LATE_INDEXES:
+    _index.dialect_kwargs["postgresql_where"] = _index.dialect_kwargs["sqlite_where"]
 
 
 class Postgres(Database):

@@ -108,11 +108,14 @@ def is_late(date: sa.ColumnElement[int], paper: sa.ColumnElement[int]) -> sa.Col
     return date - paper > sa.literal_column(str(LATE))
 
 
-for _name, _date, _paper in (
-    ("late_steps", ledger.c.reached_at, ledger.c.paper),
-    ("late_wordings", wordings.c.since, wordings.c.paper),
-):
-    sa.Index(_name, _date, _paper, sqlite_where=is_late(_date, _paper), postgresql_where=is_late(_date, _paper))
+# `postgres` adds the same condition for its database, as SQLAlchemy imports a dialect to check its options.
+LATE_INDEXES = [
+    sa.Index(name, date, paper, sqlite_where=is_late(date, paper))
+    for name, date, paper in (
+        ("late_steps", ledger.c.reached_at, ledger.c.paper),
+        ("late_wordings", wordings.c.since, wordings.c.paper),
+    )
+]
 
 dates = sa.Table("dates", metadata, _date_key("date"))
 
