@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)  # rest between two ticks: clocks jump
 _BUSY = timedelta(seconds=5)  # rest while another process refreshes
 _LINE = 5  # listings of the first fill until a line of the log says how far it is
-_POLL = 0.02  # seconds between two looks for the first papers
+_POLL = 0.05  # seconds between two looks for first papers, which another process may store
+_COURTESY = 0.2  # seconds in which those who waited for first papers are answered, before the next listing is read
 
 
 class RefreshLoop:
@@ -34,6 +35,7 @@ class RefreshLoop:
         self._starting, self._polling = threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping, self._wake = threading.Event(), threading.Event()
+        self._news = threading.Condition()  # of the first papers, or that none come
         self._began_at: datetime | None = None
         self._tried_at: datetime | None = None  # the beginning of the last refresh of this process
         self._store_error: ArchiveError | None = None  # of the last tick, which the archive could not note
@@ -59,8 +61,11 @@ class RefreshLoop:
                 self.refresher.give_back_lease()
 
     def _run(self, stopping: threading.Event, wake: threading.Event) -> None:
+        if not self._may_be_empty():  # then the first readers of this process come before a refresh
+            wake.wait(_SHORTEST.total_seconds())
         while not stopping.is_set():
             rest = self.tick()
+            self._spread_news()
             wake.wait(rest.total_seconds())
             wake.clear()
 
@@ -99,7 +104,7 @@ class RefreshLoop:
     def _refresh(self) -> timedelta:
         began, self._tried_at = time.monotonic(), self._clock()
         with resting(lambda: not self._is_empty()):
-            outcome = self.refresher.refresh_once(report=self._log_progress)
+            outcome = self.refresher.refresh_once(report=self._report)
         seconds = time.monotonic() - began
         self.refresher.observe("left" if outcome is None else "good", seconds)
         if outcome is None:
@@ -110,10 +115,17 @@ class RefreshLoop:
             log.info("%s: %s%s, in %.1f s", self.refresher.source.name, outcome, left_out, seconds)
         return _SHORTEST
 
-    def _log_progress(self, listings: int, total: int) -> None:  # noqa: ARG002
-        """Log how far the first fill is, now and then."""
+    def _report(self, listings: int, total: int) -> None:  # noqa: ARG002
+        """Let those who wait for the first papers look, and log how far the first fill is, now and then."""
+        if self._polling.locked() and not self._may_be_empty():
+            self._spread_news()
+            self._stopping.wait(_COURTESY)
         if (listings == 1 or listings % _LINE == 0) and (progress := self.progress()):
             log.info("%s: %s", self.refresher.source.name, progress if listings > 1 else "reading the last 30 days")
+
+    def _spread_news(self) -> None:
+        with self._news:
+            self._news.notify_all()
 
     def status(self) -> Status:
         """Return the status of refreshing, whichever process does it."""
@@ -148,20 +160,28 @@ class RefreshLoop:
         All requests, in every process, wait for the same refresh; one thread of each process polls for the others.
         """
         until = time.monotonic() + seconds
-        self._wake.set()  # the thread may still rest, unaware that the archive is gone
+        if self._may_be_empty():
+            self._wake.set()  # the thread may still rest, unaware that the archive is gone
         is_polling = self._polling.acquire(timeout=max(seconds, 0))
         try:
             while self._is_empty():
                 error = self._reason_to_give_up(until)
                 if error and self._is_empty():  # a failure may follow the first papers
                     raise error
-                time.sleep(_POLL)
+                with self._news:
+                    self._news.wait(_POLL)
         finally:
             if is_polling:
                 self._polling.release()
 
     def _is_empty(self) -> bool:
         return self._archive.cached_state().newest_entry_at is None
+
+    def _may_be_empty(self) -> bool:
+        try:
+            return self._is_empty()
+        except ArchiveError:
+            return True
 
     def _reason_to_give_up(self, until: float) -> UpstreamError | None:
         backoff = self._archive.backoff()
