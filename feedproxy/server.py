@@ -24,15 +24,16 @@ from typing import TYPE_CHECKING, Any
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError
 from feedproxy.host import is_local
+from feedproxy.imports import import_at_once
 from feedproxy.ingest.source import Hub
 from feedproxy.logs import start_log
-from feedproxy.web import create_app
-from feedproxy.web.context import EXTENSION, Context
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Semaphore
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from feedproxy.web.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +141,9 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
     from granian.net import SocketHolder  # type: ignore[attr-defined]
     from granian.server.mp import MPServer
 
+    if multiprocessing.get_start_method() == "fork":  # workers share what is imported now; others import it themselves
+        import_at_once("feedproxy.web")
+
     class Server(MPServer):
         def _init_shared_socket(self) -> None:
             """Share our socket as granian does its own on macOS; elsewhere each of its workers would listen alone."""
@@ -210,6 +214,10 @@ def load(worker: Worker) -> "WSGIApplication":  # pragma: no cover (coverage doe
     _take_signals()
     _start_thread(_give_signs_of_life, worker.signs)
     _start_thread(_follow_parent)
+    import_at_once("feedproxy.web")
+    from feedproxy.web import create_app
+    from feedproxy.web.context import EXTENSION
+
     start_log(as_json=worker.log_json)
     app = create_app(worker.config)
     context = app.extensions[EXTENSION]
@@ -218,14 +226,14 @@ def load(worker: Worker) -> "WSGIApplication":  # pragma: no cover (coverage doe
     return in_pieces(app)
 
 
-def on_worker_start(context: Context, *, first: bool) -> None:
-    """Start to refresh at once; the first worker complains on the terminal if no papers come."""
+def on_worker_start(context: "Context", *, first: bool) -> None:
+    """Start to refresh; the first worker complains on the terminal if no papers come."""
     context.loop.start()
     if first:
         _start_thread(_complain_without_papers, context)
 
 
-def on_worker_exit(context: Context) -> None:
+def on_worker_exit(context: "Context") -> None:
     """Close the archive, so that only one file is left.
 
     This cuts off a long refresh, which gives its lease back and leaves no half of a transaction.
@@ -259,7 +267,7 @@ def _start_thread(target: Any, *args: Any) -> None:
     threading.Thread(target=target, args=args, daemon=True).start()
 
 
-def _complain_without_papers(context: Context) -> None:
+def _complain_without_papers(context: "Context") -> None:
     try:
         context.loop.wait_for_papers(_FIRST_PAPERS)
     except FeedproxyError as error:
@@ -300,7 +308,7 @@ def _follow_parent() -> None:  # pragma: no cover
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _wait_for_end(context: Context) -> None:  # pragma: no cover
+def _wait_for_end(context: "Context") -> None:  # pragma: no cover
     """Wait for the main thread, which serves: granian has no hook for a worker's end."""
     threading.main_thread().join()
     on_worker_exit(context)

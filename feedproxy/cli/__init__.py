@@ -6,14 +6,7 @@ Exit codes: 0, 1 for failure, 2 for usage.
 import click
 
 from feedproxy import HOME, __version__
-from feedproxy.cli.archive import archive
-from feedproxy.cli.check import check
-from feedproxy.cli.config import config
-from feedproxy.cli.context import Commands
-from feedproxy.cli.feed import feed
-from feedproxy.cli.publish import publish
-from feedproxy.cli.refresh import backfill, refresh
-from feedproxy.cli.serve import serve
+from feedproxy.cli.commands import Commands, LateCommands
 from feedproxy.logs import start_log
 
 _BEGINNING = f"""\
@@ -22,9 +15,24 @@ feedproxy serve             serve the real papers; it prints the address to open
 feedproxy feed 'q=agents'   write one feed, without a server
 feedproxy --help            all commands; COMMAND --help: all options of one
 docs: {HOME}#more"""
+_MODULES = {
+    "serve": "feedproxy.cli.serve",
+    "refresh": "feedproxy.cli.refresh",
+    "backfill": "feedproxy.cli.refresh",
+    "feed": "feedproxy.cli.feed",
+    "publish": "feedproxy.cli.publish",
+    "check": "feedproxy.cli.check",
+    "config": "feedproxy.cli.config",
+    "archive": "feedproxy.cli.archive",
+}
 
 
-@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    commands=LateCommands(_MODULES),
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="feedproxy")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -32,7 +40,3 @@ def main(context: click.Context) -> None:
     start_log()
     if context.invoked_subcommand is None:
         click.echo(_BEGINNING)
-
-
-for command in (serve, refresh, backfill, feed, publish, check, config, archive):
-    main.add_command(command)

@@ -12,7 +12,7 @@ from feedproxy.archive import admin, files, open_database
 from feedproxy.archive.admin import Finding, findings, repair
 from feedproxy.archive.backend import OpenMode
 from feedproxy.archive.sqlite import SQLite
-from feedproxy.cli.context import Group, configured
+from feedproxy.cli.commands import Group, configured
 from feedproxy.config import SETTINGS, Config
 from feedproxy.errors import ArchiveError
 from feedproxy.ingest.demo import is_made_up

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import click
 
-from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, open_mode, refresh_if_possible
+from feedproxy.cli.commands import configured
+from feedproxy.cli.context import address_argument, feed_at, make_refresher, open_mode, refresh_if_possible
 from feedproxy.cli.offers import echo_offers
 from feedproxy.config import Config, is_address
 from feedproxy.errors import QueryError

@@ -2,7 +2,7 @@
 
 import click
 
-from feedproxy.cli.context import configured
+from feedproxy.cli.commands import configured
 from feedproxy.config import SETTINGS, Config, variable
 from feedproxy.query.named_feeds import read_feeds
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from feedproxy.cli.context import address_argument, configured, feed_at, make_refresher, open_mode, refresh_if_possible
+from feedproxy.cli.commands import configured
+from feedproxy.cli.context import address_argument, feed_at, make_refresher, open_mode, refresh_if_possible
 from feedproxy.config import Config, variable
 from feedproxy.disk import replace_file
 from feedproxy.feeds import FORMATS

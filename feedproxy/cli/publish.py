@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from feedproxy.cli.context import configured, echo_errors, make_refresher, open_mode, refresh_if_possible
+from feedproxy.cli.commands import configured, echo_errors
+from feedproxy.cli.context import make_refresher, open_mode, refresh_if_possible
 from feedproxy.config import Config, variable
 from feedproxy.disk import replace_file
 from feedproxy.errors import ArchiveError, PublishError

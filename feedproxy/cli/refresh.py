@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import click
 
-from feedproxy.cli.context import configured, echo_errors, make_refresher, refresh_once
+from feedproxy.cli.commands import configured, echo_errors
+from feedproxy.cli.context import make_refresher, refresh_once
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError, ListingError, UpstreamError
 from feedproxy.ingest.refresher import Outcome, Refresher

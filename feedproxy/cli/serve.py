@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from feedproxy.cli.context import configured, make_refresher
+from feedproxy.cli.commands import configured
+from feedproxy.cli.context import make_refresher
 from feedproxy.config import Config, variable
 from feedproxy.logs import start_log
 from feedproxy.query.named_feeds import read_feeds
