@@ -220,7 +220,8 @@ class Archive(Coordination):
         with self._transaction(searching=bool(query.q)) as db:
             state, late = _read_late(db, query.days)
             values = self._database.bind(parameters(query))
-            for window in self._database.windows(db, query, state.newest):
+            # An empty archive is searched too: it compiles the statement while the first papers are on their way.
+            for window in self._database.windows(db, query, state.newest or 0):
                 bounds = _with_late(db, window, late)
                 statement = select_page(conditions(query), late="late" in bounds)
                 rows = db.execute(statement, values | bounds).all()
