@@ -40,7 +40,7 @@ _READERS = 100  # connections
 def first(run: Run) -> Iterator[Figure]:
     """Show how long after the Hub's first papers the first reader of an empty archive is answered."""
     at_once = [_first(run.folder / f"empty-{number}.sqlite", 0) for number in range(run.rounds)]
-    yield _waited("first answer of an empty archive, the Hub answers at once", at_once, Goal("≤", 100, "ms"))
+    yield _waited("first answer of an empty archive, the Hub answers at once", at_once, Goal("≤", 50, "ms"))
     slowly = [_first(run.folder / f"slow-{number}.sqlite", 0.1) for number in range(min(3, run.rounds))]
     yield _waited("the same, the Hub takes 100 ms an answer", slowly, None)
 

@@ -56,6 +56,15 @@ def gunicorn(app: str, settings: Mapping[str, str], flags: tuple[str, ...] = ())
 
 
 @contextmanager
+def feedproxy(settings: Mapping[str, str]) -> Iterator[Server]:
+    """Run `feedproxy serve` with one worker."""
+    port = free_port()
+    command = [sys.executable, "-m", "feedproxy", "serve", "--bind", f"127.0.0.1:{port}"]
+    with _running(command, port, settings, stderr=subprocess.DEVNULL) as server:
+        yield server
+
+
+@contextmanager
 def granian(app: str, settings: Mapping[str, str]) -> Iterator[Server]:
     """Run granian with one worker as `feedproxy serve` does; `app` is `wsgi:app`, or another in place of feedproxy."""
     bind = f"127.0.0.1:{(port := free_port())}"
@@ -113,9 +122,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], port: int, settings: Mapping[str, str]) -> Iterator[Server]:
+def _running(command: list[str], port: int, settings: Mapping[str, str], stderr: int | None = None) -> Iterator[Server]:
     began = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, env=environment() | settings, start_new_session=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment() | settings, stderr=stderr, start_new_session=True)
     try:
         until(lambda: _answers(process, port), f"{command[0]} does not answer")
         yield Server(port, process.pid, began)

@@ -1,57 +1,75 @@
 """How long it takes until there is something: to import feedproxy, to run a command, to serve from a filled archive."""
 
+import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 
 from tests import hub as fake
 from tests.bench import servers
 from tests.bench.archives import ROOT, copied
-from tests.bench.figures import Figure, Goal, Run, interleaved
+from tests.bench.figures import Figure, Goal, Run, compared, interleaved
 from tests.bench.polls import FEED, asked, settings
-from tests.bench.servers import Server, environment
+from tests.bench.servers import environment
 
-# What a process does anyway that makes one feed, or serves it: Python starts, and imports these libraries.
+# What a process does in any case that makes one feed, or serves it: Python starts, and imports these libraries.
 _FEED = "import click, feedgen.feed, jinja2, platformdirs, sqlalchemy"
 _SERVE = f"{_FEED}, cachetools, flask, isal, granian.server.mp"
 
 
 def starting(run: Run) -> Iterator[Figure]:
-    """Show how long imports, a command and the way to the first feed take, beside what the libraries take alone."""
+    """Show how long imports, commands and the way to the first feed take, beside what the libraries take alone."""
     archive = copied(1000, run.folder)
     with fake.running() as hub:
         own = settings(archive, hub)
         rows: list[tuple[str, Callable[[], float], float | None]] = [
-            ('python -c ""', partial(_python, ["-c", ""], own), None),
-            ('python -c "import feedproxy"', partial(_python, ["-c", "import feedproxy"], own), 0.1),
-            ("feedproxy --version", partial(_command, ["--version"], own), None),
-            ("feedproxy config", partial(_command, ["config"], own), None),
-            ("the libraries of a feed", partial(_python, ["-c", _FEED], own), None),
-            ("feedproxy feed, nothing is due", partial(_command, ["feed", "q=agents"], own), 0.6),
-            ("feedproxy check", partial(_command, ["check", "q=agents"], own), None),
-            ("the libraries of a server", partial(_python, ["-c", _SERVE], own), None),
-            ("feedproxy serve to the first feed", partial(_first_feed, servers.feedproxy, own), 1),
-            ("gunicorn to the first feed", partial(_first_feed, partial(servers.gunicorn, "wsgi:app"), own), 1),
+            ('python -c ""', partial(_python, own, "-c", ""), None),
+            ('python -c "import feedproxy"', partial(_python, own, "-c", "import feedproxy"), 0.1),
+            ("feedproxy --version", partial(_python, own, "-m", "feedproxy", "--version"), None),
+            ("the libraries of a feed, imported", partial(_python, own, "-c", _FEED), None),
+            ("feedproxy feed, nothing is due", partial(_python, own, "-m", "feedproxy", "feed", "q=agents"), 0.6),
+            ("feedproxy check", partial(_python, own, "-m", "feedproxy", "check", "q=agents"), None),
+            ("the libraries of a server, imported", partial(_python, own, "-c", _SERVE), None),
+            ("start of feedproxy serve to the first feed", partial(_served, own), 1),
+            ("start of gunicorn to the first feed", partial(_answered, own), 1),
         ]
-        _command(["refresh"], own)
+        _python(own, "-m", "feedproxy", "refresh")
         for _, measure, _ in rows:
             measure()  # so that all is compiled
         times = interleaved(run.rounds, *(measure for _, measure, _ in rows))
+        commands = ["-c", _FEED], ["-m", "feedproxy", "feed", "q=agents"]
+        libraries, feed = interleaved(2 * run.rounds, *(partial(_processor, own, *words) for words in commands))
     for (what, _, bound), took in zip(rows, times, strict=True):
         goal = None if bound is None else Goal("≤", bound, "s")
         yield Figure(what, f"{min(took):.2f} to {max(took):.2f} s", statistics.median(took), goal, "s")
+    yield compared("processor time of feedproxy feed / of the libraries of a feed", feed, libraries, None, "{:.2f} s")
 
 
-def _command(words: list[str], own: dict[str, str]) -> float:
-    return _python(["-m", "feedproxy", *words], own)
-
-
-def _python(words: list[str], own: dict[str, str]) -> float:
+def _python(own: dict[str, str], *words: str) -> float:
     began = time.monotonic()
-    subprocess.run([sys.executable, *words], cwd=ROOT, env=environment() | own, check=True, timeout=60, stdout=-3)
+    command = [sys.executable, *words]
+    subprocess.run(command, cwd=ROOT, env=environment() | own, check=True, timeout=60, stdout=subprocess.DEVNULL)
     return time.monotonic() - began
+
+
+def _processor(own: dict[str, str], *words: str) -> float:
+    """Return the seconds of processor time of a command, which others on the machine hardly add to."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _python(own, *words)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def _served(own: dict[str, str]) -> float:
+    with servers.feedproxy(own) as server:
+        asked(server.port, FEED)
+        return time.monotonic() - server.started_at
+
+
+def _answered(own: dict[str, str]) -> float:
+    with servers.gunicorn("wsgi:app", own) as server:
+        asked(server.port, FEED)
+        return time.monotonic() - server.started_at
