@@ -874,6 +874,16 @@ def test_goes_on(archive: Archive, clock: Clock):
     loop.stop()
 
 
+def test_readers_come_first(archive: Archive, clock: Clock):
+    """With papers in the archive, the thread rests before its first step."""
+    archive.store([parse(api(entries(1)))], clock())
+    source = FixedSource(entries(1), rest=MINUTE)
+    loop = RefreshLoop(Refresher(source, archive, clock))
+    loop.start()
+    loop.stop()
+    assert 0 == source.looks
+
+
 def test_nothing_due(archive: Archive, clock: Clock, caplog: pytest.LogCaptureFixture):
     """A step that finds nothing to ask for rests a second and says nothing."""
     caplog.set_level(logging.INFO, "feedproxy.ingest.loop")
