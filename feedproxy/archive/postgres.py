@@ -67,8 +67,7 @@ class Postgres(Database):
         url = _url(address)
         self.opening = opening
         self.label = sa.URL.create("postgresql", None, None, url.host, url.port, url.database).render_as_string()
-        self._patience, self._looked_at, self._process = patience, False, os.getpid()
-        self._closed = False
+        self._patience, self._looked_at, self._process, self._closed = patience, False, os.getpid(), False
         self._common_words, self._read_words_at = frozenset[str](), -math.inf
         self._is_limited = opening is OpenMode.USE  # maintenance may take any time
         try:
@@ -236,7 +235,6 @@ class Postgres(Database):
 
 
 def _driver(db: sa.Connection) -> Any:
-    """Return the driver's own connection beneath `db`."""
     return db.connection.driver_connection
 
 
@@ -253,9 +251,9 @@ def _url(address: str) -> sa.URL:
         url = sa.make_url(address)
     except (sa.exc.ArgumentError, ValueError):
         url = None
-    if not url or url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
-        raise ArchiveError("the archive must be postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
-    return url.set(drivername="postgresql+psycopg")
+    if url and url.database and url.drivername in ("postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg")
+    raise ArchiveError("the archive must be postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
 
 
 def _connecting(patience: float, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,8 +266,8 @@ def _connecting(patience: float, query: Mapping[str, Any]) -> dict[str, Any]:
         "tcp_user_timeout": 30_000,  # milliseconds
         "application_name": "feedproxy",
     }
-    always = {"client_encoding": "utf8"}  # whatever PGCLIENTENCODING says
-    return {name: value for name, value in defaults.items() if name not in query} | always
+    options = {name: value for name, value in defaults.items() if name not in query}
+    return options | {"client_encoding": "utf8"}  # whatever PGCLIENTENCODING says
 
 
 # Search -----------------------------------------------------------------------------------------
