@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 Columns = Mapping[str, Any] | sa.RowMapping
 Fits = Callable[[Any], bool]
 LARGEST = 2**31 - 1  # a count
+_CACHE = 1_000  # papers, about a month of them
+_IS_JSON = [isinstance(column.type, sa.JSON) for column in schema.PAPER]
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 _EMPTY = {"title": "", "summary": "", "author_count": 0, "comments": 0, "authors": [], "ai_keywords": [], "media": []}
 
@@ -122,6 +124,12 @@ def paper_of(row: Sequence[Any]) -> Paper:
     return Paper(**values)
 
 
+@lru_cache(_CACHE)  # the same papers appear in many feeds
+def _stored_paper(row: tuple[Any, ...]) -> Paper:
+    """Return the paper in the columns `schema.STORED_PAPER`; raises Unreadable."""
+    return paper_of([read_json(value) if is_json else value for is_json, value in zip(_IS_JSON, row, strict=True)])
+
+
 def mended_paper(row: Sequence[Any], listed_at: int) -> Paper:
     """Return the readable part of the paper in such a row."""
     empty = _EMPTY | {"submitted_at": listed_at}
@@ -130,12 +138,12 @@ def mended_paper(row: Sequence[Any], listed_at: int) -> Paper:
 
 
 def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
-    """Return the readable entries in `rows`; logs the others once."""
+    """Return the readable entries in `rows`, which `search.select_page` selects; logs the others once."""
     entries = []
     for row in rows:
         try:
-            paper, entered_at, revised_at = paper_of(row), moment(row.entered_at), moment(row.revised_at or 0)
-            upvotes = row.upvotes_at_entry
+            *columns, revised, entered, upvotes = row
+            paper, entered_at, revised_at = _stored_paper(tuple(columns)), moment(entered), moment(revised or 0)
             is_known = paper.upvotes is not None and _is_count(upvotes)  # else the ledger has comments for upvotes
             entries.append(Entry(paper, entered_at, max(entered_at, revised_at), upvotes if is_known else None))
         except Unreadable as reason:

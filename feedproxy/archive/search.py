@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
-from feedproxy.archive.schema import LATE, PAPER, WORDED, is_late, ledger, papers, search, state, wordings
+from feedproxy.archive.schema import LATE, STORED_PAPER, WORDED, is_late, ledger, papers, search, state, wordings
 from feedproxy.model import COUNTS
 from feedproxy.query.parameters import MEASURES, Query
 
@@ -148,7 +148,8 @@ def select_page(conditions: tuple[str, ...], *, late: bool) -> sa.Select[Any]:
     entries = _entries(conditions, late).subquery()
     newest_first = sa.select(entries).order_by(entries.c.entered_at.desc())
     page = newest_first.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
-    columns = sa.select(*PAPER, papers.c.revised_at, page.c.entered_at, _upvotes_at(page.c.entered_at, page.c.paper))
+    dates = papers.c.revised_at, page.c.entered_at
+    columns = sa.select(*STORED_PAPER, *dates, _upvotes_at(page.c.entered_at, page.c.paper))
     rows = columns.select_from(WORDED.join(page, papers.c.listed_at == page.c.paper))
     return rows.order_by(page.c.entered_at.desc())
 

@@ -43,7 +43,7 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
     """Return the view of a digest in the feed of `query`, which has the `topic` and the web page `page`."""
     period, image = digest.period, digest.papers[0].image
     papers, late = (
-        [_item(paper, link_of(paper.links, query), query.content) for paper in papers]
+        [_item(paper, link_of(paper.links, query.link), query.content) for paper in papers]
         for papers in (digest.papers, digest.late)
     )
     extension: dict[str, object] = {"digest": period.kind, "period": period.code}
