@@ -44,7 +44,8 @@ class EntryView:
 
     `id` is an address that equals `link` if `is_permalink`: some readers open it and ignore `link`. `paragraphs` and
     `links` are what `html` shows, as text. `counts` are what RSS and Atom show, and `extension` is what JSON Feed adds
-    (None is left out). A digest lists `papers` and `late`. Times are aware UTC.
+    (None is left out). A digest lists `papers` and `late`. Times are aware UTC. `elements` are what formats have made of
+    it, for the next feed that shows it.
     """
 
     id: str
@@ -69,6 +70,7 @@ class EntryView:
     late: tuple[ListedPaper, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     extension: Mapping[str, object] = field(default_factory=dict)
+    elements: dict[str, object] = field(default_factory=dict, compare=False)
 
 
 def entry_view(entry: Entry, query: Query) -> EntryView:

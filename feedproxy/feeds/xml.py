@@ -3,11 +3,13 @@
 import html
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from email.utils import format_datetime
 from typing import Any
 
 import feedgen.entry
 import feedgen.feed
+from feedgen.entry import FeedEntry
 from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from feedgen.util import xml_elem
@@ -94,7 +96,7 @@ def _mark_as_html(text: Any) -> None:
 
 def _generator(document: Document, form: str) -> FeedGenerator:
     feed, media_type, generator = document.feed, MEDIA_TYPES[form], FeedGenerator()
-    generator.register_extension("paper", _FeedElements, _EntryElements)
+    generator.register_extension("paper", _FeedElements)
     generator.id(feed.id)
     generator.title(feed.title)
     generator.subtitle(feed.description)
@@ -112,13 +114,38 @@ def _generator(document: Document, form: str) -> FeedGenerator:
     generator.ttl(_TTL)
     generator.updated(document.updated)
     for view in document.views:
-        _add(generator, view, form)
+        generator.add_entry(_Entry(view), order="append")
     return generator
 
 
-def _add(generator: FeedGenerator, view: EntryView, form: str) -> None:
-    """Add an entry, with only the elements of this format: feedgen spends time on the others too."""
-    element = generator.add_entry(order="append")
+class _Entry:
+    """An entry of feedgen's, whose element is made once: the same papers appear in many feeds."""
+
+    def __init__(self, view: EntryView) -> None:
+        self.view = view
+
+    def register_extension(self, *_: Any) -> None:
+        """Do nothing: feedgen's own entry has its extension already."""
+
+    def atom_entry(self) -> Any:
+        return self._element("atom")
+
+    def rss_entry(self) -> Any:
+        return self._element("rss")
+
+    def _element(self, form: str) -> Any:
+        """Return a copy of the element, as a tree takes what is added to it."""
+        elements = self.view.elements
+        if form not in elements:
+            entry = _feedgen_entry(self.view, form)
+            elements[form] = entry.rss_entry() if form == "rss" else entry.atom_entry()
+        return deepcopy(elements[form])
+
+
+def _feedgen_entry(view: EntryView, form: str) -> FeedEntry:
+    """Return an entry with only what this format shows: feedgen spends time on the rest too."""
+    element = FeedEntry()
+    element.register_extension("paper", _EntryElements)
     element.paper.view = view
     element.guid(view.id, permalink=view.is_permalink)
     element.title(view.title)
@@ -133,14 +160,15 @@ def _add(generator: FeedGenerator, view: EntryView, form: str) -> None:
             element.comments(view.discussion)
         if view.html:
             element.description(html.escape(view.summary, quote=False))
-        return
+        return element
     element.updated(view.updated)
     element.author([{"name": name} for name in view.authors])
     if view.html:
         element.summary(view.summary or None)
+    return element
 
 
-_RSS_TEXT = re.compile(rb"<(title|category|dc:creator)>.*?</\1>", re.DOTALL)
+_RSS_TEXT = re.compile(rb"<(?:title|category|dc:creator)>[^<&]*&[^<]*")
 
 
 def rss(document: Document) -> bytes:
