@@ -99,9 +99,13 @@ def _link(match: _Match) -> str:
 # Every quantifier is bounded, so a hostile text takes no longer than another of its length.
 _ADDRESS = r"https?://[^\s{}]{1,300}"
 _VARIABLE = r"(?<![A-Za-z])[A-Za-z]"
-# What stays as it is: an address, `code`, a path of Windows.
-_VERBATIM = re.compile(r"""(https?://[^\s{}\\]+|`[^`'"]{1,200}`|``[^`'"]{1,200}``|(?<!\w)[A-Za-z]:\\\S*)""")
-_QUOTING = ("://", "`", ":\\")  # one of these is in every such text
+# What stays as it is: an address, `code`, a path of Windows (which could begin at every letter, and is slow to find).
+_VERBATIM = r"""https?://[^\s{}\\]+|`[^`'"]{1,200}`|``[^`'"]{1,200}``"""
+_VERBATIM_BY_HINT = (
+    (":\\", re.compile(rf"({_VERBATIM}|(?<!\w)[A-Za-z]:\\\S*)")),
+    ("://", re.compile(f"({_VERBATIM})")),
+    ("`", re.compile(f"({_VERBATIM})")),
+)
 _LINKS = (
     # `\url{https://…}`, `\href{https://…}{our page}`, `https://…{our page}`, `at~https://…`
     _rule("url", "{", rf"\\?(?:url|href)\{{({_ADDRESS})\}}", r"\1"),
@@ -187,7 +191,8 @@ def rewrite(text: str, counts: Counter[str]) -> str:
     text = _apply(_LINKS, text, counts)
     hints = {hint for hint in _HINTS if hint in text}
     rules = [rule for rule in _TEXT if rule.hint in hints and rule.pattern.search(text)]
-    parts = _VERBATIM.split(text) if rules and any(sign in text for sign in _QUOTING) else [text]
+    verbatim = next((pattern for hint, pattern in _VERBATIM_BY_HINT if hint in text), None) if rules else None
+    parts = verbatim.split(text) if verbatim else [text]
     return "".join(part if at % 2 else _apply(rules, part, counts) for at, part in enumerate(parts))
 
 
