@@ -70,7 +70,8 @@ class SearchResult(Generic[E]):
 PATIENCE = 10.0  # seconds
 _PROBLEMS = 60.0  # seconds
 _MOST_DAYS = 400  # listing days that a refresh plans with; it fills in a gap of a year
-_STATE = sa.select(schema.state)
+_DAYS, _STATE = schema.listing_days, sa.select(schema.state)
+_FIRST_DAYS = sa.select(_DAYS).where(_DAYS.c.papers > 0).order_by(_DAYS.c.day).limit(10)  # some may be unreadable
 _LOCKED = _STATE.with_for_update()  # one writer at a time, in databases that allow several
 
 
@@ -147,6 +148,11 @@ class Archive(Coordination):
         """Return the saved listings that were read, by the hashes of their paths."""
         with self._transaction() as db:
             return read_files(db)
+
+    def first_day(self) -> date | None:
+        """Return the first listing day that had papers; None for none."""
+        with self._transaction() as db:
+            return min(days_of(db.execute(_FIRST_DAYS)), default=None)
 
     def mark_requested(self, days: Sequence[date], now: datetime) -> None:
         """Note requests for `days`, so that a failed one waits."""

@@ -23,7 +23,7 @@ DAY = 86_400
 NEVER = 2**62  # seconds
 MOST_LATE = 200  # papers in one search by key
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
-_NARROW = 14  # days, which hold the newest fifty entries of a common word
+_FEW = 14, 140  # days, which hold the newest fifty entries of a common word, and of another
 LISTING_WINDOW = 90  # days, in which we look for the last listing days
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
 _late = sa.bindparam("late", type_=sa.BigInteger, expanding=True)
@@ -54,14 +54,14 @@ def parameters(query: Query) -> dict[str, Any]:
 
 
 def windows(query: Query, newest: int | None) -> list[dict[str, Any]]:
-    """Return the windows to search: a few days first, then all days of `query`.
+    """Return the windows to search: a few days first, then ten times as many, then all days of `query`.
 
-    If the few days fill a page, it is complete. `newest` is the newest date in the archive (seconds), if any.
+    If a window fills a page, that is complete. `newest` is the newest date in the archive (seconds), if any.
     """
     if newest is None:
         return []
     midnight = newest - newest % DAY
-    return [window_from(midnight - (days - 1) * DAY) for days in sorted({min(_NARROW, query.days), query.days})]
+    return [window_from(midnight - (days - 1) * DAY) for days in sorted({min(few, query.days) for few in _FEW} | {query.days})]
 
 
 def window_from(start: int) -> dict[str, Any]:

@@ -72,13 +72,19 @@ def _offers(archive: Archive, query: Query) -> Iterator[Offer]:
         return
     count, everything = archive.count(query), archive.count(Query(days=query.days))
     earlier: list[tuple[Filter, int, _Candidate]] = []
+    enough = max(1, _LEAST * count)
+    idle: set[Filter] = set()  # parts whose interest adds hardly anything; then no alternative in it does
     for part, candidate in _changes(archive, query.q):
+        if part in idle and not candidate.is_learned:
+            continue
         with suppress(QueryError):  # no address can say it
             wider = with_replacement(query, part, candidate.tree)
             papers = archive.count(wider) - count
             is_too_broad = candidate.is_learned and papers > _LARGEST * everything
             is_same = any((part, papers) == other[:2] and _is_same(candidate, other[2]) for other in earlier)
-            if papers >= max(1, _LEAST * count) and not is_too_broad and not is_same:
+            if papers < enough and not candidate.term:
+                idle.add(part)
+            if papers >= enough and not is_too_broad and not is_same:
                 earlier.append((part, papers, candidate))
                 yield Offer(candidate.text, wider, papers, is_interest=not candidate.term)
 

@@ -95,11 +95,12 @@ def most_similar(word: str, vocabulary: Vocabulary) -> str | None:
     """
     if not _SHORTEST <= len(word) <= _LONGEST or not word.isalpha():
         return None
-    distance = 1 if len(word) < 6 else 2
+    distance, letters = 1 if len(word) < 6 else 2, set(word)
     near = [
         (mistakes, -papers, other)
         for other, papers in vocabulary.items()
         if other[0] in word[:2] and abs(len(other) - len(word)) <= distance
+        if len(letters.symmetric_difference(other)) <= 2 * distance  # a mistake changes two letters at most
         if 0 < (mistakes := _mistakes(word, other)) <= distance
     ]
     return min(near)[2] if near else None

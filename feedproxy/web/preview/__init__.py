@@ -97,7 +97,7 @@ def preview(service: Service, query: Query, entries: int = 200) -> Preview:
 def _since(archive: Archive, base: Preview, days: int) -> date | None:
     """Return the first listing day, if the archive holds fewer days than these."""
     newest = base.result.state.newest_entry_at
-    first = min((day for day, listing in archive.days(None).items() if listing.count), default=None)
+    first = archive.first_day()
     return first if first and newest and first > newest.date() - timedelta(days=days) else None
 
 
