@@ -52,9 +52,9 @@ class Run(NamedTuple):
 
 def search_words(text: str) -> list[str]:
     """Return the words of a paper's `text` as the index holds them: in their order, then compounds after gaps."""
-    texts = _find_runs(without_shouting(normalize(text)))
+    normal = without_shouting(normalize(text))
     runs = [
-        _cached_run(run) if len(run) <= _MAX_CACHED else _read_run(run) for run in texts
+        _cached_run(run) if len(run) <= _MAX_CACHED else _read_run(run) for run in run_pattern(normal).findall(normal)
     ]  # a call less than read_run
     row: list[str] = []
     places: list[int] = []
@@ -70,10 +70,10 @@ def search_words(text: str) -> list[str]:
     return row
 
 
-def _find_runs(text: str) -> list[str]:
-    """Return the runs in normalised `text`; where nothing rare is, with an expression that takes half the time."""
+def run_pattern(text: str) -> re.Pattern[str]:
+    """Return what finds the runs in normalised `text`; where nothing rare is, that takes half the time."""
     has_rare = "*" in text or "#" in text or "++" in text or _NAME.search(text) or _NUMBER.search(text)
-    return (RUN if has_rare else _PLAIN_RUN).findall(text)
+    return RUN if has_rare else _PLAIN_RUN
 
 
 def without_shouting(text: str) -> str:

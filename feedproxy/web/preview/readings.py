@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 
-from feedproxy.archive.compounds import read_run, without_shouting
+from feedproxy.archive.compounds import read_run, run_pattern, without_shouting
 from feedproxy.query.letters import plain_text_with_places
-from feedproxy.query.terms import GAP, RUN, WORDS
+from feedproxy.query.terms import GAP, WORDS
 
 Place = tuple[str, int, int]  # a word, and its start and end in a text
 _CACHE, _LONGEST = 4096, 40  # runs of words, and the most characters of one: nearly all runs of a text are common words
@@ -17,7 +17,8 @@ def readings(text: str) -> list[list[Place]]:
     """
     normal, places = (text, range(len(text) + 1)) if text.isascii() else plain_text_with_places(text)
     rows: tuple[list[Place], list[Place], list[Place]] = [], [], []
-    for match in RUN.finditer(without_shouting(normal)):
+    small = without_shouting(normal)
+    for match in run_pattern(small).finditer(small):
         run, at = match[0], match.start()
         for row, words in zip(rows, _places(run) if len(run) <= _LONGEST else _read_places(run), strict=True):
             row.extend([(word, at + start, at + end) for word, start, end in words])
