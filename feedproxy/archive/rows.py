@@ -126,7 +126,7 @@ def paper_of(row: Sequence[Any]) -> Paper:
 
 @lru_cache(_CACHE)  # the same papers appear in many feeds
 def _stored_paper(row: tuple[Any, ...]) -> Paper:
-    """Return the paper in the columns `schema.STORED_PAPER`; raises Unreadable."""
+    """Return the paper in the columns `schema.PAPER`, with JSON as text; raises Unreadable."""
     return paper_of([read_json(value) if is_json else value for is_json, value in zip(_IS_JSON, row, strict=True)])
 
 

@@ -87,8 +87,6 @@ WORDING = ("title", "summary", "authors", "organization")
 
 # The columns of a `Paper`, in its order, and their tables.
 PAPER = [(wordings if name in WORDING else papers).c[name] for name in Paper.__dataclass_fields__]
-# The same as they are stored, with JSON as text.
-STORED_PAPER = [sa.cast(column, sa.Text) if isinstance(column.type, sa.JSON) else column for column in PAPER]
 WORDED = papers.outerjoin(wordings, wordings.c.since == papers.c.wording)
 _BESIDE = [papers.c[name] for name in ("listed_at", "wording", "listing_day", "revised_at", "ai_summary_at")]
 PAPERS: sa.Select[Any] = sa.select(*PAPER, *_BESIDE, wordings.c.has).select_from(WORDED)

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
-from feedproxy.archive.schema import LATE, STORED_PAPER, WORDED, is_late, ledger, papers, search, state, wordings
+from feedproxy.archive.schema import LATE, PAPER, WORDED, is_late, ledger, papers, search, state, wordings
 from feedproxy.model import COUNTS
 from feedproxy.query.parameters import MEASURES, Query
 
@@ -28,6 +28,8 @@ LISTING_WINDOW = 90  # days, in which we look for the last listing days
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
 _late = sa.bindparam("late", type_=sa.BigInteger, expanding=True)
 _q = sa.bindparam("q", type_=sa.Text)
+# The columns of a `Paper` with JSON as text: `rows` need not decode it for papers that it remembers.
+_STORED_PAPER = [sa.cast(column, sa.Text) if isinstance(column.type, sa.JSON) else column for column in PAPER]
 
 
 class Greatest(GenericFunction[int]):
@@ -149,7 +151,7 @@ def select_page(conditions: tuple[str, ...], *, late: bool) -> sa.Select[Any]:
     newest_first = sa.select(entries).order_by(entries.c.entered_at.desc())
     page = newest_first.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")).subquery()
     dates = papers.c.revised_at, page.c.entered_at
-    columns = sa.select(*STORED_PAPER, *dates, _upvotes_at(page.c.entered_at, page.c.paper))
+    columns = sa.select(*_STORED_PAPER, *dates, _upvotes_at(page.c.entered_at, page.c.paper))
     rows = columns.select_from(WORDED.join(page, papers.c.listed_at == page.c.paper))
     return rows.order_by(page.c.entered_at.desc())
 
