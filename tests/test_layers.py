@@ -37,7 +37,6 @@ OWNERS = {
     "granian": "server",
     "httpx": "ingest",
     "isal": "web",
-    "jinja2": "feeds",
     "platformdirs": "config",
     "prometheus_client": "metrics",
     "psycopg": "archive",

@@ -7,9 +7,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Generic
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -49,23 +48,13 @@ from feedproxy.archive.search import (
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.standings import Standings
+from feedproxy.archive.state import SearchResult as SearchResult
 from feedproxy.archive.state import State, Stats, Watcher
 from feedproxy.archive.writer import Changes, Writer, revision_after
 from feedproxy.errors import ArchiveError
-from feedproxy.model import Digest, E, Entry, Listing, ListingDay, PaperHistory, SavedFile, Step
+from feedproxy.model import Digest, Entry, Listing, ListingDay, PaperHistory, SavedFile, Step
 from feedproxy.query.parameters import Query
 from feedproxy.query.terms import RULES
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult(Generic[E]):
-    """One page of a feed's entries, newest first; whether there are `more`; and the state of their archive."""
-
-    entries: tuple[E, ...]
-    more: bool
-    state: State
-    closed_at: datetime | None = None  # when the last of digests was made (aware UTC)
-
 
 PATIENCE = 10.0  # seconds
 _PROBLEMS = 60.0  # seconds

@@ -125,7 +125,7 @@ def paper_of(row: Sequence[Any]) -> Paper:
 
 
 @lru_cache(_CACHE)  # the same papers appear in many feeds
-def _stored_paper(row: tuple[Any, ...]) -> Paper:
+def _stored_paper(row: Sequence[Any]) -> Paper:
     """Return the paper in the columns `schema.PAPER`, with JSON as text; raises Unreadable."""
     return paper_of([read_json(value) if is_json else value for is_json, value in zip(_IS_JSON, row, strict=True)])
 
@@ -142,8 +142,8 @@ def entries_of(rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
     entries = []
     for row in rows:
         try:
-            *columns, revised, entered, upvotes = row
-            paper, entered_at, revised_at = _stored_paper(tuple(columns)), moment(entered), moment(revised or 0)
+            paper, entered_at, revised_at = _stored_paper(row[:-3]), moment(row.entered_at), moment(row.revised_at or 0)
+            upvotes = row.upvotes_at_entry
             is_known = paper.upvotes is not None and _is_count(upvotes)  # else the ledger has comments for upvotes
             entries.append(Entry(paper, entered_at, max(entered_at, revised_at), upvotes if is_known else None))
         except Unreadable as reason:

@@ -63,7 +63,10 @@ def windows(query: Query, newest: int | None) -> list[dict[str, Any]]:
     if newest is None:
         return []
     midnight = newest - newest % DAY
-    return [window_from(midnight - (days - 1) * DAY) for days in sorted({min(few, query.days) for few in _FEW} | {query.days})]
+    return [
+        window_from(midnight - (days - 1) * DAY)
+        for days in sorted({min(few, query.days) for few in _FEW} | {query.days})
+    ]
 
 
 def window_from(start: int) -> dict[str, Any]:

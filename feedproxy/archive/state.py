@@ -1,4 +1,4 @@
-"""The state and size of an archive, and a thread that reads it, so that a poll reads nothing."""
+"""The state and size of an archive, what it finds, and a thread that reads it, so that a poll reads nothing."""
 
 import threading
 import time
@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic
 
 from feedproxy.errors import ArchiveError
+from feedproxy.model import E
 
 _PAUSE, _PAUSE_WHILE_EMPTY = 1.0, 0.05  # seconds between two looks
 _LATE = 2.0  # seconds that the thread may be late
@@ -44,6 +46,16 @@ class Stats:
 
     papers: int
     last_paper_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult(Generic[E]):
+    """One page of a feed's entries, newest first; whether there are `more`; and the state of their archive."""
+
+    entries: tuple[E, ...]
+    more: bool
+    state: State
+    closed_at: datetime | None = None  # when the last of digests was made (aware UTC)
 
 
 class Watcher:

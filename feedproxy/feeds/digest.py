@@ -5,17 +5,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feedproxy import HUB
+from feedproxy.feeds.content import ListedPaper, digest_html, paper_html
 from feedproxy.feeds.entry import (
     FEW_AUTHORS,
     EntryView,
-    ListedPaper,
     count_in_words,
     count_of,
     credit,
     each_once,
     gist,
     link_of,
-    template,
 )
 from feedproxy.feeds.sentence import cut
 from feedproxy.feeds.tex import readable
@@ -43,8 +42,7 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
     """Return the view of a digest in the feed of `query`, which has the `topic` and the web page `page`."""
     period, image = digest.period, digest.papers[0].image
     papers, late = (
-        [_item(paper, link_of(paper.links, query.link), query.content) for paper in papers]
-        for papers in (digest.papers, digest.late)
+        [_item(paper, query.link, query.content) for paper in papers] for papers in (digest.papers, digest.late)
     )
     extension: dict[str, object] = {"digest": period.kind, "period": period.code}
     extension["papers"] = [item.members for item in papers]
@@ -59,11 +57,11 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
         published=digest.entered_at,
         updated=digest.updated_at,
         summary=cut(" · ".join(f"{rank}. {item.text}" for rank, item in enumerate(papers, 1)), _MAX_SUMMARY),
-        html=template("digest.html").render(
-            image=image if query.content == "full" else None,
-            papers=[item.html for item in papers],
-            late=[item.html for item in late],
-            late_note=LATE,
+        html=digest_html(
+            image if query.content == "full" else None,
+            [item.html for item in papers],
+            [item.html for item in late],
+            LATE,
         ),
         image=image,
         papers=tuple(item.paper for item in papers),
@@ -74,8 +72,12 @@ def digest_view(digest: Digest, query: Query, topic: str, page: str) -> EntryVie
 
 def _id(period: Period, query: Query) -> str:
     """Return a URN, the same on every server and wherever the links lead."""
-    conditions = Query(**{name: getattr(query, name) for name in _IDENTITY})
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{HUB}?{conditions}#{period.code}").urn
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{HUB}?{_conditions(query)}#{period.code}").urn
+
+
+@lru_cache(1)  # the query of all digests in a feed
+def _conditions(query: Query) -> str:
+    return str(Query(**{name: getattr(query, name) for name in _IDENTITY}))
 
 
 def digest_title(digest: Digest, topic: str) -> str:
@@ -87,14 +89,14 @@ def digest_title(digest: Digest, topic: str) -> str:
 
 # The same paper appears in digests of a day, a week and a month, and for many filters.
 @lru_cache(_CACHE)
-def _item(paper: Paper, address: str, content: str) -> _Item:
-    """Return a paper that leads to `address`, with as much HTML as the parameter `content` says."""
+def _item(paper: Paper, link: str, content: str) -> _Item:
+    """Return a paper for the parameters `link` and `content`."""
     title, links, count = readable(paper.title), paper.links, count_in_words(paper)
+    address = link_of(links, link)
     names = (("Hub", links.hub), ("arXiv", links.arxiv), ("PDF", links.pdf), ("Code", paper.github_repo))
     row = ListedPaper(title, address, count if content == "brief" else "")
     if content == "full":
         byline = " · ".join(filter(None, (credit(paper, FEW_AUTHORS), count)))
         row = ListedPaper(title, address, byline, gist(paper), each_once(names))
-    html = template("digest_paper.html").render(content=content, **row._asdict())
     members = {"id": paper.id, "title": title, "url": address, **count_of(paper)}
-    return _Item(row, html, f"{cut(title, _MAX_TITLE)} ({count})", members)
+    return _Item(row, paper_html(row, content), f"{cut(title, _MAX_TITLE)} ({count})", members)

@@ -1,15 +1,12 @@
 """A paper's entry in, its parts out, the same for every format: byline, link, HTML and so on."""
 
-import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, lru_cache
-from typing import NamedTuple
+from functools import lru_cache
 
-from jinja2 import Environment, PackageLoader, Template, select_autoescape
-
+from feedproxy.feeds.content import ListedPaper, NamedLinks, entry_html
 from feedproxy.feeds.sentence import first_sentences
 from feedproxy.feeds.tex import readable
 from feedproxy.model import Entry, Links, Paper
@@ -25,27 +22,14 @@ _VIDEO = re.compile(r"\.(?:mp4|m4v|mov|qt|webm|mkv|avi|ogv)(?:[?#]|$)", re.IGNOR
 _NOUNS = {"upvotes": "upvote", "comments": "comment", "github_stars": "GitHub star"}
 
 
-NamedLinks = tuple[tuple[str, str], ...]  # address and name
-
-
-class ListedPaper(NamedTuple):
-    """A paper in the list of a digest, with as much as the parameter `content` says; `note` is its credit or count."""
-
-    title: str
-    address: str
-    note: str = ""
-    sentence: str = ""
-    links: NamedLinks = ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
     """The parts of an entry, for every format; `html` and `links` are empty if there is to be no content.
 
     `id` is an address that equals `link` if `is_permalink`: some readers open it and ignore `link`. `paragraphs` and
     `links` are what `html` shows, as text. `counts` are what RSS and Atom show, and `extension` is what JSON Feed adds
-    (None is left out). A digest lists `papers` and `late`. Times are aware UTC. `elements` are what formats have made of
-    it, for the next feed that shows it.
+    (None is left out). A digest lists `papers` and `late`. Times are aware UTC. `elements` are its XML by format, for
+    the next feed that shows it.
     """
 
     id: str
@@ -98,7 +82,7 @@ def _view(entry: Entry, link_kind: str, content: str, *, has_counts: bool) -> En
         published=entry.entered_at,
         updated=entry.updated_at,
         summary=gist(paper, 2) if content == "brief" else readable(paper.summary),
-        html=_html(image if content == "full" else None, paragraphs, named_links) if named_links else "",
+        html=entry_html(image if content == "full" else None, paragraphs, named_links) if named_links else "",
         image=image,
         external_url=links.arxiv,
         discussion=links.discussion,
@@ -213,24 +197,3 @@ def _named_links(links: Links, paper: Paper) -> NamedLinks:
 
 def _kind(address: str) -> str:
     return "Video" if _VIDEO.search(address) else "Media"
-
-
-def _html(image: str | None, paragraphs: Iterable[str], links: NamedLinks) -> str:
-    """Return the content of an entry; a template of Jinja would take twice the time."""
-    picture = [f'<p><img src="{_escape(image)}" alt=""></p>'] if image else []
-    anchors = " · ".join([f'<a href="{_escape(address)}">{_escape(name)}</a>' for address, name in links])
-    return "\n".join((*picture, *[f"<p>{_escape(text)}</p>" for text in paragraphs], f"<p>{anchors}</p>"))
-
-
-def _escape(text: str) -> str:
-    """Return `text` as HTML, as Jinja escapes it too."""
-    return html.escape(text, quote=False).replace('"', "&#34;").replace("'", "&#39;")
-
-
-@cache
-def template(name: str) -> Template:
-    """Return one of our templates, which escapes what it is given."""
-    environment = Environment(
-        loader=PackageLoader("feedproxy"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template(name)
