@@ -5,16 +5,18 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from feedproxy import HUB
-from feedproxy.feeds.content import ListedPaper, digest_html, paper_html
 from feedproxy.feeds.entry import (
     FEW_AUTHORS,
     EntryView,
+    ListedPaper,
     count_in_words,
     count_of,
     credit,
+    digest_html,
     each_once,
     gist,
     link_of,
+    paper_html,
 )
 from feedproxy.feeds.sentence import cut
 from feedproxy.feeds.tex import readable

@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from feedproxy.feeds.content import ListedPaper
 from feedproxy.feeds.digest import LATE
-from feedproxy.feeds.entry import EntryView
+from feedproxy.feeds.entry import EntryView, ListedPaper
 from feedproxy.feeds.feed import Document
 
 # Besides CommonMark's own signs those of GitHub and Obsidian: `~~gone~~`, `$x$`, `#tag`, `==bright==`, `%%hidden%%`.
