@@ -19,7 +19,7 @@ from feedproxy.archive.closing import Progress, write_closings
 from feedproxy.archive.dating import merge_listings, refresh_times
 from feedproxy.archive.digests import read_digests, read_next_digest
 from feedproxy.archive.lease import Coordination, demand_lease
-from feedproxy.archive.listings import note_day, read_days, read_files, write_files
+from feedproxy.archive.listings import note_day, read_days, read_files, read_first_day, write_files
 from feedproxy.archive.rows import (
     Unreadable,
     demand_readable,
@@ -59,8 +59,7 @@ from feedproxy.query.terms import RULES
 PATIENCE = 10.0  # seconds
 _PROBLEMS = 60.0  # seconds
 _MOST_DAYS = 400  # listing days that a refresh plans with; it fills in a gap of a year
-_DAYS, _STATE = schema.listing_days, sa.select(schema.state)
-_FIRST_DAYS = sa.select(_DAYS).where(_DAYS.c.papers > 0).order_by(_DAYS.c.day).limit(10)  # some may be unreadable
+_STATE = sa.select(schema.state)
 _LOCKED = _STATE.with_for_update()  # one writer at a time, in databases that allow several
 
 
@@ -141,7 +140,7 @@ class Archive(Coordination):
     def first_day(self) -> date | None:
         """Return the first listing day that had papers; None for none."""
         with self._transaction() as db:
-            return min(days_of(db.execute(_FIRST_DAYS)), default=None)
+            return read_first_day(db)
 
     def mark_requested(self, days: Sequence[date], now: datetime) -> None:
         """Note requests for `days`, so that a failed one waits."""

@@ -19,6 +19,13 @@ def read_days(db: sa.Connection, limit: int | None) -> dict[date, ListingDay]:
     return days_of(db.execute(days).all())
 
 
+def read_first_day(db: sa.Connection) -> date | None:
+    """Return the first listing day that had papers, if any of the first ten can be read."""
+    row = schema.listing_days.c
+    days = sa.select(schema.listing_days).where(row.papers > 0).order_by(row.day).limit(10)
+    return min(days_of(db.execute(days)), default=None)
+
+
 def note_day(db: sa.Connection, day: date, **columns: object) -> None:
     """Write these columns of `day`; the transaction must hold the lock of the state."""
     days = schema.listing_days
