@@ -15,7 +15,7 @@ from tests.factories import api, entries
 from tests.test_layers import OWNERS
 
 ROOT = Path(__file__).parents[1]
-FEED = {"click", "feedgen", "jinja2", "platformdirs", "sqlalchemy"}
+FEED = {"click", "feedgen", "platformdirs", "sqlalchemy"}
 KNOWN_FEED = FEED | {"cachetools", "flask", "isal", "werkzeug"}  # Flask imports click
 NEVER = ("sqlalchemy.dialects.postgresql", "sqlalchemy.orm")  # for an archive in a file
 

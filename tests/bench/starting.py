@@ -16,7 +16,7 @@ from tests.bench.polls import FEED, asked, settings
 from tests.bench.servers import environment
 
 # What a process does in any case that makes one feed, or serves it: Python starts, and imports these libraries.
-_FEED = "import click, feedgen.feed, jinja2, platformdirs, sqlalchemy"
+_FEED = "import click, feedgen.feed, platformdirs, sqlalchemy"
 _SERVE = f"{_FEED}, cachetools, flask, isal, granian.server.mp"
 
 
