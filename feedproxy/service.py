@@ -37,6 +37,8 @@ class Service:
     Remembers what helps to choose one: how much the ready-made filters bring, and the words that papers use.
     """
 
+    advice_seconds = 0.1  # that each kind of advice on a page may take at least: as long as the rest of the page
+
     def __init__(self, archive: Archive, named_feeds: Iterable[NamedFeed] = ()) -> None:
         self.archive, self.named_feeds = archive, tuple(named_feeds)
         self.choices, self.vocabulary = Memo(archive, count_choices), Memo(archive, read_vocabulary)

@@ -28,12 +28,13 @@ from tests import postgres
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "listings"
 
-# A busy machine is no failure: examples that are slow to make do not end a test.
+# A busy machine is no failure: examples that are slow to make do not end a test, and a page has all its advice.
 _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # New examples in every run; `HYPOTHESIS_PROFILE=thorough` tries many more of them.
 settings.register_profile("fast", max_examples=40, print_blob=True, **_PATIENT)
 settings.register_profile("thorough", max_examples=1000, print_blob=True, **_PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+Service.advice_seconds = 60
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 

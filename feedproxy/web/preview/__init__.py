@@ -23,7 +23,6 @@ from feedproxy.web.preview.highlight import Highlighter, Segments, compile_highl
 from feedproxy.web.preview.suggestions import relaxations, thresholds
 
 _SUGGESTIONS = 5
-_MIN_BUDGET = 0.1  # seconds for each kind of advice: as long as the search took, or this, as the rest of a page takes
 _MAX_ABSTRACT = 2_000  # characters of an abstract where we look for words to mark; the longest so far: 1,923
 
 _NOTHING = Volume(())
@@ -84,7 +83,7 @@ def preview(service: Service, query: Query, entries: int = 200) -> Preview:
     """Return the preview of `query` with its first few `entries`; raises ArchiveError and NoPapersYet."""
     began, archive = time.monotonic(), service.archive
     base = _digests(service, query) if query.digest else _papers(service, query, entries)
-    budget = max(time.monotonic() - began, _MIN_BUDGET)
+    budget = max(time.monotonic() - began, service.advice_seconds)  # as long as the search took, if that is more
     return replace(
         base,
         suggestions=() if base.count else suggest(archive, query, budget),
