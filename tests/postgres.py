@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
     "full_page_writes": "off",
+    "autovacuum": "off",
     "shared_buffers": "64MB",
     "max_connections": "200",
 }
@@ -80,8 +82,15 @@ class Server:
     def create(self) -> str:
         """Create a database and return its address."""
         name = f"test_{uuid4().hex}"
-        self.run(f"CREATE DATABASE {name}")
+        self.run(f"CREATE DATABASE {name} {self._strategy}")
         return self.url(name)
+
+    @cached_property
+    def _strategy(self) -> str:
+        """Return how databases are created in half the time; before version 15 there was no other way."""
+        with _connected(self.url("postgres")) as connection:
+            version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
+        return "STRATEGY file_copy" if version >= 150_000 else ""
 
     def run(self, *statements: str, database: str = "postgres") -> None:
         """Run statements outside of transactions."""
@@ -105,10 +114,13 @@ class Server:
 
 def run(address: str, *statements: str) -> None:
     """Run statements in a database outside of transactions."""
-    engine = sa.create_engine(address, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _connected(address) as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
+
+
+def _connected(address: str) -> sa.Connection:
+    return sa.create_engine(address, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT").connect()
 
 
 @contextmanager
