@@ -183,7 +183,7 @@ def one_line(result: Result) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs in PostgreSQL as an integration test: `pytest` runs a test of both databases in SQLite alone.
+    """Mark as integration tests those that run once, among them a test of both databases when it runs in PostgreSQL.
 
     What is in `tests/slow` runs only when it is named, and then all of it.
     """
@@ -192,6 +192,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         callspec = getattr(item, "callspec", None)
         if callspec and any("postgresql" in str(value) for value in callspec.params.values()):
+            item.add_marker(pytest.mark.once)
+        if item.get_closest_marker("once"):
             item.add_marker(pytest.mark.integration)
 
 

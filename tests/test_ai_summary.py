@@ -197,7 +197,7 @@ def test_any_sequence_of_listings(tmp_path_factory: pytest.TempPathFactory, seed
         keeps_its_first(archive, plain, seed)
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @pytest.mark.parametrize("seed", range(5))
 def test_sequences_of_listings_in_postgresql(
     new_address: Callable[[str], str], open_archive: Callable[..., Archive], seed: int

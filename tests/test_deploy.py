@@ -128,7 +128,7 @@ def test_compose_with_nginx() -> None:
     assert re.findall(r"^  (\S+): \*application$", compose, re.MULTILINE) == servers
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @pytest.mark.skipif(not ANALYZE, reason="systemd-analyze is not installed")
 def test_unit_is_hardened() -> None:
     """The systemd unit's exposure is at most 2.0, of which `systemd-analyze security` says that it is OK."""

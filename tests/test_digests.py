@@ -569,7 +569,7 @@ def test_any_history(new_address: NewAddress, seed: int) -> None:
     agree(new_address("sqlite"), seed)
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @settings(max_examples=100)
 @given(seed=st.integers(0, 2**32))
 def test_many_histories(new_address: NewAddress, seed: int) -> None:

@@ -25,7 +25,7 @@ KEY = "made-up-key-0123456789"
 FEEDS = [f"/feed.{name}?q=paper&limit={limit}" for limit in range(1, 11) for name in ("atom", "json")]
 ENCODINGS = ("gzip", "gzip, deflate, br", "identity", "gzip;q=0", "br, gzip;q=0.5")
 
-pytestmark = [pytest.mark.integration, pytest.mark.skipif(not NGINX, reason="nginx is not installed")]
+pytestmark = [pytest.mark.once, pytest.mark.skipif(not NGINX, reason="nginx is not installed")]
 ticking = pytest.mark.skipif(not FAKETIME, reason="libfaketime, which ticks nginx's clock, is not installed")
 Start = Callable[..., tuple["Cached", httpx.Client]]
 

@@ -132,7 +132,7 @@ def test_reader_reads_it(client: httpx.Client) -> None:
 NEWSBOAT = shutil.which("newsboat")
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @pytest.mark.skipif(NEWSBOAT is None, reason="newsboat is not installed (apt-get install newsboat)")
 def test_newsboat_imports_it(client: httpx.Client, tmp_path: Path) -> None:
     """In newsboat every feed of a file is subscribed to."""

@@ -32,7 +32,7 @@ def test_workflow_is_valid() -> None:
     demand_valid("github-workflows", WORKFLOW)
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @pytest.mark.skipif(not shutil.which("actionlint"), reason="actionlint is not installed")
 def test_actionlint() -> None:
     """Neither actionlint nor ShellCheck, which it runs on the steps if it is there, finds anything."""
@@ -115,7 +115,7 @@ MISSING = [name for name in ("git", "bash", "curl", "jq", "split") if not shutil
 def run_for_real(test: Any) -> Any:
     """Mark a test that runs the workflow."""
     skip = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-    return pytest.mark.integration(skip(test))
+    return pytest.mark.once(skip(test))
 
 
 OK = {"publish": "success", "deploy": "success", "stay-enabled": "success"}

@@ -196,7 +196,7 @@ def test_any_sequence_of_listings(tmp_path_factory: pytest.TempPathFactory, seed
     keep_promises(tmp_path_factory.mktemp("any"), seed)
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @settings(max_examples=500)
 @given(seed=st.integers(0, 2**32))
 def test_many_sequences_of_listings(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:

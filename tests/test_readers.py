@@ -287,7 +287,7 @@ def test_digests(
 NEWSBOAT = shutil.which("newsboat")
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @pytest.mark.skipif(NEWSBOAT is None, reason="newsboat is not installed (apt-get install newsboat)")
 @pytest.mark.parametrize("name", ["rss", "atom"])
 def test_newsboat(name: str, captures: Path, filled: Filled, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_newsboat(name: str, captures: Path, filled: Filled, tmp_path: Path) -> 
         assert sorted((guid, date.timestamp(), names) for guid, date, _, names in wanted) == found[url]
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @pytest.mark.skipif(NEWSBOAT is None, reason="newsboat is not installed (apt-get install newsboat)")
 @pytest.mark.parametrize("name", ["rss", "atom"])
 def test_digests_in_newsboat(name: str, digests: httpx.Client, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def real_corpus() -> Iterator[Corpus]:
         yield corpus
 
 
-@pytest.mark.integration
+@pytest.mark.once
 @pytest.mark.parametrize("feed", interests(), ids=lambda feed: feed.name)
 def test_a_ready_made_filter_finds_what_a_person_means(feed: NamedFeed, real_corpus: Corpus) -> None:
     """Of the papers with a usual wording it finds 95 % at least, and of what it finds 90 % at least are right."""

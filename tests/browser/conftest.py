@@ -17,10 +17,11 @@ expect.set_options(timeout=20_000)  # a busy machine is no failure
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes a browser as an integration test, and let one worker run it all, so that there is one browser."""
+    """Mark what takes a browser, and let one worker run it all, so that there is one browser."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.integration)
+            item.add_marker(pytest.mark.once)
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 

@@ -1,8 +1,6 @@
 """The numbers of the page are those of the feeds."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
@@ -10,8 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from playwright.sync_api import Page
 
+from feedproxy.cli import main
 from tests.browser.page_model import bars, count_told
 
 _DAYS = 30
@@ -30,8 +30,7 @@ def feed(settings: dict[str, str], query: str) -> list[str]:
 
 def _written(settings: dict[str, str], query: str) -> dict[str, Any]:
     places = [part for name, value in settings.items() for part in (f"--{name}", value)]
-    command = [sys.executable, "-m", "feedproxy", "feed", query, "--format", "json", "--no-refresh", *places]
-    made = subprocess.run(command, capture_output=True, check=True)
+    made = CliRunner().invoke(main, ["feed", query, "--format", "json", "--no-refresh", *places])
     found: dict[str, Any] = json.loads(made.stdout)
     return found
 
