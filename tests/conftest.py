@@ -34,7 +34,7 @@ _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("fast", max_examples=40, print_blob=True, **_PATIENT)
 settings.register_profile("thorough", max_examples=1000, print_blob=True, **_PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
-Service.advice_seconds = 60
+Service.advice_seconds = 1
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
