@@ -242,7 +242,7 @@ def test_backs_up_at_the_end(space: Space) -> None:
     """Backups are `--pause` apart, except for the one at SIGTERM."""
     space.start(pause=2)
     space.wait_until_filled()
-    eventually(space.is_backed_up)
+    eventually(lambda: space.is_backed_up() and " backed up " in space.log().splitlines()[-1])
     backups = space.log().count(" backed up ")
     space.refresh(upvotes=2)
     assert 0 == space.stop()
