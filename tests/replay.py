@@ -134,7 +134,8 @@ class Replay:
             return False
         self.source.tell(self.naive, self.clock())
         assert outcome is not None, "somebody else refreshes"
-        self.naive.close(self.clock())
+        if outcome.listings or self.refresher.source.has_all_days:  # who reads nothing closes nothing
+            self.naive.close(self.clock())
         return True
 
     def backfill(self, since: date, until: date) -> None:
