@@ -194,7 +194,7 @@ def test_written_by_several_at_once(open_archive: Opener, address: str, clock: C
 def test_nobody_takes_the_lease_from_whoever_stores(open_archive: Opener, address: str, clock: Clock) -> None:
     """Between the look at its token and the commit a holder keeps the lease; frozen there, it is cut off."""
     holder, other = open_archive(address), open_archive(address, patience=0.2)
-    frozen = open_archive(address, patience=0.2)
+    frozen = open_archive(address, patience=1)  # longer than `other` waits, also on a busy machine
     token = holder.lease("one", clock())
     clock.tick(seconds=LEASE.total_seconds())
     taken = []
