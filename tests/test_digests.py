@@ -112,6 +112,8 @@ def start(replay: Replay, when: str) -> None:
 
 
 def run(replay: Replay, end: str, hours: float = 3) -> None:
+    """Refresh once a day, and every few hours in the last day before `end`."""
+    replay.until(at(end) - _DAY, _DAY)
     replay.until(at(end), timedelta(hours=hours))
 
 
@@ -280,7 +282,7 @@ def test_weeks_over_the_turn_of_a_year(replay: Replay, board: Board, first: str,
     for number in range(35):
         put(board, str((begin + number * _DAY).date()), 3, 2, first=1 + 10 * number)
     start(replay, f"{first}T12:00")
-    replay.until(begin + 37 * _DAY, timedelta(hours=6))
+    run(replay, f"{begin.date() + 37 * _DAY}T00:00", 6)
     assert codes == sorted(digests(replay, "digest=week"))[: len(codes)]
 
 
@@ -330,7 +332,7 @@ def test_down_over_a_closing(replay: Replay, board: Board, pause: timedelta) -> 
         assert dates == sorted(set(dates), reverse=True)
         assert all(when <= replay.clock.now for when in dates)
     replay.check()
-    replay.until(at("2026-10-13T00:00"), timedelta(hours=8))
+    run(replay, "2026-10-13T00:00", 8)
     replay.check()
     weeks = [f"2026-W{number}" for number in range(36, 42)]
     assert weeks == sorted(digests(replay, "digest=week"))
@@ -382,7 +384,7 @@ def test_first_run_in_the_middle(replay: Replay, board: Board, began: str) -> No
         assert digest.period.closes_at == digest.entered_at
     for number in range(60):
         vote(board, str(date(2026, 8, 10) + number * _DAY), 2, upvotes=4 + number)
-    replay.until(at(began) + 20 * _DAY, timedelta(hours=8))
+    run(replay, f"{at(began) + 20 * _DAY:%FT%R}", 8)
     replay.check()
 
 
@@ -481,10 +483,10 @@ def test_two_months(archive: Archive, clock: Clock) -> None:
     queries = [replace(query, q=query.q and parse_query("q=agent").q) for query in QUERIES]
     replay = Replay(archive, clock, TapedListed(world.listing), queries)
     start(replay, "2026-05-20T00:10")
-    replay.until(at("2026-06-03T08:10"), timedelta(hours=12))
+    replay.until(at("2026-06-03T08:10"), _DAY)
     replay.check()
     before = [entries_of(body) for body in replay.bytes()]
-    replay.until(at("2026-07-03T08:10"), timedelta(hours=24))
+    replay.until(at("2026-07-03T08:10"), _DAY)
     replay.check()
     for old, new in zip(before, map(entries_of, replay.bytes()), strict=True):
         assert old
@@ -492,11 +494,11 @@ def test_two_months(archive: Archive, clock: Clock) -> None:
 
 
 def test_real_days_as_they_grew(archive: Archive, clock: Clock, captures: Path) -> None:
-    """Two real days, refreshed when they were captured and then once a day, other days empty."""
+    """Two real days, refreshed when they were captured and then every third day, other days empty."""
     times, listing = captured([*(captures / "series").glob("*.json"), *(captures / "api").glob("2025-0*.json")])
     replay = Replay(archive, clock, TapedListed(listing), QUERIES)
     start(replay, "2025-01-08T17:07")
-    times += [at("2025-01-08T03:30") + number * _DAY for number in range(180)]
+    times += [at("2025-01-08T03:30") + number * _DAY for number in range(0, 180, 3)]
     for now in sorted(times):
         clock.now = now
         replay.refresh()
