@@ -6,14 +6,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
+from types import CodeType
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from flask import Flask
+from flask.templating import Environment
 from hypothesis import HealthCheck, settings
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.serving import make_server
 
 from feedproxy.archive import Archive
@@ -36,6 +40,22 @@ settings.register_profile("thorough", max_examples=1000, print_blob=True, **_PAT
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 Service.advice_seconds = 1
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+
+class _Templates(BytecodeCache):
+    """Templates, compiled once for all applications of a process: compiling them takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+Flask.jinja_environment = partial(Environment, bytecode_cache=_Templates())  # type: ignore[assignment]
 
 
 class Clock:
