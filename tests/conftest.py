@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
+from shutil import copyfile
 from types import CodeType
 
 import httpx
@@ -22,8 +23,10 @@ from werkzeug.serving import make_server
 
 from feedproxy.archive import Archive
 from feedproxy.cli import main
-from feedproxy.config import Config
+from feedproxy.config import DEMO, Config
 from feedproxy.feeds import FORMATS, Feed
+from feedproxy.ingest.demo import MadeUpListings
+from feedproxy.ingest.refresher import Refresher
 from feedproxy.query.parameters import Query
 from feedproxy.service import Service
 from feedproxy.web import create_app
@@ -99,6 +102,15 @@ def address(tmp_path: Path) -> str:
 @pytest.fixture
 def archive(open_archive: Callable[..., Archive], address: str) -> Archive:
     return open_archive(address)
+
+
+@pytest.fixture(scope="session")
+def demo_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of the demo when every test's clock starts, to be copied: filling one takes a second."""
+    path = tmp_path_factory.mktemp("demo") / "demo.sqlite"
+    with closing(Archive(str(path))) as archive:
+        Refresher(MadeUpListings(), archive, Clock()).refresh_once()
+    return path
 
 
 NewAddress = Callable[[str], str]
@@ -193,6 +205,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Run:
         return result
 
     return invoke
+
+
+@pytest.fixture
+def demo(run: Run, demo_archive: Path, tmp_path: Path) -> Path:
+    """Fill the archive that `run` uses with the demo, and return its path."""
+    path = Path(Config.load({"FEEDPROXY_LISTING": DEMO}).archive)
+    assert path.is_relative_to(tmp_path)
+    path.parent.mkdir(parents=True)
+    return copyfile(demo_archive, path)
 
 
 def one_line(result: Result) -> str:

@@ -59,6 +59,7 @@ def held(path: Path) -> list[str]:
 # feed -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize("name", ["rss", "atom"])
 def test_feed(run: Run, name: str) -> None:
     """`feed` writes the feed and nothing else, neither to the document nor to the terminal."""
@@ -69,6 +70,7 @@ def test_feed(run: Run, name: str) -> None:
     assert "This paper does not exist" in document.entries[0].summary
 
 
+@pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize(
     ("address", "form"),
     [
@@ -89,6 +91,7 @@ def test_feed_takes_an_address(run: Run, address: str, form: str) -> None:
     assert run("feed", address, "--format", form, listing="demo", feeds="feeds.toml").stdout == result.stdout
 
 
+@pytest.mark.usefixtures("demo")
 def test_access_key_in_addresses(run: Run) -> None:
     """The address that `check` tells, and a feed that `feed` writes, have the access key; `config` does not show it."""
     key = "made-up-key-0123456789"
@@ -98,12 +101,14 @@ def test_access_key_in_addresses(run: Run) -> None:
     assert key not in run("config", access_key=key).stdout
 
 
+@pytest.mark.usefixtures("demo")
 def test_feed_carries_the_public_url(run: Run) -> None:
     """A feed made for static hosting carries the configured address."""
     result = run("feed", "limit=1", "--format", "json", listing="demo", public_url="https://example.org/f")
     assert "https://example.org/f/feed.json?limit=1" == json.loads(result.stdout)["feed_url"]
 
 
+@pytest.mark.usefixtures("demo")
 def test_the_public_url_comes_first(run: Run) -> None:
     """`--url`, or else the setting, says which address a feed carries, whatever address is given."""
     address, settings = "http://localhost:8810/feed.json?limit=1", {"public_url": "https://example.org/f"}
@@ -121,6 +126,7 @@ def test_every_command_may_use_the_demo(run: Run) -> None:
     assert "there is no archive at" in one_line(run("archive", "check"))
 
 
+@pytest.mark.usefixtures("demo")
 def test_same_query_same_bytes(run: Run, tmp_path: Path) -> None:
     """The same query gives the same bytes, whichever way it is written and however often."""
     first = run("feed", "q=agents&limit=5", listing="demo")
@@ -130,6 +136,7 @@ def test_same_query_same_bytes(run: Run, tmp_path: Path) -> None:
     assert first.stdout_bytes == again.stdout_bytes == elsewhere.stdout_bytes
 
 
+@pytest.mark.usefixtures("demo")
 def test_output_ends_with_its_format(run: Run, tmp_path: Path) -> None:
     """Without --format the ending of the file decides, before that of the address."""
     for name in ("atom", "md"):
@@ -138,6 +145,7 @@ def test_output_ends_with_its_format(run: Run, tmp_path: Path) -> None:
         assert expected == (tmp_path / f"agents.{name}").read_bytes()
 
 
+@pytest.mark.usefixtures("demo")
 def test_output_is_replaced_at_once(run: Run, tmp_path: Path) -> None:
     """With -o whoever reads the old file meanwhile reads all of it; nothing is left beside the new one."""
     path = tmp_path / "site" / "feed.xml"
@@ -150,6 +158,7 @@ def test_output_is_replaced_at_once(run: Run, tmp_path: Path) -> None:
     assert run("feed", "q=agents", listing="demo").stdout_bytes == path.read_bytes()
 
 
+@pytest.mark.usefixtures("demo")
 def test_output_that_has_not_changed(run: Run, tmp_path: Path) -> None:
     """A file that holds the feed already is left alone, and a file's mode is kept."""
     path = tmp_path / "agents.atom"
@@ -162,6 +171,7 @@ def test_output_that_has_not_changed(run: Run, tmp_path: Path) -> None:
     assert b"<feed " in path.read_bytes()
 
 
+@pytest.mark.usefixtures("demo")
 def test_output_elsewhere(run: Run, tmp_path: Path) -> None:
     """A symbolic link is followed, a pipe or device written to, and - is the standard output."""
     (tmp_path / "target.rss").write_text("old")
@@ -209,6 +219,7 @@ def test_no_archive_at_a_mistyped_path(run: Run, tmp_path: Path, command: list[s
     assert ["feeds.toml"] == [path.name for path in tmp_path.iterdir()]
 
 
+@pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize(
     ("path", "told"),
     [("missing/feed.xml", "No such file or directory"), ("file/feed.xml", "Not a directory"), ("n" * 300, "too long")],

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from shutil import copyfile
 from statistics import median
 
 import pytest
@@ -31,9 +33,9 @@ def refresh(archive: Archive, now: datetime) -> int:
 
 
 @pytest.fixture
-def demo(archive: Archive) -> Archive:
+def demo(archive: Archive, address: str, demo_archive: Path) -> Archive:
     """Return an archive of the demo at noon of a Tuesday."""
-    refresh(archive, NOON)
+    copyfile(demo_archive, address)
     return archive
 
 

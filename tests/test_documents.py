@@ -211,6 +211,7 @@ def test_greeting_is_what_is_printed(tmp_path: Path) -> None:
     assert block == re.sub(r"localhost:\d+", "localhost:8000", printed.replace(str(tmp_path / "feedproxy"), "…"))
 
 
+@pytest.mark.usefixtures("demo")
 def test_entry_is_what_is_printed(run: Run) -> None:
     """The entry in the README is one of the demo's on 10 March 2026."""
     made = run("feed", "q=agents&min_upvotes=2", listing="demo").stdout

@@ -270,11 +270,11 @@ def test_backup_and_restore_say_what_they_hold(run: Run, path: Path, clock: Cloc
     assert f"{path}: {papers}, as in backup.sqlite\n" == restored
 
 
+@pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize("is_demo", [True, False])
 def test_made_up_papers_do_not_mix_with_real_ones(run: Run, path: Path, open_archive: Opener, is_demo: bool) -> None:
     """A backup of the demo is restored with `--demo` only, another one only without; an empty one may be either."""
     demo = ["--demo"] if is_demo else []
-    run("refresh", "--demo")
     run("archive", "backup", "backup.sqlite", *(demo or ["--archive", path]))
     papers, option = ("the demo's made-up papers", "with") if is_demo else ("papers not of the demo", "without")
     refused = run("archive", "restore", "backup.sqlite", "--yes", *([] if is_demo else ["--demo"]))

@@ -19,9 +19,9 @@ KEY = "k" * 32
 
 
 @pytest.fixture
-def client(serve: Serve, tmp_path: Path) -> httpx.Client:
+def client(serve: Serve, tmp_path: Path, demo: Path) -> httpx.Client:
     (tmp_path / "feeds.toml").write_text('[[feed]]\nname = "tools"\ntitle = "Tools [x](y) <b>"\nquery = "q=tool"\n')
-    return serve(listing="demo", feeds=str(tmp_path / "feeds.toml"))
+    return serve(listing="demo", archive=str(demo), feeds=str(tmp_path / "feeds.toml"))
 
 
 def sections(text: str) -> dict[str, list[tuple[str, str]]]:
@@ -58,9 +58,9 @@ def test_tables(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"access_key": KEY}, {"public_url": "https://feeds.example.org/papers"}])
-def test_every_address_answers(serve: Serve, tmp_path: Path, settings: dict[str, str]) -> None:
+def test_every_address_answers(serve: Serve, demo: Path, settings: dict[str, str]) -> None:
     """Its addresses are whole and answer, behind an access key and below a path too."""
-    client = serve(listing="demo", **settings)
+    client = serve(listing="demo", archive=str(demo), **settings)
     prefix = f"/k/{KEY}" if "access_key" in settings else ""
     base = settings.get("public_url", str(client.base_url).rstrip("/") + prefix)
     text = client.get(f"{prefix}/llms.txt", headers={"Host": httpx.URL(base).netloc.decode()}).text

@@ -121,9 +121,9 @@ def test_names_the_feeds(settled: httpx.Client) -> None:
         assert 200 == settled.get(address).status_code
 
 
-def test_readers_get_the_address_whole(serve: Serve) -> None:
+def test_readers_get_the_address_whole(serve: Serve, demo: Path) -> None:
     """What stands in a reader's link behind its own address is the feed's, escaped so that nothing of it is lost."""
-    client = serve(listing="demo", public_url="https://feeds.example.org")
+    client = serve(listing="demo", archive=str(demo), public_url="https://feeds.example.org")
     _, html = page(client, "q=%22tool+use%22+a%26b&min_upvotes=2")
     address = html.xpath("//p[@id='address']/a/@href")[0]
     links = [link for link in html.xpath("//ul[@id='readers']//a/@href") if not link.startswith("feed:")]
@@ -572,9 +572,9 @@ def test_a_misspelt_filter_has_no_feed(settled: httpx.Client) -> None:
     assert words(html.get_element_by_id("nothing")).startswith("Did you mean paper (")
 
 
-def test_ready_made_filters(serve: Serve) -> None:
+def test_ready_made_filters(serve: Serve, demo: Path) -> None:
     """Every page has the ready-made filters with how much they bring a day; each leads to its page."""
-    client = serve(listing="demo")
+    client = serve(listing="demo", archive=str(demo))
     _, html = page(client, "q=agents")
     links = html.xpath("//div[@id='choices']//li/a")
     assert ["Agents", "Reasoning", "RL", "RAG"] == html.xpath("//div[@id='chips']/a/text()")[:4]
@@ -602,12 +602,12 @@ def test_ready_made_filters_keep_the_rest(settled: httpx.Client) -> None:
         assert link.text.strip() == marked.text.strip()
 
 
-def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, settled: httpx.Client) -> None:
+def test_named_feeds_are_offered(serve: Serve, tmp_path: Path, demo: Path, settled: httpx.Client) -> None:
     """Feeds that the operator gave names lead to the page of their query and to themselves; without any, none are."""
     (tmp_path / "feeds.toml").write_text(
         '[[feed]]\nname = "tools"\ntitle = "<b>Tools</b>"\nquery = "q=tool&link=pdf"\n'
     )
-    client = serve(listing="demo", feeds=str(tmp_path / "feeds.toml"))
+    client = serve(listing="demo", archive=str(demo), feeds=str(tmp_path / "feeds.toml"))
     _, html = page(client)
     links = html.xpath("//section[@id='named-feeds']//a")
     assert ["<b>Tools</b>", "RSS", "Atom", "JSON Feed", "Markdown"] == [link.text for link in links[:-1]]
@@ -666,9 +666,9 @@ def test_a_fill_that_stops_says_why(serve: Serve, hub: fake.Hub) -> None:
 # How it is sent -----------------------------------------------------------------------------------
 
 
-def test_demo_says_so(serve: Serve, settled: httpx.Client) -> None:
+def test_demo_says_so(serve: Serve, demo: Path, settled: httpx.Client) -> None:
     """The page of made-up papers says that they are made up; no other does."""
-    _, html = page(serve(listing="demo"))
+    _, html = page(serve(listing="demo", archive=str(demo)))
     assert "made-up papers" in html.find_class("note")[0].text
     _, html = page(settled)
     assert [] == html.find_class("note")
