@@ -99,8 +99,19 @@ def address(tmp_path: Path) -> str:
     return str(tmp_path / "archive.sqlite")
 
 
+@pytest.fixture(scope="session")
+def empty_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive without papers, to be copied: creating one takes longer than most of what tests do with it."""
+    path = tmp_path_factory.mktemp("empty") / "empty.sqlite"
+    with closing(Archive(str(path))) as archive:
+        archive.state()
+    return path
+
+
 @pytest.fixture
-def archive(open_archive: Callable[..., Archive], address: str) -> Archive:
+def archive(open_archive: Callable[..., Archive], address: str, empty_archive: Path) -> Archive:
+    if not address.startswith("postgresql"):
+        copyfile(empty_archive, address)
     return open_archive(address)
 
 
