@@ -110,7 +110,7 @@ class Endless(Archive):
 @pytest.mark.parametrize("path", ["/feed.rss?q=paper", "/feed.json?q=paper", "/?q=paper"])
 def test_too_expensive(tmp_path: Path, path: str) -> None:
     """What takes too long is 503 with one line, not to be kept; what was answered before is answered as it was."""
-    config = Config.load({"FEEDPROXY_LISTING": "demo", "FEEDPROXY_ARCHIVE": str(tmp_path / "a.sqlite")})
+    config = Config.load({"FEEDPROXY_LISTING": "http://127.0.0.1:9", "FEEDPROXY_ARCHIVE": str(tmp_path / "a.sqlite")})
     archive = Endless(config.archive, timer=count(step=60).__next__, read_seconds=0.2)
     app = create_app(config, archive=archive)
     archive.store([Listing((paper(1),))], Clock().now)

@@ -69,9 +69,9 @@ def verdicts(found: dict[str, float]) -> dict[str, float]:
     return {name: found[f'feedproxy_verdict{{verdict="{name}"}}'] for name in VERDICTS}
 
 
-def test_clients_add_no_label(serve: Serve) -> None:
+def test_clients_add_no_label(serve: Serve, demo: Path) -> None:
     """Whatever is asked for, the page does not grow: every label has a few values that are ours."""
-    client = serve(listing="demo", metrics="1")
+    client = serve(listing="demo", archive=str(demo), metrics="1")
     strange = (
         "/static/{}",
         "/{}",
@@ -115,9 +115,9 @@ def test_refused_work_is_counted() -> None:
     assert 'feedproxy_refused_total{reason="expensive"} 1.0\n' in text
 
 
-def test_every_metric_is_documented(serve: Serve) -> None:
+def test_every_metric_is_documented(serve: Serve, demo: Path) -> None:
     """The table in docs/monitoring.md names each metric there is, and no other."""
-    client = serve(listing="demo", metrics="1")
+    client = serve(listing="demo", archive=str(demo), metrics="1")
     client.get("/feed.rss")
     kinds = re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram)$", client.get("/metrics").text, re.MULTILINE)
     table = (Path(__file__).parents[1] / "docs" / "monitoring.md").read_text().partition("<!-- metrics -->")[2]

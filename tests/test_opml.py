@@ -243,9 +243,9 @@ def test_named_feeds(client: httpx.Client) -> None:
     ] == outlines(response)
 
 
-def test_no_named_feeds(serve: Callable[..., httpx.Client]) -> None:
+def test_no_named_feeds(serve: Callable[..., httpx.Client], demo: Path) -> None:
     """Where no feed has a name there is no such file."""
-    assert 404 == serve(listing="demo").get("/feeds.opml").status_code
+    assert 404 == serve(listing="demo", archive=str(demo)).get("/feeds.opml").status_code
 
 
 # Anything ---------------------------------------------------------------------------------------

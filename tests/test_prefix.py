@@ -313,7 +313,7 @@ def test_forwarded_does_not_mix(start: Serve) -> None:
     assert expected == [address_told(client, **head) for head in heads]
 
 
-def test_crawlers_are_kept_from_a_private_server(serve: Callable[..., httpx.Client]) -> None:
+def test_crawlers_are_kept_from_a_private_server(serve: Callable[..., httpx.Client], demo: Path) -> None:
     """Whoever crawls a server with an access key learns at its root, without the key, that nothing there is for it."""
-    answer = serve(listing="demo", access_key=KEY).get("/robots.txt")
+    answer = serve(listing="demo", archive=str(demo), access_key=KEY).get("/robots.txt")
     assert (200, "User-agent: *\nDisallow: /\n") == (answer.status_code, answer.text)
