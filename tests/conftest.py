@@ -58,7 +58,7 @@ class _Templates(BytecodeCache):
         self._codes[bucket.key, bucket.checksum] = bucket.code
 
 
-Flask.jinja_environment = partial(Environment, bytecode_cache=_Templates())  # type: ignore[assignment]
+Flask.jinja_environment = staticmethod(partial(Environment, bytecode_cache=_Templates()))  # type: ignore[assignment]
 
 
 class Clock:
