@@ -470,7 +470,13 @@ def test_backfill_on_a_terminal(run: Run, past: Hub, tmp_path: Path) -> None:
     days = past.days
     past.days = Interrupting(days)
     command = [sys.executable, "-m", "feedproxy", "backfill", *words]
-    past.days.process = subprocess.Popen(command, stdout=other_end, stderr=other_end, env=environment)
+    past.days.process = subprocess.Popen(
+        command,
+        stdout=other_end,
+        stderr=other_end,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (or a background job ignores it)
+    )
     assert 1 == past.days.process.wait(20)
     os.close(other_end)
     shown = os.read(terminal, 10_000).decode()

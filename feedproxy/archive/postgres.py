@@ -129,11 +129,11 @@ class Postgres(Database):
 
     def _connect(self, _: object, __: object, words: Any, options: dict[str, Any]) -> Any:
         """Connect within the thread's time limit."""
-        from feedproxy.archive.psycopg_limits import LimitedConnection, OneTripCursor
+        from feedproxy.archive.psycopg_limits import LimitedConnection
 
         if remaining() < options["connect_timeout"]:
             options["connect_timeout"] = max(2, math.ceil(remaining()))
-        return LimitedConnection.connect(*words, cursor_factory=OneTripCursor, **options)
+        return LimitedConnection.connect(*words, **options)
 
     def _configure(self, connection: Any, _: object) -> None:
         """Note that the database behind a new connection may be another one."""

@@ -38,6 +38,17 @@ class OneTripCursor(psycopg.ClientCursor[Any]):
         super().executemany(query, params_seq, **options)
 
 
+class StreamingCursor(psycopg.ServerCursor[Any]):
+    """A cursor on the server, which sends its connection's `beginning` by itself: it begins nothing but a cursor."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        """Execute the beginning, and then `query`."""
+        connection: Any = self.connection
+        if connection.beginning:
+            connection.execute("")
+        return super().execute(query, params, **options)
+
+
 class LimitedConnection(psycopg.Connection[Any]):
     """A connection that waits for each answer until the thread's deadline, at most `answer_seconds`.
 
@@ -46,6 +57,10 @@ class LimitedConnection(psycopg.Connection[Any]):
 
     answer_seconds = 20.0
     beginning = ""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cursor_factory, self.server_cursor_factory = OneTripCursor, StreamingCursor
 
     def wait(self, gen: Generator[Any, Any, RV], *args: Any, **options: Any) -> RV:
         """Wait like psycopg, which asks `gen` ten times a second whether to go on."""
