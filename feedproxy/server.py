@@ -5,6 +5,7 @@ from Python 3.14 on and on macOS, spawned, so its arguments must survive picklin
 `on_worker_start` and `on_worker_exit` too.
 """
 
+import ctypes
 import errno
 import logging
 import multiprocessing
@@ -53,6 +54,7 @@ _LOOK = 2.0  # seconds between two looks at the workers
 _LOOKS = 10  # without a sign of life until a worker counts as hung
 _FIRST_PAPERS = 60.0  # seconds until a server without papers says so on the terminal
 _GRACE = 1.0  # seconds for a refresh to end by itself
+_M_ARENA_MAX = -8  # of malloc.h
 
 # New connections inherit these. Some systems lack one: macOS has no TCP_USER_TIMEOUT.
 _TCP_OPTIONS = {
@@ -228,9 +230,16 @@ def load(worker: Worker) -> "WSGIApplication":  # pragma: no cover (coverage doe
 
 def on_worker_start(context: "Context", *, first: bool) -> None:
     """Start to refresh; the first worker complains on the terminal if no papers come."""
+    _limit_arenas()
     context.loop.start()
     if first:
         _start_thread(_complain_without_papers, context)
+
+
+def _limit_arenas() -> None:
+    """Let all threads share two heaps: glibc would keep what each has freed for itself (mallopt(3))."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def on_worker_exit(context: "Context") -> None:

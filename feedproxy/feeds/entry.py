@@ -17,7 +17,7 @@ from feedproxy.text import plural
 MAX_AUTHORS = 20  # names for people to read
 MAX_NAMES = 100  # names for programs to read
 FEW_AUTHORS = 3  # names in a short text
-_CACHE = 1_000  # entries, about three weeks of them in two feeds
+_CACHE = 500  # entries, about ten days of them in two feeds; each takes 20 kB
 _BEGINNING = 450  # characters of a text that may belong to its first sentences
 _VIDEO = re.compile(r"\.(?:mp4|m4v|mov|qt|webm|mkv|avi|ogv)(?:[?#]|$)", re.IGNORECASE)
 _NOUNS = {"upvotes": "upvote", "comments": "comment", "github_stars": "GitHub star"}

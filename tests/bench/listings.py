@@ -60,7 +60,7 @@ def _cost(folder: Path, archive: Archive) -> float:
 
 def reading(run: Run) -> Iterator[Figure]:
     """Show how long polls and new queries take while the server reads saved files."""
-    yield _polls("granian", servers.served, run.folder)
+    yield _polls("granian", partial(servers.granian, "wsgi:app"), run.folder)
     yield _polls("gunicorn", partial(servers.gunicorn, "wsgi:app"), run.folder)
     yield _new_queries(run.folder)
 
@@ -83,7 +83,7 @@ def _new_queries(folder: Path) -> Figure:
     saved, archive = folder / "many", copied(100_000, folder)
     for at in range(_FEW):
         _save(saved, at)
-    with servers.served(_settings(archive, saved)) as server:
+    with servers.granian("wsgi:app", _settings(archive, saved)) as server:
         address = "/feed.rss?q=agents+-stranger{}".format
         busy = _timed(server.port, address, _COLD_PAUSE, lambda: _files_read(archive) == _FEW)
         quiet = _timed(server.port, lambda at: address(at + 10**6), _COLD_PAUSE, _after(_QUIET))

@@ -122,7 +122,10 @@ _SOME = 3000
 def queries(run: Run) -> Iterator[Figure]:
     """Show what a worker holds after different queries, with 1,000 and with 100,000 papers."""
     number = _ALL if run.full else _SOME
-    for name, start in (("granian", servers.served), ("gunicorn", partial(servers.gunicorn, "wsgi:app"))):
+    for name, start in (
+        ("granian", partial(servers.granian, "wsgi:app")),
+        ("gunicorn", partial(servers.gunicorn, "wsgi:app")),
+    ):
         few, many = (_after_queries(papers, start, number, run.folder) for papers in (1000, 100_000))
         for papers, (before, after) in (("1,000", few), ("100,000", many)):
             told = f"{before:.1f} MiB after its start"

@@ -1,5 +1,6 @@
 """A repeated poll, which costs a look-up: requests a second against servers that only send the same bytes."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -41,6 +42,10 @@ def asked(port: int, path: str, headers: Mapping[str, str] | None = None, status
 def settled(hub: fake.Hub) -> None:
     """Return once the round of refreshing that a server began is over: the Hub lists nothing, so it soon is."""
     servers.until(lambda: len({day for day, _ in hub.asked()}) >= 31, "the service asks for no listings")
+    before = 0
+    while len(hub.requests) > before:  # so is that of the days before
+        before = len(hub.requests)
+        time.sleep(1)
 
 
 def gunicorn(run: Run) -> Iterator[Figure]:

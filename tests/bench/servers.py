@@ -56,29 +56,11 @@ def gunicorn(app: str, settings: Mapping[str, str], flags: tuple[str, ...] = ())
 
 
 @contextmanager
-def feedproxy(settings: Mapping[str, str]) -> Iterator[Server]:
-    """Run `feedproxy serve` with one worker."""
-    port = free_port()
-    command = [sys.executable, "-m", "feedproxy", "serve", "--bind", f"127.0.0.1:{port}"]
-    with _running(command, port, settings, stderr=subprocess.DEVNULL) as server:
-        yield server
-
-
-@contextmanager
 def granian(app: str, settings: Mapping[str, str]) -> Iterator[Server]:
     """Run granian with one worker as `feedproxy serve` does; `app` is `wsgi:app`, or another in place of feedproxy."""
     bind = f"127.0.0.1:{(port := free_port())}"
     command = ["feedproxy", "serve", "--bind", bind] if app == "wsgi:app" else ["tests.bench.bare", app, bind]
-    with _running([sys.executable, "-m", *command], port, settings) as server:
-        yield server
-
-
-@contextmanager
-def served(settings: Mapping[str, str]) -> Iterator[Server]:
-    """Run `feedproxy serve`, as people run it, with one worker."""
-    port = free_port()
-    command = [sys.executable, "-m", "feedproxy", "serve", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
-    with _running(command, port, settings) as server:
+    with _running([sys.executable, "-m", *command], port, settings, stderr=subprocess.DEVNULL) as server:
         yield server
 
 

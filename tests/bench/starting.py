@@ -64,7 +64,7 @@ def _processor(own: dict[str, str], *words: str) -> float:
 
 
 def _served(own: dict[str, str]) -> float:
-    with servers.feedproxy(own) as server:
+    with servers.granian("wsgi:app", own) as server:
         asked(server.port, FEED)
         return time.monotonic() - server.started_at
 
