@@ -30,7 +30,7 @@ class Metrics:
         self._requests = Counter("feedproxy_requests", "Requests answered", ["format", "status"], registry=registry)
         self._counters: dict[tuple[str, int], Counter] = {}  # by format and status: finding one by labels takes longer
         self._seconds = Histogram(
-            "feedproxy_answer_seconds", "Time to answer what was not in memory", registry=registry, buckets=_SECONDS
+            "feedproxy_answer_seconds", "Time that Flask takes to answer", registry=registry, buckets=_SECONDS
         )
         refusals = Counter("feedproxy_refused", "Work refused with 503", ["reason"], registry=registry)
         self._refusals = {reason: refusals.labels(reason) for reason in get_args(Refusal)}
@@ -51,7 +51,7 @@ class Metrics:
         counter.inc()
 
     def time_answer(self, seconds: float) -> None:
-        """Note how long an answer took that was not in memory."""
+        """Note how long Flask took to answer."""
         self._seconds.observe(seconds)
 
     def count_refusal(self, reason: Refusal) -> None:

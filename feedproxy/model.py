@@ -195,7 +195,7 @@ class SavedFile:
 class Listing:
     """The papers of one listing in its own order, the entries that were skipped, and the listing day.
 
-    `validator` is its ETag; `unchanged` says that what we know of it still holds. `size` counts the bytes of its
+    `validator` is its ETag; `unchanged` says that it need not be noted again. `size` counts the bytes of its
     normalised text. `is_early` says that entries were skipped because they are from the future. Somebody took a saved
     listing from the Hub before `taken_before` (aware); the archive is to remember its `file`.
     """

@@ -5,7 +5,6 @@ from Python 3.14 on and on macOS, spawned, so its arguments must survive picklin
 `on_worker_start` and `on_worker_exit` too.
 """
 
-import ctypes
 import errno
 import logging
 import multiprocessing
@@ -238,7 +237,9 @@ def on_worker_start(context: "Context", *, first: bool) -> None:
 
 def _limit_arenas() -> None:
     """Let all threads share two heaps: glibc would keep what each has freed for itself (mallopt(3))."""
-    with suppress(AttributeError, OSError):  # another C library
+    with suppress(ImportError, AttributeError, OSError):  # another C library
+        import ctypes
+
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 

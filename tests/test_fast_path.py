@@ -13,7 +13,7 @@ from feedproxy.archive import Archive
 from feedproxy.config import Config
 from feedproxy.ingest.parse import parse
 from feedproxy.web import create_app
-from feedproxy.web.cache import request_key
+from feedproxy.web.fast_path import request_key
 from tests.conftest import Clock
 from tests.factories import DAY, api, entries, entry
 from tests.hub import Timer
@@ -107,6 +107,25 @@ def test_recent_poll_takes_no_lock(service: Service) -> None:
             assert ((304, b"") if held else (200, first.data)) == (again.status_code, again.data)
             expected = service.client.get(FEED + "&_=1", headers=poll)
             assert (expected.status, expected.headers) == (again.status, again.headers)
+
+
+def test_headers_that_nobody_trusts_lead_nobody_astray(service: Service) -> None:
+    """However many spellings and forwarded hosts strangers make up, a reader's next polls are answered from memory."""
+    service.client.get(FEED)
+    for number in range(100):
+        service.client.get(f"{FEED}&_={number}")
+        service.client.get(FEED, headers={"X-Forwarded-Host": f"{number:0600}", "X-Forwarded-Proto": "gopher"})
+    service.client.get(FEED)
+    assert not service.reached_flask(FEED)
+    assert not service.reached_flask(FEED, headers={"X-Forwarded-Host": "another"})
+
+
+def test_forwarded_host_decides_behind_proxies(start: Callable[..., Service]) -> None:
+    """Behind a trusted proxy the feeds of two hosts are told apart, also from memory."""
+    service = start(trusted_proxies="1", hosts="a.example, b.example")
+    for host in ("a.example", "b.example") * 3:
+        found = service.client.get(FEED, headers={"X-Forwarded-Host": host, "X-Forwarded-Proto": "https"})
+        assert f"https://{host}/feed.rss" in found.text
 
 
 @pytest.mark.parametrize(

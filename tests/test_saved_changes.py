@@ -4,18 +4,19 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from feedproxy.archive import Archive
+from feedproxy.errors import ListingError
 from feedproxy.ingest.files import SavedListings
 from feedproxy.ingest.refresher import Refresher
 from feedproxy.query.parameters import Query, parse_query
 from tests.conftest import Clock, documents
-from tests.factories import DAY, api, entry
+from tests.factories import DAY, api, entries, entry
 
 QUERIES = [
     parse_query(text)
@@ -226,3 +227,45 @@ def test_names_of_any_bytes(saved: Path, archive: Archive, clock: Clock) -> None
         (saved / os.fsdecode(name)).write_bytes(api([entry(7)]))
 
     assert (5, []) == (len(due(saved, archive, clock)), due(saved, archive, clock))
+
+
+def test_a_file_that_breaks_is_a_failure(tmp_path: Path, archive: Archive, clock: Clock) -> None:
+    """A listing that was read once and cannot be read any more is reported; what the archive knows of it helps not."""
+    listing = tmp_path / "listing.json"
+    listing.write_bytes(api(entries(2)))
+    refresher = Refresher(SavedListings(listing), archive, clock)
+    refresher.refresh_once()
+    good = archive.state().refreshed_at
+    clock.tick(hours=1)
+    listing.write_bytes(b"[")
+    with pytest.raises(ListingError, match="broken JSON"):
+        refresher.refresh_once()
+    assert (good, 1) == (archive.state().refreshed_at, archive.backoff().failures)
+
+
+def test_papers_from_the_future_are_read_in_time(tmp_path: Path, archive: Archive, clock: Clock) -> None:
+    """A file whose papers are all from the future is tried again when another file changes."""
+    clock.now, folder = datetime(2026, 3, 20, tzinfo=UTC), tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.json").write_bytes(api([entry(1, day=date(2026, 3, 18))]))
+    (folder / "b.json").write_bytes(api([entry(2, day=date(2026, 3, 25))]))
+    refresher = Refresher(SavedListings(folder), archive, clock)
+    refresher.refresh_once()
+    clock.tick(days=10)
+    (folder / "a.json").write_bytes(api([entry(1, day=date(2026, 3, 18), upvotes=9)]))
+    refresher.refresh_once()
+    assert 2 == archive.stats().papers
+
+
+def test_counts_only_what_has_changed(tmp_path: Path, archive: Archive, clock: Clock) -> None:
+    """What other files say of the same papers is not counted as read, nor reported as progress."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in "abcdef":
+        (folder / f"{name}.json").write_bytes(api([entry(1)]))
+    refresher, progress = Refresher(SavedListings(folder), archive, clock), list[tuple[int, int]]()
+    refresher.refresh_once()
+    clock.tick(hours=1)
+    (folder / "c.json").write_bytes(api([entry(1), entry(2)]))
+    outcome = refresher.refresh_once(report=lambda listings, total: progress.append((listings, total)))
+    assert ("1 listing read, 2 papers in them, 1 new", [(1, 1)]) == (str(outcome), progress)

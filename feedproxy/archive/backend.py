@@ -154,7 +154,7 @@ class Database(ABC):
     def compile_filter(self, tree: Filter) -> str:
         """Return `tree` in this database's language, for `search.Matches`."""
 
-    def windows(self, db: sa.Connection, query: Query, newest: int | None) -> list[dict[str, Any]]:  # noqa: ARG002
+    def windows(self, db: sa.Connection, query: Query, newest: int) -> list[dict[str, Any]]:  # noqa: ARG002
         """Return the windows that a search tries in turn; see `search.windows`."""
         return windows(query, newest)
 

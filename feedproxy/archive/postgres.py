@@ -216,7 +216,7 @@ class Postgres(Database):
         """Return `tree` as a tsquery."""
         return _query(tree)
 
-    def windows(self, db: sa.Connection, query: Query, newest: int | None) -> list[dict[str, Any]]:
+    def windows(self, db: sa.Connection, query: Query, newest: int) -> list[dict[str, Any]]:
         """Return only the widest window if a word is rare: the others would not fill a page, and cost a trip each.
 
         Words are rare that are not among the common ones of PostgreSQL's own statistics, which we read once an hour.
@@ -224,7 +224,7 @@ class Postgres(Database):
         some = super().windows(db, query, newest)
         if query.q and time.monotonic() >= self._read_words_at:
             self._common_words = frozenset(db.execute(_COMMON_WORDS).scalars())
-            self._read_words_at = time.monotonic() + 3600
+            self._read_words_at = time.monotonic() + (3600 if self._common_words else 60)
         common = self._common_words  # none before the database's first ANALYZE
         return some[-1:] if query.q and common and _is_rare(query.q, common) else some
 

@@ -23,7 +23,7 @@ DAY = 86_400
 NEVER = 2**62  # seconds
 MOST_LATE = 200  # papers in one search by key
 _CONDITIONS = ("q", "min_upvotes", "min_comments", "or_upvotes")
-_FEW = 14, 140  # days, which hold the newest fifty entries of a common word, and of another
+_FEW = 14, 140  # days, which hold the newest fifty entries of a common word, and of a less common one
 LISTING_WINDOW = 90  # days, in which we look for the last listing days
 _low, _start = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("start", type_=sa.BigInteger)
 _late = sa.bindparam("late", type_=sa.BigInteger, expanding=True)

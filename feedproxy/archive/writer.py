@@ -19,7 +19,6 @@ from feedproxy.archive.index import Document, document
 from feedproxy.archive.rows import LARGEST, mended_paper, paper_of, readable_part, seconds, unreadable_column
 from feedproxy.model import Paper
 from feedproxy.periods import midnight
-from feedproxy.rest import rest
 
 _CHUNK = 500
 _APART = 1_000_000  # microseconds
@@ -109,7 +108,6 @@ class Writer:
         self._first_free = first_free_second(latest, number=number, previous=previous, newest=self.newest)
         numbers: Counter[str] = Counter()
         for change in changes:
-            rest()
             numbers.update(self._update(change, change.row) if change.row else self._insert(change))
         self._flush()
         return Changes(**numbers)

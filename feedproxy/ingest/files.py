@@ -7,7 +7,7 @@ one of them changes, the others are asked for that paper again: as if all files 
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -41,16 +41,16 @@ class SavedListings:
         self.recall: Callable[[], Mapping[str, SavedFile]] = dict  # what the archive remembers, by `SavedFile.path`
         self._path = path
         self._stamps: dict[Path, str] = {}  # of the files that this process has read, or need not read
+        self._unfinished: set[Path] = set()  # those of them that could not be read, or only in part
         self._read_at = datetime.min.replace(tzinfo=UTC)
 
     def keep_pace(self, turn: Turn) -> None:
         """Do nothing: files may be read at any pace."""
 
     def due(self, days: ListingDays, now: datetime, *, force: bool = False) -> list[list[ListingRequest]]:  # noqa: ARG002
-        """Return the files that have changed in one batch, and files that are gone by then; with `force` all files.
+        """Return, in one batch, requests for the changed and the missing files; with `force` for all files.
 
-        A file that could not be read has not changed, until this process ends. Files with entries from the future are
-        read with the others.
+        A file that cannot be read, or that has entries from the future, is tried again with the next changed one.
         """
         is_stored = any(day.good_at and day.good_at >= self._read_at for day in days.values())
         stamps, files = self._stamps if is_stored else {}, self._files()
@@ -65,19 +65,24 @@ class SavedListings:
         changed = [
             ListingRequest(leading_day(path.name), path=path, file=None if force else row)
             for path, row in rows.items()
-            if force or stamps.get(path) != files[path] or (row and not row.digest)
+            if force or stamps.get(path) != files[path] or path in self._unfinished
         ]
         return [[*changed, *(ListingRequest(file=saved[key]) for key in sorted(gone))]]
 
     def related(
-        self, batch: Sequence[ListingRequest], piece: Mapping[ListingRequest, Listing]
-    ) -> Iterable[ListingRequest]:
-        """Return requests for what other files say of the papers of `piece`, which is a part of `batch`.
+        self,
+        batch: Sequence[ListingRequest],
+        piece: Mapping[ListingRequest, Listing],
+        unread: Collection[ListingRequest],
+    ) -> Iterator[ListingRequest]:
+        """Yield requests for what other files say of the papers of `piece`, which is a part of `batch`.
 
-        One of them is for the last day of all these files: nothing is dated long after that.
+        The last of these files is always among them, as its day bounds the dates of a refresh (`refresh_times`). What
+        cannot be read now is `unread`.
         """
         changed = {request.path: listing for request, listing in piece.items() if not listing.unchanged}
-        rows = {request.path: request.file for request in batch if request.path not in changed}
+        same = [request for request in batch if request.path not in changed and request not in unread]
+        rows = {request.path: request.file for request in same}
         if others := self._files().keys() - {request.path for request in batch}:
             saved = self.recall()
             rows |= {path: saved.get(self._key(path)) for path in others}
@@ -85,8 +90,8 @@ class SavedListings:
         papers.update(*(request.file.papers for request in piece if request.file and request.path in changed))
         read = sorted((row.day, path, row) for path, row in rows.items() if path and row and row.day)
         for number, (_, path, row) in enumerate(read, 1):
-            if (same := papers.intersection(row.papers)) or number == len(read):
-                yield ListingRequest(leading_day(path.name), path=path, file=row, papers=frozenset(same))
+            if (shared := papers.intersection(row.papers)) or number == len(read):
+                yield ListingRequest(leading_day(path.name), path=path, file=row, papers=frozenset(shared))
 
     def next_due(self, days: ListingDays, now: datetime) -> datetime:
         """Return when to look for changes."""
@@ -111,6 +116,7 @@ class SavedListings:
         stamp = _stamp(path)
         if request.papers is None:
             self._stamps[path], self._read_at = stamp, now.replace(microsecond=0)
+            self._unfinished.add(path)
         with path.open("rb") as file:
             body = file.read(_MAX_BYTES + 1)
         if len(body) > _MAX_BYTES:
@@ -119,6 +125,7 @@ class SavedListings:
         content.update(body)
         digest = content.hexdigest()
         if request.file and request.papers is None and request.file.digest == digest:
+            self._unfinished.discard(path)
             return replace(_unchanged(request.file), file=replace(request.file, stamp=stamp))
         listing = require_papers(parse(body, day=request.day, latest=now + MAX_LEAD))
         if listing.day is None:
@@ -129,6 +136,8 @@ class SavedListings:
             return replace(listing, papers=papers, skipped=(), unchanged=True)
         if listing.is_early:
             stamp = digest = ""
+        else:
+            self._unfinished.discard(path)
         ids = tuple(paper.id for paper in listing.papers)
         return replace(listing, file=SavedFile(self._key(path), stamp, digest, listing.day, ids))
 

@@ -103,7 +103,7 @@ class RefreshLoop:
 
     def _refresh(self) -> timedelta:
         began, self._tried_at = time.monotonic(), self._clock()
-        with resting(lambda: not self._is_empty()):
+        with resting(lambda: not self._may_be_empty()):
             outcome = self.refresher.refresh_once(report=self._report)
         seconds = time.monotonic() - began
         self.refresher.observe("left" if outcome is None else "good", seconds)
@@ -180,7 +180,7 @@ class RefreshLoop:
     def _may_be_empty(self) -> bool:
         try:
             return self._is_empty()
-        except ArchiveError:
+        except FeedproxyError:
             return True
 
     def _reason_to_give_up(self, until: float) -> UpstreamError | None:

@@ -29,6 +29,7 @@ _LOG_MEMORY = 1000  # problems that we log only once
 _TRANSACTION = 2**23  # bytes of normalised text in one transaction; 30 days have about 3 MB
 _MOST_PROBLEMS = 10  # of one kind, each with a line of its own
 Report = Callable[[int, int], None]
+Listings = dict[ListingRequest, Listing]
 
 
 def utc_now() -> datetime:
@@ -136,21 +137,23 @@ class Refresher:
         self, *batches: list[ListingRequest], lease: HeldLease | None = None, report: Report | None = None
     ) -> Outcome:
         """Get and store these listings like `refresh_once`; without a lease even during a refresh."""
-        total, unread = Outcome(), dict[ListingRequest, ListingError]()
+        total, unread, is_any_readable = Outcome(), dict[ListingRequest, ListingError](), False
         try:
             for batch in batches:
-                for listings in self._fetch(batch, lease, unread):
+                for own, related in self._fetch(batch, lease, unread):
+                    listings = [listing for _, listing in sorted((own | related).items(), key=_path)]
+                    is_any_readable = True
                     result = self.archive.store(listings, self.clock(), lease.token if lease else None)
-                    papers = sum(len(listing.papers) for listing in listings)
+                    papers = sum(len(listing.papers) for listing in own.values())
                     skips = [
                         line
                         for listing in listings
                         for line in _abridge([f"skipped {skip.name}: {skip.reason}" for skip in listing.skipped])
                     ]
-                    total += Outcome(len(listings), papers, result.new, tuple(skips))
+                    total += Outcome(len(own), papers, result.new, tuple(skips))
                     if report:
                         report(total.listings + len(unread), sum(map(len, batches)))
-            if unread and not total.listings:
+            if unread and not is_any_readable:
                 raise list(unread.values())[-1]
         except FeedproxyError as error:
             self.log_new(problem for problem in (*map(str, unread.values()), *total.problems) if problem != str(error))
@@ -161,41 +164,45 @@ class Refresher:
 
     def _fetch(
         self, batch: list[ListingRequest], lease: HeldLease | None, unread: dict[ListingRequest, ListingError]
-    ) -> Iterator[list[Listing]]:
+    ) -> Iterator[tuple[Listings, Listings]]:
         """Yield the listings of `batch`, as many at a time as one transaction stores; add unreadable ones to `unread`.
 
-        If the source fails, yields the listings before the failure first.
+        With them come related ones, of files that list the same papers and have not changed. If the source fails,
+        yields the listings before the failure first.
         """
-        piece: dict[ListingRequest, Listing] = {}
+        piece: Listings = {}
         try:
             for request in batch:
                 if sum(listing.size for listing in piece.values()) > _TRANSACTION:
-                    yield self._complete(batch, piece, lease)
+                    yield piece, self._related(batch, piece, unread, lease)
                     piece = {}
                 self._get(request, piece, lease, unread)
         except UpstreamError:
             if piece:
-                yield list(piece.values())
+                yield piece, {}
             raise
-        if listings := self._complete(batch, piece, lease):
-            yield listings
+        related = self._related(batch, piece, unread, lease)
+        if piece or related:
+            yield piece, related
 
-    def _complete(
+    def _related(
         self,
         batch: list[ListingRequest],
-        piece: dict[ListingRequest, Listing],
+        piece: Listings,
+        unread: dict[ListingRequest, ListingError],
         lease: HeldLease | None,
-    ) -> list[Listing]:
-        """Return the listings of `piece`, with what other files say of their papers, in the order of the paths."""
+    ) -> Listings:
+        """Return what other files say of the papers of `piece`."""
+        related: Listings = {}
         if self._saved and batch:
-            for request in self._saved.related(batch, dict(piece)):
-                self._get(request, piece, lease, {})  # it has not changed: nobody need be told again
-        return [piece[request] for request in sorted(piece, key=lambda request: request.path or Path())]
+            for request in self._saved.related(batch, piece, unread):
+                self._get(request, related, lease, {})  # it has not changed: nobody need be told again
+        return related
 
     def _get(
         self,
         request: ListingRequest,
-        piece: dict[ListingRequest, Listing],
+        piece: Listings,
         lease: HeldLease | None,
         unread: dict[ListingRequest, ListingError],
     ) -> None:
@@ -246,3 +253,8 @@ def _abridge(problems: list[str]) -> list[str]:
     if len(problems) <= _MOST_PROBLEMS + 1:
         return problems
     return [*problems[:_MOST_PROBLEMS], f"and {len(problems) - _MOST_PROBLEMS - 1:,} more", problems[-1]]
+
+
+def _path(item: tuple[ListingRequest, Listing]) -> Path:
+    """Return by what the listings of one refresh are in order: the last one has the last word."""
+    return item[0].path or Path()

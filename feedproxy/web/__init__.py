@@ -82,7 +82,8 @@ def create_app(
         _count(app, metrics)
     is_route = app.url_map.bind("").test
     admission = with_prefix(Admission(app.wsgi_app, metrics), config, metrics, is_route)
-    app.wsgi_app = CacheMiddleware(admission, cache, metrics)  # type: ignore[method-assign]
+    front = CacheMiddleware(admission, cache, metrics, is_proxied=config.trusted_proxies > 0)
+    app.wsgi_app = front  # type: ignore[method-assign]
     keep_out(config.secrets, keys=bool(config.access_key))
     return app
 

@@ -31,9 +31,8 @@ Headers = tuple[tuple[str, str], ...]
 FOUND, NOT_MODIFIED = "200 OK", "304 NOT MODIFIED"
 ENCODED, NEGOTIATED = "Accept-Encoding", "Accept-Encoding, Accept"  # values of `Vary`
 RequestKey = tuple[str, ...]
-REQUEST_KEY = "feedproxy.request_key"  # in the environment of a request, whose other parts may change on their way
 _OVERHEAD = 4_000  # bytes an answer takes besides its two bodies, about
-_REQUEST_KEYS = 4_000  # characters of request keys that an answer remembers; requests beyond are a little slower
+_REQUEST_KEYS = 4_000  # characters of the last request keys that an answer remembers; others are a little slower
 _PROBATION = 4  # a quarter of the bytes is for answers that were used once
 _USE_BYTES = 250  # bytes that the count of a key's uses takes, out of every `_USE_SHARE`
 _USE_SHARE = 1_000
@@ -122,28 +121,6 @@ def prefers_gzip(accept_encoding: str) -> bool:
     """Say whether a client with this `Accept-Encoding` gets the compressed variant (RFC 9110, section 12.5.3)."""
     accepted = parse_accept_header(accept_encoding, Accept)
     return 0 < accepted.quality("gzip") >= accepted.quality("identity")
-
-
-def request_key(environ: "WSGIEnvironment") -> RequestKey:
-    """Return every part of a request, as the server passed it on, that the choice of an answer depends on.
-
-    But for `Accept`, which few answers depend on: see `negotiated_key`.
-    """
-    host = environ.get("HTTP_HOST")
-    return (
-        environ.get("PATH_INFO", ""),
-        environ.get("QUERY_STRING", ""),
-        f" {environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if host is None else host,
-        environ["wsgi.url_scheme"],
-        environ.get("SCRIPT_NAME", ""),
-        environ.get("HTTP_X_FORWARDED_HOST", ""),
-        environ.get("HTTP_X_FORWARDED_PROTO", ""),
-    )
-
-
-def negotiated_key(environ: "WSGIEnvironment") -> RequestKey:
-    """Return the same for a request whose answer depends on `Accept` too."""
-    return (*environ[REQUEST_KEY], environ.get("HTTP_ACCEPT", ""))
 
 
 # All of them ------------------------------------------------------------------------------------
@@ -323,7 +300,9 @@ class ResponseCache:
         with self._lock:
             if self._find(key) is not record or request_key in self._by_request:
                 return
-            request_keys = (*record.request_keys, request_key)
+            request_keys = [*record.request_keys, request_key]
             # A string takes 50 bytes besides its characters.
-            if sum(len(text) + 50 for parts in request_keys for text in parts) <= _REQUEST_KEYS:
-                record.request_keys, self._by_request[request_key] = request_keys, record
+            while sum(len(text) + 50 for parts in request_keys for text in parts) > _REQUEST_KEYS:
+                self._by_request.pop(request_keys.pop(0), None)
+            self._by_request.update(dict.fromkeys(request_keys, record))
+            record.request_keys = tuple(request_keys)

@@ -17,15 +17,13 @@ from feedproxy.host import split_host
 from feedproxy.web.cache import (
     FOUND,
     NOT_MODIFIED,
-    REQUEST_KEY,
+    RequestKey,
     ResponseCache,
     Variants,
     choose_variant,
-    negotiated_key,
     prefers_gzip,
-    request_key,
 )
-from feedproxy.web.context import GATE, IS_RENEWAL, NO_SLASH
+from feedproxy.web.context import GATE, IS_RENEWAL, NO_SLASH, REQUEST_KEY, negotiated_key
 from feedproxy.web.responses import handle_error, share
 
 if TYPE_CHECKING:
@@ -61,8 +59,11 @@ class CacheMiddleware:
     If `app` is too busy, it answers with what is in memory even if the archive has changed since.
     """
 
-    def __init__(self, app: "WSGIApplication", cache: ResponseCache, metrics: "Metrics | None") -> None:
+    def __init__(
+        self, app: "WSGIApplication", cache: ResponseCache, metrics: "Metrics | None", *, is_proxied: bool = False
+    ) -> None:
         self._app, self._cache, self._metrics = app, cache, metrics
+        self._request_key = proxied_request_key if is_proxied else request_key
         # Made once, as a flood brings thousands a second. Pages of other sites may read it, like any feed.
         self._busy = share(handle_error(BusyError()), "/feed")
 
@@ -72,7 +73,7 @@ class CacheMiddleware:
         Nearly every request repeats an earlier one, with the ETag of its answer or without conditions. So these cases
         come first, and take nothing that they do not need.
         """
-        key = environ[REQUEST_KEY] = request_key(environ)
+        key = environ[REQUEST_KEY] = self._request_key(environ)
         variants = self._cache.recent(key)
         encodings = environ.get("HTTP_ACCEPT_ENCODING", "")
         if variants is not None and environ["REQUEST_METHOD"] == "GET" and len(encodings) <= _MAX_ENCODINGS:
@@ -120,6 +121,27 @@ class CacheMiddleware:
     def _count(self, variants: Variants, status: int) -> None:
         if self._metrics:
             self._metrics.count_answer(variants.name, status)
+
+
+def request_key(environ: "WSGIEnvironment") -> RequestKey:
+    """Return every part of a request, as the server passed it on, that the choice of an answer depends on.
+
+    But for `Accept`, which few answers depend on: see `negotiated_key`.
+    """
+    host = environ.get("HTTP_HOST")
+    return (
+        environ.get("PATH_INFO", ""),
+        environ.get("QUERY_STRING", ""),
+        f" {environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if host is None else host,
+        environ["wsgi.url_scheme"],
+        environ.get("SCRIPT_NAME", ""),
+    )
+
+
+def proxied_request_key(environ: "WSGIEnvironment") -> RequestKey:
+    """Return the same behind trusted proxies, which pass on parts of the request in headers."""
+    forwarded = environ.get("HTTP_X_FORWARDED_HOST", ""), environ.get("HTTP_X_FORWARDED_PROTO", "")
+    return (*request_key(environ), *forwarded)
 
 
 class Gate:
