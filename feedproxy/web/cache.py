@@ -31,6 +31,7 @@ Headers = tuple[tuple[str, str], ...]
 FOUND, NOT_MODIFIED = "200 OK", "304 NOT MODIFIED"
 ENCODED, NEGOTIATED = "Accept-Encoding", "Accept-Encoding, Accept"  # values of `Vary`
 RequestKey = tuple[str, ...]
+REQUEST_KEY = "feedproxy.request_key"  # in the environment of a request, whose other parts may change on their way
 _OVERHEAD = 4_000  # bytes an answer takes besides its two bodies, about
 _REQUEST_KEYS = 4_000  # characters of the last request keys that an answer remembers; others are a little slower
 _PROBATION = 4  # a quarter of the bytes is for answers that were used once
@@ -121,6 +122,11 @@ def prefers_gzip(accept_encoding: str) -> bool:
     """Say whether a client with this `Accept-Encoding` gets the compressed variant (RFC 9110, section 12.5.3)."""
     accepted = parse_accept_header(accept_encoding, Accept)
     return 0 < accepted.quality("gzip") >= accepted.quality("identity")
+
+
+def negotiated_key(environ: "WSGIEnvironment") -> RequestKey:
+    """Return the same for a request whose answer depends on `Accept` too."""
+    return (*environ[REQUEST_KEY], environ.get("HTTP_ACCEPT", ""))
 
 
 # All of them ------------------------------------------------------------------------------------

@@ -15,18 +15,15 @@ from feedproxy.feeds import Feed
 from feedproxy.host import is_local, origin, split_host
 from feedproxy.ingest.loop import RefreshLoop
 from feedproxy.service import Service
-from feedproxy.web.cache import RequestKey, ResponseCache, Variants
+from feedproxy.web.cache import REQUEST_KEY, ResponseCache, Variants, negotiated_key
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIEnvironment
-
     from feedproxy.metrics import Metrics
 
 EXTENSION = "feedproxy"
 # In the environment of a request: the `Gate` that admitted it, whether an older answer to it is in memory, and whether
 # it came without the slash of the root.
 GATE, IS_RENEWAL, NO_SLASH = "feedproxy.gate", "feedproxy.is_renewal", "feedproxy.no_slash"
-REQUEST_KEY = "feedproxy.request_key"  # in the environment of a request, whose other parts may change on their way
 _FIRST_WAIT = 10.0  # seconds a request waits for an empty archive to be filled
 
 
@@ -90,8 +87,3 @@ def base_url() -> str:
     if scheme not in ("http", "https"):  # the server in front passed on a header that the client made up
         raise HostError("X-Forwarded-Proto is neither http nor https")
     return origin(scheme, name, port) + quote(request.root_path.rstrip("/"))
-
-
-def negotiated_key(environ: "WSGIEnvironment") -> RequestKey:
-    """Return the same for a request whose answer depends on `Accept` too."""
-    return (*environ[REQUEST_KEY], environ.get("HTTP_ACCEPT", ""))

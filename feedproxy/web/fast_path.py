@@ -17,13 +17,15 @@ from feedproxy.host import split_host
 from feedproxy.web.cache import (
     FOUND,
     NOT_MODIFIED,
+    REQUEST_KEY,
     RequestKey,
     ResponseCache,
     Variants,
     choose_variant,
+    negotiated_key,
     prefers_gzip,
 )
-from feedproxy.web.context import GATE, IS_RENEWAL, NO_SLASH, REQUEST_KEY, negotiated_key
+from feedproxy.web.context import GATE, IS_RENEWAL, NO_SLASH
 from feedproxy.web.responses import handle_error, share
 
 if TYPE_CHECKING:

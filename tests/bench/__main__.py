@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import cold, databases, late, listings, memory, polls, refreshing, starting, strangers
+from tests.bench import cold, databases, late, listings, memory, pages, polls, refreshing, starting, strangers
 from tests.bench.archives import kept
 from tests.bench.figures import Benchmark, Figure, Run, markdown, table
 from tests.bench.load import WRK
@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "strangers": strangers.steady,
     "cold": cold.queries,
     "digests": cold.digests,
+    "pages": pages.pages,
     "postgres": databases.cold,
     "late": late.cold,
     "refresh": cold.refreshes,

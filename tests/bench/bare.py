@@ -1,4 +1,4 @@
-"""What feedproxy is measured against: a WSGI callable with the same bytes, and a Flask application that does nothing.
+"""What feedproxy is measured against: a WSGI callable that sends the same bytes.
 
 Run by the servers that are compared; ANSWERS names the file with the bytes.
 """
@@ -38,17 +38,6 @@ def callable_() -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes
         start_response(line, head)
         return [body]
 
-    return app
-
-
-def flask() -> Any:
-    """Return a Flask application beside feedgen and httpx, which a feed service cannot do without."""
-    import feedgen.feed  # noqa: F401
-    import httpx  # noqa: F401
-    from flask import Flask
-
-    app = Flask("bare")
-    app.get("/feed.rss")(lambda: "bare")
     return app
 
 

@@ -68,7 +68,7 @@ def digests(run: Run) -> Iterator[Figure]:
             measures = partial(asked, archive, conditions), partial(ask, archive, text)
             for measure in measures:
                 measure()
-            plain, other = interleaved(2 * run.rounds, *(partial(_ms, measure) for measure in measures))
+            plain, other = interleaved(2 * run.rounds, *(partial(milliseconds, measure) for measure in measures))
             goal = Goal("≤", 3) if kind.startswith("a year of weeks") else None
             yield compared(f"cold digests, {kind} / cold feed of papers", other, plain, goal, _MS)
 
@@ -78,9 +78,9 @@ def _kind(kind: str, text: str, few: Archive, many: Archive, run: Run) -> Iterat
     alone = [(shown, entry_view(shown, Query()).html) for shown in entries]
     _check(document(few, parse_query(text)).body, feedgen_alone(alone))
     measures = (
-        partial(_ms, partial(asked, few, text)),
-        partial(_ms, partial(asked, many, text)),
-        partial(_ms, partial(feedgen_alone, alone)),
+        partial(milliseconds, partial(asked, few, text)),
+        partial(milliseconds, partial(asked, many, text)),
+        partial(milliseconds, partial(feedgen_alone, alone)),
         partial(_new_ms, few, text),
         partial(_new_ms, many, text),
     )
@@ -111,7 +111,7 @@ def _elements(body: bytes) -> Counter[str]:
 def _new_ms(archive: Archive, text: str) -> float:
     """Return the milliseconds of a cold query whose entries no feed has shown yet."""
     forget()
-    return _ms(lambda: asked(archive, text))
+    return milliseconds(lambda: asked(archive, text))
 
 
 def forget() -> None:
@@ -201,10 +201,10 @@ def _store(archive: Archive, number: "count[int]") -> float:
         replace(dressed(paper(1 + at * _NEW + rank)), submitted_at=evening(day) - timedelta(hours=5))
         for rank in range(_NEW)
     )
-    return _ms(lambda: archive.store([Listing(papers, day=day)], evening(day)))
+    return milliseconds(lambda: archive.store([Listing(papers, day=day)], evening(day)))
 
 
-def _ms(measured: Callable[[], object]) -> float:
+def milliseconds(measured: Callable[[], object]) -> float:
     """Return the milliseconds of processor time it took, which others on the machine do not add to."""
     began = time.process_time()
     measured()

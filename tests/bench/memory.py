@@ -36,21 +36,13 @@ end
 
 
 def worker(run: Run) -> Iterator[Figure]:
-    """Compare a worker with 1,000 papers with a bare Flask worker, and one with 100,000 with that."""
-    bare, few, many = _bare(), _served(1000, run.folder), _served(100_000, run.folder)
-    yield _compared("memory of a worker, 1,000 papers / bare Flask, feedgen, httpx", few, bare, 1.3)
+    """Compare a worker with 100,000 papers with one with 1,000."""
+    few, many = _served(1000, run.folder), _served(100_000, run.folder)
     yield _compared("memory of a worker, 100,000 papers / 1,000", many, few, 1.2)
 
 
 def _compared(what: str, ours: float, theirs: float, bound: float) -> Figure:
     return Figure(what, f"{ours:.1f} MiB against {theirs:.1f} MiB", ours / theirs, Goal("≤", bound))
-
-
-def _bare() -> float:
-    with servers.gunicorn("tests.bench.bare:flask()", {}) as server:
-        for _ in FEEDS:
-            asked(server.port, "/feed.rss", GZIP)
-        return server.memory()
 
 
 def _served(papers: int, folder: Path) -> float:
