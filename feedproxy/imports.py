@@ -6,7 +6,7 @@ from importlib import import_module
 from types import ModuleType
 
 
-def import_at_once(name: str) -> ModuleType:
+def import_without_gc(name: str) -> ModuleType:
     """Import the module `name` while Python does not look for garbage.
 
     What an import makes stays. To look through it takes a seventh of the time, and gives each forked worker a copy.

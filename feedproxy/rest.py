@@ -14,7 +14,7 @@ _SLICE, _LONGEST = 0.0003, 0.05  # seconds
 
 class _Pace(threading.local):
     is_needed: Callable[[], bool] | None = None
-    worked = 0.0  # seconds of this thread up to its last rest
+    last_rest_at = 0.0  # in seconds of processor time of this thread
 
 
 _pace = _Pace()
@@ -23,7 +23,7 @@ _pace = _Pace()
 @contextmanager
 def resting(is_needed: Callable[[], bool]) -> Iterator[None]:
     """Let `rest` rest within the block, in this thread, whenever `is_needed`."""
-    _pace.is_needed, _pace.worked = is_needed, time.thread_time()
+    _pace.is_needed, _pace.last_rest_at = is_needed, time.thread_time()
     try:
         yield
     finally:
@@ -32,7 +32,7 @@ def resting(is_needed: Callable[[], bool]) -> Iterator[None]:
 
 def rest() -> None:
     """Rest as long as this thread has worked since its last rest; do nothing outside of `resting`."""
-    if _pace.is_needed and (worked := time.thread_time() - _pace.worked) > _SLICE:
+    if _pace.is_needed and (seconds := time.thread_time() - _pace.last_rest_at) > _SLICE:
         if _pace.is_needed():
-            time.sleep(min(worked, _LONGEST))
-        _pace.worked = time.thread_time()
+            time.sleep(min(seconds, _LONGEST))
+        _pace.last_rest_at = time.thread_time()

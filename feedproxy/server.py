@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from feedproxy.config import Config
 from feedproxy.errors import FeedproxyError
 from feedproxy.host import is_local
-from feedproxy.imports import import_at_once
+from feedproxy.imports import import_without_gc
 from feedproxy.ingest.source import Hub
 from feedproxy.logs import start_log
 
@@ -143,7 +143,7 @@ def run(config: Config, listening: socket.socket, *, workers: int, greeting: str
     from granian.server.mp import MPServer
 
     if multiprocessing.get_start_method() == "fork":  # workers share what is imported now; others import it themselves
-        import_at_once("feedproxy.web")
+        import_without_gc("feedproxy.web")
 
     class Server(MPServer):
         def _init_shared_socket(self) -> None:
@@ -215,7 +215,7 @@ def load(worker: Worker) -> "WSGIApplication":  # pragma: no cover (coverage doe
     _take_signals()
     _start_thread(_give_signs_of_life, worker.signs)
     _start_thread(_follow_parent)
-    import_at_once("feedproxy.web")
+    import_without_gc("feedproxy.web")
     from feedproxy.web import create_app
     from feedproxy.web.context import EXTENSION
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive import Archive
+from feedproxy.archive.state import SearchResult
 from feedproxy.errors import NoPapersYet, UnknownFeedError
 from feedproxy.feeds import FORMATS, Document, Feed
 from feedproxy.model import Digest, E, Entry

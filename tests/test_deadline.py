@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive import Archive
 from feedproxy.archive.admin import problems
 from feedproxy.archive.backend import remaining, time_limit, without_limit
+from feedproxy.archive.state import SearchResult
 from feedproxy.config import Config
 from feedproxy.errors import ArchiveError, DeadlineError
 from feedproxy.model import Listing

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive import Archive
 from feedproxy.archive.search import select_late
+from feedproxy.archive.state import SearchResult
 from feedproxy.errors import QueryError
 from feedproxy.model import Listing, Organization, Paper, Step
 from feedproxy.query.grammar import parse_filter

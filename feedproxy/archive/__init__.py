@@ -48,8 +48,7 @@ from feedproxy.archive.search import (
 )
 from feedproxy.archive.sqlite import SQLite, path_of
 from feedproxy.archive.standings import Standings
-from feedproxy.archive.state import SearchResult as SearchResult
-from feedproxy.archive.state import State, Stats, Watcher
+from feedproxy.archive.state import SearchResult, State, Stats, Watcher
 from feedproxy.archive.writer import Changes, Writer, revision_after
 from feedproxy.errors import ArchiveError
 from feedproxy.model import Digest, Entry, Listing, ListingDay, PaperHistory, SavedFile, Step

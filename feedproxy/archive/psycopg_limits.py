@@ -15,6 +15,12 @@ RV = TypeVar("RV")
 _GRACE = 0.5  # seconds that the server has to end a statement by itself
 
 
+def _begin(connection: Any) -> None:
+    """Execute the connection's `beginning` by itself, if there is one."""
+    if connection.beginning:
+        connection.execute("")
+
+
 class OneTripCursor(psycopg.ClientCursor[Any]):
     """A cursor that sends its connection's `beginning` and the first statement together.
 
@@ -32,9 +38,7 @@ class OneTripCursor(psycopg.ClientCursor[Any]):
 
     def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
         """Execute `query` with each of these parameters, after the beginning."""
-        connection: Any = self.connection
-        if connection.beginning:
-            self.execute("")
+        _begin(self.connection)
         super().executemany(query, params_seq, **options)
 
 
@@ -43,9 +47,7 @@ class StreamingCursor(psycopg.ServerCursor[Any]):
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         """Execute the beginning, and then `query`."""
-        connection: Any = self.connection
-        if connection.beginning:
-            connection.execute("")
+        _begin(self.connection)
         return super().execute(query, params, **options)
 
 

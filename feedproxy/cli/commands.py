@@ -12,7 +12,7 @@ import click
 
 from feedproxy.config import DEMO, SETTINGS, Config, variable
 from feedproxy.errors import FeedproxyError
-from feedproxy.imports import import_at_once
+from feedproxy.imports import import_without_gc
 from feedproxy.logs import cleaned, keep_out
 from feedproxy.text import did_you_mean
 
@@ -25,7 +25,7 @@ class LateCommands(Mapping[str, click.Command]):
 
     def __getitem__(self, name: str) -> click.Command:
         """Import the module of a command, and return the command."""
-        command: click.Command = getattr(import_at_once(self._modules[name]), name)
+        command: click.Command = getattr(import_without_gc(self._modules[name]), name)
         return command
 
     def __iter__(self) -> Iterator[str]:

@@ -232,9 +232,9 @@ def paper_html(paper: ListedPaper, content: str) -> str:
 
 def digest_html(image: str | None, papers: Iterable[str], late: Sequence[str], late_note: str) -> str:
     """Return the content of a digest's entry, whose papers are HTML already."""
-    lines = [*_picture(image), *_listed("ol", papers)]
+    lines = [*_picture(image), *_list("ol", papers)]
     if late:
-        lines += ["<h3>Since the last one</h3>", f"<p>{_escape(late_note)}</p>", *_listed("ul", late)]
+        lines += ["<h3>Since the last one</h3>", f"<p>{_escape(late_note)}</p>", *_list("ul", late)]
     return "\n".join((*lines, ""))
 
 
@@ -242,7 +242,7 @@ def _picture(image: str | None) -> list[str]:
     return [f'<p><img src="{_escape(image)}" alt=""></p>'] if image else []
 
 
-def _listed(tag: str, items: Iterable[str]) -> list[str]:
+def _list(tag: str, items: Iterable[str]) -> list[str]:
     return [f"<{tag}>", *[f"<li>{item}</li>" for item in items], f"</{tag}>"]
 
 

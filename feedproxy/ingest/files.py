@@ -56,18 +56,18 @@ class SavedListings:
         stamps, files = self._stamps if is_stored else {}, self._files()
         if not force and all(stamps.get(path) == stamp for path, stamp in files.items()):
             return []
-        saved = self.recall() if days else {}
-        rows = {path: saved.get(self._key(path)) for path in files}
+        memory = self.recall() if days else {}
+        rows = {path: memory.get(self._key(path)) for path in files}
         stamps |= {path: files[path] for path, row in rows.items() if row and row.stamp == files[path]}
         if not force and all(stamps.get(path) == stamp for path, stamp in files.items()):
             return []
-        gone = saved.keys() - {row.path for row in rows.values() if row}
-        changed = [
+        missing = memory.keys() - {row.path for row in rows.values() if row}
+        requests = [
             ListingRequest(leading_day(path.name), path=path, file=None if force else row)
             for path, row in rows.items()
             if force or stamps.get(path) != files[path] or path in self._unfinished
         ]
-        return [[*changed, *(ListingRequest(file=saved[key]) for key in sorted(gone))]]
+        return [[*requests, *(ListingRequest(file=memory[key]) for key in sorted(missing))]]
 
     def related(
         self,
@@ -80,17 +80,17 @@ class SavedListings:
         The last of these files is always among them, as its day bounds the dates of a refresh (`refresh_times`). What
         cannot be read now is `unread`.
         """
-        changed = {request.path: listing for request, listing in piece.items() if not listing.unchanged}
-        same = [request for request in batch if request.path not in changed and request not in unread]
+        changes = {request.path: listing for request, listing in piece.items() if not listing.unchanged}
+        same = [request for request in batch if request.path not in changes and request not in unread]
         rows = {request.path: request.file for request in same}
         if others := self._files().keys() - {request.path for request in batch}:
-            saved = self.recall()
-            rows |= {path: saved.get(self._key(path)) for path in others}
-        papers = {paper.id for listing in changed.values() for paper in listing.papers}
-        papers.update(*(request.file.papers for request in piece if request.file and request.path in changed))
-        read = sorted((row.day, path, row) for path, row in rows.items() if path and row and row.day)
-        for number, (_, path, row) in enumerate(read, 1):
-            if (shared := papers.intersection(row.papers)) or number == len(read):
+            memory = self.recall()
+            rows |= {path: memory.get(self._key(path)) for path in others}
+        papers = {paper.id for listing in changes.values() for paper in listing.papers}
+        papers.update(*(request.file.papers for request in piece if request.file and request.path in changes))
+        files = sorted((row.day, path, row) for path, row in rows.items() if path and row and row.day)
+        for number, (_, path, row) in enumerate(files, 1):
+            if (shared := papers.intersection(row.papers)) or number == len(files):
                 yield ListingRequest(leading_day(path.name), path=path, file=row, papers=frozenset(shared))
 
     def next_due(self, days: ListingDays, now: datetime) -> datetime:

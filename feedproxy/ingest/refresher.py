@@ -76,9 +76,9 @@ class Refresher:
         self._log_once = lru_cache(_LOG_MEMORY)(partial(log.warning, "%s"))
         self._closing_at = datetime.max.replace(tzinfo=UTC)
         source.keep_pace(self._turn)
-        self._saved = source if isinstance(source, SavedListings) else None
-        if self._saved:
-            self._saved.recall = archive.files
+        self._saved_listings = source if isinstance(source, SavedListings) else None
+        if self._saved_listings:
+            self._saved_listings.recall = archive.files
 
     def refresh_once(self, *, force: bool = False, report: Report | None = None) -> Outcome | None:
         """Get and store due listings, with `force` the last 30 days; return None while another process refreshes.
@@ -194,8 +194,8 @@ class Refresher:
     ) -> Listings:
         """Return what other files say of the papers of `piece`."""
         related: Listings = {}
-        if self._saved and batch:
-            for request in self._saved.related(batch, piece, unread):
+        if self._saved_listings and batch:
+            for request in self._saved_listings.related(batch, piece, unread):
                 self._get(request, related, lease, {})  # it has not changed: nobody need be told again
         return related
 

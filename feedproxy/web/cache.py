@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from feedproxy.archive.state import State
 
 Headers = tuple[tuple[str, str], ...]
-FOUND, NOT_MODIFIED = "200 OK", "304 NOT MODIFIED"
+OK, NOT_MODIFIED = "200 OK", "304 NOT MODIFIED"
 ENCODED, NEGOTIATED = "Accept-Encoding", "Accept-Encoding, Accept"  # values of `Vary`
 RequestKey = tuple[str, ...]
 REQUEST_KEY = "feedproxy.request_key"  # in the environment of a request, whose other parts may change on their way
@@ -103,7 +103,7 @@ def choose_variant(variants: Variants, environ: "WSGIEnvironment") -> tuple[str,
     variant = variants.gzip if prefers_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else variants.plain
     if _is_unmodified(environ, variant.etag, variants.last_modified):
         return NOT_MODIFIED, [*variant.validators], b""
-    return FOUND, [*variant.headers], variant.body
+    return OK, [*variant.headers], variant.body
 
 
 def _is_unmodified(environ: "WSGIEnvironment", etag: str, last_modified: str | None) -> bool:
@@ -125,7 +125,7 @@ def prefers_gzip(accept_encoding: str) -> bool:
 
 
 def negotiated_key(environ: "WSGIEnvironment") -> RequestKey:
-    """Return the same for a request whose answer depends on `Accept` too."""
+    """Return the key of a request whose answer depends on `Accept` too; see `fast_path.request_key`."""
     return (*environ[REQUEST_KEY], environ.get("HTTP_ACCEPT", ""))
 
 

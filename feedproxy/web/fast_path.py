@@ -15,8 +15,8 @@ from werkzeug.exceptions import RequestURITooLarge
 from feedproxy.errors import BusyError
 from feedproxy.host import split_host
 from feedproxy.web.cache import (
-    FOUND,
     NOT_MODIFIED,
+    OK,
     REQUEST_KEY,
     RequestKey,
     ResponseCache,
@@ -87,7 +87,7 @@ class CacheMiddleware:
                 return []
             if etag is None and "HTTP_IF_MODIFIED_SINCE" not in environ:
                 self._count(variants, 200)
-                start_response(FOUND, [*variant.headers])
+                start_response(OK, [*variant.headers])
                 return [variant.body]
         return self._answer_others(environ, start_response)
 

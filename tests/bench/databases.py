@@ -1,7 +1,6 @@
 """A cold feed of an archive in PostgreSQL against the same one in SQLite: wall-clock time, as a server is involved."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 
@@ -10,7 +9,7 @@ from feedproxy.archive.backend import OpenMode
 from tests import postgres
 from tests.bench.archives import kept
 from tests.bench.cold import KINDS, asked
-from tests.bench.figures import Figure, Goal, Run, compared, interleaved
+from tests.bench.figures import Figure, Goal, Run, compared, elapsed, interleaved
 from tests.prose import WORDS
 
 _SIZES = (1000, 100_000)
@@ -45,7 +44,7 @@ def _cold(address: str, size: int, run: Run) -> Iterator[Figure]:
     copy(str(kept(size)), address)
     with closing(Archive(address)) as ours, closing(Archive(str(kept(size)))) as theirs:
         for kind, text in _FILTERS.items():
-            measures = [partial(_ms, partial(asked, archive, text)) for archive in (ours, theirs)]
+            measures = [partial(elapsed, partial(asked, archive, text)) for archive in (ours, theirs)]
             for measure in measures:
                 measure()
             figures = interleaved(4 * run.rounds, *measures)
@@ -61,9 +60,3 @@ def copy(source: str, target: str) -> None:
     ):
         admin.copy(here, there, lambda *_: None)
     postgres.run(target, "VACUUM ANALYZE")
-
-
-def _ms(measured: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    measured()
-    return (time.perf_counter() - began) * 1000

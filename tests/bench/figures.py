@@ -1,6 +1,7 @@
-"""What a benchmark found, against what was wished for; measures nothing itself."""
+"""What a benchmark found, against what was wished for; measures only time."""
 
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,13 @@ def interleaved(rounds: int, *measures: Callable[[], float]) -> list[list[float]
         for at in reversed(order) if number % 2 else order:
             taken[at].append(measures[at]())
     return taken
+
+
+def elapsed(measured: Callable[[], object]) -> float:
+    """Return the milliseconds that it took by the clock on the wall."""
+    began = time.perf_counter()
+    measured()
+    return (time.perf_counter() - began) * 1000
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

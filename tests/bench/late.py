@@ -1,8 +1,7 @@
 """What a paper that is listed again a year later costs cold feeds: wall-clock time, in either database."""
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +16,7 @@ from tests import postgres
 from tests.bench.archives import LAST, evening, kept
 from tests.bench.cold import KINDS, asked
 from tests.bench.databases import copy
-from tests.bench.figures import Figure, Goal, Run, compared, interleaved
+from tests.bench.figures import Figure, Goal, Run, compared, elapsed, interleaved
 
 _PAPERS = 12_000
 _FILTERS = KINDS | {"exclusion": "q=-model", "second page": "q=agent&page=2&limit=200"}
@@ -36,7 +35,7 @@ def cold(run: Run) -> Iterator[Figure]:
         for database, addresses in (("SQLite", (str(before), str(after))), ("PostgreSQL", shared)):
             archives = [stack.enter_context(closing(Archive(address))) for address in addresses]
             for kind, text in _FILTERS.items():
-                measures = [partial(_ms, partial(asked, archive, text)) for archive in archives]
+                measures = [partial(elapsed, partial(asked, archive, text)) for archive in archives]
                 for measure in measures:
                     measure()
                 without, late = interleaved(10 * run.rounds, *measures)
@@ -52,9 +51,3 @@ def list_again(path: Path, days: int) -> None:
         paper = next(entry.paper for page in pages for entry in page.entries if entry.entered_at < wanted)
         votes = 10 + (paper.upvotes or 0)
         archive.store([Listing((replace(paper, upvotes=votes),))], evening(LAST) + timedelta(minutes=5))
-
-
-def _ms(measured: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    measured()
-    return (time.perf_counter() - began) * 1000

@@ -4,10 +4,9 @@ import json
 import sqlite3
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, timedelta
-from functools import partial
 from http.client import HTTPConnection
 from itertools import chain
 from pathlib import Path
@@ -21,7 +20,7 @@ from tests.bench.archives import copied
 from tests.bench.figures import Figure, Goal, Run
 from tests.bench.polls import FEED
 from tests.bench.refreshing import full_listings
-from tests.bench.servers import Server
+from tests.bench.servers import Start
 
 _FEW, _MANY = 200, 1000  # files
 _A_DAY = 27
@@ -29,8 +28,6 @@ _LARGE, _LARGEST = 4, 2**24 - 2**20  # files, and bytes of each
 _PAUSE, _COLD_PAUSE = 0.005, 0.1  # seconds between two polls, and between two new queries
 _QUIET = 40  # new queries
 _FIRST = date(2020, 1, 1)
-
-Start = Callable[[Mapping[str, str]], AbstractContextManager[Server]]
 
 
 def changes(run: Run) -> Iterator[Figure]:
@@ -60,8 +57,8 @@ def _cost(folder: Path, archive: Archive) -> float:
 
 def reading(run: Run) -> Iterator[Figure]:
     """Show how long polls and new queries take while the server reads saved files."""
-    yield _polls("granian", partial(servers.granian, "wsgi:app"), run.folder)
-    yield _polls("gunicorn", partial(servers.gunicorn, "wsgi:app"), run.folder)
+    for name, start in servers.OURS.items():
+        yield _polls(name, start, run.folder)
     yield _new_queries(run.folder)
 
 

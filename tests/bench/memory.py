@@ -1,8 +1,8 @@
-"""What a worker holds: proportional set sizes (PSS) of one gunicorn worker, in MiB."""
+"""What a worker holds: proportional set sizes (PSS) of one worker, in MiB."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,13 @@ from tests.bench.archives import copied
 from tests.bench.figures import Figure, Goal, Run
 from tests.bench.load import GZIP, Load, fetch, wrk
 from tests.bench.polls import asked, settings, settled
-from tests.bench.servers import Server
+from tests.bench.servers import Server, Start
 
 FEEDS = tuple(
     f"/feed.{form}{query}"
     for form in ("rss", "atom", "json")
     for query in ("", "?q=agents&min_upvotes=2", "?q=robots", "?min_upvotes=10")
 )
-Start = Callable[[Mapping[str, str]], AbstractContextManager[Server]]
 _CACHE = 8 * 1024 * 1024
 _SECONDS, _ALL = 7, 50_000
 _AT_ONCE = 4
@@ -114,10 +113,7 @@ _SOME = 3000
 def queries(run: Run) -> Iterator[Figure]:
     """Show what a worker holds after different queries, with 1,000 and with 100,000 papers."""
     number = _ALL if run.full else _SOME
-    for name, start in (
-        ("granian", partial(servers.granian, "wsgi:app")),
-        ("gunicorn", partial(servers.gunicorn, "wsgi:app")),
-    ):
+    for name, start in servers.OURS.items():
         few, many = (_after_queries(papers, start, number, run.folder) for papers in (1000, 100_000))
         for papers, (before, after) in (("1,000", few), ("100,000", many)):
             told = f"{before:.1f} MiB after its start"

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.bench.archives import ROOT
@@ -40,6 +41,9 @@ class Server:
         return proportional(self.worker())
 
 
+Start = Callable[[Mapping[str, str]], AbstractContextManager[Server]]
+
+
 def proportional(pid: int) -> float:
     """Return a process's proportional set size in MiB (proc(5), smaps_rollup)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -63,6 +67,11 @@ def granian(app: str, settings: Mapping[str, str]) -> Iterator[Server]:
     with _running([sys.executable, "-m", *command], port, settings, stderr=subprocess.DEVNULL) as server:
         yield server
 
+
+# Both servers that feedproxy is described for, with the settings of each start still to come.
+OURS: dict[str, Start] = {
+    name: partial(start, "wsgi:app") for name, start in (("granian", granian), ("gunicorn", gunicorn))
+}
 
 _NGINX = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;

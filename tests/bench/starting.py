@@ -13,7 +13,7 @@ from tests.bench import servers
 from tests.bench.archives import ROOT, copied
 from tests.bench.figures import Figure, Goal, Run, compared, interleaved
 from tests.bench.polls import FEED, asked, settings
-from tests.bench.servers import environment
+from tests.bench.servers import Start, environment
 
 # What a process does in any case that makes one feed, or serves it: Python starts, and imports these libraries.
 _FEED = "import click, feedgen.feed, platformdirs, sqlalchemy"
@@ -33,8 +33,8 @@ def starting(run: Run) -> Iterator[Figure]:
             ("feedproxy feed, nothing is due", partial(_python, own, "-m", "feedproxy", "feed", "q=agents"), 0.6),
             ("feedproxy check", partial(_python, own, "-m", "feedproxy", "check", "q=agents"), None),
             ("the libraries of a server, imported", partial(_python, own, "-c", _SERVE), None),
-            ("start of feedproxy serve to the first feed", partial(_served, own), 1),
-            ("start of gunicorn to the first feed", partial(_answered, own), 1),
+            ("start of feedproxy serve to the first feed", partial(_first_feed, servers.OURS["granian"], own), 1),
+            ("start of gunicorn to the first feed", partial(_first_feed, servers.OURS["gunicorn"], own), 1),
         ]
         _python(own, "-m", "feedproxy", "refresh")
         for _, measure, _ in rows:
@@ -63,13 +63,7 @@ def _processor(own: dict[str, str], *words: str) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def _served(own: dict[str, str]) -> float:
-    with servers.granian("wsgi:app", own) as server:
-        asked(server.port, FEED)
-        return time.monotonic() - server.started_at
-
-
-def _answered(own: dict[str, str]) -> float:
-    with servers.gunicorn("wsgi:app", own) as server:
+def _first_feed(start: Start, own: dict[str, str]) -> float:
+    with start(own) as server:
         asked(server.port, FEED)
         return time.monotonic() - server.started_at

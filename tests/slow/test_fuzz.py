@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive import Archive
+from feedproxy.archive.state import SearchResult
 from feedproxy.errors import QueryError
 from feedproxy.model import Listing
 from feedproxy.query.parameters import parse_query

@@ -24,14 +24,14 @@ _IMAGE = re.compile(r"\.(?:png|jpe?g|gif|webp|avif|svg|bmp|tiff?|heic|heif|jxl|i
 _OUTER_TIME_ENDS = datetime(2025, 3, 11, tzinfo=UTC)  # when the outer `publishedAt` changed its meaning
 
 
-def _rested(value: dict[str, Any]) -> dict[str, Any]:
+def _rest_after(value: dict[str, Any]) -> dict[str, Any]:
     rest()
     return value
 
 
 # C would decode a document in one go, for a second if it has 16 MB, and let no poll be answered meanwhile. Python
 # decodes it value by value, which takes three to six times as long.
-_decoder = json.JSONDecoder(object_hook=_rested)
+_decoder = json.JSONDecoder(object_hook=_rest_after)
 _decoder.scan_once = json.scanner.py_make_scanner(_decoder)  # type: ignore[attr-defined]
 decode = _decoder.decode
 

@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive import Archive
 from feedproxy.archive.backend import time_limit
+from feedproxy.archive.state import SearchResult
 from feedproxy.errors import DeadlineError
 from feedproxy.feeds.entry import FEW_AUTHORS, MAX_AUTHORS, byline, count_in_words, gist
 from feedproxy.feeds.tex import readable

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import NamedTuple
 
-from feedproxy.archive import Archive, SearchResult
+from feedproxy.archive import Archive
+from feedproxy.archive.state import SearchResult
 from feedproxy.feeds.digest import digest_title
 from feedproxy.feeds.entry import FEW_AUTHORS, byline, count_in_words
 from feedproxy.feeds.tex import readable
